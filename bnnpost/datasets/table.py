@@ -1,0 +1,219 @@
+"""The Dataset table and what can be done with one: standardise it, split it.
+
+Every other module of this folder builds on this one, and this one imports none of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+Split = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+
+
+class DataError(ValueError):
+    """Data that cannot be used as asked; the message says why and what to do about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A table of features and targets, checked once, when it is built.
+
+    name: what errors and reports call the set.
+    x: features, [row, feature] float64, read-only.
+    y: targets, [row] or [row, output] float64, read-only; a classification set has
+        one-hot rows here and the class names in target_names.
+    feature_names: one name per column of x.
+    target_names: one name per column of y (one name where y is [row]).
+    source: where the numbers come from.
+    licence: under what terms they may be passed on.
+
+    Arrays and sequences are copied, so that later changes to the caller's do not reach
+    the checked values. Two sets are equal only if they are the same object.
+
+    Raises DataError if x is not 2-D, y is not 1-D or 2-D, either has no rows or no
+    columns, their lengths differ, a name is missing or left over, or a value is not a
+    finite real number.
+    """
+
+    name: str
+    x: FloatArray = field(repr=False)
+    y: FloatArray = field(repr=False)
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    source: str
+    licence: str
+
+    def __post_init__(self) -> None:
+        """Coerce and check the fields; raises DataError as the class says."""
+        x = _float_array(f"{self.name}: x", self.x)
+        y = _float_array(f"{self.name}: y", self.y)
+        _check_shapes(self.name, x, y)
+        feature_names = _checked_names(self.name, "feature", self.feature_names, x.shape[1])
+        num_outputs = 1 if y.ndim == 1 else y.shape[1]
+        target_names = _checked_names(self.name, "target", self.target_names, num_outputs)
+        _check_finite(f"{self.name}: x", x, feature_names)
+        _check_finite(f"{self.name}: y", y, target_names)
+        # A frozen dataclass refuses plain assignment even here.
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+        object.__setattr__(self, "feature_names", feature_names)
+        object.__setattr__(self, "target_names", target_names)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of x and of y."""
+        return int(self.x.shape[0])
+
+    @property
+    def num_features(self) -> int:
+        """Number of columns of x."""
+        return int(self.x.shape[1])
+
+    def standardise(self, *, targets: bool = True) -> Dataset:
+        """Return a copy whose columns have zero mean and unit population std over all rows.
+
+        A column that holds one value throughout becomes zeros: it is centred and not
+        divided. With targets=False y is kept as it is, which suits one-hot rows.
+
+        Raises DataError if a column's std is too large for float64.
+        """
+        x = _standardised(f"{self.name}: x", self.x, self.feature_names)
+        if not targets:
+            return dataclasses.replace(self, x=x)
+        y = _standardised(f"{self.name}: y", self.y, self.target_names)
+        return dataclasses.replace(self, x=x, y=y)
+
+    def split(self, num_train: int, num_test: int, seed: int = 0) -> Split:
+        """Return (x_train, y_train, x_test, y_test), rows shuffled by the seed.
+
+        The order is numpy.random.default_rng(seed).permutation(num_rows): its first
+        num_train rows are the training rows, the next num_test the test rows. Shapes are
+        [num_train, feature], y's with num_train rows, [num_test, feature], y's with
+        num_test rows; num_test may be 0.
+
+        Raises DataError if a count is too small, not an integer, or the two together
+        exceed the number of rows; or if the seed is negative.
+        """
+        num_train = check_integer("num_train", num_train, minimum=1)
+        num_test = check_integer("num_test", num_test, minimum=0)
+        seed = check_integer("seed", seed, minimum=0)
+        if num_train + num_test > self.num_rows:
+            raise DataError(
+                f"{self.name}: {num_train} training + {num_test} test rows were asked for, "
+                f"but there are only {self.num_rows} rows; ask for {self.num_rows} or fewer in all"
+            )
+        order = np.random.default_rng(seed).permutation(self.num_rows)
+        train, test = order[:num_train], order[num_train : num_train + num_test]
+        return self.x[train], self.y[train], self.x[test], self.y[test]
+
+
+def check_integer(label: str, value: int, *, minimum: int) -> int:
+    """Return value as an int; raises DataError if it is no integer or below minimum."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise DataError(f"{label} must be an integer, got {value!r}; pass a whole number")
+    if value < minimum:
+        raise DataError(f"{label} must be at least {minimum}, got {value}; pass a larger one")
+    return int(value)
+
+
+def name_hint(wanted: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence: "; did you mean ...?" with close known names, or "."."""
+    # Names are compared in lower case, so that a wrong case counts as close.
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(wanted.lower(), by_lower)
+    if not close:
+        return "."
+    return "; did you mean " + " or ".join(repr(by_lower[name]) for name in close) + "?"
+
+
+def _float_array(label: str, values: npt.ArrayLike) -> FloatArray:
+    """Return a read-only float64 copy of values; raises DataError if not real numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{label} must be an array of real numbers; rows are uneven") from error
+    # Text, complex and object arrays are refused here, because numpy would convert some
+    # of them silently (the text "1", the real part of a complex number).
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{label} must hold real numbers, got dtype {array.dtype}; convert it to float first"
+        )
+    array = np.array(array, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def _check_shapes(name: str, x: FloatArray, y: FloatArray) -> None:
+    """Raise DataError unless x is [row, feature] and y [row] or [row, output], none empty."""
+    if x.ndim != 2:
+        raise DataError(
+            f"{name}: x must be two-dimensional, [row, feature], got shape {x.shape}; "
+            "for a single feature pass x.reshape(-1, 1)"
+        )
+    if y.ndim not in (1, 2):
+        raise DataError(
+            f"{name}: y must have shape [row] or [row, output], got {y.shape}; reshape it"
+        )
+    if x.shape[0] != y.shape[0]:
+        raise DataError(
+            f"{name}: x and y must have as many rows as each other, got {x.shape[0]} and "
+            f"{y.shape[0]}; drop the rows that have no partner"
+        )
+    if x.size == 0 or y.size == 0:
+        raise DataError(
+            f"{name}: at least one row and one column are needed, got no rows or no columns "
+            f"(x is {x.shape}, y is {y.shape}); check what was selected"
+        )
+
+
+def _checked_names(name: str, role: str, names: Iterable[str], expected: int) -> tuple[str, ...]:
+    """Return names as a tuple; raises DataError unless there are expected of them."""
+    found = tuple(names)
+    if len(found) != expected:
+        raise DataError(
+            f"{name}: {expected} {role} names are needed, one per column, got {len(found)}: "
+            f"{list(found)}; give each column one name"
+        )
+    return found
+
+
+def _check_finite(label: str, values: FloatArray, names: tuple[str, ...]) -> None:
+    """Raise DataError if values hold NaN or inf, with the place of the first and the count."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, *column = (int(index) for index in np.argwhere(bad)[0])
+    value = values[(row, *column)]
+    count = int(bad.sum())
+    raise DataError(
+        f"{label} must be finite, got {value} in row {row} (the first row is 0), column "
+        f"{names[column[0] if column else 0]!r}; {count} such value{'s' * (count > 1)} in all: "
+        "fill in or drop those rows"
+    )
+
+
+def _standardised(label: str, values: FloatArray, names: tuple[str, ...]) -> FloatArray:
+    """Return values, [row] or [row, column], less their mean and over their std.
+
+    Raises DataError if a std overflows.
+    """
+    # A constant column is found by comparing its values: its computed std need not be
+    # exactly zero, nor its computed mean exactly its value.
+    constant = np.all(values == values[0], axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        column_mean = np.where(constant, values[0], values.mean(axis=0))
+        column_std = np.where(constant, 1.0, values.std(axis=0))
+    overflowed = np.flatnonzero(~np.isfinite(column_std))
+    if overflowed.size:
+        raise DataError(
+            f"{label}: the std of column {names[overflowed[0]]!r} must be a finite float64, but "
+            "it overflows; use larger units"
+        )
+    return np.asarray((values - column_mean) / column_std)

@@ -1,0 +1,128 @@
+"""Kernels of the infinite-width limit (NNGP), computed from a network's own kernel maps."""
+
+import warnings
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.layers import Layer
+from bnnpost.networks.nonlinearities import Numerical
+
+# Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).
+_ENTRIES_AT_ONCE = 2**22
+# Two trapezoid rules, one with twice the step, agree this well for any smooth activation.
+_QUADRATURE_TOLERANCE = 1e-5
+
+
+class QuadratureWarning(UserWarning):
+    """The kernel of an activation without a closed form may be less exact than it looks."""
+
+
+def nngp(
+    network: Layer,
+    x1: Float[Array, "n1 *f"],
+    x2: Float[Array, "n2 *f"] | None = None,
+    *,
+    key: Array | None = None,
+) -> Float[Array, "n1 n2"]:
+    """The covariance of one output unit, as every hidden width goes to infinity.
+
+    K⁰ = ⟨x, x′⟩/d; each Dense layer maps K → w_var·K + b_var, each activation
+    K → E φ(u)φ(v), (u, v) ~ N(0, K) (Neal 1996; Lee et al. 2018, eq. 5).
+    x1 [n1, d], x2 [n2, d] (default: x1 with itself, then exactly symmetric). Follows the
+    caller's dtype: enable x64 for double precision. Differentiable. `key` is reserved for
+    kernels that need Monte Carlo; none of these layers does.
+    Raises ValueError for wrong shapes or values that are not finite; warns with
+    QuadratureWarning where an activation's trapezoid rule has not converged.
+    """
+    del key
+    x1 = _checked_inputs("x1", x1)
+    other = x1 if x2 is None else _checked_inputs("x2", x2)
+    if other.shape[1:] != x1.shape[1:]:
+        raise ValueError(f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same")
+    _warn_of_quadrature(network, x1)
+    rows = max(1, _ENTRIES_AT_ONCE // other.shape[0])
+    blocks = [_covariance(network, x1[i : i + rows], other) for i in range(0, x1.shape[0], rows)]
+    kernel = jnp.concatenate([block.cross for block in blocks])
+    if x2 is not None:
+        return kernel
+    return _mirrored(kernel, jnp.concatenate([block.variances1 for block in blocks]))
+
+
+def quadrature_error(network: Layer, x: Float[Array, "n *f"]) -> float:
+    """How far the kernel moves, relative to its largest entry, when every trapezoid step doubles.
+
+    For activations that are analytic near the real line the error at the step itself is about
+    the square of this; with a kink or a jump, about a quarter or a half of it. 0 where every
+    activation has a closed form.
+    """
+    coarse = jax.tree.map(_coarser, network, is_leaf=_is_numerical)
+    if not any(map(_is_numerical, jax.tree.leaves(network, is_leaf=_is_numerical))):
+        return 0.0
+    x = _checked_inputs("x", x)[:3]
+    fine, rough = (np.asarray(_self_kernel(net, x)) for net in (network, coarse))
+    return float(np.max(np.abs(fine - rough)) / max(np.max(np.abs(fine)), np.finfo(fine.dtype).tiny))
+
+
+def _is_numerical(node: object) -> bool:
+    return isinstance(node, Numerical)
+
+
+def _coarser(node: object) -> object:
+    return Numerical(node.function, 2 * node.step) if isinstance(node, Numerical) else node
+
+
+def _warn_of_quadrature(network: Layer, x: Array) -> None:
+    try:
+        error = quadrature_error(network, x)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        return  # traced: there are no numbers yet to compare
+    if not error <= _QUADRATURE_TOLERANCE:
+        warnings.warn(
+            f"the trapezoid rule for an activation has not converged: doubling its step moves the "
+            f"kernel by {error:.1e} of its largest entry. Give Activation(…, step=0.02) or less, "
+            "or, for a function with a kink or a jump, a Nonlinearity with its closed form",
+            QuadratureWarning,
+            stacklevel=3,
+        )
+
+
+def _checked_inputs(name: str, x: object) -> Array:
+    x = jnp.asarray(x)
+    x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+    if x.ndim < 2 or x.shape[0] < 1 or x.shape[-1] < 1:
+        raise ValueError(f"expected {name} of shape [point, feature] with at least one of each, got {x.shape}")
+    try:
+        finite = bool(jnp.all(jnp.isfinite(x)))
+    except jax.errors.ConcretizationTypeError:
+        return x  # traced: the values are not known yet
+    if not finite:
+        raise ValueError(f"expected finite numbers in {name}, got NaN or infinity")
+    return x
+
+
+def _mean_square(x: Array) -> Array:
+    return jnp.sum(x**2, axis=-1) / x.shape[-1]
+
+
+@jax.jit
+def _covariance(network: Layer, x1: Array, x2: Array) -> Covariance:
+    cross = jnp.matmul(x1, x2.T, precision="highest") / x1.shape[-1]
+    return network.covariance(Covariance(cross, _mean_square(x1), _mean_square(x2)))
+
+
+def _self_kernel(network: Layer, x: Array) -> Array:
+    # Mirrored outside the compiled part, which would compute either triangle anew, each with
+    # a rounding of its own.
+    k = _covariance(network, x, x)
+    return _mirrored(k.cross, k.variances1)
+
+
+def _mirrored(kernel: Array, variances: Array) -> Array:
+    """Exactly symmetric, with the variances (whose formula is the more exact) on the diagonal."""
+    symmetric = 0.5 * (kernel + kernel.T)
+    return jnp.where(jnp.eye(kernel.shape[0], dtype=bool), variances, symmetric)

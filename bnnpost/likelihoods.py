@@ -1,0 +1,113 @@
+"""Likelihoods: the log probability of targets given outputs, and an upper bound of it."""
+
+import abc
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.networks.nonlinearities import cast, hyperparameter
+from bnnpost.numerics.linalg import gaussian_log_density
+
+
+class Likelihood(eqx.Module):
+    """p(targets | outputs). Subclass it: `log_prob` and `log_bound` are all rejection needs.
+
+    Both are called under double precision, on one network's outputs; the library vmaps.
+    Targets arrive as [n, k], also where the posterior's y is [n] (then k = 1).
+    """
+
+    @abc.abstractmethod
+    def log_prob(self, outputs: Float[Array, "n k"], targets: Array) -> Float[Array, ""]:
+        """log p(targets | outputs) in nats, summed over points and outputs."""
+
+    @abc.abstractmethod
+    def log_bound(self, targets: np.ndarray) -> float:
+        """A number no smaller than `log_prob(outputs, targets)` for any outputs, in nats."""
+
+    def sample(self, key: Array, outputs: Float[Array, "n k"]) -> Float[Array, "n k"]:
+        """Draw targets given outputs; needed only for `Draws.predictive`."""
+        raise TypeError(
+            f"{type(self).__name__} does not say how observations are drawn: "
+            "define sample(self, key, outputs) to use predictive()"
+        )
+
+    def check(self, targets: np.ndarray, num_outputs: int) -> None:
+        """Raise ValueError if targets [n, k] cannot belong to a network of `num_outputs`."""
+
+
+class Gaussian(Likelihood):
+    """Independent Gaussian noise of known standard deviation `noise_std` on every output.
+
+    Raises ValueError unless noise_std is positive and finite: without noise the posterior
+    has no density with respect to the prior, and rejection no acceptance.
+    """
+
+    noise_std: Array = eqx.field(converter=hyperparameter)
+
+    def __check_init__(self) -> None:
+        if isinstance(self.noise_std, jax.Array):
+            return
+        if not (np.all(np.isfinite(self.noise_std)) and np.all(self.noise_std > 0)):
+            raise ValueError(f"expected noise_std to be positive and finite, got {self.noise_std}")
+
+    @property
+    def noise_var(self) -> Array:
+        """The noise variance, noise_std²."""
+        return self.noise_std**2
+
+    def check(self, targets: np.ndarray, num_outputs: int) -> None:
+        if targets.shape[1] != num_outputs:
+            raise ValueError(
+                f"the network has {num_outputs} output(s), but y has {targets.shape[1]} column(s); "
+                "give the network num_outputs to match"
+            )
+
+    def log_prob(self, outputs: Array, targets: Array) -> Array:
+        noise_var = cast(self.noise_var, outputs)
+        log_constant = 0.5 * jnp.log(2 * np.pi * noise_var) * outputs.size
+        return -0.5 * jnp.sum((targets - outputs) ** 2) / noise_var - log_constant
+
+    def log_bound(self, targets: np.ndarray) -> float:
+        return -0.5 * targets.size * math.log(2 * math.pi * float(self.noise_var))
+
+    def sample(self, key: Array, outputs: Array) -> Array:
+        return outputs + cast(self.noise_std, outputs) * jax.random.normal(
+            key, outputs.shape, outputs.dtype
+        )
+
+    def collapsed_log_prob(self, kernel: Float[Array, "n n"], targets: Array) -> Array:
+        """Σ_o log N(y_o; 0, K̂ + σ²I): the readout integrated out exactly, in nats."""
+        noise = cast(self.noise_var, kernel) * jnp.eye(kernel.shape[0], dtype=kernel.dtype)
+        return gaussian_log_density(targets, kernel + noise)
+
+    def collapsed_log_bound(self, targets: np.ndarray, bias_var: float = 0.0) -> float:
+        """The supremum of `collapsed_log_prob` over all kernels K̂ ⪰ bias_var·11ᵀ, in nats.
+
+        Whiten Y by S₀ = σ²I + bias_var·11ᵀ; with s_i the eigenvalues of ỸỸᵀ/k and
+        m_i = max(s_i, 1) it is −(k/2) [Σ_i (log 2πm_i + s_i/m_i) + log det S₀].
+        """
+        num_points, num_outputs = targets.shape
+        floor = float(self.noise_var) * np.eye(num_points) + bias_var
+        factor = np.linalg.cholesky(floor)
+        whitened = np.linalg.solve(factor, targets)
+        spectrum = np.zeros(num_points)
+        singular = np.linalg.svd(whitened, compute_uv=False)
+        spectrum[: singular.size] = singular**2 / num_outputs
+        fitted = np.maximum(spectrum, 1.0)
+        log_det = 2 * np.sum(np.log(np.diagonal(factor)))
+        terms = np.sum(np.log(2 * np.pi * fitted) + spectrum / fitted)
+        return float(-0.5 * num_outputs * (terms + log_det))
+
+    def readout_given_targets(
+        self, key: Array, factor: Float[Array, "n q"], normals: Float[Array, "q k"], targets: Array
+    ) -> Float[Array, "q k"]:
+        """Turn prior normals g into a draw of g | y where y = F g + noise (Matheron's rule)."""
+        observed = self.sample(key, factor @ normals)
+        covariance = factor @ factor.T
+        noise = cast(self.noise_var, covariance) * jnp.eye(covariance.shape[0], dtype=covariance.dtype)
+        solve = jax.scipy.linalg.cho_factor(covariance + noise, lower=True)
+        return normals + factor.T @ jax.scipy.linalg.cho_solve(solve, targets - observed)

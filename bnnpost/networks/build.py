@@ -1,0 +1,46 @@
+"""Ready-made networks."""
+
+from collections.abc import Callable
+
+from jaxtyping import Array
+
+from bnnpost.networks.layers import Activation, Dense, Layer, Linear, Serial, positive_integer
+
+
+def mlp(
+    *,
+    width: int = 256,
+    depth: int = 2,
+    activation: str | Callable[[Array], Array] | Activation = "erf",
+    w_std: object = 1.5,
+    b_std: object = 0.1,
+    num_outputs: int = 1,
+    readout_w_std: object = None,
+    readout_b_std: object = None,
+) -> Serial:
+    """A multilayer perceptron with `depth` hidden layers of `width` units and a linear readout.
+
+    w_std, b_std: prior standard deviations of every layer (weights have variance
+    w_std²/fan_in); readout_w_std, readout_b_std: those of the readout, where they differ.
+    Raises ValueError for a width, depth or num_outputs below 1 or an unknown activation.
+    """
+    positive_integer("depth", depth)
+    act = activation if isinstance(activation, Activation) else Activation(activation)
+    hidden: list[Layer] = []
+    for _ in range(depth):
+        hidden += [Dense(width, w_std=w_std, b_std=b_std), act]
+    readout = Dense(
+        positive_integer("num_outputs", num_outputs),
+        w_std=w_std if readout_w_std is None else readout_w_std,
+        b_std=b_std if readout_b_std is None else readout_b_std,
+    )
+    return Serial([*hidden, readout])
+
+
+def at_width(network: Layer, width: int) -> Layer:
+    """The same network with every hidden layer `width` units wide; the readout stays as it is."""
+    positive_integer("width", width)
+    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    last = max((i for i, layer in enumerate(layers) if isinstance(layer, Linear)), default=-1)
+    hidden = [layer.at_width(width) for layer in layers[:last]]
+    return Serial([*hidden, *layers[max(last, 0) :]])

@@ -1,0 +1,100 @@
+"""The posterior: a network's prior, a likelihood and data."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.likelihoods import Likelihood
+from bnnpost.networks.layers import Layer
+
+
+class Posterior(eqx.Module):
+    """p(functions | data) of a Bayesian neural network, described but not yet computed.
+
+    x: inputs [n, feature]; y: targets [n] or [n, k]. Both are kept in double precision.
+    Raises ValueError for no rows, mismatched lengths, wrong shapes, NaN or infinity, and
+    TypeError for a network or likelihood that is not one.
+    """
+
+    network: Layer
+    likelihood: Likelihood
+    x: Float[np.ndarray, "n *f"]
+    targets: Float[np.ndarray, "n k"]
+
+    def __init__(self, network: Layer, likelihood: Likelihood, x: object, y: object):
+        if not isinstance(network, Layer):
+            raise TypeError(
+                f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}"
+            )
+        if not isinstance(likelihood, Likelihood):
+            raise TypeError(
+                "expected a likelihood such as bnnpost.likelihoods.Gaussian(noise_std=0.3), got "
+                f"{type(likelihood).__name__}"
+            )
+        self.network, self.likelihood = network, likelihood
+        self.x = checked_points("x", x)
+        targets = _finite("y", y)
+        if targets.ndim not in (1, 2):
+            raise ValueError(f"expected y of shape [n] or [n, output], got {targets.shape}")
+        if targets.shape[0] != self.x.shape[0]:
+            raise ValueError(
+                f"x has {self.x.shape[0]} rows and y {targets.shape[0]}: expected one target a row"
+            )
+        self.targets = targets[:, None] if targets.ndim == 1 else targets
+        likelihood.check(self.targets, self.num_outputs)
+
+    @property
+    def num_points(self) -> int:
+        """Number of training points."""
+        return int(self.x.shape[0])
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of outputs of the network."""
+        return num_outputs(self.network, self.x.shape[-1])
+
+    def checked_test_points(self, x_test: object) -> Float[np.ndarray, "m *f"]:
+        """Test inputs as a float64 array; raises ValueError if their features do not match x."""
+        points = checked_points("x_test", x_test)
+        if points.shape[1:] != self.x.shape[1:]:
+            raise ValueError(
+                f"x_test has rows of shape {points.shape[1:]}, the training inputs {self.x.shape[1:]}"
+            )
+        return points
+
+
+def num_outputs(network: Layer, num_inputs: int) -> int:
+    """Number of outputs of a network for inputs of `num_inputs` features."""
+    return int(jax.eval_shape(lambda: _dummy_outputs(network, num_inputs)).shape[-1])
+
+
+def _dummy_outputs(network: Layer, num_inputs: int) -> Array:
+    return network.apply(network.init(jax.random.key(0), num_inputs), jnp.zeros((1, num_inputs)))
+
+
+def checked_points(name: str, x: object) -> Float[np.ndarray, "n *f"]:
+    """Inputs as a float64 array [point, feature] with at least one of each, all finite."""
+    points = _finite(name, x)
+    if points.ndim < 2 or 0 in points.shape:
+        hint = f"; for one feature use {name}[:, None]" if points.ndim == 1 and points.size else ""
+        raise ValueError(
+            f"expected {name} of shape [point, feature] with at least one of each, "
+            f"got {points.shape}{hint}"
+        )
+    return points
+
+
+def _finite(name: str, values: object) -> np.ndarray:
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected {name} to be an array of numbers: {error}") from None
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        raise ValueError(
+            f"{name} holds {len(bad)} value(s) that are NaN or infinite, the first at index "
+            f"{tuple(int(i) for i in bad[0])}; remove or impute those rows"
+        )
+    return array

@@ -1,0 +1,195 @@
+"""The Gaussian linear step: how one matrix product with standard normal weights is drawn.
+
+Given the rows h that enter it, the outputs are F g with g standard normal, in either of two
+forms. In *matrix* form F is the scaled rows with their bias column and g the weights
+themselves, fan_in + 1 rows of them. In *row* form F is the nested Cholesky factor C of
+K̂ = F Fᵀ, and g has only as many rows as there are training rows: no weight is drawn.
+Both give the same law. Test rows never change which form is used or what was drawn.
+"""
+
+import dataclasses
+import enum
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bnnpost.networks.layers import Linear
+from bnnpost.numerics.linalg import nested_cholesky, nonzero_pivots, orthonormal_rows
+from bnnpost.numerics.random import fold_number, row_normals
+
+# Weights that were not drawn are made in blocks of this many output units.
+_COLUMN_BLOCK = 64
+
+
+class Domain(enum.IntEnum):
+    """What the normals under one layer's key are for; no two uses share any."""
+
+    TRAINING = 0
+    TEST = 1
+    COMPLEMENT = 2
+    NOISE = 3
+
+
+class Completion(NamedTuple):
+    """How a draw goes on to test inputs.
+
+    as_function: recover the weights from the training rows and apply them (one fixed
+        function), where otherwise test rows are drawn jointly with the training rows.
+    digest: a 64-bit number that stands for the list of test inputs; completions of
+        different lists share no normals. Not used as_function.
+    """
+
+    as_function: bool
+    digest: Array | int = 0
+
+
+AS_FUNCTION = Completion(as_function=True)
+
+
+Conditioning = Callable[[Array, Float[Array, "n q"], Float[Array, "q k"]], Float[Array, "q k"]]
+
+
+@dataclasses.dataclass
+class LinearStep:
+    """Draws each linear layer that a forward pass meets, numbering them as it goes.
+
+    key: this draw's; num_train: how many of the points are training points, which come
+    first; dtype: of features and normals (factors are always double); weights: always
+    matrix form; record: collects the parameters of each layer, if given.
+    """
+
+    key: Array
+    num_train: int
+    dtype: jnp.dtype
+    weights: bool
+    completion: Completion
+    record: list[Float[Array, "p width"]] | None = None
+    count: int = 0
+
+    def __call__(self, layer: Linear, rows: Array, condition: Conditioning | None = None) -> Array:
+        """Outputs [point, …, width] for rows [point, …, fan_in]."""
+        key = jax.random.fold_in(self.key, self.count)
+        self.count += 1
+        flat = rows.reshape(-1, rows.shape[-1])
+        num_train = self.num_train * math.prod(rows.shape[1:-1])
+        one = _LayerDraw(layer, flat[:num_train], flat[num_train:], key, self, condition)
+        outputs = one.outputs()
+        if self.record is not None:
+            self.record.append(one.parameters())
+        return outputs.reshape(*rows.shape[:-1], layer.width).astype(self.dtype)
+
+
+class _LayerDraw:
+    """One layer of one draw: training outputs, their continuation, and the weights behind them."""
+
+    def __init__(
+        self,
+        layer: Linear,
+        train: Float[Array, "n f"],
+        test: Float[Array, "m f"],
+        key: Array,
+        step: LinearStep,
+        condition: Conditioning | None,
+    ):
+        self.layer, self.train, self.test, self.key, self.step = layer, train, test, key, step
+        num_train, num_parameters = train.shape[0], layer.num_parameter_rows(train.shape[1])
+        self.matrix_form = step.weights or num_train >= num_parameters
+        self.jointly = (
+            not self.matrix_form
+            and not step.completion.as_function
+            and num_train + test.shape[0] <= num_parameters
+        )
+        self.factor = self._factor()
+        normals = row_normals(
+            self._domain(Domain.TRAINING), self.factor.shape[1], layer.width, step.dtype
+        )
+        # A conditioned readout is small and enters the posterior itself: kept in double.
+        self.normals = normals
+        if condition is not None:
+            noise_key = self._domain(Domain.NOISE)
+            self.normals = condition(noise_key, self.factor, normals.astype(jnp.float64))
+
+    def _domain(self, domain: Domain) -> Array:
+        return jax.random.fold_in(self.key, domain)
+
+    def _completion_key(self, domain: Domain) -> Array:
+        """A key for what is drawn beyond the training rows, apart for every completion."""
+        completion = self.step.completion
+        tagged = jax.random.fold_in(self._domain(domain), int(completion.as_function))
+        return tagged if completion.as_function else fold_number(tagged, completion.digest)
+
+    def _augmented(self, rows: Array) -> Array:
+        return self.layer.augmented(rows.astype(jnp.float64))
+
+    def _factor(self) -> Float[Array, "n q"]:
+        """F of the training rows; in row form the joint factor is kept for the test rows."""
+        if self.matrix_form:
+            return self._augmented(self.train)
+        if not self.jointly or self.test.shape[0] == 0:
+            return nested_cholesky(self.layer.gram(self.train.astype(jnp.float64)))
+        rows = jnp.concatenate([self.train, self.test]).astype(jnp.float64)
+        self.joint_factor = nested_cholesky(self.layer.gram(rows))
+        return self.joint_factor[: self.train.shape[0], : self.train.shape[0]]
+
+    def _times(self, factor: Array, normals: Array) -> Array:
+        """A product in the precision of the normals."""
+        return jnp.matmul(factor.astype(normals.dtype), normals, precision="highest")
+
+    def outputs(self) -> Float[Array, "n+m width"]:
+        """Training outputs, then test outputs."""
+        train = self._times(self.factor, self.normals)
+        if self.test.shape[0] == 0:
+            return train
+        return jnp.concatenate([train, self._test_outputs()])
+
+    def _test_outputs(self) -> Float[Array, "m width"]:
+        if self.matrix_form:
+            return self._times(self._augmented(self.test), self.normals)
+        if self.jointly:
+            return self._joint_test_outputs()
+        test = self._augmented(self.test)
+        basis = self._basis()
+        inside = test @ basis
+        known = self._times(inside, self.normals)
+        beyond = self._complement_blocks(lambda block: self._times(test - inside @ basis.T, block))
+        return known + beyond.astype(known.dtype)
+
+    def _joint_test_outputs(self) -> Float[Array, "m width"]:
+        key = self._completion_key(Domain.TEST)
+        fresh = row_normals(key, self.test.shape[0], self.layer.width, self.step.dtype)
+        normals = jnp.concatenate([self.normals, fresh.astype(self.normals.dtype)])
+        return self._times(self.joint_factor[self.train.shape[0] :], normals)
+
+    def _basis(self) -> Float[Array, "p n"]:
+        """Orthonormal directions in weight space that the training rows determine."""
+        return orthonormal_rows(self._augmented(self.train), nonzero_pivots(self.factor))
+
+    def _complement_blocks(self, use: Callable[[Array], Array]) -> Float[Array, "r width"]:
+        """`use` applied to fresh weights [p, width], a block of columns at a time."""
+        num_rows = self.layer.num_parameter_rows(self.train.shape[1])
+        key = self._completion_key(Domain.COMPLEMENT)
+
+        def block(index: Array) -> Array:
+            return use(
+                jax.random.normal(
+                    jax.random.fold_in(key, index), (num_rows, _COLUMN_BLOCK), self.step.dtype
+                )
+            )
+
+        indices = jnp.arange(-(-self.layer.width // _COLUMN_BLOCK), dtype=jnp.uint32)
+        blocks = jax.lax.map(block, indices)
+        return jnp.moveaxis(blocks, 0, 1).reshape(blocks.shape[1], -1)[:, : self.layer.width]
+
+    def parameters(self) -> Float[Array, "p width"]:
+        """W = Q g + (I − QQᵀ) W⊥: standard normal, and F g on the training rows."""
+        if self.matrix_form:
+            return self.normals
+        basis = self._basis()
+        # Directions of dependent rows are zero columns of the basis: their normals drop out.
+        known = basis @ self.normals.astype(jnp.float64)
+        fresh = self._complement_blocks(lambda block: block.astype(jnp.float64))
+        return known + fresh - basis @ (basis.T @ fresh)
