@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.nonlinearities import cast, hyperparameter
-from bnnpost.numerics.linalg import gaussian_log_density
+from bnnpost.numerics.linalg import gaussian_log_density, schur
 
 
 class Likelihood(eqx.Module):
@@ -106,8 +106,9 @@ class Gaussian(Likelihood):
         self, key: Array, factor: Float[Array, "n q"], normals: Float[Array, "q k"], targets: Array
     ) -> Float[Array, "q k"]:
         """Turn prior normals g into a draw of g | y where y = F g + noise (Matheron's rule)."""
-        observed = self.sample(key, factor @ normals)
+        residual = targets - self.sample(key, factor @ normals)
         covariance = factor @ factor.T
-        noise = cast(self.noise_var, covariance) * jnp.eye(covariance.shape[0], dtype=covariance.dtype)
-        solve = jax.scipy.linalg.cho_factor(covariance + noise, lower=True)
-        return normals + factor.T @ jax.scipy.linalg.cho_solve(solve, targets - observed)
+        noise = cast(self.noise_var, factor) * jnp.eye(covariance.shape[0], dtype=factor.dtype)
+        below = jnp.zeros((factor.shape[1], targets.shape[1]), factor.dtype)
+        bordered = jnp.block([[covariance + noise, residual], [factor.T, below]])
+        return normals - schur(bordered, covariance.shape[0]).complement

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from bnnpost.numerics.linalg import schur
 
 
 class Conditional(NamedTuple):
@@ -19,13 +20,13 @@ def condition(
 ) -> Conditional:
     """f* | y for (f, f*) ~ N(0, kernel) and y = f + noise, training rows first.
 
-    mean k*ᵀ(K+σ²I)⁻¹y, covariance K** − k*ᵀ(K+σ²I)⁻¹k*. NaN if K+σ²I is not definite.
+    mean k*ᵀ(K+σ²I)⁻¹y, covariance K** − k*ᵀ(K+σ²I)⁻¹k*: both are one Schur complement, of
+    the kernel with the targets beside it. NaN if K+σ²I is not positive definite.
     """
-    num_train = targets.shape[0]
-    noise = noise_var * jnp.eye(num_train, dtype=kernel.dtype)
-    factor = jnp.linalg.cholesky(kernel[:num_train, :num_train] + noise, symmetrize_input=False)
-    solved = jax.scipy.linalg.solve_triangular(
-        factor, jnp.concatenate([kernel[:num_train, num_train:], targets], axis=1), lower=True
-    )
-    cross, whitened = solved[:, : kernel.shape[0] - num_train], solved[:, kernel.shape[0] - num_train :]
-    return Conditional(cross.T @ whitened, kernel[num_train:, num_train:] - cross.T @ cross)
+    num_train, num_outputs = targets.shape
+    num_test = kernel.shape[0] - num_train
+    observed = jnp.concatenate([jnp.full(num_train, noise_var), jnp.zeros(num_test)])
+    below = jnp.zeros((num_test, num_outputs), kernel.dtype)
+    bordered = jnp.block([[kernel + jnp.diag(observed), jnp.concatenate([targets, below])]])
+    complement = schur(bordered, num_train).complement
+    return Conditional(-complement[:, num_test:], complement[:, :num_test])

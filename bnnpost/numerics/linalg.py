@@ -1,6 +1,12 @@
-"""Factors of covariances that may be singular, and of those that may not."""
+"""Elimination for covariances, singular ones included, in plain array operations.
+
+Every function here runs inside vmap over many proposals at once, and blocks of proposals run
+on several threads. LAPACK is kept out of that: its batched kernels in jaxlib wait for the
+same few threads that they run on, and two of them at once can wait for ever.
+"""
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,14 +55,47 @@ def nonzero_pivots(factor: Float[Array, "n n"]) -> Bool[Array, " n"]:
 def orthonormal_rows(
     rows: Float[Array, "n p"], independent: Bool[Array, " n"]
 ) -> Float[Array, "p n"]:
-    """Q with orthonormal columns such that rows = RᵀQᵀ, R upper triangular, diag(R) ≥ 0.
+    """Q with orthonormal columns such that rows = RᵀQᵀ, R upper triangular, diag(R) > 0.
 
-    Columns that belong to dependent rows are 0: a QR factorisation would fill them with
-    directions made of rounding. Needs n ≤ p.
+    Gram–Schmidt with every row orthogonalised twice. Columns that belong to dependent rows
+    are 0: a QR factorisation would fill them with directions made of rounding. Needs n ≤ p.
     """
-    q, r = jnp.linalg.qr(jnp.where(independent[:, None], rows, 0.0).T)
-    signs = jnp.where(jnp.diagonal(r) < 0, -1.0, 1.0)
-    return q * jnp.where(independent, signs, 0.0)
+
+    def orthogonalise(j: int, basis: Array) -> Array:
+        residual = rows[j] - basis @ (rows[j] @ basis)
+        residual = residual - basis @ (residual @ basis)
+        norm = jnp.sqrt(jnp.sum(residual**2))
+        unit = jnp.where(independent[j], residual / jnp.where(norm > 0, norm, 1.0), 0.0)
+        return basis.at[:, j].set(unit)
+
+    return jax.lax.fori_loop(0, rows.shape[0], orthogonalise, jnp.zeros_like(rows.T))
+
+
+class Schur(NamedTuple):
+    """What is left of a matrix [[A, B], [C, D]] when its leading block A is eliminated."""
+
+    complement: Float[Array, "r c"]
+    log_det: Float[Array, ""]
+
+
+def schur(matrix: Float[Array, "n+r n+c"], num_pivots: int) -> Schur:
+    """D − C A⁻¹ B and log det A, for A the leading n × n block, symmetric and definite.
+
+    Elimination without pivoting, stable for such A. NaN in both if A is not positive
+    definite in double precision.
+    """
+
+    def eliminate(j: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        remainder, log_det = state
+        pivot = remainder[j, j]
+        pivot = jnp.where(pivot > 0, pivot, jnp.nan)
+        row = remainder[j] / pivot
+        return remainder - remainder[:, j][:, None] * row[None, :], log_det + jnp.log(pivot)
+
+    state = (matrix, jnp.zeros((), matrix.dtype))
+    unroll = num_pivots if 0 < num_pivots <= _UNROLLED_ROWS else 1
+    remainder, log_det = jax.lax.fori_loop(0, num_pivots, eliminate, state, unroll=unroll)
+    return Schur(remainder[num_pivots:, num_pivots:], log_det)
 
 
 def gaussian_log_density(
@@ -64,8 +103,9 @@ def gaussian_log_density(
 ) -> Float[Array, ""]:
     """Σ_o log N(values[:, o]; 0, covariance) in nats; NaN if the covariance is not definite."""
     num_rows, num_outputs = values.shape
-    factor = jnp.linalg.cholesky(covariance, symmetrize_input=False)
-    whitened = jax.scipy.linalg.solve_triangular(factor, values, lower=True)
-    log_det = jnp.sum(jnp.log(jnp.diagonal(factor)))
-    constant = 0.5 * num_rows * math.log(2 * math.pi)
-    return -0.5 * jnp.sum(whitened**2) - num_outputs * (log_det + constant)
+    corner = jnp.zeros((num_outputs, num_outputs), values.dtype)
+    bordered = jnp.block([[covariance, values], [values.T, corner]])
+    eliminated = schur(bordered, num_rows)
+    squares = -jnp.trace(eliminated.complement)
+    constant = num_rows * math.log(2 * math.pi)
+    return -0.5 * (squares + num_outputs * (eliminated.log_det + constant))

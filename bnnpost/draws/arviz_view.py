@@ -1,0 +1,96 @@
+"""The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x)."""
+
+import dataclasses
+import json
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bnnpost.draws.draws import Draws
+
+NUM_PSEUDO_CHAINS = 4
+
+
+class DrawsLeftOut(UserWarning):
+    """Some draws are not in the ArviZ view, because four equal chains cannot hold them."""
+
+
+def to_arviz(draws: "Draws", x_test: object | None = None) -> "xr.DataTree":
+    """Function values as four equal pseudo-chains: contiguous quarters, in proposal order.
+
+    Groups: posterior (or prior) with f_train and, where x_test is given, f, each [chain,
+    draw, point, output]; sample_stats with proposal_number and log_weight; observed_data;
+    constant_data. Independent draws have no chains: the quarters are there so that ArviZ's
+    summaries work, and R-hat near 1 is no proof of independence. Where the number of draws
+    is no multiple of four, the last one to three are left out, with a DrawsLeftOut warning
+    and the attribute num_left_out. Fewer than four draws make one chain.
+    """
+    import xarray as xr
+
+    num_chains = NUM_PSEUDO_CHAINS if len(draws) >= NUM_PSEUDO_CHAINS else 1
+    kept = len(draws) // num_chains * num_chains
+    _warn_of_left_out(len(draws) - kept)
+    groups = _groups(draws, x_test, kept, num_chains)
+    tree = xr.DataTree.from_dict({f"/{name}": xr.Dataset(group) for name, group in groups.items()})
+    attributes = _attributes(draws, len(draws) - kept)
+    tree.attrs = attributes
+    for child in tree.children.values():
+        child.attrs = attributes
+    return _for_installed_arviz(tree)
+
+
+def _warn_of_left_out(num_left_out: int) -> None:
+    if num_left_out:
+        warnings.warn(
+            f"the last {num_left_out} draw(s) are left out of the ArviZ view: four equal chains "
+            "need a multiple of four",
+            DrawsLeftOut,
+            stacklevel=4,
+        )
+
+
+def _groups(
+    draws: "Draws", x_test: object | None, kept: int, num_chains: int
+) -> dict[str, dict[str, tuple[tuple[str, ...], np.ndarray]]]:
+    def chains(values: np.ndarray) -> np.ndarray:
+        return values[:kept].reshape(num_chains, kept // num_chains, *values.shape[1:])
+
+    values_dims = ("chain", "draw", "point", "output")
+    main = {"f_train": (("chain", "draw", "train_point", "output"), chains(draws.training_outputs()))}
+    constant = {"x_train": (("train_point", "feature"), draws.posterior.x)}
+    if x_test is not None:
+        main["f"] = (values_dims, chains(draws.predict(x_test)))
+        constant["x"] = (("point", "feature"), draws.posterior.checked_test_points(x_test))
+    return {
+        "prior" if draws.info.kind == "prior" else "posterior": main,
+        "sample_stats": {
+            "proposal_number": (("chain", "draw"), chains(draws.proposal_numbers.astype(np.int64))),
+            "log_weight": (("chain", "draw"), chains(draws.log_weights)),
+        },
+        "observed_data": {"y": (("train_point", "output"), draws.posterior.targets)},
+        "constant_data": constant,
+    }
+
+
+def _attributes(draws: "Draws", num_left_out: int) -> dict[str, object]:
+    """Attributes that netCDF takes: numbers and strings, anything else as JSON."""
+    info = {
+        name: json.dumps(value) if isinstance(value, bool) else value
+        for name, value in dataclasses.asdict(draws.info).items()
+    }
+    return {
+        **info,
+        "inference_library": "bnnpost",
+        "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
+        "num_left_out": num_left_out,
+    }
+
+
+def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
+    import arviz as az
+
+    return az.InferenceData.from_datatree(tree) if hasattr(az, "InferenceData") else tree

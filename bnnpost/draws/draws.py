@@ -1,0 +1,244 @@
+"""Draws of functions: proposal numbers from which everything else is made again on demand."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt
+
+from bnnpost.networks.layers import Parameters
+from bnnpost.numerics import gp
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior, checked_points
+from bnnpost.spaces import engine
+from bnnpost.spaces.space import Space
+from bnnpost.spaces.steps import AS_FUNCTION, Completion
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+COMPLETIONS = ("joint", "function")
+_PREDICTIVE_KEYS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class DrawsInfo:
+    """How draws were made. Log quantities are in nats.
+
+    kind: "exact" (independent draws from the posterior) or "prior". complete: whether as
+    many draws were accepted as were asked for. acceptance_rate: the mean of
+    exp(log weight − log bound) over all proposals, which, unlike accepted/proposals, a stop
+    at a number of acceptances does not bias. log_evidence, log_evidence_se: of p(y), from
+    the same mean. space: "functions" or "weights". bound: "collapsed" or "naive". num_nan:
+    proposals whose weight was NaN. batch, block: proposals compiled and run together.
+    """
+
+    kind: str
+    complete: bool
+    num_samples: int
+    num_proposals: int
+    acceptance_rate: float
+    log_evidence: float
+    log_evidence_se: float
+    effective_sample_size: float
+    space: str
+    bound: str
+    log_bound: float
+    precision: str
+    num_nan: int
+    batch: int
+    block: int
+    seconds: float
+    device: str
+
+
+class Mixture(NamedTuple):
+    """Function values at test inputs as a mixture of Gaussians, one component a draw.
+
+    means [sample, point, output]; variances [sample, point], the same for every output;
+    log_weights [sample], zeros where draws are exact.
+    """
+
+    means: Float[np.ndarray, "s m k"]
+    variances: Float[np.ndarray, "s m"]
+    log_weights: Float[np.ndarray, " s"]
+
+
+class Draws:
+    """Draws from a posterior (or prior), each one a network; in the order of their proposals.
+
+    key, proposal_numbers [sample]: from which activations, parameters and predictions are
+    made again whenever they are asked for. log_weights [sample]: importance weights, zeros
+    where the draws are exact. info: how they were made.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        key: Array,
+        proposal_numbers: UInt[np.ndarray, " s"],
+        log_weights: Float[np.ndarray, " s"],
+        info: DrawsInfo,
+    ):
+        self.space, self.key, self.info = space, key, info
+        self.proposal_numbers = np.asarray(proposal_numbers, np.uint64)
+        self.log_weights = np.asarray(log_weights, np.float64)
+
+    def __len__(self) -> int:
+        return len(self.proposal_numbers)
+
+    def __repr__(self) -> str:
+        info = self.info
+        return (
+            f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals, "
+            f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g})"
+        )
+
+    @property
+    def posterior(self) -> Posterior:
+        """What was sampled."""
+        return self.space.posterior
+
+    def predict(
+        self, x_test: object, completion: str = "joint"
+    ) -> Float[np.ndarray, "sample point output"]:
+        """Latent function values f at inputs x_test [point, feature], without noise.
+
+        completion "joint" draws each network's values at this one list of inputs together
+        (cost linear in width): right in law, the same for the same list, and equal to the
+        drawn values at training inputs; another list is another completion. "function"
+        evaluates one fixed network a draw, at a cost quadratic in width.
+        Raises ValueError for inputs that do not match the training inputs.
+        """
+        points = self.posterior.checked_test_points(x_test)
+        return self._values(points, _completion(completion, points))[:, self.posterior.num_points :]
+
+    def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
+        """Latent function values at the training inputs."""
+        return self._values(self.posterior.x[:1], AS_FUNCTION)[:, : self.posterior.num_points]
+
+    def _values(
+        self, points: Float[np.ndarray, "m *f"], completion: Completion
+    ) -> Float[np.ndarray, "sample n+m output"]:
+        task = _outputs_as_function if completion.as_function else _outputs_jointly
+        blocks = self._evaluate(task, points, completion)
+        shape = (0, self.posterior.num_points + len(points), self.posterior.num_outputs)
+        return np.concatenate([np.zeros(shape), *(np.asarray(block) for block in blocks)])
+
+    def _evaluate(
+        self, task: engine.Task, points: np.ndarray, completion: Completion
+    ) -> Iterable[object]:
+        extra = (points, np.uint64(completion.digest))
+        numbers = self.proposal_numbers
+        return engine.evaluate(task, self.space, self.key, numbers, extra, len(points))
+
+    def mixture(self, x_test: object) -> Mixture:
+        """The exact law of f at x_test given each draw's hidden layers: a Gaussian a draw.
+
+        Raises ValueError where the readout was not collapsed.
+        """
+        if not self.space.collapse:
+            raise ValueError(
+                "mixture() needs a collapsed readout (a Gaussian likelihood, a network that ends "
+                "in a Dense layer, and collapse=True); use predict() instead"
+            )
+        points = self.posterior.checked_test_points(x_test)
+        blocks = list(self._evaluate(_mixture, points, _completion("joint", points)))
+        means = [np.zeros((0, len(points), self.posterior.num_outputs)), *(b[0] for b in blocks)]  # type: ignore[index]
+        variances = [np.zeros((0, len(points))), *(b[1] for b in blocks)]  # type: ignore[index]
+        return Mixture(np.concatenate(means), np.concatenate(variances), self.log_weights)
+
+    @in_double_precision
+    def parameters(self, i: int) -> Parameters:
+        """Weights and biases of draw i, standard normal under the prior, as numpy arrays.
+
+        `network.apply(parameters, x)` gives that network's outputs.
+        """
+        drawn = _parameters(self.space, self._draw_key(i))
+        return jax.tree.map(np.asarray, drawn)
+
+    @in_double_precision
+    def _draw_key(self, i: int) -> Array:
+        return engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
+
+    def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
+        """Draw i as one fixed function of inputs [point, feature]."""
+        single = Draws(
+            self.space, self.key, self.proposal_numbers[i][None], np.zeros(1), self.info
+        )
+
+        def evaluate(x: object) -> Float[np.ndarray, "point output"]:
+            return single.predict(x, completion="function")[0]
+
+        return evaluate
+
+    @in_double_precision
+    def predictive(self, key: Array, x_test: object) -> Float[np.ndarray, "sample point output"]:
+        """Observations at x_test: each draw's latent values with the likelihood's noise."""
+        require_key(key)
+        outputs = self.predict(x_test)
+        keys = jax.random.split(key, len(outputs))
+        size = _PREDICTIVE_KEYS_AT_ONCE
+        parts = [
+            np.asarray(jax.vmap(self.posterior.likelihood.sample)(keys[i : i + size], outputs[i : i + size]))
+            for i in range(0, len(outputs), size)
+        ]
+        return np.concatenate([outputs[:0], *parts])
+
+    def to_arviz(self, x_test: object | None = None) -> "xr.DataTree":
+        """ArviZ's view: four pseudo-chains of function values (an InferenceData on ArviZ 0.x).
+
+        See `bnnpost.draws.arviz_view.to_arviz`.
+        """
+        from bnnpost.draws.arviz_view import to_arviz
+
+        return to_arviz(self, x_test)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything needed to make these draws again to one netCDF file.
+
+        See `bnnpost.draws.netcdf.save`; read it with `bnnpost.load`.
+        """
+        from bnnpost.draws.netcdf import save
+
+        save(self, path)
+
+
+def _completion(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:
+    if name not in COMPLETIONS:
+        raise ValueError(f"expected completion to be {' or '.join(COMPLETIONS)}, got {name!r}")
+    if name == "function":
+        return AS_FUNCTION
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr(points.shape).encode())
+    digest.update(np.ascontiguousarray(points).tobytes())
+    return Completion(as_function=False, digest=int.from_bytes(digest.digest(), "little"))
+
+
+def _outputs_jointly(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
+    return space.outputs(key, x_test, Completion(False, digest))
+
+
+def _outputs_as_function(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
+    del digest
+    return space.outputs(key, x_test, AS_FUNCTION)
+
+
+def _mixture(space: Space, key: Array, x_test: Array, digest: Array) -> tuple[Array, Array]:
+    result: gp.Conditional = space.mixture(key, x_test, Completion(False, digest))
+    return result.mean, jnp.diagonal(result.covariance)
+
+
+@functools.partial(jax.jit)
+def _parameters(space: Space, key: Array) -> Parameters:
+    return space.parameters(key)
+
+
+__all__ = ["Draws", "DrawsInfo", "Mixture", "checked_points"]

@@ -1,0 +1,55 @@
+"""Running sums of importance weights, from which the evidence and its error follow."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class LogMean(NamedTuple):
+    """The log of a mean weight, in nats, and its standard error (delta method)."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class WeightSum:
+    """Σ w and Σ w² of weights given as logs, kept relative to the largest so far.
+
+    NaN weights count as proposals of weight 0.
+    """
+
+    largest: float = -math.inf
+    total: float = 0.0
+    total_square: float = 0.0
+    count: int = 0
+
+    def add(self, log_weights: Float[np.ndarray, " b"]) -> "WeightSum":
+        """The sums with these weights added."""
+        logs = np.where(np.isnan(log_weights), -np.inf, log_weights)
+        largest = max(self.largest, float(np.max(logs, initial=-np.inf)))
+        if largest == -math.inf:
+            return WeightSum(largest, 0.0, 0.0, self.count + len(logs))
+        relative = np.exp(logs - largest)
+        rescale = math.exp(self.largest - largest)
+        return WeightSum(
+            largest,
+            self.total * rescale + float(relative.sum()),
+            self.total_square * rescale**2 + float((relative**2).sum()),
+            self.count + len(logs),
+        )
+
+    def log_mean(self) -> LogMean:
+        """log of the mean weight over all proposals, and its standard error in nats."""
+        if self.total == 0.0:
+            return LogMean(-math.inf, math.inf)
+        mean = self.total / self.count
+        variance = max(self.total_square / self.count - mean**2, 0.0)
+        return LogMean(self.largest + math.log(mean), math.sqrt(variance / self.count) / mean)
+
+    def effective_sample_size(self) -> float:
+        """(Σw)²/Σw²: how many equally weighted draws these weights are worth (Kish 1965)."""
+        return self.total**2 / self.total_square if self.total_square else 0.0

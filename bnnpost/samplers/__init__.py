@@ -1,0 +1,1 @@
+"""Samplers: exact rejection, importance estimates over all proposals, prior draws."""
