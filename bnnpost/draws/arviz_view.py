@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnnpost.draws.chains import num_left_out, pseudo_chains
+
 if TYPE_CHECKING:
     import xarray as xr
 
     from bnnpost.draws.draws import Draws
-
-NUM_PSEUDO_CHAINS = 4
 
 
 class DrawsLeftOut(UserWarning):
@@ -31,22 +31,21 @@ def to_arviz(draws: "Draws", x_test: object | None = None) -> "xr.DataTree":
     """
     import xarray as xr
 
-    num_chains = NUM_PSEUDO_CHAINS if len(draws) >= NUM_PSEUDO_CHAINS else 1
-    kept = len(draws) // num_chains * num_chains
-    _warn_of_left_out(len(draws) - kept)
-    groups = _groups(draws, x_test, kept, num_chains)
+    left_out = num_left_out(len(draws))
+    _warn_of_left_out(left_out)
+    groups = _groups(draws, x_test)
     tree = xr.DataTree.from_dict({f"/{name}": xr.Dataset(group) for name, group in groups.items()})
-    attributes = _attributes(draws, len(draws) - kept)
+    attributes = _attributes(draws, left_out)
     tree.attrs = attributes
     for child in tree.children.values():
         child.attrs = attributes
     return _for_installed_arviz(tree)
 
 
-def _warn_of_left_out(num_left_out: int) -> None:
-    if num_left_out:
+def _warn_of_left_out(count: int) -> None:
+    if count:
         warnings.warn(
-            f"the last {num_left_out} draw(s) are left out of the ArviZ view: four equal chains "
+            f"the last {count} draw(s) are left out of the ArviZ view: four equal chains "
             "need a multiple of four",
             DrawsLeftOut,
             stacklevel=4,
@@ -54,29 +53,26 @@ def _warn_of_left_out(num_left_out: int) -> None:
 
 
 def _groups(
-    draws: "Draws", x_test: object | None, kept: int, num_chains: int
+    draws: "Draws", x_test: object | None
 ) -> dict[str, dict[str, tuple[tuple[str, ...], np.ndarray]]]:
-    def chains(values: np.ndarray) -> np.ndarray:
-        return values[:kept].reshape(num_chains, kept // num_chains, *values.shape[1:])
-
     values_dims = ("chain", "draw", "point", "output")
-    main = {"f_train": (("chain", "draw", "train_point", "output"), chains(draws.training_outputs()))}
+    main = {"f_train": (("chain", "draw", "train_point", "output"), pseudo_chains(draws.training_outputs()))}
     constant = {"x_train": (("train_point", "feature"), draws.posterior.x)}
     if x_test is not None:
-        main["f"] = (values_dims, chains(draws.predict(x_test)))
+        main["f"] = (values_dims, pseudo_chains(draws.predict(x_test)))
         constant["x"] = (("point", "feature"), draws.posterior.checked_test_points(x_test))
     return {
         "prior" if draws.info.kind == "prior" else "posterior": main,
         "sample_stats": {
-            "proposal_number": (("chain", "draw"), chains(draws.proposal_numbers.astype(np.int64))),
-            "log_weight": (("chain", "draw"), chains(draws.log_weights)),
+            "proposal_number": (("chain", "draw"), pseudo_chains(draws.proposal_numbers.astype(np.int64))),
+            "log_weight": (("chain", "draw"), pseudo_chains(draws.log_weights)),
         },
         "observed_data": {"y": (("train_point", "output"), draws.posterior.targets)},
         "constant_data": constant,
     }
 
 
-def _attributes(draws: "Draws", num_left_out: int) -> dict[str, object]:
+def _attributes(draws: "Draws", left_out: int) -> dict[str, object]:
     """Attributes that netCDF takes: numbers and strings, anything else as JSON."""
     info = {
         name: json.dumps(value) if isinstance(value, bool) else value
@@ -86,7 +82,7 @@ def _attributes(draws: "Draws", num_left_out: int) -> dict[str, object]:
         **info,
         "inference_library": "bnnpost",
         "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
-        "num_left_out": num_left_out,
+        "num_left_out": left_out,
     }
 
 

@@ -1,6 +1,5 @@
 """Draws of functions: proposal numbers from which everything else is made again on demand."""
 
-import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior, checked_points
+from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space
 from bnnpost.spaces.steps import AS_FUNCTION, Completion
@@ -118,7 +117,7 @@ class Draws:
         Raises ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
-        return self._values(points, _completion(completion, points))[:, self.posterior.num_points :]
+        return self._values(points, completion_for(completion, points))[:, self.posterior.num_points :]
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
@@ -150,7 +149,7 @@ class Draws:
                 "in a Dense layer, and collapse=True); use predict() instead"
             )
         points = self.posterior.checked_test_points(x_test)
-        blocks = list(self._evaluate(_mixture, points, _completion("joint", points)))
+        blocks = list(self._evaluate(_mixture, points, completion_for("joint", points)))
         means = [np.zeros((0, len(points), self.posterior.num_outputs)), *(b[0] for b in blocks)]  # type: ignore[index]
         variances = [np.zeros((0, len(points))), *(b[1] for b in blocks)]  # type: ignore[index]
         return Mixture(np.concatenate(means), np.concatenate(variances), self.log_weights)
@@ -211,7 +210,8 @@ class Draws:
         save(self, path)
 
 
-def _completion(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:
+def completion_for(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:
+    """How draws go on to these test inputs; raises ValueError for an unknown name."""
     if name not in COMPLETIONS:
         raise ValueError(f"expected completion to be {' or '.join(COMPLETIONS)}, got {name!r}")
     if name == "function":
@@ -236,9 +236,7 @@ def _mixture(space: Space, key: Array, x_test: Array, digest: Array) -> tuple[Ar
     return result.mean, jnp.diagonal(result.covariance)
 
 
-@functools.partial(jax.jit)
+@jax.jit
 def _parameters(space: Space, key: Array) -> Parameters:
     return space.parameters(key)
 
-
-__all__ = ["Draws", "DrawsInfo", "Mixture", "checked_points"]

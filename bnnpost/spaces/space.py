@@ -4,22 +4,36 @@ A draw is its key. Everything a draw has (features, outputs, parameters) is a fu
 that key and of the posterior, so nothing else need be stored.
 """
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import Affine, Layer, Linear, Parameters, Serial
+from bnnpost.networks.layers import Layer, Linear, Parameters, Serial
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
+from bnnpost.spaces import controls
 from bnnpost.spaces.steps import AS_FUNCTION, Completion, Conditioning, LinearStep
 
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, and everything that the network draws.
 _THRESHOLD, _NETWORK = 0, 1
+
+
+class Observation(NamedTuple):
+    """What one proposal contributes to estimates over all proposals.
+
+    log_weight in nats; its predictive at the test inputs; control variates [q], each with
+    mean exactly zero under the prior (none where the network has no closed form for them).
+    """
+
+    log_weight: Float[Array, ""]
+    predictive: gp.Conditional
+    controls: Float[Array, " q"]
 
 
 class Space(eqx.Module):
@@ -116,31 +130,50 @@ class Space(eqx.Module):
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> gp.Conditional:
         """f* at x_test given this draw's hidden layers (and y): a Gaussian. Needs a collapsed readout."""
-        kernel = self.kernel(key, x_test, completion)
-        if not self.conditioned:
-            num_train = self.posterior.num_points
-            mean = jnp.zeros((x_test.shape[0], self.posterior.targets.shape[1]))
-            return gp.Conditional(mean, kernel[num_train:, num_train:])
-        targets = jnp.asarray(self.posterior.targets)
-        return gp.condition(kernel, targets, self._gaussian.noise_var)
+        return self._conditional(self.kernels(key, x_test, completion)[-1])
 
-    def kernel(
+    def _conditional(self, kernel: Float[Array, "n+m n+m"]) -> gp.Conditional:
+        targets = jnp.asarray(self.posterior.targets)
+        if self.conditioned:
+            return gp.condition(kernel, targets, self._gaussian.noise_var)
+        num_train, num_outputs = targets.shape
+        prior = kernel[num_train:, num_train:]
+        return gp.Conditional(jnp.zeros((prior.shape[0], num_outputs)), prior)
+
+    def kernels(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
-    ) -> Float[Array, "n+m n+m"]:
-        """K̂ of the readout at training and test rows, for the draw with this key."""
+    ) -> list[Float[Array, "n+m n+m"]]:
+        """K̂ of every linear layer of one draw at training and test rows, the readout's last."""
         hidden, readout = self.layers
         assert readout is not None
-        features = _through(hidden, self._inputs(x_test), self._step(key, completion))
-        return readout.gram(_flat_rows(readout, features))
+        step = self._step(key, completion)
+        step.grams = []
+        features = _through(hidden, self._inputs(x_test), step)
+        return [*step.grams, readout.gram(_flat_rows(readout, features))]
+
+    def observe(
+        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
+    ) -> "Observation":
+        """One proposal's weight and its predictive at x_test. Needs a collapsed readout."""
+        kernels = self.kernels(key, x_test, completion)
+        num_train = self.posterior.num_points
+        log_weight = self._gaussian.collapsed_log_prob(
+            kernels[-1][:num_train, :num_train], jnp.asarray(self.posterior.targets)
+        )
+        return Observation(
+            log_weight,
+            self._conditional(kernels[-1]),
+            controls.deviations(self.posterior.network, kernels),
+        )
 
     def parameters(self, key: Array) -> Parameters:
         """Weights and biases of the one network that the draw with this key is."""
         step = self._step(key, AS_FUNCTION)
-        step.record = []
+        step.parameters = []
         self._run(step, None)
         biases = [layer.has_bias for layer in linear_layers(self.posterior.network)]
         return tuple(
-            Linear.split(matrix, bias) for matrix, bias in zip(step.record, biases, strict=True)
+            Linear.split(matrix, bias) for matrix, bias in zip(step.parameters, biases, strict=True)
         )
 
 
@@ -202,6 +235,3 @@ def _readout(step: LinearStep, readout: Linear, features: Array, condition: Cond
     # A conditioned readout is drawn in double, whatever the precision of the features.
     step.dtype = jnp.float64
     return step(readout, readout.rows(features), condition)
-
-
-__all__ = ["SPACES", "Affine", "Space", "linear_layers", "make_space", "split_readout"]

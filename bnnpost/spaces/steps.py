@@ -59,7 +59,7 @@ class LinearStep:
 
     key: this draw's; num_train: how many of the points are training points, which come
     first; dtype: of features and normals (factors are always double); weights: always
-    matrix form; record: collects the parameters of each layer, if given.
+    matrix form; parameters, grams: collect each layer's, if given a list to do so.
     """
 
     key: Array
@@ -67,7 +67,8 @@ class LinearStep:
     dtype: jnp.dtype
     weights: bool
     completion: Completion
-    record: list[Float[Array, "p width"]] | None = None
+    parameters: list[Float[Array, "p width"]] | None = None
+    grams: list[Float[Array, "r r"]] | None = None
     count: int = 0
 
     def __call__(self, layer: Linear, rows: Array, condition: Conditioning | None = None) -> Array:
@@ -78,8 +79,10 @@ class LinearStep:
         num_train = self.num_train * math.prod(rows.shape[1:-1])
         one = _LayerDraw(layer, flat[:num_train], flat[num_train:], key, self, condition)
         outputs = one.outputs()
-        if self.record is not None:
-            self.record.append(one.parameters())
+        if self.parameters is not None:
+            self.parameters.append(one.parameters())
+        if self.grams is not None:
+            self.grams.append(layer.gram(flat.astype(jnp.float64)))
         return outputs.reshape(*rows.shape[:-1], layer.width).astype(self.dtype)
 
 

@@ -1,0 +1,119 @@
+"""Importance estimates over all proposals: every prior draw counts, with its weight."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.draws.draws import completion_for
+from bnnpost.networks.layers import positive_integer
+from bnnpost.numerics.random import require_key
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.posterior import Posterior
+from bnnpost.spaces import engine
+from bnnpost.spaces.space import Observation, Space, make_space
+from bnnpost.spaces.steps import Completion
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Proposals with their weights, and the Gaussian each predicts at the test inputs.
+
+    log_weights [proposal], in nats; means [proposal, point, output]; covariances [proposal,
+    point, point], the same for every output; controls [proposal, q]: control variates whose
+    mean under the prior is exactly zero. The predictive is the mixture of these Gaussians
+    with weights ∝ exp(log_weights).
+    """
+
+    log_weights: Float[np.ndarray, " p"]
+    means: Float[np.ndarray, "p m k"]
+    covariances: Float[np.ndarray, "p m m"]
+    controls: Float[np.ndarray, "p q"]
+
+    @property
+    def weights(self) -> Float[np.ndarray, " p"]:
+        """Normalised weights, which sum to 1."""
+        relative = np.exp(self.log_weights - np.max(self.log_weights))
+        return relative / relative.sum()
+
+    @property
+    def log_evidence(self) -> float:
+        """log p(y) in nats: the log of the mean weight."""
+        return WeightSum().add(self.log_weights).log_mean().value
+
+    @property
+    def log_evidence_se(self) -> float:
+        """Standard error of `log_evidence`, in nats."""
+        return WeightSum().add(self.log_weights).log_mean().standard_error
+
+    @property
+    def effective_sample_size(self) -> float:
+        """(Σw)²/Σw²: how many equally weighted draws the proposals are worth."""
+        return WeightSum().add(self.log_weights).effective_sample_size()
+
+    def mean(self) -> Float[np.ndarray, "m k"]:
+        """Posterior mean of f at the test inputs."""
+        return np.tensordot(self.weights, self.means, axes=1)
+
+    def mean_se(self) -> Float[np.ndarray, "m k"]:
+        """Standard error of `mean` (delta method for self-normalised weights)."""
+        deviations = self.weights[:, None, None] * (self.means - self.mean())
+        return np.sqrt(np.sum(deviations**2, axis=0))
+
+    def covariance(self) -> Float[np.ndarray, "k m m"]:
+        """Posterior covariance of f at the test inputs, one for each output."""
+        centred = self.means - self.mean()
+        between = np.einsum("p,pik,pjk->kij", self.weights, centred, centred, optimize=True)
+        return between + np.tensordot(self.weights, self.covariances, axes=1)
+
+
+def estimate(
+    key: Array,
+    posterior: Posterior,
+    x_test: object,
+    *,
+    num_proposals: int,
+    space: str = "auto",
+    precision: str = "single",
+) -> Estimate:
+    """Prior draws with their weights and what each predicts at x_test; nothing is rejected.
+
+    The same proposals that `rejection.sample` with this key would try, in order.
+    Raises ValueError where the readout cannot be collapsed (see `rejection.sample`).
+    """
+    require_key(key)
+    positive_integer("num_proposals", num_proposals)
+    chosen = collapsed_space(posterior, space, precision)
+    points = posterior.checked_test_points(x_test)
+    blocks = list(observations(chosen, key, points, np.arange(num_proposals, dtype=np.uint64)))
+    return Estimate(
+        np.concatenate([block.log_weight for block in blocks]),
+        np.concatenate([block.predictive.mean for block in blocks]),
+        np.concatenate([block.predictive.covariance for block in blocks]),
+        np.concatenate([block.controls for block in blocks]),
+    )
+
+
+def collapsed_space(posterior: Posterior, space: str, precision: str) -> Space:
+    """The space with its readout integrated out; raises ValueError where that cannot be."""
+    chosen = make_space(posterior, space=space, precision=precision)
+    if not chosen.collapse:
+        raise ValueError(
+            "estimates over all proposals need a collapsed readout: a Gaussian likelihood and a "
+            "network that ends in a Dense layer; use rejection.sample(…) and predict() instead"
+        )
+    return chosen
+
+
+def observations(
+    space: Space, key: Array, points: Float[np.ndarray, "m *f"], numbers: np.ndarray
+) -> Iterator[Observation]:
+    """What the proposals with these numbers contribute, in blocks, as numpy arrays."""
+    extra = (points, np.uint64(completion_for("joint", points).digest))
+    blocks = engine.evaluate(_observe, space, key, numbers, extra, len(points))
+    return blocks  # type: ignore[return-value]
+
+
+def _observe(space: Space, key: Array, x_test: Array, digest: Array) -> Observation:
+    return space.observe(key, x_test, Completion(False, digest))

@@ -1,0 +1,180 @@
+"""What a sweep is: a frozen configuration, from TOML files and flags, checked before anything runs."""
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+import numpy as np
+
+from bnnpost.likelihoods import Gaussian
+from bnnpost.networks import Serial, mlp
+from bnnpost.networks.catalogue import unknown
+from bnnpost.numerics.random import FEATURE_DTYPES
+from bnnpost.spaces.space import SPACES
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the key and what was expected."""
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """One sweep over widths. Standard deviations are of the prior or the noise, never variances.
+
+    data: a shipped set or generator, or the path of a CSV or npz file. target: its target
+    column(s), comma-separated, for a file. standardise: features and targets to zero mean
+    and unit std over all rows (digits has its own preparation). split_seed: of the row
+    order, the first num_train rows train, the next num_test test. readout_w_std,
+    readout_b_std: where the readout's differ. num_samples: exact draws at each width.
+    num_proposals: proposals of the comparison with the limit. max_proposals: a limit at
+    each width. seed: of all random numbers.
+    """
+
+    data: str = "diabetes"
+    target: str | None = None
+    standardise: bool = True
+    split_seed: int = 0
+    num_train: int = 5
+    num_test: int = 5
+    widths: tuple[int, ...] = (4, 16, 64, 256, 1024)
+    depth: int = 2
+    activation: str = "erf"
+    w_std: float = 1.5
+    b_std: float = 0.1
+    readout_w_std: float | None = None
+    readout_b_std: float | None = None
+    noise_std: float = 0.31622776601683794
+    num_samples: int = 1000
+    num_proposals: int = 40_000
+    max_proposals: int | None = None
+    seed: int = 0
+    space: str = "auto"
+    collapse: bool = True
+    precision: str = "single"
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(SweepConfig).items():
+            object.__setattr__(self, name, _typed(name, kind, getattr(self, name)))
+        for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("num_proposals", self.num_proposals, 200)
+        for width in self.widths:
+            _at_least("widths", width, 1)
+        if not self.widths or len(set(self.widths)) != len(self.widths):
+            raise ConfigError(f"widths: expected different whole numbers, got {self.widths}")
+        _one_of("space", self.space, ("auto", *SPACES))
+        _one_of("precision", self.precision, tuple(FEATURE_DTYPES))
+        self._check_network()
+
+    def _check_network(self) -> None:
+        try:
+            self.network(self.widths[0], 1)
+            Gaussian(self.noise_std)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from None
+
+    def network(self, width: int, num_outputs: int) -> Serial:
+        """The network of this sweep at one width."""
+        return mlp(
+            width=width,
+            depth=self.depth,
+            activation=self.activation,
+            w_std=self.w_std,
+            b_std=self.b_std,
+            num_outputs=num_outputs,
+            readout_w_std=self.readout_w_std,
+            readout_b_std=self.readout_b_std,
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data, as it is written to files."""
+        return {**dataclasses.asdict(self), "widths": list(self.widths)}
+
+    def digest(self) -> str:
+        """A short hash that changes with any setting."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> SweepConfig:
+    """A configuration from a TOML file (or the name of a shipped one), flags on top.
+
+    Raises ConfigError for an unreadable file, an unknown key (naming the close ones) or a
+    value that cannot be.
+    """
+    values = {} if source is None else _read_toml(source)
+    values.update(overrides)
+    known = [field.name for field in dataclasses.fields(SweepConfig)]
+    for key in values:
+        if key not in known:
+            where = f"{source}: " if source is not None else ""
+            raise ConfigError(where + unknown("configuration key", key, known))
+    return SweepConfig(**values)  # type: ignore[arg-type]
+
+
+def shipped_configs() -> tuple[str, ...]:
+    """Names of the configurations that come with the package."""
+    folder = importlib.resources.files("bnnpost.sweeps") / "problems"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def _read_toml(source: str | Path) -> dict[str, object]:
+    path = Path(source)
+    try:
+        if str(source) in shipped_configs() and not path.is_file():
+            folder = importlib.resources.files("bnnpost.sweeps") / "problems"
+            return tomllib.loads((folder / f"{source}.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        shipped = ", ".join(shipped_configs())
+        raise ConfigError(f"no configuration file {source}, and none shipped of that name ({shipped})") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {source}: {error}") from None
+
+
+def _typed(name: str, kind: object, value: object) -> object:
+    """`value` as what the field holds; raises ConfigError that says what was expected."""
+    text = str(kind).replace("typing.", "")
+    if value is None and "None" in text:
+        return None
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind in (str, str | None) and isinstance(value, str):
+        return value
+    if kind in (float, float | None) and _is_number(value):
+        return float(value)  # type: ignore[arg-type]
+    if kind in (int, int | None) and _is_whole(value):
+        return int(value)  # type: ignore[call-overload]
+    if kind == tuple[int, ...] and isinstance(value, list | tuple) and all(map(_is_whole, value)):
+        return tuple(int(v) for v in value)
+    expected = {
+        bool: "true or false",
+        float: "a number",
+        int: "a whole number",
+        str: "a string",
+    }
+    plain = next((word for base, word in expected.items() if kind in (base, base | None)), "a list of whole numbers")
+    raise ConfigError(f"{name}: expected {plain}, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _at_least(name: str, value: object, least: int) -> None:
+    if value is not None and value < least:  # type: ignore[operator]
+        raise ConfigError(f"{name}: expected at least {least}, got {value}")
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")

@@ -1,0 +1,49 @@
+"""From a configuration to data and posteriors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost import datasets
+from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.build import at_width
+from bnnpost.posterior import Posterior
+from bnnpost.sweeps.config import SweepConfig
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The data of a sweep, and the posterior at each width."""
+
+    config: SweepConfig
+    x: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, "n *k"]
+    x_test: Float[np.ndarray, "m d"]
+    y_test: Float[np.ndarray, "m *k"]
+
+    def posterior(self, width: int) -> Posterior:
+        """The posterior of the network with this hidden width."""
+        num_outputs = 1 if self.y.ndim == 1 else self.y.shape[1]
+        network = at_width(self.config.network(width, num_outputs), width)
+        return Posterior(network, Gaussian(self.config.noise_std), self.x, self.y)
+
+
+def load_problem(config: SweepConfig) -> Problem:
+    """Read, prepare and split the data. Raises datasets.DataError if that cannot be done."""
+    counts = config.num_train, config.num_test
+    if config.data == "digits":
+        return Problem(config, *datasets.digits_problem(*counts, seed=config.split_seed))
+    table = load_table(config.data, config.target)
+    if config.standardise:
+        one_hot = table.y.ndim == 2 and config.data in datasets.names()
+        table = table.standardise(targets=not one_hot)
+    return Problem(config, *table.split(*counts, config.split_seed))
+
+
+def load_table(data: str, target: str | None) -> datasets.Dataset:
+    """A shipped set or generator by name, or a file by its path."""
+    if Path(data).suffix in (".csv", ".npz"):
+        return datasets.read(data, target)
+    return datasets.load(data)

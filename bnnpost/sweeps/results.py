@@ -1,0 +1,217 @@
+"""Results of a sweep as labelled arrays: one data set a width, one tree for the whole run."""
+
+import dataclasses
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.comparison.distances import GRID
+from bnnpost.comparison.rates import fit_rate
+from bnnpost.draws import Draws
+from bnnpost.draws.chains import pseudo_chains
+from bnnpost.spaces import limit
+from bnnpost.sweeps.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Distances of a sweep and the exponent that theory gives each in width (first order).
+THEORY = {
+    "tv": -1.0,
+    "kl": -2.0,
+    "w1": -1.0,
+    "w2": -1.0,
+    "mean_error": -1.0,
+    "variance_error": -1.0,
+    "covariance_error": -1.0,
+    "log_evidence_error": -1.0,
+}
+# Narrower networks still show the second order; they are plotted and not fitted.
+FITTED_FROM = 64
+# How far, relative, the next order in 1/width may move the narrowest width fitted.
+NEXT_ORDER = 0.1
+_VERSIONS = ("bnnpost", "jax", "jaxlib", "numpy", "equinox", "xarray")
+
+
+def width_results(draws: Draws, distances: "xr.Dataset", problem: Problem) -> "xr.Dataset":
+    """Exact draws at the test inputs, their predictive density, and the distances, of one width."""
+    points = problem.x_test
+    variables = {
+        "proposal_number": (("sample",), draws.proposal_numbers.astype(np.int64)),
+        "f": (("sample", "point", "output"), draws.predict(points)),
+    }
+    if draws.space.collapse and len(draws):
+        variables["density"] = (("point", "output", "grid"), _density(draws, problem))
+    info = {
+        name: json.dumps(value) if isinstance(value, bool) else value
+        for name, value in dataclasses.asdict(draws.info).items()
+    }
+    return distances.assign(variables).assign_attrs(
+        **info, config=json.dumps(problem.config.as_dict()), versions=json.dumps(versions())
+    )
+
+
+def density_grid(
+    mean: Float[np.ndarray, "m k"], std: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, "m k g"]:
+    """Values of f at which densities are tabulated: the limit's mean ± 10 of its stds."""
+    return mean[:, :, None] + std[:, None, None] * GRID
+
+
+def _density(draws: Draws, problem: Problem) -> Float[np.ndarray, "m k g"]:
+    """The predictive density of f: the mean over draws of the Gaussian each one gives."""
+    limiting = limit(draws.posterior)
+    std = np.sqrt(np.diagonal(limiting.covariance(problem.x_test)))
+    grid = density_grid(limiting.mean(problem.x_test), std)
+    mixture = draws.mixture(problem.x_test)
+    density = np.zeros_like(grid)
+    for mean, variance in zip(mixture.means, mixture.variances, strict=True):
+        density += _normal_density(grid, mean[:, :, None], variance[:, None, None])
+    return density / len(draws)
+
+
+def _normal_density(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+
+
+def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTree":
+    """The whole run as one tree.
+
+    Groups: /distances (by width, with *_se), /rates (by distance), /sampling (by width),
+    /predictive (densities by width, and the limit's), /data, and /width_N/posterior and
+    /width_N/sample_stats with the draws as four pseudo-chains.
+    """
+    import xarray as xr
+
+    distances = _by_width(found, [n for n in next(iter(found.values())).data_vars if _is_distance(str(n))])
+    groups = {
+        "/distances": distances,
+        "/rates": rates(distances),
+        "/sampling": _sampling(found),
+        "/predictive": _predictive(problem, found),
+        "/data": _data(problem),
+    }
+    for width, one in found.items():
+        f = pseudo_chains(one["f"].values)
+        groups[f"/width_{width}/posterior"] = xr.Dataset({"f": (("chain", "draw", "point", "output"), f)})
+        numbers = pseudo_chains(one["proposal_number"].values)
+        groups[f"/width_{width}/sample_stats"] = xr.Dataset({"proposal_number": (("chain", "draw"), numbers)})
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = _attributes(problem, found)
+    return tree
+
+
+def _is_distance(name: str) -> bool:
+    return name.removesuffix("_se").removesuffix("_by_point") in THEORY
+
+
+def _by_width(found: Mapping[int, "xr.Dataset"], names: list[object]) -> "xr.Dataset":
+    import xarray as xr
+
+    parts = [one[names] for one in found.values()]
+    stacked = xr.concat(parts, dim="width", combine_attrs="drop", join="exact")
+    return stacked.assign_coords(width=("width", list(found)))
+
+
+def _sampling(found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
+    import xarray as xr
+
+    names = (
+        "num_samples", "num_proposals", "acceptance_rate", "log_evidence", "log_evidence_se",
+        "log_bound", "seconds",
+    )  # fmt: skip
+    columns = {n: ("width", [float(one.attrs[n]) for one in found.values()]) for n in names}
+    return xr.Dataset(columns, coords={"width": ("width", list(found))})
+
+
+def _predictive(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
+    import xarray as xr
+
+    limiting = limit(problem.posterior(next(iter(found))))
+    mean, covariance = limiting.mean(problem.x_test), limiting.covariance(problem.x_test)
+    variance = np.diagonal(covariance)
+    grid = density_grid(mean, np.sqrt(variance))
+    dims = ("point", "output", "grid")
+    variables = {
+        "f": (dims, grid),
+        "limit_density": (dims, _normal_density(grid, mean[:, :, None], variance[:, None, None])),
+        "limit_mean": (("point", "output"), mean),
+        "limit_covariance": (("point", "point_2"), covariance),
+    }
+    empty = np.full(grid.shape, np.nan)
+    densities = [one["density"].values if "density" in one else empty for one in found.values()]
+    variables["density"] = (("width", *dims), np.stack(densities))
+    attributes = {"limit_log_evidence": limiting.log_evidence}
+    return xr.Dataset(variables, coords={"width": ("width", list(found))}, attrs=attributes)
+
+
+def _data(problem: Problem) -> "xr.Dataset":
+    import xarray as xr
+
+    def column(y: np.ndarray) -> np.ndarray:
+        return y[:, None] if y.ndim == 1 else y
+
+    return xr.Dataset(
+        {
+            "x_train": (("train_point", "feature"), problem.x),
+            "y_train": (("train_point", "output"), column(problem.y)),
+            "x_test": (("point", "feature"), problem.x_test),
+            "y_test": (("point", "output"), column(problem.y_test)),
+        }
+    )
+
+
+def rates(distances: "xr.Dataset") -> "xr.Dataset":
+    """Power laws fitted to each distance from width 64 on (NaN where fewer than two widths are)."""
+    import xarray as xr
+
+    fitted = distances.sel(width=distances["width"] >= FITTED_FROM)
+    rows = [_rate(fitted, name) for name in THEORY]
+    columns = ("exponent", "exponent_low", "exponent_high", "coefficient", "coefficient_low", "coefficient_high")
+    variables = {c: (("distance",), [row[i] for row in rows]) for i, c in enumerate(columns)}
+    variables["theory"] = (("distance",), list(THEORY.values()))
+    attributes = {"fitted_from_width": FITTED_FROM, "level": 0.95, "next_order": NEXT_ORDER}
+    return xr.Dataset(variables, coords={"distance": list(THEORY)}, attrs=attributes)
+
+
+def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
+    try:
+        fit = fit_rate(
+            distances["width"].values,
+            distances[name].values,
+            distances[f"{name}_se"].values,
+            next_order=NEXT_ORDER,
+        )
+    except ValueError:  # too few widths, or a distance lost in its noise: no rate to speak of
+        return (np.nan,) * 6
+    return (fit.exponent, *fit.exponent_interval, fit.coefficient, *fit.coefficient_interval)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {}
+    for name in _VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str, object]:
+    first = next(iter(found.values()))
+    return {
+        "format": "bnnpost sweep 1",
+        "kind": first.attrs["kind"],
+        "config": json.dumps(problem.config.as_dict()),
+        "config_digest": problem.config.digest(),
+        "versions": json.dumps(versions()),
+        "device": str(jax.devices()[0].device_kind),
+        "precision": problem.config.precision,
+        "seed": problem.config.seed,
+    }

@@ -1,0 +1,163 @@
+"""The sweep itself: at every width exact draws, and the distance to the limit."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+
+from bnnpost.comparison import compare
+from bnnpost.draws import Draws
+from bnnpost.samplers import rejection
+from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.sweeps import results
+from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.directory import RESULTS, RunDirectory
+from bnnpost.sweeps.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# A run expected to need more proposals than this is refused unless it is forced.
+MOST_PROPOSALS = 1e10
+
+Say = Callable[[str], None]
+
+
+class HopelessRun(ValueError):
+    """A run that is expected to need more proposals than it may; refused before it starts."""
+
+
+class BudgetExhausted(RuntimeError):
+    """max_proposals was reached before all draws were accepted; what there is was kept."""
+
+
+def run_sweep(
+    problem: Problem,
+    directory: RunDirectory,
+    *,
+    force: bool = False,
+    progress: bool = False,
+    say: Say = lambda message: None,
+) -> "xr.DataTree":
+    """Run (or go on with) a sweep and return its results, which are also in results.nc.
+
+    Widths that are finished already are read back. `say` is told what happens, a line at a
+    time. Raises HopelessRun before anything runs if the acceptance rate is too low and
+    `force` is not given, BudgetExhausted at the end if max_proposals cut a width short.
+    """
+    config = problem.config
+    missing = [width for width in config.widths if not directory.width_file(width).exists()]
+    if missing:
+        _check_feasible(problem, missing, force, say)
+    directory.set_status("running")
+    try:
+        found = {width: _one_width(problem, directory, width, progress, say) for width in config.widths}
+    except KeyboardInterrupt:
+        directory.set_status("interrupted")
+        raise
+    except Exception as error:
+        directory.set_status("failed", error=str(error))
+        raise
+    tree = results.assemble(problem, found)
+    directory.write_netcdf(RESULTS, tree)
+    short = [width for width, one in found.items() if one.attrs["complete"] == "false"]
+    directory.set_status("exhausted" if short else "done", short=short)
+    if short:
+        raise BudgetExhausted(
+            f"max_proposals={config.max_proposals} was reached before {config.num_samples} draws at "
+            f"width(s) {', '.join(map(str, short))}; the draws there are were kept in {directory.path}"
+        )
+    return tree
+
+
+def _keys(problem: Problem, width: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Keys of the draws, the comparison and the forecast at one width."""
+    key = jax.random.fold_in(jax.random.key(problem.config.seed), width)
+    draws_key, compare_key, forecast_key = jax.random.split(key, 3)
+    return draws_key, compare_key, forecast_key
+
+
+def forecasts(problem: Problem, widths: list[int]) -> dict[int, Forecast]:
+    """What strict rejection is expected to cost at each width."""
+    return {width: forecast(_keys(problem, width)[2], problem.posterior(width)) for width in widths}
+
+
+def expected_proposals(config: SweepConfig, expected: Forecast) -> float:
+    """Expected proposals at one width, for the sweep's space and bound."""
+    bound = "collapsed" if config.collapse else "naive"
+    return expected.option(config.space, bound).proposals(config.num_samples)
+
+
+def _check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
+    config = problem.config
+    needed = {w: expected_proposals(config, f) for w, f in forecasts(problem, widths).items()}
+    worst = max(needed, key=lambda width: needed[width])
+    limit = MOST_PROPOSALS if config.max_proposals is None else min(MOST_PROPOSALS, config.max_proposals)
+    say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
+    if needed[worst] > limit and not force:
+        raise HopelessRun(
+            f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
+            f"{config.num_samples} draws, more than {_spelled(limit)}: use fewer training points or "
+            "draws or more noise, raise max_proposals, or run it all the same with --force"
+        )
+
+
+def _spelled(number: float) -> str:
+    return f"{number:.2g}" if math.isfinite(number) else "more than 1e300"
+
+
+def _one_width(
+    problem: Problem, directory: RunDirectory, width: int, progress: bool, say: Say
+) -> "xr.Dataset":
+    path = directory.width_file(width)
+    if path.exists():
+        say(f"width {width}: read from {path.name}")
+        return read_width(path)
+    draws_key, compare_key, _ = _keys(problem, width)
+    start = time.perf_counter()
+    draws = _draw(draws_key, problem, width, progress)
+    drawn = time.perf_counter()
+    distances = compare(
+        compare_key,
+        problem.posterior(width),
+        problem.x_test,
+        num_proposals=problem.config.num_proposals,
+        precision=problem.config.precision,
+    )
+    found = results.width_results(draws, distances, problem)
+    directory.write_netcdf(path.name, found)
+    message = (
+        f"width {width}: {len(draws)} draws of {draws.info.num_proposals:,} proposals in "
+        f"{drawn - start:.1f} s, compared in {time.perf_counter() - drawn:.1f} s"
+    )
+    directory.log(message)
+    say(message)
+    return found
+
+
+def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws:
+    config = problem.config
+    return rejection.sample(
+        key,
+        problem.posterior(width),
+        num_samples=config.num_samples,
+        space=config.space,
+        collapse=config.collapse,
+        max_proposals=config.max_proposals,
+        precision=config.precision,
+        progress=progress,
+    )
+
+
+def read_width(path: Path) -> "xr.Dataset":
+    """The results of one width. Raises OSError if the file is damaged."""
+    import xarray as xr
+
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            return opened.load()
+    except Exception as error:
+        raise OSError(f"{path} is damaged ({error}): remove it, and the width is run again") from error
