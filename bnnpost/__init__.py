@@ -1,6 +1,7 @@
 """Exact posteriors of Bayesian neural networks, and how they approach their Gaussian limit."""
 
 from bnnpost import datasets, likelihoods
+from bnnpost.comparison import compare, fit_rate
 from bnnpost.draws import Draws, load
 from bnnpost.kernels import nngp
 from bnnpost.networks import (
@@ -13,7 +14,8 @@ from bnnpost.networks import (
     to_spec,
 )
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import prior, rejection
+from bnnpost.samplers import importance, prior, rejection
+from bnnpost.samplers.forecast import forecast
 from bnnpost.spaces import limit
 
 __all__ = [
@@ -23,8 +25,12 @@ __all__ = [
     "Posterior",
     "Serial",
     "at_width",
+    "compare",
     "datasets",
+    "fit_rate",
+    "forecast",
     "from_spec",
+    "importance",
     "likelihoods",
     "limit",
     "load",

@@ -2,7 +2,6 @@
 
 import warnings
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +23,8 @@ class QuadratureWarning(UserWarning):
 
 def nngp(
     network: Layer,
-    x1: Float[Array, "n1 *f"],
-    x2: Float[Array, "n2 *f"] | None = None,
+    x1: Float[Array | np.ndarray, "n1 *f"],
+    x2: Float[Array | np.ndarray, "n2 *f"] | None = None,
     *,
     key: Array | None = None,
 ) -> Float[Array, "n1 n2"]:
@@ -43,7 +42,9 @@ def nngp(
     x1 = _checked_inputs("x1", x1)
     other = x1 if x2 is None else _checked_inputs("x2", x2)
     if other.shape[1:] != x1.shape[1:]:
-        raise ValueError(f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same")
+        raise ValueError(
+            f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
+        )
     _warn_of_quadrature(network, x1)
     rows = max(1, _ENTRIES_AT_ONCE // other.shape[0])
     blocks = [_covariance(network, x1[i : i + rows], other) for i in range(0, x1.shape[0], rows)]
@@ -53,7 +54,7 @@ def nngp(
     return _mirrored(kernel, jnp.concatenate([block.variances1 for block in blocks]))
 
 
-def quadrature_error(network: Layer, x: Float[Array, "n *f"]) -> float:
+def quadrature_error(network: Layer, x: Float[Array | np.ndarray, "n *f"]) -> float:
     """How far the kernel moves, relative to its largest entry, when every trapezoid step doubles.
 
     For activations that are analytic near the real line the error at the step itself is about
@@ -65,7 +66,9 @@ def quadrature_error(network: Layer, x: Float[Array, "n *f"]) -> float:
         return 0.0
     x = _checked_inputs("x", x)[:3]
     fine, rough = (np.asarray(_self_kernel(net, x)) for net in (network, coarse))
-    return float(np.max(np.abs(fine - rough)) / max(np.max(np.abs(fine)), np.finfo(fine.dtype).tiny))
+    return float(
+        np.max(np.abs(fine - rough)) / max(np.max(np.abs(fine)), np.finfo(fine.dtype).tiny)
+    )
 
 
 def _is_numerical(node: object) -> bool:
@@ -95,7 +98,9 @@ def _checked_inputs(name: str, x: object) -> Array:
     x = jnp.asarray(x)
     x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
     if x.ndim < 2 or x.shape[0] < 1 or x.shape[-1] < 1:
-        raise ValueError(f"expected {name} of shape [point, feature] with at least one of each, got {x.shape}")
+        raise ValueError(
+            f"expected {name} of shape [point, feature] with at least one of each, got {x.shape}"
+        )
     try:
         finite = bool(jnp.all(jnp.isfinite(x)))
     except jax.errors.ConcretizationTypeError:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.nonlinearities import cast, hyperparameter
+from bnnpost.networks.nonlinearities import Scalar, cast, hyperparameter
 from bnnpost.numerics.linalg import gaussian_log_density, schur
 
 
@@ -46,7 +46,7 @@ class Gaussian(Likelihood):
     has no density with respect to the prior, and rejection no acceptance.
     """
 
-    noise_std: Array = eqx.field(converter=hyperparameter)
+    noise_std: Scalar = eqx.field(converter=hyperparameter)
 
     def __check_init__(self) -> None:
         if isinstance(self.noise_std, jax.Array):
@@ -55,7 +55,7 @@ class Gaussian(Likelihood):
             raise ValueError(f"expected noise_std to be positive and finite, got {self.noise_std}")
 
     @property
-    def noise_var(self) -> Array:
+    def noise_var(self) -> Scalar:
         """The noise variance, noise_std²."""
         return self.noise_std**2
 

@@ -60,7 +60,8 @@ class Posterior(eqx.Module):
         points = checked_points("x_test", x_test)
         if points.shape[1:] != self.x.shape[1:]:
             raise ValueError(
-                f"x_test has rows of shape {points.shape[1:]}, the training inputs {self.x.shape[1:]}"
+                f"x_test has rows of shape {points.shape[1:]}, "
+                f"the training inputs {self.x.shape[1:]}"
             )
         return points
 

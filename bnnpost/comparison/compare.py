@@ -1,5 +1,6 @@
 """The distance of a finite network's posterior from its limit, with standard errors."""
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ class _Tally:
                     "log weights are NaN: a covariance is not positive definite in double "
                     "precision; a larger noise_std makes it so"
                 )
-            self.total = self.total.add(block.log_weight)
+            self.total = self.total.add(np.asarray(block.log_weight))
             yield block
 
 
@@ -95,7 +96,7 @@ def _blocks(
 ) -> Iterator[Observation]:
     """Observations regrouped into equal jackknife blocks."""
     bounds = np.linspace(0, num_proposals, NUM_BLOCKS + 1).astype(int)
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         parts = list(observations(space, key, points, np.arange(start, stop, dtype=np.uint64)))
         yield jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 

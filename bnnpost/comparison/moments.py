@@ -115,7 +115,7 @@ def block_sums(
     weighted, controls = [], []
     for block in blocks:
         if not use_controls:
-            block = block._replace(controls=np.zeros((len(block.log_weight), 0)))
+            block = block._replace(controls=jnp.zeros((len(block.log_weight), 0)))
         sums = [_chunk_sums(part, log_reference, centre, std) for part in _chunks(block)]
         weighted.append(sum(s[0] for s in sums))
         controls.append(sum(s[1] for s in sums))
@@ -140,7 +140,9 @@ def _chunk_sums(
 
 
 @jax.jit
-def _sums(block: Observation, log_reference: Array, centre: Array, std: Array) -> tuple[Array, Array]:
+def _sums(
+    block: Observation, log_reference: Array, centre: Array, std: Array
+) -> tuple[Array, Array]:
     weights = jnp.exp(block.log_weight - log_reference)
     functionals = jax.vmap(_functionals, in_axes=(0, None, None))(block, centre, std)
     ones = jnp.ones((weights.shape[0], 1))

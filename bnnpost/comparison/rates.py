@@ -50,9 +50,15 @@ def fit_rate(
     fitted = np.linalg.solve(information, design.T @ np.linalg.solve(covariance, np.log(value)))
     residual = np.log(value) - design @ fitted
     freedom = len(n) - 2
-    misfit = float(residual @ np.linalg.solve(covariance, residual)) / freedom if freedom else math.nan
+    misfit = (
+        float(residual @ np.linalg.solve(covariance, residual)) / freedom if freedom else math.nan
+    )
     widening = math.sqrt(max(1.0, misfit)) if freedom else 1.0
-    half = float(norm.ppf(0.5 + level / 2)) * widening * np.sqrt(np.diagonal(np.linalg.inv(information)))
+    half = (
+        float(norm.ppf(0.5 + level / 2))
+        * widening
+        * np.sqrt(np.diagonal(np.linalg.inv(information)))
+    )
     low, high = fitted - half, fitted + half
     return RateFit(
         exponent=float(fitted[1]),

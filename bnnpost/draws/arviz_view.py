@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bnnpost.draws.draws import Draws
 
 
+Variable = tuple[tuple[str, ...], np.ndarray]
+
+
 class DrawsLeftOut(UserWarning):
     """Some draws are not in the ArviZ view, because four equal chains cannot hold them."""
 
@@ -52,19 +55,25 @@ def _warn_of_left_out(count: int) -> None:
         )
 
 
-def _groups(
-    draws: "Draws", x_test: object | None
-) -> dict[str, dict[str, tuple[tuple[str, ...], np.ndarray]]]:
+def _groups(draws: "Draws", x_test: object | None) -> dict[str, dict[str, Variable]]:
     values_dims = ("chain", "draw", "point", "output")
-    main = {"f_train": (("chain", "draw", "train_point", "output"), pseudo_chains(draws.training_outputs()))}
-    constant = {"x_train": (("train_point", "feature"), draws.posterior.x)}
+    main: dict[str, Variable] = {
+        "f_train": (
+            ("chain", "draw", "train_point", "output"),
+            pseudo_chains(draws.training_outputs()),
+        )
+    }
+    constant: dict[str, Variable] = {"x_train": (("train_point", "feature"), draws.posterior.x)}
     if x_test is not None:
         main["f"] = (values_dims, pseudo_chains(draws.predict(x_test)))
         constant["x"] = (("point", "feature"), draws.posterior.checked_test_points(x_test))
     return {
         "prior" if draws.info.kind == "prior" else "posterior": main,
         "sample_stats": {
-            "proposal_number": (("chain", "draw"), pseudo_chains(draws.proposal_numbers.astype(np.int64))),
+            "proposal_number": (
+                ("chain", "draw"),
+                pseudo_chains(draws.proposal_numbers.astype(np.int64)),
+            ),
             "log_weight": (("chain", "draw"), pseudo_chains(draws.log_weights)),
         },
         "observed_data": {"y": (("train_point", "output"), draws.posterior.targets)},

@@ -117,7 +117,9 @@ class Draws:
         Raises ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
-        return self._values(points, completion_for(completion, points))[:, self.posterior.num_points :]
+        return self._values(points, completion_for(completion, points))[
+            :, self.posterior.num_points :
+        ]
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
@@ -169,9 +171,7 @@ class Draws:
 
     def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
         """Draw i as one fixed function of inputs [point, feature]."""
-        single = Draws(
-            self.space, self.key, self.proposal_numbers[i][None], np.zeros(1), self.info
-        )
+        single = Draws(self.space, self.key, self.proposal_numbers[i][None], np.zeros(1), self.info)
 
         def evaluate(x: object) -> Float[np.ndarray, "point output"]:
             return single.predict(x, completion="function")[0]
@@ -186,7 +186,11 @@ class Draws:
         keys = jax.random.split(key, len(outputs))
         size = _PREDICTIVE_KEYS_AT_ONCE
         parts = [
-            np.asarray(jax.vmap(self.posterior.likelihood.sample)(keys[i : i + size], outputs[i : i + size]))
+            np.asarray(
+                jax.vmap(self.posterior.likelihood.sample)(
+                    keys[i : i + size], jnp.asarray(outputs[i : i + size])
+                )
+            )
             for i in range(0, len(outputs), size)
         ]
         return np.concatenate([outputs[:0], *parts])
@@ -239,4 +243,3 @@ def _mixture(space: Space, key: Array, x_test: Array, digest: Array) -> tuple[Ar
 @jax.jit
 def _parameters(space: Space, key: Array) -> Parameters:
     return space.parameters(key)
-

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bnnpost.draws.draws import Draws, DrawsInfo
@@ -45,7 +46,10 @@ def save(draws: Draws, path: str | os.PathLike[str]) -> None:
         "network": json.dumps(_network_record(posterior.network)),
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
         "space": json.dumps(
-            {name: getattr(space, name) for name in ("form", "collapse", "precision", "conditioned")}
+            {
+                name: getattr(space, name)
+                for name in ("form", "collapse", "precision", "conditioned")
+            }
         ),
         "info": json.dumps(dataclasses.asdict(draws.info)),
     }
@@ -92,7 +96,8 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     elif not _same_data(posterior, dataset):
         raise ValueError(f"{path} holds draws for other data than those of the posterior given")
     key = jax.random.wrap_key_data(
-        np.asarray(dataset["key_data"].values, np.uint32), impl=dataset.attrs["key_implementation"]
+        jnp.asarray(dataset["key_data"].values, jnp.uint32),
+        impl=dataset.attrs["key_implementation"],
     )
     return Draws(
         Space(posterior, **json.loads(dataset.attrs["space"])),

@@ -76,7 +76,9 @@ def names() -> tuple[str, ...]:
 
 def unknown(kind: str, given: object, known: list[str]) -> str:
     """An error message for a name that is not known; it names the close ones."""
-    close = difflib.get_close_matches(str(given).lower(), [k.lower() for k in known], n=3, cutoff=0.5)
+    close = difflib.get_close_matches(
+        str(given).lower(), [k.lower() for k in known], n=3, cutoff=0.5
+    )
     spelled = [k for k in known if k.lower() in close]
     hint = f"did you mean {' or '.join(spelled)}? " if spelled else ""
     return f"unknown {kind} {given!r}: {hint}known are {', '.join(known)}"
@@ -113,7 +115,9 @@ def _build_named(
         if parameter not in entry.defaults:
             known = list(entry.defaults)
             raise ValueError(unknown(f"hyperparameter of {name}", parameter, known or ["none"]))
-    resolved = {key: _plain(parameters.get(key, default)) for key, default in entry.defaults.items()}
+    resolved = {
+        key: _plain(parameters.get(key, default)) for key, default in entry.defaults.items()
+    }
     built = entry.build(**resolved)
     if step is not None and isinstance(built, forms.Numerical):
         built = forms.Numerical(built.function, step)

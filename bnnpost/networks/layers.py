@@ -49,7 +49,9 @@ class Layer(eqx.Module):
         del width
         return self
 
-    def apply(self, parameters: Parameters, x: Float[Array, "point *f"]) -> Float[Array, "point *o"]:
+    def apply(
+        self, parameters: Parameters, x: Float[Array, "point *f"]
+    ) -> Float[Array, "point *o"]:
         """Forward pass: [point, output] for inputs [point, feature].
 
         `parameters` has one entry for each linear layer, in the order the pass meets them.
@@ -181,7 +183,9 @@ class Dense(Linear):
         return x
 
     def covariance(self, k: Covariance) -> Covariance:
-        return Covariance(*(self._kernel_terms(part) for part in (k.cross, k.variances1, k.variances2)))
+        return Covariance(
+            *(self._kernel_terms(part) for part in (k.cross, k.variances1, k.variances2))
+        )
 
     def at_width(self, width: int) -> "Dense":
         return Dense(width, w_std=self.w_std, b_std=self.b_std)

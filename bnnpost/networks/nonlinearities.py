@@ -9,6 +9,7 @@ here by Stein's identity), Isserlis 1918 (polynomials).
 import abc
 from collections.abc import Callable
 from math import comb, factorial
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
@@ -19,13 +20,16 @@ from jaxtyping import Array, Float
 from bnnpost.networks.covariance import Covariance
 from bnnpost.numerics import quadrature
 
+# A hyperparameter as a user gives it: a Python or numpy number, or a JAX array.
+Scalar: TypeAlias = Any
 
-def hyperparameter(value: object) -> Array:
+
+def hyperparameter(value: Scalar) -> Scalar:
     """A hyperparameter as a float64 leaf, exact whatever the x64 flag; traced values pass."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)  # type: ignore[return-value]
+    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
-def cast(value: Array, like: Array) -> Array:
+def cast(value: Scalar, like: Array) -> Array:
     """A hyperparameter in the dtype of the array that it meets."""
     return jnp.asarray(value, like.dtype)
 
@@ -50,7 +54,9 @@ class Nonlinearity(eqx.Module):
     def covariance(self, k: Covariance) -> Covariance:
         """The whole covariance map."""
         return Covariance(
-            self.product_moment(k), self.second_moment(k.variances1), self.second_moment(k.variances2)
+            self.product_moment(k),
+            self.second_moment(k.variances1),
+            self.second_moment(k.variances2),
         )
 
 
@@ -73,8 +79,8 @@ class PiecewiseLinear(Nonlinearity):
     E φφ = ((a+b)/2)² c + ((b−a)/2)² (2/π) √(v₁v₂) (√(1−ρ²) + ρ arcsin ρ).
     """
 
-    a: Array = eqx.field(converter=hyperparameter)
-    b: Array = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=hyperparameter)
+    b: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -93,9 +99,9 @@ class PiecewiseLinear(Nonlinearity):
 class Erf(Nonlinearity):
     """a·erf(bx) + c: E φφ = a² (2/π) arcsin(2b²c₁₂ / √((1+2b²v₁)(1+2b²v₂))) + c²."""
 
-    a: Array = eqx.field(converter=hyperparameter)
-    b: Array = eqx.field(converter=hyperparameter)
-    c: Array = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=hyperparameter)
+    b: Scalar = eqx.field(converter=hyperparameter)
+    c: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -144,9 +150,9 @@ class Gelu(Nonlinearity):
 class Sine(Nonlinearity):
     """a·sin(bx + c): E φφ = (a²/2) [e^{−b²(v₁+v₂−2c₁₂)/2} − cos(2c) e^{−b²(v₁+v₂+2c₁₂)/2}]."""
 
-    a: Array = eqx.field(converter=hyperparameter)
-    b: Array = eqx.field(converter=hyperparameter)
-    c: Array = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=hyperparameter)
+    b: Scalar = eqx.field(converter=hyperparameter)
+    c: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -156,7 +162,9 @@ class Sine(Nonlinearity):
     def _moment(self, cross: Array, total: Array) -> Array:
         a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
         difference = jnp.exp(-0.5 * b**2 * (total - 2 * cross))
-        return 0.5 * a**2 * (difference - jnp.cos(2 * c) * jnp.exp(-0.5 * b**2 * (total + 2 * cross)))
+        return (
+            0.5 * a**2 * (difference - jnp.cos(2 * c) * jnp.exp(-0.5 * b**2 * (total + 2 * cross)))
+        )
 
     def product_moment(self, k: Covariance) -> Array:
         return self._moment(k.cross, k.variances1[:, None] + k.variances2[None, :])
@@ -168,8 +176,8 @@ class Sine(Nonlinearity):
 class Exponential(Nonlinearity):
     """a·exp(bx): E φφ = a² exp(b²(v₁ + v₂ + 2c)/2)."""
 
-    a: Array = eqx.field(converter=hyperparameter)
-    b: Array = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=hyperparameter)
+    b: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -188,8 +196,8 @@ class Exponential(Nonlinearity):
 class Gaussian(Nonlinearity):
     """a·exp(bx²): E φφ = a² / √((1 − 2bv₁)(1 − 2bv₂) − 4b²c²), finite where that is positive."""
 
-    a: Array = eqx.field(converter=hyperparameter)
-    b: Array = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=hyperparameter)
+    b: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -231,7 +239,7 @@ class Polynomial(Nonlinearity):
     (pairings across) for which i−k and j−k are even.
     """
 
-    coef: Array = eqx.field(converter=hyperparameter)
+    coef: Scalar = eqx.field(converter=hyperparameter)
     closed_form = True
 
     def __call__(self, x: Array) -> Array:

@@ -34,7 +34,7 @@ def _layer(position: int, spec: Spec, width: int) -> Layer:
         if kind == "Dense":
             return _dense(options, width)
         if kind in NAME_OF_SPEC_TYPE:
-            return Activation(NAME_OF_SPEC_TYPE[str(kind)], **options)
+            return Activation(NAME_OF_SPEC_TYPE[str(kind)], **options)  # type: ignore[arg-type]
         raise ValueError(unknown("layer type", kind, ["Dense", *NAME_OF_SPEC_TYPE]))
     except (TypeError, ValueError) as error:
         raise type(error)(f"layer {position} ({kind}): {error}") from None
@@ -60,7 +60,11 @@ def to_spec(network: Layer) -> list[dict[str, object]]:
 
 def _describe(position: int, layer: Layer) -> dict[str, object]:
     if isinstance(layer, Dense):
-        spec: dict[str, object] = {"type": "Dense", "width": layer.width, "W_std": float(layer.w_std)}
+        spec: dict[str, object] = {
+            "type": "Dense",
+            "width": layer.width,
+            "W_std": float(layer.w_std),
+        }
         return spec if layer.b_std is None else {**spec, "b_std": float(layer.b_std)}
     if isinstance(layer, Activation) and layer.name in CATALOGUE:
         return {"type": CATALOGUE[layer.name].spec_type, **_writable(layer.parameters)}

@@ -19,6 +19,8 @@ from jaxtyping import Array, Bool, Float
 ZERO_PIVOT = 1e-13
 # Above this many rows the elimination is a compiled loop instead of straight-line code.
 _UNROLLED_ROWS = 8
+# Up to this many rows a triangular product is straight-line code instead of a matrix product.
+_WRITTEN_OUT_ROWS = 6
 
 
 def nested_cholesky(covariance: Float[Array, "n n"]) -> Float[Array, "n n"]:
@@ -45,6 +47,22 @@ def nested_cholesky(covariance: Float[Array, "n n"]) -> Float[Array, "n n"]:
     state = (covariance, jnp.zeros_like(covariance))
     unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
     return jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)[1]
+
+
+def lower_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Float[Array, "n w"]:
+    """C G for a lower-triangular C, in the precision of G.
+
+    Small products are written out row by row, which the compiler fuses with the activation
+    that follows. The vanishing term makes C depend on the draw: a factor that is the same for
+    every draw (the first layer's) is otherwise taken out of the batch, and the product
+    transposed back; together a fifth of the time of a proposal.
+    """
+    factor = factor.astype(normals.dtype) + 0.0 * normals[:1, :1]
+    num_rows = factor.shape[0]
+    if num_rows > _WRITTEN_OUT_ROWS:
+        return jnp.matmul(factor, normals, precision="highest")
+    rows = [sum(factor[i, j] * normals[j] for j in range(i + 1)) for i in range(num_rows)]
+    return jnp.stack(rows)
 
 
 def nonzero_pivots(factor: Float[Array, "n n"]) -> Bool[Array, " n"]:

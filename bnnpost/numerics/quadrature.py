@@ -50,9 +50,7 @@ def expect_product(
     and at ρ = ±1 equal to the one-dimensional rule.
     """
     shape = correlation.shape
-    stds1, stds2, flat = (
-        jnp.broadcast_to(a, shape).ravel() for a in (stds1, stds2, correlation)
-    )
+    stds1, stds2, flat = (jnp.broadcast_to(a, shape).ravel() for a in (stds1, stds2, correlation))
     nodes, weights = (jnp.asarray(a, flat.dtype) for a in normal_nodes(step))
     a, b = nodes[:, None], nodes[None, :]
 

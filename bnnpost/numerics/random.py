@@ -46,7 +46,9 @@ def row_normals(key: Array, num_rows: int, width: int, dtype: jnp.dtype) -> Floa
 
     Asking for more rows therefore never changes the ones that came before.
     """
-    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(num_rows, dtype=jnp.uint32))
+    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(
+        jnp.arange(num_rows, dtype=jnp.uint32)
+    )
     return jax.vmap(lambda row_key: jax.random.normal(row_key, (width,), dtype))(keys)
 
 

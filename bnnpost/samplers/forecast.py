@@ -102,7 +102,11 @@ def _candidates(posterior: Posterior) -> list[Space]:
         for collapse in (True, False)
         for form in SPACES
     ]
-    return [s for i, s in enumerate(found) if (s.form, s.bound) not in {(t.form, t.bound) for t in found[:i]}]
+    return [
+        s
+        for i, s in enumerate(found)
+        if (s.form, s.bound) not in {(t.form, t.bound) for t in found[:i]}
+    ]
 
 
 def _pilot(key: Array, space: Space, num_pilot: int) -> WeightSum:

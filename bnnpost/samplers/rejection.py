@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws import Draws, DrawsInfo
-from bnnpost.numerics.weights import WeightSum
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import exponential, require_key
+from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine
@@ -193,4 +193,3 @@ def _info(
 
 
 __all__ = ["BoundExceeded", "Trial", "sample", "trial"]
-

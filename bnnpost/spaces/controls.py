@@ -17,7 +17,8 @@ from bnnpost.networks.layers import Activation, Layer, Linear, Map, Serial
 def available(network: Layer) -> bool:
     """Whether the expectations have a closed form: a sequence of linear layers and activations."""
     return all(
-        isinstance(layer, Linear) or (isinstance(layer, Activation) and layer.nonlinearity.closed_form)
+        isinstance(layer, Linear)
+        or (isinstance(layer, Activation) and layer.nonlinearity.closed_form)
         for layer in _flat(network)
     )
 

@@ -29,7 +29,7 @@ class Limit(eqx.Module):
         return np.asarray(self.conditional(x).mean)
 
     def covariance(self, x: object) -> Float[np.ndarray, "m m"]:
-        """Posterior covariance of f at inputs x, the same for every output (they are independent)."""
+        """Posterior covariance of f at inputs x, the same for each of the independent outputs."""
         return np.asarray(self.conditional(x).covariance)
 
     @in_double_precision
@@ -68,7 +68,6 @@ def _noise_var(posterior: Posterior) -> Array:
     likelihood = posterior.likelihood
     if not isinstance(likelihood, Gaussian):
         raise TypeError(
-            "the limit in closed form needs a Gaussian likelihood, got "
-            f"{type(likelihood).__name__}"
+            f"the limit in closed form needs a Gaussian likelihood, got {type(likelihood).__name__}"
         )
     return likelihood.noise_var

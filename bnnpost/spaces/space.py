@@ -129,7 +129,7 @@ class Space(eqx.Module):
     def mixture(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> gp.Conditional:
-        """f* at x_test given this draw's hidden layers (and y): a Gaussian. Needs a collapsed readout."""
+        """f* at x_test given this draw's hidden layers (and y). Needs a collapsed readout."""
         return self._conditional(self.kernels(key, x_test, completion)[-1])
 
     def _conditional(self, kernel: Float[Array, "n+m n+m"]) -> gp.Conditional:

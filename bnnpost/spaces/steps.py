@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import Linear
-from bnnpost.numerics.linalg import nested_cholesky, nonzero_pivots, orthonormal_rows
+from bnnpost.numerics.linalg import lower_times, nested_cholesky, nonzero_pivots, orthonormal_rows
 from bnnpost.numerics.random import fold_number, row_normals
 
 # Weights that were not drawn are made in blocks of this many output units.
@@ -123,7 +123,11 @@ class _LayerDraw:
         """A key for what is drawn beyond the training rows, apart for every completion."""
         completion = self.step.completion
         tagged = jax.random.fold_in(self._domain(domain), int(completion.as_function))
-        return tagged if completion.as_function else fold_number(tagged, completion.digest)
+        return (
+            tagged
+            if completion.as_function
+            else fold_number(tagged, jnp.asarray(completion.digest, jnp.uint64))
+        )
 
     def _augmented(self, rows: Array) -> Array:
         return self.layer.augmented(rows.astype(jnp.float64))
@@ -144,7 +148,8 @@ class _LayerDraw:
 
     def outputs(self) -> Float[Array, "n+m width"]:
         """Training outputs, then test outputs."""
-        train = self._times(self.factor, self.normals)
+        multiply = self._times if self.matrix_form else lower_times
+        train = multiply(self.factor, self.normals)
         if self.test.shape[0] == 0:
             return train
         return jnp.concatenate([train, self._test_outputs()])

@@ -1,4 +1,4 @@
-"""What a sweep is: a frozen configuration, from TOML files and flags, checked before anything runs."""
+"""What a sweep is: a frozen configuration from TOML and flags, checked before anything runs."""
 
 import dataclasses
 import hashlib
@@ -120,7 +120,9 @@ def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> S
 def shipped_configs() -> tuple[str, ...]:
     """Names of the configurations that come with the package."""
     folder = importlib.resources.files("bnnpost.sweeps") / "problems"
-    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+    return tuple(
+        sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    )
 
 
 def _read_toml(source: str | Path) -> dict[str, object]:
@@ -132,7 +134,9 @@ def _read_toml(source: str | Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = ", ".join(shipped_configs())
-        raise ConfigError(f"no configuration file {source}, and none shipped of that name ({shipped})") from None
+        raise ConfigError(
+            f"no configuration file {source}, and none shipped of that name ({shipped})"
+        ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {source}: {error}") from None
 
@@ -158,7 +162,10 @@ def _typed(name: str, kind: object, value: object) -> object:
         int: "a whole number",
         str: "a string",
     }
-    plain = next((word for base, word in expected.items() if kind in (base, base | None)), "a list of whole numbers")
+    plain = next(
+        (word for base, word in expected.items() if kind in (base, base | None)),
+        "a list of whole numbers",
+    )
     raise ConfigError(f"{name}: expected {plain}, got {value!r}")
 
 

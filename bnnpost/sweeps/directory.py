@@ -55,7 +55,9 @@ class RunDirectory:
         held = self.path / CONFIG
         if held.exists():
             self._check_same(config, held)
-        elif any(f.name not in (LOCK,) and not f.name.endswith(".tmp") for f in self.path.iterdir()):
+        elif any(
+            f.name not in (LOCK,) and not f.name.endswith(".tmp") for f in self.path.iterdir()
+        ):
             raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
 
     def _check_same(self, config: SweepConfig, held: Path) -> None:

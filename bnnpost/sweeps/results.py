@@ -88,7 +88,9 @@ def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTre
     """
     import xarray as xr
 
-    distances = _by_width(found, [n for n in next(iter(found.values())).data_vars if _is_distance(str(n))])
+    distances = _by_width(
+        found, [n for n in next(iter(found.values())).data_vars if _is_distance(str(n))]
+    )
     groups = {
         "/distances": distances,
         "/rates": rates(distances),
@@ -98,9 +100,13 @@ def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTre
     }
     for width, one in found.items():
         f = pseudo_chains(one["f"].values)
-        groups[f"/width_{width}/posterior"] = xr.Dataset({"f": (("chain", "draw", "point", "output"), f)})
+        groups[f"/width_{width}/posterior"] = xr.Dataset(
+            {"f": (("chain", "draw", "point", "output"), f)}
+        )
         numbers = pseudo_chains(one["proposal_number"].values)
-        groups[f"/width_{width}/sample_stats"] = xr.Dataset({"proposal_number": (("chain", "draw"), numbers)})
+        groups[f"/width_{width}/sample_stats"] = xr.Dataset(
+            {"proposal_number": (("chain", "draw"), numbers)}
+        )
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = _attributes(problem, found)
     return tree
@@ -172,7 +178,14 @@ def rates(distances: "xr.Dataset") -> "xr.Dataset":
 
     fitted = distances.sel(width=distances["width"] >= FITTED_FROM)
     rows = [_rate(fitted, name) for name in THEORY]
-    columns = ("exponent", "exponent_low", "exponent_high", "coefficient", "coefficient_low", "coefficient_high")
+    columns = (
+        "exponent",
+        "exponent_low",
+        "exponent_high",
+        "coefficient",
+        "coefficient_low",
+        "coefficient_high",
+    )
     variables = {c: (("distance",), [row[i] for row in rows]) for i, c in enumerate(columns)}
     variables["theory"] = (("distance",), list(THEORY.values()))
     attributes = {"fitted_from_width": FITTED_FROM, "level": 0.95, "next_order": NEXT_ORDER}

@@ -31,7 +31,14 @@ class HopelessRun(ValueError):
 
 
 class BudgetExhausted(RuntimeError):
-    """max_proposals was reached before all draws were accepted; what there is was kept."""
+    """max_proposals was reached before all draws were accepted; what there is was kept.
+
+    results: those of the whole sweep, with fewer draws at the widths that were cut short.
+    """
+
+    def __init__(self, message: str, results: "xr.DataTree"):
+        super().__init__(message)
+        self.results = results
 
 
 def run_sweep(
@@ -54,7 +61,9 @@ def run_sweep(
         _check_feasible(problem, missing, force, say)
     directory.set_status("running")
     try:
-        found = {width: _one_width(problem, directory, width, progress, say) for width in config.widths}
+        found = {
+            width: _one_width(problem, directory, width, progress, say) for width in config.widths
+        }
     except KeyboardInterrupt:
         directory.set_status("interrupted")
         raise
@@ -67,8 +76,9 @@ def run_sweep(
     directory.set_status("exhausted" if short else "done", short=short)
     if short:
         raise BudgetExhausted(
-            f"max_proposals={config.max_proposals} was reached before {config.num_samples} draws at "
-            f"width(s) {', '.join(map(str, short))}; the draws there are were kept in {directory.path}"
+            f"max_proposals={config.max_proposals} was reached before {config.num_samples} draws "
+            f"at width(s) {', '.join(map(str, short))}; what was drawn is in {directory.path}",
+            tree,
         )
     return tree
 
@@ -95,13 +105,17 @@ def _check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) 
     config = problem.config
     needed = {w: expected_proposals(config, f) for w, f in forecasts(problem, widths).items()}
     worst = max(needed, key=lambda width: needed[width])
-    limit = MOST_PROPOSALS if config.max_proposals is None else min(MOST_PROPOSALS, config.max_proposals)
+    limit = (
+        MOST_PROPOSALS
+        if config.max_proposals is None
+        else min(MOST_PROPOSALS, config.max_proposals)
+    )
     say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
     if needed[worst] > limit and not force:
         raise HopelessRun(
             f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
-            f"{config.num_samples} draws, more than {_spelled(limit)}: use fewer training points or "
-            "draws or more noise, raise max_proposals, or run it all the same with --force"
+            f"{config.num_samples} draws, more than {_spelled(limit)}: use fewer training points "
+            "or draws or more noise, raise max_proposals, or run it all the same with --force"
         )
 
 
@@ -160,4 +174,6 @@ def read_width(path: Path) -> "xr.Dataset":
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             return opened.load()
     except Exception as error:
-        raise OSError(f"{path} is damaged ({error}): remove it, and the width is run again") from error
+        raise OSError(
+            f"{path} is damaged ({error}): remove it, and the width is run again"
+        ) from error

@@ -1,0 +1,105 @@
+"""A sweep's results for people: the table, the same as JSON, and the figures."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.results import THEORY
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SHOWN = {
+    "tv": "TV",
+    "kl": "KL (nats)",
+    "mean_error": "mean",
+    "variance_error": "variance",
+    "log_evidence_error": "log evidence",
+}
+
+
+def table(tree: "xr.DataTree") -> str:
+    """Draws and distances at each width, then the fitted rates, as plain text."""
+    return "\n\n".join([_widths_table(tree), _rates_table(tree)])
+
+
+def _widths_table(tree: "xr.DataTree") -> str:
+    distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
+    head = f"{'width':>6} {'draws':>6} {'proposals':>11} {'accepted':>9}" + "".join(
+        f" {label:>20}" for label in _SHOWN.values()
+    )
+    lines = [
+        "Distance of the exact posterior from its infinite-width limit (± standard error)",
+        head,
+    ]
+    for i, width in enumerate(distances["width"].values):
+        row = sampling.isel(width=i)
+        cells = [
+            f" {_plus_minus(float(distances[n][i]), float(distances[f'{n}_se'][i])):>20}"
+            for n in _SHOWN
+        ]
+        lines.append(
+            f"{width:>6} {int(row['num_samples']):>6} {int(row['num_proposals']):>11,} "
+            f"{float(row['acceptance_rate']):>9.2g}" + "".join(cells)
+        )
+    return "\n".join(lines)
+
+
+def _plus_minus(value: float, error: float) -> str:
+    return f"{value:.3g} ± {error:.1g}"
+
+
+def _rates_table(tree: "xr.DataTree") -> str:
+    rates = tree["rates"].to_dataset()
+    start = rates.attrs["fitted_from_width"]
+    lines = [f"Fitted as coefficient · width^exponent from width {start} on (95 % intervals)"]
+    for name in rates["distance"].values:
+        row = rates.sel(distance=name)
+        if not np.isfinite(float(row["exponent"])):
+            lines.append(
+                f"{name:<20} no fit: it needs two widths from {start} on, above their noise"
+            )
+            continue
+        lines.append(
+            f"{name:<20} exponent {float(row['exponent']):+.3f} "
+            f"[{float(row['exponent_low']):+.3f}, {float(row['exponent_high']):+.3f}]  theory "
+            f"{THEORY[str(name)]:+.0f}   coefficient {float(row['coefficient']):.3g} "
+            f"[{float(row['coefficient_low']):.3g}, {float(row['coefficient_high']):.3g}]"
+        )
+    return "\n".join(lines)
+
+
+def as_json(tree: "xr.DataTree") -> dict[str, object]:
+    """The numbers of the table and the settings, as plain data (NaN as null)."""
+    import json
+
+    distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
+    scalars = [str(n) for n in distances.data_vars if distances[n].ndim == 1]
+    widths = [
+        {
+            "width": int(width),
+            **{n: _plain(distances[n].values[i]) for n in scalars},
+            **{str(n): _plain(sampling[n].values[i]) for n in sampling.data_vars},
+        }
+        for i, width in enumerate(distances["width"].values)
+    ]
+    rates = tree["rates"].to_dataset()
+    fitted = {
+        str(name): {str(n): _plain(rates[n].values[i]) for n in rates.data_vars}
+        for i, name in enumerate(rates["distance"].values)
+    }
+    config = json.loads(str(tree.attrs["config"]))
+    return {"config": config, "widths": widths, "rates": fitted}
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def write_figures(tree: "xr.DataTree", directory: RunDirectory) -> None:
+    """distances and densities as PNG and SVG in the run's directory."""
+    import bnnpost.plots as plots
+
+    for name, draw in (("distances", plots.distances), ("densities", plots.densities)):
+        plots.save(draw(tree), directory.path / name)

@@ -1,0 +1,1 @@
+"""The bnnpost command line: one file a command; nothing heavy is imported before it is needed."""

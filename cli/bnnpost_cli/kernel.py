@@ -1,0 +1,66 @@
+"""bnnpost kernel: the NNGP kernel of a network at the rows of a data set."""
+
+import json
+from typing import Any
+
+import click
+
+from bnnpost_cli.failures import reported
+from bnnpost_cli.options import as_json, given, problem_options
+
+
+@click.command()
+@problem_options
+@click.option(
+    "--out", default=None, metavar="FILE", help="Write the matrix to a .csv or .npz file."
+)
+@as_json
+def command(config: str | None, out: str | None, as_json: bool, **flags: Any) -> None:
+    """The kernel of the infinitely wide network at the training and then the test rows.
+
+    \b
+    Example:  bnnpost kernel --data diabetes --num-train 3 --num-test 2 --activation relu
+
+    One output unit, the readout's bias included; double precision. Takes the data and network
+    flags of sweep; widths play no part.
+    """
+    import jax
+    import numpy as np
+
+    import bnnpost
+    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.problem import load_problem
+
+    with reported():
+        problem = load_problem(load_config(config, given(flags)))
+        rows = np.concatenate([problem.x, problem.x_test])
+        with jax.enable_x64(True):
+            kernel = np.asarray(bnnpost.nngp(problem.posterior(1).network, rows))
+        if out is not None:
+            _write(kernel, out)
+        elif as_json:
+            click.echo(json.dumps(kernel.tolist()))
+        else:
+            lines = (" ".join(f"{value:11.6f}" for value in row) for row in kernel)
+            click.echo("\n".join(lines))
+
+
+def _write(kernel: Any, out: str) -> None:
+    import os
+    from pathlib import Path
+
+    import numpy as np
+
+    path = Path(out)
+    if path.suffix not in (".csv", ".npz"):
+        raise ValueError(f"expected --out to end in .csv or .npz, got {out}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        if path.suffix == ".csv":
+            np.savetxt(temporary, kernel, delimiter=",", fmt="%.17g")
+        else:
+            np.savez(temporary, nngp=kernel)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    click.echo(f"wrote {path}", err=True)

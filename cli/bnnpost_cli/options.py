@@ -1,0 +1,100 @@
+"""The flags that commands share. Each stands for the configuration key of the same name.
+
+A flag that is not given is None here, so that the configuration's own default holds; the
+defaults are spelled in the help texts, and a test holds them against the configuration.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class _Widths(click.ParamType):
+    """Comma-separated whole numbers."""
+
+    name = "N,N,…"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"expected whole numbers with commas between, such as 4,16,64, got {value!r}")
+
+
+def _option(name: str, kind: Any, text: str, default: str | None = None) -> Decorator:
+    shown = text if default is None else f"{text} [default: {default}]"
+    return click.option(f"--{name}", type=kind, default=None, help=shown)
+
+
+_DATA = (
+    _option("data", str, "Shipped data set or generator, or a CSV or npz file.", "diabetes"),
+    _option("target", str, "Target column(s) of a file, comma-separated."),
+    click.option(
+        "--standardise/--no-standardise",
+        default=None,
+        help="Zero mean, unit std of features and targets over all rows. [default: standardise]",
+    ),
+    _option("split-seed", int, "Seed of the row order: the first rows train, the next test.", "0"),
+    _option("num-train", int, "Training points.", "5"),
+    _option("num-test", int, "Test points.", "5"),
+)
+_NETWORK = (
+    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024"),
+    _option("depth", int, "Hidden layers.", "2"),
+    _option("activation", str, "Activation: relu, erf, tanh, … (all: bnnpost info).", "erf"),
+    _option("w-std", float, "Prior std of weights, times √fan_in.", "1.5"),
+    _option("b-std", float, "Prior std of biases; 0 for none.", "0.1"),
+    _option("readout-w-std", float, "The same for the readout. [default: as w-std]"),
+    _option("readout-b-std", float, "The same for the readout. [default: as b-std]"),
+)
+_MODEL = (
+    _option("noise-std", float, "Std of the Gaussian observation noise.", "0.316 (√0.1)"),
+    _option("seed", int, "Seed of every random number.", "0"),
+)
+_SAMPLING = (
+    _option("num-samples", int, "Exact draws at each width.", "1000"),
+    _option("num-proposals", int, "Proposals of the comparison with the limit.", "40000"),
+    _option("max-proposals", int, "Stop a width after this many proposals. [default: no limit]"),
+    _option("space", str, "Where to draw: auto, functions or weights.", "auto"),
+    click.option(
+        "--collapse/--no-collapse",
+        default=None,
+        help="Integrate the readout out (many times the acceptance). [default: collapse]",
+    ),
+    _option("precision", str, "Of the random features: single or double.", "single"),
+)
+_CONFIG = (
+    click.option(
+        "--config",
+        default=None,
+        metavar="FILE",
+        help="TOML file with these settings as keys, or a shipped one (bnnpost info lists "
+        "them); flags go on top.",
+    ),
+)
+
+
+def _all(options: tuple[Decorator, ...]) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+problem_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL))
+sweep_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, *_SAMPLING))
+forecast_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, _SAMPLING[0]))
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given."""
+    return {name: value for name, value in flags.items() if value is not None}

@@ -1,0 +1,200 @@
+"""The command line as a user meets it: output, exit codes, refusals, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from bnnpost_cli.main import main
+from click.testing import CliRunner
+
+from bnnpost.sweeps import SweepConfig
+
+SMALL = (
+    "--data nile --num-train 3 --num-test 2 --widths 4,64,128 --depth 1 --num-samples 50 "
+    "--num-proposals 2000"
+).split()
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def start(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bnnpost_cli.main", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def test_help_opens_with_an_example_and_imports_no_jax():
+    code = (
+        "import sys; from click.testing import CliRunner; from bnnpost_cli.main import main; "
+        "r = CliRunner().invoke(main, ['--help']); print(r.output); "
+        "assert r.exit_code == 0 and 'jax' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "bnnpost sweep --config diabetes" in done.stdout
+    for word in ("sweep", "forecast", "kernel", "info", "Exit codes"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("name", ["sweep", "forecast", "kernel"])
+def test_help_states_the_defaults_of_the_configuration(name):
+    text = " ".join(invoke(name, "--help").output.split())
+    config = SweepConfig()
+    for option in ("num_train", "num_test", "depth", "w_std", "b_std", "activation", "data"):
+        flag = f"--{option.replace('_', '-')} "
+        after = text.split(flag)[1].split(" --")[0]
+        assert f"[default: {getattr(config, option)}]" in after, option
+    assert f"[default: {','.join(map(str, config.widths))}]" in text
+
+
+def test_sweep_prints_a_table_and_writes_everything(tmp_path):
+    done = invoke("sweep", *SMALL, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
+    assert "± standard error" in done.stdout and "exponent" in done.stdout
+    assert "width 64" in done.stderr and "width 64" not in done.stdout
+    written = {f.name for f in (tmp_path / "run").iterdir()}
+    figures = {f"{name}.{kind}" for name in ("distances", "densities") for kind in ("png", "svg")}
+    assert figures | {"results.nc", "config.json", "status.json", "log.txt"} <= written
+    again = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--json")
+    assert again.exit_code == 0
+    found = json.loads(again.stdout)
+    assert [one["width"] for one in found["widths"]] == [4, 64, 128]
+    assert found["rates"]["tv"]["exponent"] < -0.5
+    other = invoke("sweep", *SMALL, "--seed", 5, "--out", tmp_path / "run")
+    assert other.exit_code == 2
+    assert "another configuration" in other.stderr
+
+
+def test_a_users_own_table(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["a,b,target", *(f"{a:.4f},{b:.4f},{a - b:.4f}" for a, b in rng.normal(size=(9, 2)))]
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    arguments = ["--data", tmp_path / "mine.csv", "--target", "target", "--num-train", 3]
+    arguments += ["--num-test", 2, "--widths", "8", "--num-samples", 20, "--num-proposals", 1000]
+    done = invoke("sweep", *arguments, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
+    assert "no fit" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--activation", "rellu"], 2, "did you mean relu"),
+        (["--widths", "4,x"], 2, "whole numbers"),
+        (["--widths", "0"], 2, "at least 1"),
+        (["--depth", "0"], 2, "depth"),
+        (["--noise-std", "0"], 2, "noise_std"),
+        (["--no-such-flag"], 2, "No such option"),
+        (["--config", "absent.toml"], 2, "no configuration file"),
+        (["--data", "absent.csv", "--target", "y"], 1, "absent.csv"),
+        (["--data", "diabtes"], 1, "diabetes"),
+        (["--num-train", "5000"], 1, "rows"),
+        (["--num-train", "80", "--noise-std", "0.05"], 2, "--force"),
+    ],
+)
+def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path, arguments, code, words):
+    done = invoke("sweep", *SMALL, *arguments, "--out", tmp_path / "run")
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").glob("width*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("x,y\n1,2\n3,nan\n4,5\n", "nan"),
+        ("x,y\n1,2\n3,inf\n4,5\n", "inf"),
+        ("x,y\n1,2\nred,3\n4,5\n", "red"),
+        ("x,y\n1,2\n3\n4,5\n", "line 3"),
+        ("x,y\n", "rows"),
+        ("", "empty"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path, content, words):
+    (tmp_path / "bad.csv").write_text(content)
+    data = ["--data", tmp_path / "bad.csv", "--target", "y", "--num-train", 1, "--num-test", 1]
+    done = invoke("sweep", *data, "--out", tmp_path / "run")
+    assert done.exit_code == 1, done.output
+    assert words in done.stderr.lower()
+    assert not (tmp_path / "run").exists()
+
+
+def test_max_proposals_reached_keeps_the_partial_result(tmp_path):
+    arguments = [*SMALL, "--widths", "64", "--max-proposals", 60, "--force"]
+    done = invoke("sweep", *arguments, "--out", tmp_path / "run")
+    assert done.exit_code == 4, done.output
+    assert "max_proposals=60" in done.stderr
+    assert "± standard error" in done.stdout
+    assert (tmp_path / "run" / "results.nc").exists()
+
+
+def test_interrupted_and_killed_runs_go_on_to_the_same_results(tmp_path):
+    whole = invoke("sweep", *SMALL, "--out", tmp_path / "whole", "--json")
+    stops = (signal.SIGINT, signal.SIGKILL)
+    for stop in stops:
+        process = start("sweep", *SMALL, "--out", tmp_path / stop.name)
+        while process.poll() is None and not list((tmp_path / stop.name).glob("width_*.nc")):
+            time.sleep(0.05)
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=60)
+        if stop is signal.SIGINT:
+            assert process.returncode == 130, said
+            assert "the same command goes on" in said
+        resumed = invoke("sweep", *SMALL, "--out", tmp_path / stop.name, "--json")
+        assert resumed.exit_code == 0, resumed.stderr
+        assert "read from width_000004.nc" in resumed.stderr
+        assert _numbers(resumed.stdout) == _numbers(whole.stdout)
+
+
+def _numbers(text):
+    """Everything but the seconds taken."""
+    found = json.loads(text)
+    for one in found["widths"]:
+        one.pop("seconds")
+    return found
+
+
+def test_forecast_lists_widths_spaces_and_bounds():
+    done = invoke("forecast", *SMALL[:8])
+    assert done.exit_code == 0, done.stderr
+    assert "collapsed" in done.stdout and "naive" in done.stdout
+    found = json.loads(invoke("forecast", *SMALL[:8], "--json").stdout)
+    assert {one["width"] for one in found} == {4, 64, 128}
+    assert all(one["proposals"] > 0 for one in found)
+
+
+def test_kernel_prints_and_writes_the_matrix(tmp_path):
+    arguments = ["kernel", "--num-train", 3, "--num-test", 1, "--activation", "relu"]
+    found = np.array(json.loads(invoke(*arguments, "--json").stdout))
+    assert found.shape == (4, 4)
+    assert np.array_equal(found, found.T)
+    printed = np.array([line.split() for line in invoke(*arguments).stdout.splitlines()], float)
+    assert np.allclose(printed, found, atol=1e-6)
+    for name in ("k.csv", "k.npz"):
+        assert invoke(*arguments, "--out", tmp_path / name).exit_code == 0
+    assert np.array_equal(np.loadtxt(tmp_path / "k.csv", delimiter=","), found)
+    assert np.array_equal(np.load(tmp_path / "k.npz")["nngp"], found)
+    assert invoke(*arguments, "--out", tmp_path / "k.txt").exit_code == 1
+
+
+def test_info_lists_what_flags_take():
+    text = invoke("info").stdout
+    for word in ("diabetes", "digits", "leaky_relu", "jax"):
+        assert word in text
+    assert json.loads(invoke("info", "--json").stdout)["activations"]

@@ -1,0 +1,135 @@
+"""A whole sweep on a small problem: what it writes, how it goes on, what it refuses."""
+
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, run_sweep
+from bnnpost.sweeps.directory import DirectoryInUse, RunDirectory
+from bnnpost.sweeps.problem import load_problem
+
+_spec = importlib.util.spec_from_file_location("small", pathlib.Path(__file__).with_name("small.py"))
+small = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small)
+
+
+def run(path, force=False, **changes):
+    config = small.config(**changes)
+    said = []
+    with RunDirectory.claim(path, config) as directory:
+        tree = run_sweep(load_problem(config), directory, force=force, say=said.append)
+    return tree, said
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "nile"
+    tree, _ = run(path)
+    return path, tree
+
+
+def test_results_are_complete_and_read_back(finished):
+    path, tree = finished
+    with xr.open_datatree(path / "results.nc", engine="h5netcdf") as stored:
+        assert set(stored.children) == set(tree.children)
+        for name in ("distances", "rates", "sampling", "predictive", "data"):
+            xr.testing.assert_equal(stored[name].to_dataset(), tree[name].to_dataset())
+        assert json.loads(stored.attrs["config"])["widths"] == [4, 64, 128]
+        assert json.loads(stored.attrs["versions"])["jax"]
+    assert json.loads((path / "status.json").read_text())["state"] == "done"
+    assert not list(path.glob("*.tmp")) and not list(path.glob(".*.tmp"))
+
+
+def test_draws_are_kept_as_four_chains_with_unique_proposals(finished):
+    _, tree = finished
+    assert tree["width_64/posterior"]["f"].shape == (4, 12, 2, 1)
+    numbers = tree["width_64/sample_stats"]["proposal_number"].values
+    assert len(np.unique(numbers)) == numbers.size
+    assert np.all(np.diff(numbers.ravel()) > 0)
+
+
+def test_distances_fall_and_densities_are_densities(finished):
+    _, tree = finished
+    tv = tree["distances"]["tv"].values
+    assert tv[0] > tv[1] > tv[2] > 0
+    predictive = tree["predictive"].to_dataset()
+    for name in ("density", "limit_density"):
+        step = predictive["f"].diff("grid").mean("grid")
+        total = predictive[name].sum("grid") * step
+        assert np.allclose(total, 1.0, atol=0.02), name
+
+
+def test_a_finished_run_is_read_and_not_run_again(finished):
+    path, tree = finished
+    again, said = run(path)
+    assert all("read from" in line for line in said)
+    xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+
+
+def test_another_configuration_is_refused_and_nothing_is_touched(finished):
+    path, _ = finished
+    before = {f.name: f.read_bytes() for f in path.iterdir() if f.is_file()}
+    with pytest.raises(ConfigError, match=r"another configuration \(seed 0 → 1\)"):
+        run(path, seed=1)
+    assert before == {f.name: f.read_bytes() for f in path.iterdir() if f.is_file()}
+
+
+def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
+    path, tree = finished
+    target = tmp_path / "copy"
+    target.mkdir()
+    for name in ("config.json", "width_000004.nc", "width_000128.nc"):
+        (target / name).write_bytes((path / name).read_bytes())
+    again, said = run(target)
+    assert sum("read from" in line for line in said) == 2
+    xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+
+
+def test_a_damaged_file_is_named(finished, tmp_path):
+    path, _ = finished
+    target = tmp_path / "copy"
+    target.mkdir()
+    (target / "config.json").write_bytes((path / "config.json").read_bytes())
+    for width in (4, 64, 128):
+        whole = (path / f"width_{width:06d}.nc").read_bytes()
+        (target / f"width_{width:06d}.nc").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OSError, match="width_000004.nc is damaged"):
+        run(target)
+
+
+def test_a_directory_in_use_is_refused(tmp_path):
+    config = small.config()
+    with (
+        RunDirectory.claim(tmp_path / "run", config),
+        pytest.raises(DirectoryInUse, match="another process"),
+        RunDirectory.claim(tmp_path / "run", config),
+    ):
+        pass
+
+
+def test_a_directory_of_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ConfigError, match="not a run's"):
+        run(tmp_path)
+    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
+    with pytest.raises(HopelessRun, match="is expected to need"):
+        run(tmp_path / "run", num_train=60, noise_std=0.05)
+    assert not list((tmp_path / "run").glob("width_*"))
+
+
+def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_drawn(tmp_path):
+    changes = {"max_proposals": 60, "widths": (64,)}
+    with pytest.raises(HopelessRun, match="more than 60"):
+        run(tmp_path / "run", **changes)
+    with pytest.raises(BudgetExhausted, match="max_proposals=60") as caught:
+        run(tmp_path / "run", force=True, **changes)
+    drawn = caught.value.results["sampling"]["num_samples"].values
+    assert 0 < drawn[0] < 50
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "exhausted"
