@@ -29,10 +29,14 @@ def main() -> None:
         for name, code in CASES.items():
             times[name].append(seconds(code))
     median = {name: statistics.median(values) for name, values in times.items()}
-    print(f"bnnpost --help: {median['help']:.2f} s, of which Python itself {median['nothing']:.2f} s"
-          "   (target < 0.5 s)")
-    print(f"import jax, numpyro: {median['base']:.2f} s; import bnnpost after them: "
-          f"{median['bnnpost'] - median['base']:.2f} s more   (target ≤ 0.5 s)")
+    print(
+        f"bnnpost --help: {median['help']:.2f} s, of which Python itself {median['nothing']:.2f} s"
+        "   (target < 0.5 s)"
+    )
+    print(
+        f"import jax, numpyro: {median['base']:.2f} s; import bnnpost after them: "
+        f"{median['bnnpost'] - median['base']:.2f} s more   (target ≤ 0.5 s)"
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ class Case:
     def _run(self, blocks: int) -> float:
         def work(start: int) -> object:
             numbers = np.arange(start, start + self.block, dtype=np.uint64)
-            return engine.evaluate_block(self.task, self.space, KEY, numbers, (), self.batch)
+            return engine.evaluate_block(
+                self.task, self.space, KEY, numbers, (), self.batch, self.block
+            )
 
         start = time.perf_counter()
         starts: Iterator[int] = itertools.islice(itertools.count(0, self.block), blocks)
@@ -120,11 +122,18 @@ def against_width() -> None:
     exponent = np.polyfit(np.log(widths), np.log(times), 1)[0]
     print("\ntime of a function-space proposal against width (depth 3, 5 points)")
     for width, seconds in zip(widths, times, strict=True):
-        print(f"  width {width:>6} {seconds * 1e6:10.1f} µs   {seconds / width * 1e9:6.1f} ns a unit")
+        print(
+            f"  width {width:>6} {seconds * 1e6:10.1f} µs   {seconds / width * 1e9:6.1f} ns a unit"
+        )
     print(f"  exponent from 256 to 16,384: {exponent:.3f}   (target ≤ 1.1)")
 
 
-if __name__ == "__main__":
-    print(f"{jax.devices()[0].device_kind}, {engine.num_threads(trial, make_space(posterior(8, 1)), KEY, ())} threads")
+def main() -> None:
+    threads = engine.num_threads(trial, make_space(posterior(8, 1)), KEY, ())
+    print(f"{jax.devices()[0].device_kind}, {threads} thread(s)")
     against_weights_and_floor()
     against_width()
+
+
+if __name__ == "__main__":
+    main()

@@ -46,6 +46,8 @@ def nngp(
             f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
         )
     _warn_of_quadrature(network, x1)
+    # The limit does not depend on widths: one program serves them all.
+    network = network.at_width(1)
     rows = max(1, _ENTRIES_AT_ONCE // other.shape[0])
     blocks = [_covariance(network, x1[i : i + rows], other) for i in range(0, x1.shape[0], rows)]
     kernel = jnp.concatenate([block.cross for block in blocks])
@@ -65,7 +67,8 @@ def quadrature_error(network: Layer, x: Float[Array | np.ndarray, "n *f"]) -> fl
     if not any(map(_is_numerical, jax.tree.leaves(network, is_leaf=_is_numerical))):
         return 0.0
     x = _checked_inputs("x", x)[:3]
-    fine, rough = (np.asarray(_self_kernel(net, x)) for net in (network, coarse))
+    networks = network.at_width(1), coarse.at_width(1)
+    fine, rough = (np.asarray(_self_kernel(net, x)) for net in networks)
     return float(
         np.max(np.abs(fine - rough)) / max(np.max(np.abs(fine)), np.finfo(fine.dtype).tiny)
     )

@@ -27,7 +27,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "bnnpost",  # the same figure gives the same SVG
 }
 _TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
-_MOST_PANELS, _MOST_POINTS, _MOST_WIDTHS = 10, 6, 4
+_MOST_PANELS, _MOST_WIDTHS = 10, 4
 _CROP = 0.004  # panels show where a density exceeds this share of the highest
 
 
@@ -55,17 +55,20 @@ def distances(tree: "xr.DataTree") -> "Figure":
     """
     import matplotlib
 
+    title = "How a finite network’s exact posterior approaches its infinite-width limit"
+    note = (
+        f"Bars, brackets: 95 % intervals (bars ± {_TWO_SIDED} jackknife standard errors). "
+        f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: not fitted."
+    )
+    found = tree["distances"].to_dataset()
+    if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
+        note += " Arrows: values below 0, at bars’ upper ends."
     with matplotlib.rc_context(_STYLE):
-        title = "How a finite network’s exact posterior approaches its infinite-width limit"
-        note = (
-            f"Bars: 95 % (± {_TWO_SIDED} jackknife standard errors), if larger than the marker. "
-            f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: unfitted."
-        )
         figure = _figure(4.5, title, note, tree)
-        left = figure.add_axes((0.066, 0.125, 0.245, 0.63), ylabel="distance from the limit")
+        left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
         left.set_title("Marginal laws of f at the test inputs")
         _draw_distances(left, _LAWS, tree)
-        right = figure.add_axes((0.56, 0.125, 0.245, 0.63), title="Their moments, and the evidence")
+        right = figure.add_axes((0.548, 0.125, 0.24, 0.63), title="Their moments, and the evidence")
         _draw_distances(right, _MOMENTS, tree)
     return figure
 
@@ -77,8 +80,8 @@ def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figur
 
     config = json.loads(str(tree.attrs["config"]))
     problem = (
-        "{data} · {num_train} training points · hidden layers: {depth} of N {activation} units each"
-        " · noise std {noise_std:.3g}"
+        "{data} · training points: {num_train} · hidden layers: {depth} · activation: {activation}"
+        " · noise std: {noise_std:.3g}"
     ).format(**{**config, "data": Path(config["data"]).stem})
     figure = Figure(figsize=(9.0, height), facecolor="white")
     FigureCanvasAgg(figure)
@@ -89,17 +92,13 @@ def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figur
 
 
 def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
-    from matplotlib.ticker import NullLocator
-
     found, theory = tree["distances"].to_dataset(), tree["rates"]["theory"]
     widths = found["width"].values.astype(float)
     axes.set(xscale="log", yscale="log", xlabel="width N (units per hidden layer)")
-    axes.set_xlim(widths.min() / 1.6, widths.max() * 1.6)
-    axes.set_ylim(_limits(found, curves))
+    axes.set(xlim=(widths.min() / 1.6, widths.max() * 1.6), ylim=_limits(found, curves))
     ticks = _spread_out(widths, 0.11 * np.log(1.6**2 * widths.max() / widths.min()))
     axes.set_xticks(ticks, [f"{width:.0f}" for width in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_locator(NullLocator())
+    axes.minorticks_off()
     labels = [_draw_curve(axes, tree, name, *style) for name, style in curves.items()]
     _label_directly(axes, widths.max(), labels)
     slopes = {name: float(theory.sel(distance=name)) for name in curves}
@@ -151,9 +150,8 @@ def _draw_curve(
         ends = np.array([widths[fitted].min(), widths[fitted].max()])
         axes.plot(ends, rate["coefficient"] * ends ** rate["exponent"], color=colour)
         text = "slope {exponent:.2f} [{exponent_low:.2f}, {exponent_high:.2f}]".format(**rate)
-    widest = np.argmax(widths)
-    height = value[widest] if value[widest] > 0 else (value + half)[widest]
-    return float(height), f"{label}\n{text}".replace("-", "−"), colour
+    height = float(np.where(value > 0, value, value + half)[np.argmax(widths)])
+    return height, f"{label}\n{text}".replace("-", "−"), colour
 
 
 def _draw_points(
@@ -173,8 +171,9 @@ def _draw_guide(
 ) -> None:
     """A thin dashed line of theory's slope, above the highest or below the lowest of these."""
     widths = found["width"].values.astype(float)
-    levels = np.concatenate([_size(found, name)[0] * widths**-slope for name in names])
-    levels = levels[(levels > 0) & (widths.min() < widths.max())]
+    wider = widths > np.sqrt(widths.min() * widths.max())
+    levels = np.concatenate([(_size(found, name)[0] * widths**-slope)[wider] for name in names])
+    levels = levels[levels > 0]
     if not levels.size:
         return
     ends = np.geomspace(widths.min(), widths.max(), 9)[[3, 7]]
@@ -208,8 +207,8 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
 
     tree: a sweep's results (groups /predictive and /data). widths: those drawn; by default
     up to four, from the narrowest to the widest. A panel for each of up to 6 test points
-    and, where there are several, for each output, 10 in all; both are counted from 0, as in
-    the tree. The mark on the axis is the observed target, noise and all. Widths without
+    (with several outputs one for each of them, up to 10 in all); both are counted from 0, as
+    in the tree. The mark on the axis is the observed target, noise and all. Widths without
     draws are left out. Raises ValueError for a width that the tree lacks.
     """
     import matplotlib
@@ -222,7 +221,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     title = "Predictive density of f at test inputs: finite networks against the limit"
     counts = np.unique(tree["sampling"]["num_samples"].sel(width=chosen)).astype(int)
     draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
-    note = f"f: output without noise. Each curve averages {draws} exact posterior draws."
+    note = f"f: output without noise. Each curve averages {draws or 'no'} exact posterior draws."
     with matplotlib.rc_context(_STYLE):
         figure = _figure(height, title, note, tree)
         edges = {"left": 0.07, "right": 0.985, "top": 1 - 1.1 / height, "bottom": 0.85 / height}
@@ -238,7 +237,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
 
 
 def _drawn_widths(found: "xr.Dataset", widths: Sequence[int] | None) -> list[int]:
-    """The widths asked for, or a few of all, that have a density; in ascending order."""
+    """The widths asked for, or a few, that have a density; ascending."""
     known = sorted(int(width) for width in found["width"].values)
     if missing := set(widths or ()) - set(known):
         raise ValueError(f"no width {min(missing)} in these results, which hold {known}")
@@ -251,8 +250,7 @@ def _drawn_widths(found: "xr.Dataset", widths: Sequence[int] | None) -> list[int
 def _panels(num_points: int, num_outputs: int) -> tuple[list[tuple[int, int]], int]:
     """(point, output) of each panel, row by row, and the number of columns."""
     num_outputs = min(num_outputs, _MOST_PANELS)
-    most = _MOST_POINTS if num_outputs == 1 else _MOST_POINTS // 2
-    num_points = min(num_points, most, _MOST_PANELS // num_outputs)
+    num_points = min(num_points, 6 if num_outputs == 1 else 3, _MOST_PANELS // num_outputs)
     panels = [(p, o) for p in range(num_points) for o in range(num_outputs)]
     if num_points > 1 < num_outputs:
         return panels, num_outputs
@@ -264,10 +262,10 @@ def _draw_densities(
 ) -> None:
     from matplotlib import colormaps
 
-    found, data = tree["predictive"].to_dataset(), tree["data"].to_dataset()
-    here = found.isel(point=point, output=output)
-    f, limit, target = here["f"].values, here["limit_density"].values, data["y_test"][point, output]
-    curves = [here["density"].sel(width=width).values for width in widths]
+    data, found = (tree[name].to_dataset().isel(point=point) for name in ("data", "predictive"))
+    found, target = found.isel(output=output), float(data["y_test"][output])
+    f, limit = found["f"].values, found["limit_density"].values
+    curves = [found["density"].sel(width=width).values for width in widths]
     shades = colormaps["YlGnBu"](np.linspace(0.35, 0.95, max(len(curves), 2)))
     for width, density, shade in zip(widths, curves, shades, strict=False):
         axes.plot(f, density, color=shade, label=f"N = {width}")
@@ -276,12 +274,12 @@ def _draw_densities(
     axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
     axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
     highest = np.max([limit, *curves], axis=0)
-    shown = [*f[highest > _CROP * highest.max()], float(target)]
+    shown = [*f[highest > _CROP * highest.max()], target]
     margin = 0.03 * (max(shown) - min(shown))
     axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.08 * highest.max()))
     title = f"test point {point}"
     if data.sizes["feature"] == 1:
-        title = f"x = {float(data['x_test'][point, 0]):.2f}".replace("-", "−")
+        title = f"x = {float(data['x_test'][0]):.2f}".replace("-", "−")
     axes.set_title(title if data.sizes["output"] == 1 else f"{title}, output {output}", pad=4)
     axes.locator_params(nbins=4)
 

@@ -1,6 +1,6 @@
 """What a sampler returns: draws with their record, their files and their ArviZ view."""
 
-from bnnpost.draws.draws import Draws, DrawsInfo, Mixture
-from bnnpost.draws.netcdf import load
+from bnnpost.draws.draws import Draws, Mixture, load
+from bnnpost.draws.info import DrawsInfo
 
 __all__ = ["Draws", "DrawsInfo", "Mixture", "load"]

@@ -1,19 +1,17 @@
 """The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x)."""
 
-import dataclasses
-import json
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float, UInt
 
 from bnnpost.draws.chains import num_left_out, pseudo_chains
+from bnnpost.draws.info import DrawsInfo
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bnnpost.draws.draws import Draws
-
 
 Variable = tuple[tuple[str, ...], np.ndarray]
 
@@ -22,26 +20,36 @@ class DrawsLeftOut(UserWarning):
     """Some draws are not in the ArviZ view, because four equal chains cannot hold them."""
 
 
-def to_arviz(draws: "Draws", x_test: object | None = None) -> "xr.DataTree":
-    """Function values as four equal pseudo-chains: contiguous quarters, in proposal order.
+@dataclass(frozen=True)
+class Contents:
+    """What the view shows. f_train, f: [sample, point, output]; x_test and f may be missing."""
 
-    Groups: posterior (or prior) with f_train and, where x_test is given, f, each [chain,
-    draw, point, output]; sample_stats with proposal_number and log_weight; observed_data;
-    constant_data. Independent draws have no chains: the quarters are there so that ArviZ's
-    summaries work, and R-hat near 1 is no proof of independence. Where the number of draws
-    is no multiple of four, the last one to three are left out, with a DrawsLeftOut warning
-    and the attribute num_left_out. Fewer than four draws make one chain.
-    """
+    info: DrawsInfo
+    f_train: Float[np.ndarray, "s n k"]
+    proposal_numbers: UInt[np.ndarray, " s"]
+    log_weights: Float[np.ndarray, " s"]
+    x_train: Float[np.ndarray, "n *f"]
+    targets: Float[np.ndarray, "n k"]
+    x_test: Float[np.ndarray, "m *f"] | None
+    f: Float[np.ndarray, "s m k"] | None
+
+
+def to_arviz(contents: Contents) -> "xr.DataTree":
+    """Draws as four equal pseudo-chains; see `Draws.to_arviz`."""
     import xarray as xr
 
-    left_out = num_left_out(len(draws))
+    left_out = num_left_out(len(contents.proposal_numbers))
     _warn_of_left_out(left_out)
-    groups = _groups(draws, x_test)
-    tree = xr.DataTree.from_dict({f"/{name}": xr.Dataset(group) for name, group in groups.items()})
-    attributes = _attributes(draws, left_out)
-    tree.attrs = attributes
+    groups = {f"/{name}": xr.Dataset(group) for name, group in _groups(contents).items()}
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {
+        **contents.info.as_attributes(),
+        "inference_library": "bnnpost",
+        "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
+        "num_left_out": left_out,
+    }
     for child in tree.children.values():
-        child.attrs = attributes
+        child.attrs = tree.attrs
     return _for_installed_arviz(tree)
 
 
@@ -55,44 +63,36 @@ def _warn_of_left_out(count: int) -> None:
         )
 
 
-def _groups(draws: "Draws", x_test: object | None) -> dict[str, dict[str, Variable]]:
-    values_dims = ("chain", "draw", "point", "output")
-    main: dict[str, Variable] = {
-        "f_train": (
-            ("chain", "draw", "train_point", "output"),
-            pseudo_chains(draws.training_outputs()),
-        )
-    }
-    constant: dict[str, Variable] = {"x_train": (("train_point", "feature"), draws.posterior.x)}
-    if x_test is not None:
-        main["f"] = (values_dims, pseudo_chains(draws.predict(x_test)))
-        constant["x"] = (("point", "feature"), draws.posterior.checked_test_points(x_test))
+def _groups(contents: Contents) -> dict[str, dict[str, Variable]]:
     return {
-        "prior" if draws.info.kind == "prior" else "posterior": main,
+        "prior" if contents.info.kind == "prior" else "posterior": _function_values(contents),
         "sample_stats": {
-            "proposal_number": (
-                ("chain", "draw"),
-                pseudo_chains(draws.proposal_numbers.astype(np.int64)),
-            ),
-            "log_weight": (("chain", "draw"), pseudo_chains(draws.log_weights)),
+            "proposal_number": _chains((), contents.proposal_numbers.astype(np.int64)),
+            "log_weight": _chains((), contents.log_weights),
         },
-        "observed_data": {"y": (("train_point", "output"), draws.posterior.targets)},
-        "constant_data": constant,
+        "observed_data": {"y": (("train_point", "output"), contents.targets)},
+        "constant_data": _inputs(contents),
     }
 
 
-def _attributes(draws: "Draws", left_out: int) -> dict[str, object]:
-    """Attributes that netCDF takes: numbers and strings, anything else as JSON."""
-    info = {
-        name: json.dumps(value) if isinstance(value, bool) else value
-        for name, value in dataclasses.asdict(draws.info).items()
-    }
-    return {
-        **info,
-        "inference_library": "bnnpost",
-        "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
-        "num_left_out": left_out,
-    }
+def _chains(dims: tuple[str, ...], values: np.ndarray) -> Variable:
+    return ("chain", "draw", *dims), pseudo_chains(values)
+
+
+def _function_values(contents: Contents) -> dict[str, Variable]:
+    values = {"f_train": _chains(("train_point", "output"), contents.f_train)}
+    return (
+        values if contents.f is None else {**values, "f": _chains(("point", "output"), contents.f)}
+    )
+
+
+def _inputs(contents: Contents) -> dict[str, Variable]:
+    features = tuple(f"feature_{i}" for i in range(1, contents.x_train.ndim - 1))
+    dims = (*features, "feature")
+    inputs: dict[str, Variable] = {"x_train": (("train_point", *dims), contents.x_train)}
+    return (
+        inputs if contents.x_test is None else {**inputs, "x": (("point", *dims), contents.x_test)}
+    )
 
 
 def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":

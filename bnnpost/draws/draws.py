@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
+from bnnpost.draws import arviz_view, netcdf
+from bnnpost.draws.info import DrawsInfo
 from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
@@ -25,37 +27,6 @@ if TYPE_CHECKING:
 
 COMPLETIONS = ("joint", "function")
 _PREDICTIVE_KEYS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True)
-class DrawsInfo:
-    """How draws were made. Log quantities are in nats.
-
-    kind: "exact" (independent draws from the posterior) or "prior". complete: whether as
-    many draws were accepted as were asked for. acceptance_rate: the mean of
-    exp(log weight − log bound) over all proposals, which, unlike accepted/proposals, a stop
-    at a number of acceptances does not bias. log_evidence, log_evidence_se: of p(y), from
-    the same mean. space: "functions" or "weights". bound: "collapsed" or "naive". num_nan:
-    proposals whose weight was NaN. batch, block: proposals compiled and run together.
-    """
-
-    kind: str
-    complete: bool
-    num_samples: int
-    num_proposals: int
-    acceptance_rate: float
-    log_evidence: float
-    log_evidence_se: float
-    effective_sample_size: float
-    space: str
-    bound: str
-    log_bound: float
-    precision: str
-    num_nan: int
-    batch: int
-    block: int
-    seconds: float
-    device: str
 
 
 class Mixture(NamedTuple):
@@ -198,20 +169,49 @@ class Draws:
     def to_arviz(self, x_test: object | None = None) -> "xr.DataTree":
         """ArviZ's view: four pseudo-chains of function values (an InferenceData on ArviZ 0.x).
 
-        See `bnnpost.draws.arviz_view.to_arviz`.
+        Groups posterior (or prior) with f_train and, where x_test is given, f, each [chain,
+        draw, point, output]; sample_stats; observed_data; constant_data. Independent draws
+        have no chains: the quarters are there so that ArviZ's summaries work, and an R-hat
+        near 1 is no proof of independence. Where the number of draws is no multiple of four,
+        the last one to three are left out, with a DrawsLeftOut warning and the attribute
+        num_left_out. Fewer than four draws make one chain.
         """
-        from bnnpost.draws.arviz_view import to_arviz
-
-        return to_arviz(self, x_test)
+        points = None if x_test is None else self.posterior.checked_test_points(x_test)
+        view = arviz_view.Contents(
+            info=self.info,
+            f_train=self.training_outputs(),
+            proposal_numbers=self.proposal_numbers,
+            log_weights=self.log_weights,
+            x_train=self.posterior.x,
+            targets=self.posterior.targets,
+            x_test=points,
+            f=None if points is None else self.predict(points),
+        )
+        return arviz_view.to_arviz(view)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to make these draws again to one netCDF file.
 
-        See `bnnpost.draws.netcdf.save`; read it with `bnnpost.load`.
+        Written under a temporary name first, so that no half file is left. A network or
+        likelihood with code of the user's own is not written: `bnnpost.load` then asks for
+        the posterior. Raises FileNotFoundError if the folder does not exist.
         """
-        from bnnpost.draws.netcdf import save
+        netcdf.write(Path(path), self._contents())
 
-        save(self, path)
+    def _contents(self) -> netcdf.Contents:
+        return netcdf.Contents(
+            self.space, self.key, self.proposal_numbers, self.log_weights, self.info
+        )
+
+
+def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:
+    """Draws from a file that `Draws.save` wrote; nothing in it is executed.
+
+    posterior: needed where the network or likelihood holds code of the user's own; its data
+    must be the file's. Raises FileNotFoundError, or ValueError for a file that is not one of
+    these, is damaged, or belongs to other data.
+    """
+    return Draws(*netcdf.read(Path(path), posterior))
 
 
 def completion_for(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:

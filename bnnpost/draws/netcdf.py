@@ -4,13 +4,14 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, UInt
 
-from bnnpost.draws.draws import Draws, DrawsInfo
+from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods import Gaussian, Likelihood
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
@@ -21,42 +22,43 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = "bnnpost draws 1"
+_SPACE_FIELDS = ("form", "collapse", "precision", "conditioned")
 
 
-def save(draws: Draws, path: str | os.PathLike[str]) -> None:
-    """Write draws to `path`, under a temporary name first, so that no half file is left.
+class Contents(NamedTuple):
+    """What makes draws: in this order the arguments of `Draws`."""
 
-    A network or likelihood with code of the user's own is not written: `load` then asks for
-    the posterior. Raises FileNotFoundError if the folder does not exist.
-    """
+    space: Space
+    key: Array
+    proposal_numbers: UInt[np.ndarray, " s"]
+    log_weights: Float[np.ndarray, " s"]
+    info: DrawsInfo
+
+
+def write(path: Path, contents: Contents) -> None:
+    """Write draws to `path`; see `Draws.save`."""
     import xarray as xr
 
-    path = Path(path)
-    space, posterior = draws.space, draws.posterior
+    space, posterior = contents.space, contents.space.posterior
     variables = {
-        "proposal_number": (("sample",), draws.proposal_numbers),
-        "log_weight": (("sample",), draws.log_weights),
+        "proposal_number": (("sample",), contents.proposal_numbers),
+        "log_weight": (("sample",), contents.log_weights),
         "x": (tuple(f"x_dim_{i}" for i in range(posterior.x.ndim)), posterior.x),
         "y": (("y_dim_0", "output"), posterior.targets),
-        "key_data": (("key_word",), np.asarray(jax.random.key_data(draws.key)).ravel()),
+        "key_data": (("key_word",), np.asarray(jax.random.key_data(contents.key)).ravel()),
     }
     attributes = {
         "format": FORMAT,
-        "key_implementation": str(jax.random.key_impl(draws.key)),
+        "key_implementation": str(jax.random.key_impl(contents.key)),
         "network": json.dumps(_network_record(posterior.network)),
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
-        "space": json.dumps(
-            {
-                name: getattr(space, name)
-                for name in ("form", "collapse", "precision", "conditioned")
-            }
-        ),
-        "info": json.dumps(dataclasses.asdict(draws.info)),
+        "space": json.dumps({name: getattr(space, name) for name in _SPACE_FIELDS}),
+        "info": json.dumps(dataclasses.asdict(contents.info)),
     }
-    _write(xr.Dataset(variables, attrs=attributes), path)
+    _write_whole(xr.Dataset(variables, attrs=attributes), path)
 
 
-def _write(dataset: "xr.Dataset", path: Path) -> None:
+def _write_whole(dataset: "xr.Dataset", path: Path) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} in: create it first")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -80,14 +82,8 @@ def _likelihood_record(likelihood: Likelihood) -> object:
     return {"not_written": f"{type(likelihood).__name__} is not one of bnnpost's likelihoods"}
 
 
-def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:
-    """Draws from a file that `Draws.save` wrote; nothing in it is executed.
-
-    posterior: needed where the network or likelihood holds code of the user's own; its data
-    must be the file's. Raises FileNotFoundError, or ValueError for a file that is not one of
-    these, is damaged, or belongs to other data.
-    """
-    path = Path(path)
+def read(path: Path, posterior: Posterior | None) -> Contents:
+    """Draws from a file that `write` wrote; see `bnnpost.load`."""
     if not path.exists():
         raise FileNotFoundError(f"no file {path}")
     dataset = _read(path)
@@ -95,13 +91,10 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
         posterior = _posterior(path, dataset)
     elif not _same_data(posterior, dataset):
         raise ValueError(f"{path} holds draws for other data than those of the posterior given")
-    key = jax.random.wrap_key_data(
-        jnp.asarray(dataset["key_data"].values, jnp.uint32),
-        impl=dataset.attrs["key_implementation"],
-    )
-    return Draws(
+    words = jnp.asarray(dataset["key_data"].values, jnp.uint32)
+    return Contents(
         Space(posterior, **json.loads(dataset.attrs["space"])),
-        key,
+        jax.random.wrap_key_data(words, impl=dataset.attrs["key_implementation"]),
         dataset["proposal_number"].values,
         dataset["log_weight"].values,
         DrawsInfo(**json.loads(dataset.attrs["info"])),

@@ -1,4 +1,4 @@
-"""Gaussian conditioning, written once for the limit and for every finite kernel."""
+"""Gaussian conditioning for one draw's kernel, in array operations that batch."""
 
 from typing import NamedTuple
 

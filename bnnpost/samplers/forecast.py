@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.spaces import engine, limit
+from bnnpost.samplers import rejection
+from bnnpost.spaces import limit
 from bnnpost.spaces.space import SPACES, Space, make_space
 
 NUM_PILOT = 4096
+_PILOT = 0x70696C74
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0
 
@@ -110,15 +112,10 @@ def _candidates(posterior: Posterior) -> list[Space]:
 
 
 def _pilot(key: Array, space: Space, num_pilot: int) -> WeightSum:
+    """Weights of `num_pilot` proposals, in the blocks that a run would use."""
     # Folded so that a run with the same key shares none of its numbers.
-    with jax.enable_x64(True):
-        pilot_key = jax.random.fold_in(key, 0x70696C74)
-    numbers = np.arange(num_pilot, dtype=np.uint64)
+    pilot_key = jax.random.fold_in(key, _PILOT)
     total = WeightSum()
-    for block in engine.evaluate(_log_weight, space, pilot_key, numbers):
-        total = total.add(np.asarray(block))
+    for _, result in rejection.trials(space, pilot_key, num_pilot):
+        total = total.add(np.asarray(result.log_weight))
     return total
-
-
-def _log_weight(space: Space, key: Array) -> Float[Array, ""]:
-    return space.log_weight(key)

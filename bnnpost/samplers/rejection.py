@@ -87,14 +87,14 @@ def sample(
     chosen = make_space(posterior, space=space, collapse=collapse, precision=precision)
     log_bound = chosen.log_bound()
     start = time.perf_counter()
-    blocks = _trials(chosen, key, max_proposals)
+    blocks = trials(chosen, key, max_proposals)
     with contextlib.closing(blocks), Progress(num_samples, enabled=progress) as bar:
         found = _accept(blocks, log_bound, num_samples, allow_nan, bar)
     info = _info(chosen, log_bound, found, num_samples, time.perf_counter() - start)
     return Draws(chosen, key, found.numbers, np.zeros(len(found.numbers)), info)
 
 
-def _trials(
+def trials(
     space: Space, key: Array, max_proposals: int | None
 ) -> Generator[tuple[UInt[np.ndarray, " b"], Trial], None, None]:
     """Blocks of proposal numbers with their trials, in order."""
@@ -110,7 +110,7 @@ def _trials(
         stop = start + shape.block
         # A last block that is cut short keeps its compiled shape; the rest is dropped.
         numbers = np.arange(start, stop, dtype=np.uint64)
-        result = engine.evaluate_block(trial, space, key, numbers, (), shape.batch)
+        result = engine.evaluate_block(trial, space, key, numbers, (), shape.batch, shape.block)
         keep = slice(0, shape.block if max_proposals is None else min(stop, max_proposals) - start)
         return numbers[keep], jax.tree.map(lambda a: a[keep], result)
 

@@ -23,12 +23,15 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
 from bnnpost.spaces.space import Space, linear_layers
 
-# Normals in one compiled batch (a layer of it fits a core's cache) and in one block (about a
-# tenth of a second on one core): measured with benchmarks/throughput.py.
+# Normals in one compiled batch (a layer of it fits a core's cache; measured with
+# benchmarks/throughput.py), in one block of proposals (about a tenth of a second on one core)
+# and in one chunk of predictions.
 _BATCH_NORMALS = 2**16
 _BLOCK_NORMALS = 2**24
+_CHUNK_NORMALS = 2**21
 _LARGEST_BATCH = 2**11
 _LARGEST_BLOCK = 2**16
+_LARGEST_CHUNK = 2**12
 
 # A task computes arrays from the space, one draw's key and further arrays.
 Task = Callable[..., object]
@@ -37,10 +40,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BlockShape:
-    """Proposals evaluated together: `batch` in one compiled step, `block` in one call."""
+    """Proposals evaluated together: `batch` in one compiled step, `block` in one call.
+
+    chunk: the same as block, where whole predictions come back and not two numbers.
+    """
 
     batch: int
     block: int
+    chunk: int
 
 
 def block_shape(space: Space, num_test: int = 0) -> BlockShape:
@@ -52,8 +59,11 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     layers = linear_layers(space.posterior.network)
     normals = [_normals_of(space, layer, num_test) for layer in layers]
     batch = _power_of_two(_BATCH_NORMALS // max(normals), _LARGEST_BATCH)
-    block = max(batch, _power_of_two(_BLOCK_NORMALS // sum(normals), _LARGEST_BLOCK))
-    return BlockShape(batch, block)
+    block, chunk = (
+        max(batch, _power_of_two(total // sum(normals), largest))
+        for total, largest in ((_BLOCK_NORMALS, _LARGEST_BLOCK), (_CHUNK_NORMALS, _LARGEST_CHUNK))
+    )
+    return BlockShape(batch, block, chunk)
 
 
 def _normals_of(space: Space, layer: Linear, num_test: int) -> int:
@@ -82,11 +92,20 @@ def _evaluate(
 
 
 def evaluate_block(
-    task: Task, space: Space, key: Array, numbers: np.ndarray, extra: tuple[object, ...], batch: int
+    task: Task,
+    space: Space,
+    key: Array,
+    numbers: np.ndarray,
+    extra: tuple[object, ...],
+    batch: int,
+    size: int,
 ) -> object:
-    """`task` for every proposal number, as numpy arrays [number, …]; pads to whole batches."""
+    """`task` for up to `size` proposal numbers, as numpy arrays [number, …].
+
+    Fewer numbers are padded, so that one shape is compiled; `size` is a multiple of `batch`.
+    """
     count = len(numbers)
-    padded = np.resize(numbers, -(-count // batch) * batch).astype(np.uint64)
+    padded = np.resize(numbers, size).astype(np.uint64)
     with jax.enable_x64(True):
         results = _evaluate(task, space, key, jnp.asarray(padded), extra, batch)
         return jax.tree.map(lambda a: np.asarray(a)[:count], results)
@@ -149,16 +168,18 @@ def evaluate(
 ) -> Generator[object, None, None]:
     """Results of `task` for all the proposal numbers, in order, one block of numbers at a time."""
     shape = block_shape(space, num_test)
-    # Few numbers: smaller blocks, so that every thread has some.
-    threads = num_threads(task, space, key, extra)
-    share = -(-len(numbers) // threads)
-    size = min(shape.block, max(shape.batch, -(-share // shape.batch) * shape.batch))
+    size = min(shape.chunk, _power_of_two_above(len(numbers), shape.batch))
     chunks = [numbers[i : i + size] for i in range(0, len(numbers), size)]
-    work = functools.partial(_work, task, space, key, extra, shape.batch)
+    threads = num_threads(task, space, key, extra)
+
+    def work(chunk: np.ndarray) -> object:
+        return evaluate_block(task, space, key, chunk, extra, shape.batch, size)
+
     return in_order(work, chunks, threads)
 
 
-def _work(
-    task: Task, space: Space, key: Array, extra: tuple[object, ...], batch: int, numbers: np.ndarray
-) -> object:
-    return evaluate_block(task, space, key, numbers, extra, batch)
+def _power_of_two_above(number: int, least: int) -> int:
+    size = least
+    while size < number:
+        size *= 2
+    return size

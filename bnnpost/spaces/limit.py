@@ -1,18 +1,27 @@
 """The limit space: the posterior of the infinitely wide network, a Gaussian process."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.likelihoods import Gaussian
-from bnnpost.numerics import gp
-from bnnpost.numerics.linalg import gaussian_log_density, nested_cholesky
+from bnnpost.numerics.linalg import nested_cholesky
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
+
+
+class Conditional(NamedTuple):
+    """A Gaussian over function values: the same covariance for every output."""
+
+    mean: Float[np.ndarray, "m k"]
+    covariance: Float[np.ndarray, "m m"]
 
 
 class Limit(eqx.Module):
@@ -26,18 +35,22 @@ class Limit(eqx.Module):
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
         """Posterior mean of f at inputs x [m, feature]."""
-        return np.asarray(self.conditional(x).mean)
+        return self.conditional(x).mean
 
     def covariance(self, x: object) -> Float[np.ndarray, "m m"]:
         """Posterior covariance of f at inputs x, the same for each of the independent outputs."""
-        return np.asarray(self.conditional(x).covariance)
+        return self.conditional(x).covariance
 
-    @in_double_precision
-    def conditional(self, x: object) -> gp.Conditional:
-        """Mean and covariance at inputs x, as JAX arrays."""
-        points = self.posterior.checked_test_points(x)
-        kernel = nngp(self.posterior.network, np.concatenate([self.posterior.x, points]))
-        return gp.condition(kernel, jnp.asarray(self.posterior.targets), _noise_var(self.posterior))
+    def conditional(self, x: object) -> Conditional:
+        """Mean and covariance at inputs x: k*ᵀ(K+σ²I)⁻¹y and K** − k*ᵀ(K+σ²I)⁻¹k*."""
+        train, points = self.posterior.x, self.posterior.checked_test_points(x)
+        kernel = _kernel(self.posterior, np.concatenate([train, points]))
+        num_train = len(train)
+        factor = _factor(self.posterior, kernel[:num_train, :num_train])
+        cross = scipy.linalg.solve_triangular(factor, kernel[:num_train, num_train:], lower=True)
+        whitened = scipy.linalg.solve_triangular(factor, self.posterior.targets, lower=True)
+        prior = kernel[num_train:, num_train:]
+        return Conditional(cross.T @ whitened, prior - cross.T @ cross)
 
     @in_double_precision
     def sample(
@@ -46,28 +59,46 @@ class Limit(eqx.Module):
         """Independent draws of f at inputs x, [sample, point, output]."""
         require_key(key)
         mean, covariance = self.conditional(x)
-        normals = jax.random.normal(key, (num_samples, *mean.shape))
-        return np.asarray(mean + jnp.einsum("ij,sjk->sik", nested_cholesky(covariance), normals))
+        normals = np.asarray(jax.random.normal(key, (num_samples, *mean.shape)))
+        factor = np.asarray(jax.jit(nested_cholesky)(jnp.asarray(covariance)))
+        return mean + np.einsum("ij,sjk->sik", factor, normals)
+
+
+def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
+    """The posterior as every hidden width goes to infinity: regression with the NNGP kernel.
+
+    Closed form for a Gaussian likelihood (Rasmussen and Williams 2006, algorithm 2.1); `key`
+    is reserved for likelihoods whose limit must be sampled. Raises TypeError for another
+    likelihood, FloatingPointError if the noise is lost in the rounding of the kernel.
+    """
+    del key
+    if not isinstance(posterior.likelihood, Gaussian):
+        raise TypeError(
+            "the limit in closed form needs a Gaussian likelihood, got "
+            f"{type(posterior.likelihood).__name__}"
+        )
+    factor = _factor(posterior, _kernel(posterior, posterior.x))
+    whitened = scipy.linalg.solve_triangular(factor, posterior.targets, lower=True)
+    num_points, num_outputs = posterior.targets.shape
+    log_det = 2 * np.sum(np.log(np.diagonal(factor))) + num_points * np.log(2 * np.pi)
+    return Limit(posterior, float(-0.5 * (np.sum(whitened**2) + num_outputs * log_det)))
 
 
 @in_double_precision
-def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
-    """The posterior as every hidden width goes to infinity (design: NNGP regression).
-
-    Closed form for a Gaussian likelihood (Williams and Rasmussen 1996); `key` is reserved
-    for likelihoods whose limit must be sampled. Raises TypeError for another likelihood.
-    """
-    del key
-    noise_var = _noise_var(posterior)
-    kernel = nngp(posterior.network, posterior.x)
-    noisy = kernel + noise_var * jnp.eye(kernel.shape[0])
-    return Limit(posterior, float(gaussian_log_density(jnp.asarray(posterior.targets), noisy)))
+def _kernel(posterior: Posterior, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarray, "n n"]:
+    return np.asarray(nngp(posterior.network, x))
 
 
-def _noise_var(posterior: Posterior) -> Array:
+def _factor(posterior: Posterior, kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    """Cholesky factor of K + σ²I."""
     likelihood = posterior.likelihood
-    if not isinstance(likelihood, Gaussian):
-        raise TypeError(
-            f"the limit in closed form needs a Gaussian likelihood, got {type(likelihood).__name__}"
-        )
-    return likelihood.noise_var
+    assert isinstance(likelihood, Gaussian)
+    noisy = kernel + float(likelihood.noise_var) * np.eye(len(kernel))
+    try:
+        return scipy.linalg.cholesky(noisy, lower=True)
+    except np.linalg.LinAlgError:
+        raise FloatingPointError(
+            "K + noise is not positive definite in double precision: noise_std "
+            f"{float(likelihood.noise_std):.3g} is lost in the rounding of the kernel (largest "
+            f"entry {np.max(kernel):.3g}); use a larger noise_std"
+        ) from None

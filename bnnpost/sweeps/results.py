@@ -1,6 +1,5 @@
 """Results of a sweep as labelled arrays: one data set a width, one tree for the whole run."""
 
-import dataclasses
 import importlib.metadata
 import json
 from collections.abc import Mapping
@@ -47,12 +46,10 @@ def width_results(draws: Draws, distances: "xr.Dataset", problem: Problem) -> "x
     }
     if draws.space.collapse and len(draws):
         variables["density"] = (("point", "output", "grid"), _density(draws, problem))
-    info = {
-        name: json.dumps(value) if isinstance(value, bool) else value
-        for name, value in dataclasses.asdict(draws.info).items()
-    }
     return distances.assign(variables).assign_attrs(
-        **info, config=json.dumps(problem.config.as_dict()), versions=json.dumps(versions())
+        **draws.info.as_attributes(),
+        config=json.dumps(problem.config.as_dict()),
+        versions=json.dumps(versions()),
     )
 
 

@@ -9,15 +9,13 @@ import time
 
 import numpy as np
 import pytest
-from bnnpost_cli.main import main
 from click.testing import CliRunner
 
 from bnnpost.sweeps import SweepConfig
+from bnnpost_cli.main import main
 
-SMALL = (
-    "--data nile --num-train 3 --num-test 2 --widths 4,64,128 --depth 1 --num-samples 50 "
-    "--num-proposals 2000"
-).split()
+PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "4,64,128", "--noise-std", "0.5"]
+SMALL = [*PROBLEM, "--depth", "1", "--num-samples", "50", "--num-proposals", "2000"]
 
 
 def invoke(*arguments):
@@ -57,7 +55,7 @@ def test_help_states_the_defaults_of_the_configuration(name):
     config = SweepConfig()
     for option in ("num_train", "num_test", "depth", "w_std", "b_std", "activation", "data"):
         flag = f"--{option.replace('_', '-')} "
-        after = text.split(flag)[1].split(" --")[0]
+        after = text.split(flag)[-1].split(" --")[0]
         assert f"[default: {getattr(config, option)}]" in after, option
     assert f"[default: {','.join(map(str, config.widths))}]" in text
 
@@ -66,7 +64,7 @@ def test_sweep_prints_a_table_and_writes_everything(tmp_path):
     done = invoke("sweep", *SMALL, "--out", tmp_path / "run")
     assert done.exit_code == 0, done.stderr
     assert "± standard error" in done.stdout and "exponent" in done.stdout
-    assert "width 64" in done.stderr and "width 64" not in done.stdout
+    assert "width 64:" in done.stderr and "width 64:" not in done.stdout
     written = {f.name for f in (tmp_path / "run").iterdir()}
     figures = {f"{name}.{kind}" for name in ("distances", "densities") for kind in ("png", "svg")}
     assert figures | {"results.nc", "config.json", "status.json", "log.txt"} <= written
@@ -104,7 +102,7 @@ def test_a_users_own_table(tmp_path):
         (["--data", "absent.csv", "--target", "y"], 1, "absent.csv"),
         (["--data", "diabtes"], 1, "diabetes"),
         (["--num-train", "5000"], 1, "rows"),
-        (["--num-train", "80", "--noise-std", "0.05"], 2, "--force"),
+        (["--num-train", "25", "--noise-std", "0.05", "--widths", "64"], 2, "--force"),
     ],
 )
 def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path, arguments, code, words):
@@ -136,10 +134,11 @@ def test_bad_tables_are_named(tmp_path, content, words):
 
 
 def test_max_proposals_reached_keeps_the_partial_result(tmp_path):
-    arguments = [*SMALL, "--widths", "64", "--max-proposals", 60, "--force"]
+    limits = ["--num-samples", 5000, "--max-proposals", 1000, "--force"]
+    arguments = [*SMALL, "--widths", "64", *limits]
     done = invoke("sweep", *arguments, "--out", tmp_path / "run")
     assert done.exit_code == 4, done.output
-    assert "max_proposals=60" in done.stderr
+    assert "max_proposals=1000" in done.stderr
     assert "± standard error" in done.stdout
     assert (tmp_path / "run" / "results.nc").exists()
 
@@ -171,10 +170,10 @@ def _numbers(text):
 
 
 def test_forecast_lists_widths_spaces_and_bounds():
-    done = invoke("forecast", *SMALL[:8])
+    done = invoke("forecast", *PROBLEM)
     assert done.exit_code == 0, done.stderr
     assert "collapsed" in done.stdout and "naive" in done.stdout
-    found = json.loads(invoke("forecast", *SMALL[:8], "--json").stdout)
+    found = json.loads(invoke("forecast", *PROBLEM, "--json").stdout)
     assert {one["width"] for one in found} == {4, 64, 128}
     assert all(one["proposals"] > 0 for one in found)
 
