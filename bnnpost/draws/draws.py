@@ -88,21 +88,15 @@ class Draws:
         Raises ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
-        return self._values(points, completion_for(completion, points))[
-            :, self.posterior.num_points :
-        ]
+        way = completion_for(completion, points)
+        task = _outputs_as_function if way.as_function else _outputs_jointly
+        shape = (0, len(points), self.posterior.num_outputs)
+        return _joined(shape, self._evaluate(task, points, way))
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
-        return self._values(self.posterior.x[:1], AS_FUNCTION)[:, : self.posterior.num_points]
-
-    def _values(
-        self, points: Float[np.ndarray, "m *f"], completion: Completion
-    ) -> Float[np.ndarray, "sample n+m output"]:
-        task = _outputs_as_function if completion.as_function else _outputs_jointly
-        blocks = self._evaluate(task, points, completion)
-        shape = (0, self.posterior.num_points + len(points), self.posterior.num_outputs)
-        return np.concatenate([np.zeros(shape), *(np.asarray(block) for block in blocks)])
+        blocks = engine.evaluate(_training_outputs, self.space, self.key, self.proposal_numbers)
+        return _joined((0, self.posterior.num_points, self.posterior.num_outputs), blocks)
 
     def _evaluate(
         self, task: engine.Task, points: np.ndarray, completion: Completion
@@ -226,13 +220,23 @@ def completion_for(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:
     return Completion(as_function=False, digest=int.from_bytes(digest.digest(), "little"))
 
 
+def _joined(empty: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
+    """Blocks one after another; none of them still gives the right shape."""
+    return np.concatenate([np.zeros(empty), *(np.asarray(block) for block in blocks)])
+
+
+def _training_outputs(space: Space, key: Array) -> Array:
+    return space.outputs(key, None, AS_FUNCTION)
+
+
 def _outputs_jointly(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
-    return space.outputs(key, x_test, Completion(False, digest))
+    outputs = space.outputs(key, x_test, Completion(False, digest))
+    return outputs[space.posterior.num_points :]
 
 
 def _outputs_as_function(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
     del digest
-    return space.outputs(key, x_test, AS_FUNCTION)
+    return space.outputs(key, x_test, AS_FUNCTION)[space.posterior.num_points :]
 
 
 def _mixture(space: Space, key: Array, x_test: Array, digest: Array) -> tuple[Array, Array]:

@@ -110,9 +110,9 @@ class Space(eqx.Module):
         return self.posterior.likelihood.log_prob(outputs.astype(jnp.float64), targets)
 
     def outputs(
-        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
+        self, key: Array, x_test: Float[Array, "m *f"] | None, completion: Completion
     ) -> Float[Array, "n+m k"]:
-        """Latent function values of the draw with this key: training points, then x_test."""
+        """Latent function values of the draw with this key: training points, then any x_test."""
         return self._run(self._step(key, completion), x_test).astype(jnp.float64)
 
     def _run(self, step: LinearStep, x_test: Array | None) -> Array:

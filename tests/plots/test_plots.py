@@ -1,0 +1,295 @@
+"""The figures of a sweep: what they show, awkward results, and files that are whole."""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+
+import bnnpost
+from bnnpost import plots
+
+THEORY = {"tv": -1, "kl": -2, "mean_error": -1, "variance_error": -1, "log_evidence_error": -1}
+PROBLEM = {"data": "somewhere/rivers.csv", "num_train": 5, "noise_std": 0.25}
+CONFIG = {**PROBLEM, "depth": 2, "activation": "erf"}
+
+
+def distance_groups(widths, exact_rates):
+    """Distances that follow theory, log evidence negative; rates NaN where there can be none."""
+    n = np.array(widths, float)
+    columns = {}
+    for i, (name, slope) in enumerate(THEORY.items()):
+        value = (1 + i) * n**slope * (-1 if name == "log_evidence_error" else 1)
+        columns[name] = ("width", value)
+        columns[f"{name}_se"] = ("width", 0.02 * np.abs(value))
+    slopes = np.array(list(THEORY.values()), float)
+    rates = {"theory": slopes}
+    for name, shift in (("exponent", 0.0), ("exponent_low", -0.03), ("exponent_high", 0.03)):
+        rates[name] = slopes + shift if exact_rates else np.full(5, np.nan)
+    rates["coefficient"] = np.arange(1.0, 6.0) if exact_rates else np.full(5, np.nan)
+    return xr.Dataset(columns, coords={"width": list(widths)}), xr.Dataset(
+        {name: ("distance", values) for name, values in rates.items()},
+        coords={"distance": list(THEORY)},
+        attrs={"fitted_from_width": 64},
+    )
+
+
+def predictive_group(widths, num_points, num_outputs):
+    grid = np.linspace(-10, 10, 401) + np.zeros((num_points, num_outputs, 1))
+    normal = np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi)
+    dims = ("point", "output", "grid")
+    columns = {"f": (dims, grid), "limit_density": (dims, normal)}
+    columns["density"] = (("width", *dims), np.stack([normal] * len(widths)))
+    return xr.Dataset(columns, coords={"width": list(widths)})
+
+
+def results(widths=(4, 16, 64, 256), num_points=3, num_outputs=1, num_features=2):
+    """A results tree as a sweep writes it, with made-up numbers."""
+    measured, rates = distance_groups(widths, exact_rates=sum(w >= 64 for w in widths) > 1)
+    data = {
+        "x_test": (("point", "feature"), np.full((num_points, num_features), -1.5)),
+        "y_test": (("point", "output"), np.full((num_points, num_outputs), 0.5)),
+    }
+    draws = xr.Dataset({"num_samples": ("width", [1000.0] * len(widths))}, {"width": list(widths)})
+    groups = {
+        "/distances": measured,
+        "/rates": rates,
+        "/sampling": draws,
+        "/predictive": predictive_group(widths, num_points, num_outputs),
+        "/data": xr.Dataset(data),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {"config": json.dumps(CONFIG)}
+    return tree
+
+
+def texts(figure):
+    """Every piece of text in the figure, line breaks as spaces."""
+    found = figure.findobj(matplotlib.text.Text)
+    return [text.get_text().replace("\n", " ") for text in found if text.get_text()]
+
+
+def panel_titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def fitted_lines(axes):
+    """Solid lines without markers: the fitted power laws."""
+    lines = [line for line in axes.lines if line.get_linestyle() == "-"]
+    return [line for line in lines if line.get_marker() in ("None", "")]
+
+
+def points_by_face(axes, hollow):
+    """Widths drawn as points, hollow or filled."""
+    return sorted(
+        float(width)
+        for line in axes.lines
+        if line.get_linestyle() == "None" and (line.get_markerfacecolor() == "white") == hollow
+        for width in line.get_xdata()
+    )
+
+
+def test_heading_names_the_problem():
+    for figure in (plots.distances(results()), plots.densities(results())):
+        heading = " ".join(texts(figure))
+        for part in ("rivers", "training points: 5", "layers: 2", "erf", "noise std: 0.25"):
+            assert part in heading
+
+
+def test_curves_are_named_with_their_rates_and_intervals():
+    shown = texts(plots.distances(results()))
+    assert "total variation slope −1.00 [−1.03, −0.97]" in shown
+    assert "KL divergence (nats) slope −2.00 [−2.03, −1.97]" in shown
+    assert sum("slope" in text for text in shown) == 5
+
+
+def test_only_fitted_widths_are_filled_and_under_the_line():
+    left, right = plots.distances(results()).axes
+    assert points_by_face(left, hollow=True) == [4, 4, 16, 16]
+    assert points_by_face(left, hollow=False) == [64, 64, 256, 256]
+    assert len(fitted_lines(left)) == 2
+    assert len(fitted_lines(right)) == 3
+    for line in fitted_lines(left) + fitted_lines(right):
+        np.testing.assert_array_equal(line.get_xdata(), [64, 256])
+
+
+def test_signed_log_evidence_is_drawn_by_its_size():
+    right = plots.distances(results()).axes[1]
+    heights = [line.get_ydata() for line in right.lines if len(line.get_ydata()) == 2]
+    assert any(np.allclose(height, [5 / 64, 5 / 256]) for height in heights)
+
+
+def test_theory_is_a_guide_for_each_slope():
+    left, right = plots.distances(results()).axes
+    for axes, slopes in ((left, [-2, -1]), (right, [-1])):
+        guides = [line for line in axes.lines if line.get_linestyle() == "--"]
+        ends = [(np.log(line.get_xdata()), np.log(line.get_ydata())) for line in guides]
+        found = sorted((y[1] - y[0]) / (x[1] - x[0]) for x, y in ends)
+        np.testing.assert_allclose(found, slopes)
+
+
+def test_labels_do_not_overlap_where_curves_meet():
+    tree = results()
+    for name in THEORY:
+        tree["distances"][name][:] = 0.1
+    figure = plots.distances(tree)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        labels = [text for text in axes.texts if "slope" in text.get_text()]
+        # Of the text alone, without the line that leads to it.
+        boxes = [matplotlib.text.Text.get_window_extent(label) for label in labels]
+        boxes.sort(key=lambda box: box.y0)
+        for below, above in itertools.pairwise(boxes):
+            assert below.y1 < above.y0
+        assert all(box.x1 < figure.bbox.x1 for box in boxes)
+
+
+def test_one_width_has_points_and_no_rates():
+    figure = plots.distances(results(widths=(128,)))
+    assert sum("no power law fitted" in text for text in texts(figure)) == 5
+    assert points_by_face(figure.axes[0], hollow=True) == [128, 128]
+    assert not fitted_lines(figure.axes[0])
+
+
+def test_values_below_zero_are_arrows_and_the_note_says_so(tmp_path):
+    tree = results()
+    assert not any("Arrows" in text for text in texts(plots.distances(tree)))
+    tree["distances"]["tv"][3], tree["distances"]["tv_se"][3] = -1e-3, 2e-3
+    figure = plots.distances(tree)
+    arrows = [line for line in figure.axes[0].lines if "arrow" in str(line.get_marker())]
+    heights = [float(y) for line in arrows for y in line.get_ydata()]
+    np.testing.assert_allclose(heights, [-1e-3 + 1.96 * 2e-3])
+    assert any("Arrows" in text for text in texts(figure))
+    plots.save(figure, tmp_path / "noisy")
+
+
+def test_a_bar_that_reaches_zero_leaves_the_panel():
+    tree = results()
+    tree["distances"]["kl_se"][3] = float(tree["distances"]["kl"][3])
+    axes = plots.distances(tree).axes[0]
+    ends = np.concatenate([s for c in axes.collections for s in c.get_segments()])
+    assert ends[:, 1].min() < axes.get_ylim()[0]
+    assert ends[:, 1].max() < axes.get_ylim()[1]
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0])
+def test_widths_without_a_number_draw(tmp_path, bad):
+    tree = results()
+    for name in THEORY:
+        tree["distances"][name][3] = bad
+        tree["distances"][f"{name}_se"][3] = bad
+    plots.save(plots.distances(tree), tmp_path / "bad")
+
+
+def test_default_widths_are_four_from_narrow_to_wide():
+    axes = plots.densities(results(widths=(2, 4, 8, 16, 32, 64))).axes[0]
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == ["N = 2", "N = 8", "N = 16", "N = 64", "limit", "observed target"]
+
+
+def test_widths_asked_for_are_drawn_and_unknown_ones_refused():
+    axes = plots.densities(results(), widths=[256, 4]).axes[0]
+    assert axes.get_legend_handles_labels()[1][:2] == ["N = 4", "N = 256"]
+    with pytest.raises(ValueError, match="no width 5 in these results, which hold"):
+        plots.densities(results(), widths=[4, 5])
+
+
+def test_a_width_without_draws_is_left_out(tmp_path):
+    tree = results()
+    tree["predictive"]["density"][1] = np.nan
+    figure = plots.densities(tree)
+    assert "N = 16" not in figure.axes[0].get_legend_handles_labels()[1]
+    tree["predictive"]["density"][:] = np.nan
+    figure = plots.densities(tree)
+    assert figure.axes[0].get_legend_handles_labels()[1] == ["limit", "observed target"]
+    plots.save(figure, tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("num_points", "num_outputs", "panels"),
+    [(1, 1, 1), (5, 1, 5), (9, 1, 6), (1, 10, 10), (2, 10, 10), (4, 3, 9), (5, 2, 6), (1, 20, 10)],
+)
+def test_panels_are_few(num_points, num_outputs, panels):
+    figure = plots.densities(results(num_points=num_points, num_outputs=num_outputs))
+    assert len(figure.axes) == panels
+    assert len(set(panel_titles(figure))) == panels
+    assert len(figure.legends) == 1
+
+
+def test_panels_are_named_by_what_they_show():
+    assert panel_titles(plots.densities(results(num_points=2))) == ["test point 0", "test point 1"]
+    one_feature = plots.densities(results(num_points=1, num_features=1))
+    assert panel_titles(one_feature) == ["x = −1.50"]
+    several = plots.densities(results(num_points=1, num_outputs=2))
+    assert panel_titles(several) == ["test point 0, output 0", "test point 0, output 1"]
+
+
+def test_panels_are_cropped_to_the_mass_and_the_target():
+    tree = results(num_points=2)
+    tree["data"]["y_test"][1] = 7.0
+    near, far = (axes.get_xlim() for axes in plots.densities(tree).axes)
+    assert -4 < near[0] < -3 and 3 < near[1] < 4
+    assert -4.5 < far[0] < -3 and 7 < far[1] < 8
+
+
+def test_both_files_are_whole_and_nothing_else_is_left(tmp_path):
+    plots.save(plots.distances(results()), tmp_path / "distances.v2")
+    assert sorted(os.listdir(tmp_path)) == ["distances.v2.png", "distances.v2.svg"]
+    png = (tmp_path / "distances.v2.png").read_bytes()
+    assert png.startswith(b"\x89PNG") and png.endswith(b"IEND\xaeB`\x82")
+    assert (int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == (1800, 900)
+    xml.etree.ElementTree.parse(tmp_path / "distances.v2.svg")
+
+
+def test_the_same_results_give_the_same_files(tmp_path):
+    for name in ("one", "two"):
+        plots.save(plots.densities(results()), tmp_path / name)
+    for suffix in ("png", "svg"):
+        first, second = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in ("one", "two"))
+        assert first == second
+
+
+def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
+    (tmp_path / "d.png").write_text("before")
+    figure = plots.distances(results())
+
+    def fail(path, **options):
+        path.write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        plots.save(figure, tmp_path / "d")
+    assert os.listdir(tmp_path) == ["d.png"]
+    assert (tmp_path / "d.png").read_text() == "before"
+
+
+def test_settings_are_put_back():
+    before = dict(matplotlib.rcParams)
+    plots.densities(results())
+    plots.distances(results())
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_pyplot_stays_out(tmp_path):
+    results().to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    code = """
+import sys, xarray
+from bnnpost import plots
+assert "matplotlib" not in sys.modules, "imported before anything is drawn"
+with xarray.open_datatree("results.nc", engine="h5netcdf") as tree:
+    plots.save(plots.distances(tree), "distances")
+    plots.save(plots.densities(tree), "densities")
+assert "matplotlib.pyplot" not in sys.modules, "pyplot was imported"
+"""
+    root = str(pathlib.Path(bnnpost.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root, "MPLBACKEND": "tkagg"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    assert len(list(tmp_path.glob("d*"))) == 4

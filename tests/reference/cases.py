@@ -1,0 +1,58 @@
+"""Reads the reference data of this folder; see its README for the conventions."""
+
+import functools
+import json
+import types
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+KERNEL_GROUPS = ("fc", "fc_extra", "fc_numerical")
+
+
+@functools.cache
+def inputs() -> Mapping[str, np.ndarray]:
+    """x1, x2, y and the sequences, by name."""
+    return _arrays("inputs")
+
+
+def all_points() -> np.ndarray:
+    """The rows of every reference kernel: x1, then x2."""
+    return np.concatenate([inputs()["x1"], inputs()["x2"]])
+
+
+@functools.cache
+def cases(group: str) -> dict[str, dict]:
+    """The cases of one kernel group by their id."""
+    listed = json.loads((FOLDER / f"{group}.json").read_text())["cases"]
+    return {case["id"]: case for case in listed}
+
+
+def layers(group: str, name: str) -> list[dict]:
+    """One case's layer list, as `bnnpost.from_spec` takes it."""
+    return cases(group)[name]["layers"]
+
+
+def kernel(group: str, name: str) -> np.ndarray:
+    """One case's NNGP kernel (10, 10)."""
+    return _arrays(group)[f"{name}/nngp"]
+
+
+def posteriors() -> list[dict]:
+    """Case, group, noise variance and log marginal likelihood of every reference posterior."""
+    return json.loads((FOLDER / "posterior.json").read_text())
+
+
+def posterior_values(entry: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean (4, 1) and covariance (4, 4) at x2."""
+    prefix = f"{entry['case']}/s2_{entry['noise_variance']:g}/nngp_"
+    arrays = _arrays("posterior")
+    return arrays[prefix + "mean"], arrays[prefix + "cov"]
+
+
+@functools.cache
+def _arrays(name: str) -> Mapping[str, np.ndarray]:
+    with np.load(FOLDER / f"{name}.npz") as archive:
+        return types.MappingProxyType({key: archive[key] for key in archive.files})

@@ -1,0 +1,151 @@
+"""Arrows go one way: no import cycles, and a room imports only from rooms above it."""
+
+import ast
+
+import pytest
+
+from tests.structure import sources
+
+# From the top. A room is a folder or a file of the package.
+ROOMS = (
+    "numerics",
+    "networks",
+    "kernels",
+    "likelihoods",
+    "posterior",
+    "spaces",
+    "draws",
+    "samplers",
+    "comparison",
+    "verification",
+    "plots",  # reads results as xarray and imports no other room
+    "sweeps",
+)
+# Self-contained, and open to every room.
+APART = ("datasets",)
+
+
+def room_of(module):
+    """None for the package itself, which only gives the public names."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
+
+
+def edges(modules, at_load_only):
+    """Which modules of `modules` each of them imports."""
+    found = {}
+    for name, tree in modules.items():
+        wanted = [i for i in sources.imports(tree) if i.at_load or not at_load_only]
+        targets = {sources.module_of(i.name, modules) for i in wanted}
+        found[name] = targets - {None, name}
+    return found
+
+
+def cycle(graph):
+    """Modules that import each other in a circle, or None."""
+    finished = set()
+
+    def search(node, path):
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in finished:
+            return None
+        for target in sorted(graph[node]):
+            if found := search(target, [*path, node]):
+                return found
+        finished.add(node)
+        return None
+
+    return next((found for node in sorted(graph) if (found := search(node, []))), None)
+
+
+def wrong_arrows(graph):
+    """Imports of a room from one below it, or of the package from within."""
+    wrong = []
+    for module, targets in graph.items():
+        room = room_of(module)
+        if room in (None, "__main__"):
+            continue
+        for target in targets:
+            other = room_of(target)
+            allowed = other == room or other in APART
+            if room in ROOMS and other in ROOMS:
+                allowed = allowed or ROOMS.index(other) < ROOMS.index(room)
+            if not allowed:
+                wrong.append((module, target))
+    return wrong
+
+
+def test_every_room_has_its_place():
+    rooms = {room_of(name) for name in sources.trees()} - {None, "__main__"}
+    unknown = rooms - {*ROOMS, *APART}
+    assert not unknown, f"give {unknown} a place in ROOMS"
+    assert {"numerics", "networks", "kernels", "spaces", "samplers"} <= rooms
+
+
+def test_imports_are_absolute():
+    relative = {
+        (name, item.name)
+        for name, tree in sources.trees().items()
+        for item in sources.imports(tree)
+        if item.name.startswith(".")
+    }
+    assert not relative
+
+
+def test_no_import_cycles():
+    assert cycle(edges(sources.trees(), at_load_only=True)) is None
+
+
+def test_rooms_import_only_from_rooms_above():
+    # Imports inside functions count: an arrow is an arrow.
+    assert wrong_arrows(edges(sources.trees(), at_load_only=False)) == []
+
+
+def test_datasets_import_no_room():
+    graph = edges(sources.trees(), at_load_only=False)
+    targets = {t for module, found in graph.items() if room_of(module) in APART for t in found}
+    assert {room_of(target) for target in targets} == {"datasets"}
+
+
+def modules(**code):
+    parsed = {name.replace("__", "."): ast.parse(text) for name, text in code.items()}
+    return {"bnnpost": ast.parse(""), **parsed}
+
+
+def test_a_cycle_is_found():
+    three = modules(
+        bnnpost__a="from bnnpost import b",
+        bnnpost__b="import bnnpost.c as c",
+        bnnpost__c="from bnnpost.a import name",
+    )
+    assert cycle(edges(three, at_load_only=True)) == [
+        "bnnpost.a",
+        "bnnpost.b",
+        "bnnpost.c",
+        "bnnpost.a",
+    ]
+
+
+@pytest.mark.parametrize(
+    "late", ["def f():\n    from bnnpost.a import name", "if TYPE_CHECKING:\n    import bnnpost.a"]
+)
+def test_a_late_import_makes_no_cycle(late):
+    two = modules(bnnpost__a="import bnnpost.b", bnnpost__b=late)
+    assert cycle(edges(two, at_load_only=True)) is None
+    assert cycle(edges(two, at_load_only=False)) is not None
+
+
+@pytest.mark.parametrize(
+    ("importer", "code"),
+    [
+        ("bnnpost.numerics", "from bnnpost.networks import Dense"),
+        ("bnnpost.kernels", "def f():\n    import bnnpost.spaces"),
+        ("bnnpost.spaces", "from bnnpost import mlp"),
+    ],
+)
+def test_a_wrong_arrow_is_found(importer, code):
+    known = modules(bnnpost__networks="", bnnpost__spaces="")
+    known[importer] = ast.parse(code)
+    wrong = wrong_arrows(edges(known, at_load_only=False))
+    assert [module for module, _ in wrong] == [importer]
