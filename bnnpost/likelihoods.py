@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.nonlinearities import Scalar, cast, hyperparameter
+from bnnpost.networks.nonlinearities import Scalar, cast, concrete, hyperparameter
 from bnnpost.numerics.linalg import gaussian_log_density, schur
 
 
@@ -49,10 +49,11 @@ class Gaussian(Likelihood):
     noise_std: Scalar = eqx.field(converter=hyperparameter)
 
     def __check_init__(self) -> None:
-        if isinstance(self.noise_std, jax.Array):
-            return
-        if not (np.all(np.isfinite(self.noise_std)) and np.all(self.noise_std > 0)):
-            raise ValueError(f"expected noise_std to be positive and finite, got {self.noise_std}")
+        if np.ndim(self.noise_std) > 0:
+            raise ValueError(f"expected one noise_std for all outputs, got {self.noise_std}")
+        value = concrete(self.noise_std)
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise ValueError(f"expected noise_std to be positive and finite, got {value}")
 
     @property
     def noise_var(self) -> Scalar:

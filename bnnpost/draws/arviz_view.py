@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, UInt
@@ -97,5 +97,10 @@ def _inputs(contents: Contents) -> dict[str, Variable]:
 
 def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
     import arviz as az
+    import xarray as xr
 
-    return az.InferenceData.from_datatree(tree) if hasattr(az, "InferenceData") else tree
+    with warnings.catch_warnings():
+        # ArviZ 1.x keeps the name as an alias of DataTree, and warns of it.
+        warnings.simplefilter("ignore")
+        container: Any = getattr(az, "InferenceData", xr.DataTree)
+    return tree if container is xr.DataTree else container.from_datatree(tree)

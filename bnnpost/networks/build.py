@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
-from bnnpost.networks.layers import Activation, Dense, Layer, Linear, Serial, positive_integer
+from bnnpost.networks.layers import Activation, Dense, Layer, Linear, Map, Serial, positive_integer
 
 
 def mlp(
@@ -38,9 +38,19 @@ def mlp(
 
 
 def at_width(network: Layer, width: int) -> Layer:
-    """The same network with every hidden layer `width` units wide; the readout stays as it is."""
+    """The same network with every hidden layer `width` units wide; the readout stays as it is.
+
+    Raises ValueError for a width below 1 or a network that does not end in a linear readout.
+    """
     positive_integer("width", width)
     layers = network.flattened() if isinstance(network, Serial) else (network,)
-    last = max((i for i, layer in enumerate(layers) if isinstance(layer, Linear)), default=-1)
-    hidden = [layer.at_width(width) for layer in layers[:last]]
-    return Serial([*hidden, *layers[max(last, 0) :]])
+    readout = len(layers) - 1
+    while readout > 0 and isinstance(layers[readout], Map):
+        readout -= 1
+    if not isinstance(layers[readout], Linear):
+        raise ValueError(
+            "expected a network that ends in its readout, such as Dense(num_outputs), got one that "
+            f"ends in {type(layers[readout]).__name__}"
+        )
+    hidden = [layer.at_width(width) for layer in layers[:readout]]
+    return Serial([*hidden, *layers[readout:]])

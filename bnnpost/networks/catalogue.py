@@ -3,12 +3,11 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Array
 
 from bnnpost.networks import nonlinearities as forms
-from bnnpost.numerics.quadrature import DEFAULT_STEP
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,7 @@ class Entry:
 
 
 def _monomial(degree: int) -> forms.Nonlinearity:
-    if isinstance(degree, bool) or int(degree) != degree or degree < 0:
-        raise ValueError(f"expected degree to be a whole number of at least 0, got {degree!r}")
-    return forms.Polynomial(np.eye(int(degree) + 1)[int(degree)])
+    return forms.Polynomial(np.eye(degree + 1)[degree])
 
 
 def _numerical(name: str) -> Callable[[], forms.Nonlinearity]:
@@ -50,12 +47,12 @@ CATALOGUE: Mapping[str, Entry] = {
     "cos": Entry(
         "Cos",
         {"a": 1.0, "b": 1.0, "c": 0.0},
-        lambda a, b, c: forms.Sine(a, b, np.asarray(c) + np.pi / 2),
+        lambda a, b, c: forms.Sine(a, b, c + np.pi / 2),
     ),
     "rbf": Entry(
         "Rbf",
         {"gamma": 1.0},
-        lambda gamma: forms.Sine(np.sqrt(2), np.sqrt(2 * np.asarray(gamma)), np.pi / 4),
+        lambda gamma: forms.Sine(np.sqrt(2), (2 * gamma) ** 0.5, np.pi / 4),
     ),
     "exp": Entry("Exp", {"a": 1.0, "b": 1.0}, forms.Exponential),
     "gaussian": Entry("Gaussian", {"a": 1.0, "b": -1.0}, forms.Gaussian),
@@ -84,48 +81,37 @@ def unknown(kind: str, given: object, known: list[str]) -> str:
     return f"unknown {kind} {given!r}: {hint}known are {', '.join(known)}"
 
 
-def build_nonlinearity(
-    function: str | Callable[[Array], Array] | forms.Nonlinearity,
-    step: float | None,
-    parameters: Mapping[str, object],
-) -> tuple[str, forms.Nonlinearity, dict[str, object]]:
-    """Name, nonlinearity and resolved hyperparameters of what `Activation` was given."""
-    if isinstance(function, str):
-        return _build_named(function, step, parameters)
-    if parameters:
-        raise ValueError(
-            f"hyperparameters {sorted(parameters)} need a named activation; "
-            "bind them in your function instead, e.g. with functools.partial"
-        )
-    if isinstance(function, forms.Nonlinearity):
-        return type(function).__name__, function, {}
-    if not callable(function):
-        raise TypeError(f"expected an activation name or a function, got {function!r}")
-    name = getattr(function, "__name__", type(function).__name__)
-    return name, forms.Numerical(function, step or DEFAULT_STEP), {}
+def resolve(name: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+    """All hyperparameters of a named activation: those given, and defaults for the others.
 
-
-def _build_named(
-    name: str, step: float | None, parameters: Mapping[str, object]
-) -> tuple[str, forms.Nonlinearity, dict[str, object]]:
+    Whole-number ones stay int, the others become float64 arrays (traced values pass).
+    Raises ValueError for an unknown name or hyperparameter, or a value of the wrong shape.
+    """
     if name not in CATALOGUE:
         raise ValueError(unknown("activation", name, list(CATALOGUE)))
-    entry = CATALOGUE[name]
+    defaults = CATALOGUE[name].defaults
     for parameter in parameters:
-        if parameter not in entry.defaults:
-            known = list(entry.defaults)
-            raise ValueError(unknown(f"hyperparameter of {name}", parameter, known or ["none"]))
-    resolved = {
-        key: _plain(parameters.get(key, default)) for key, default in entry.defaults.items()
+        if parameter not in defaults:
+            raise ValueError(
+                unknown(f"hyperparameter of {name}", parameter, list(defaults) or ["none"])
+            )
+    return {
+        key: _checked(f"{key} of {name}", parameters.get(key, default), default)
+        for key, default in defaults.items()
     }
-    built = entry.build(**resolved)
-    if step is not None and isinstance(built, forms.Numerical):
-        built = forms.Numerical(built.function, step)
-    return name, built, resolved
 
 
-def _plain(value: object) -> object:
-    """A hyperparameter as plain Python, so that it can be written to a file."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return tuple(value) if isinstance(value, list) else value
+def _checked(label: str, value: Any, default: Any) -> object:
+    """`value` in the type and shape of its default; finite, where it is known yet."""
+    if isinstance(default, int):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise ValueError(f"expected {label} to be a whole number of at least 0, got {value!r}")
+        return int(value)
+    array = forms.hyperparameter(value)
+    if np.ndim(array) != np.ndim(default) or np.size(array) == 0:
+        expected = "one number" if np.ndim(default) == 0 else "a list of numbers"
+        raise ValueError(f"expected {label} to be {expected}, got {value!r}")
+    known = forms.concrete(array)
+    if known is not None and not np.all(np.isfinite(known)):
+        raise ValueError(f"expected {label} to be finite, got {value!r}")
+    return array

@@ -6,8 +6,14 @@ from jaxtyping import Array, Float
 
 # Correlations within this many units of rounding of ±1 are taken to be ±1: the same input
 # met twice is then the same input for activations whose kernel has a root or an infinite
-# slope there.
-_ROUNDINGS = 8
+# slope there. Inner products of some 10^4 features carry errors of a few dozen units.
+_ROUNDINGS = 64
+
+
+def root(variances: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """Standard deviations, with derivative 0 (and not NaN) where the variance is 0."""
+    positive = variances > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variances, 1.0)), 0.0)
 
 
 class Covariance(eqx.Module):
@@ -29,7 +35,7 @@ class Covariance(eqx.Module):
 
     def stds(self) -> tuple[Float[Array, "n1 1"], Float[Array, "1 n2"]]:
         """Standard deviations on either list, shaped to broadcast against `cross`."""
-        return jnp.sqrt(self.variances1)[:, None], jnp.sqrt(self.variances2)[None, :]
+        return root(self.variances1)[:, None], root(self.variances2)[None, :]
 
     def correlation(self) -> Float[Array, "n1 n2"]:
         """Correlations in [−1, 1]; 0 where a variance is 0."""

@@ -17,9 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.catalogue import build_nonlinearity
+from bnnpost.networks.catalogue import CATALOGUE, resolve
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.nonlinearities import Nonlinearity, cast, hyperparameter
+from bnnpost.networks.nonlinearities import (
+    Nonlinearity,
+    Numerical,
+    cast,
+    concrete,
+    hyperparameter,
+)
+from bnnpost.numerics.quadrature import DEFAULT_STEP
 from bnnpost.numerics.random import require_key
 
 
@@ -46,8 +53,13 @@ class Layer(eqx.Module):
 
     def at_width(self, width: int) -> "Layer":
         """The same layer with every linear layer in it `width` units wide."""
-        del width
-        return self
+
+        def is_inner(node: object) -> bool:
+            return isinstance(node, Linear) and node is not self
+
+        return jax.tree.map(
+            lambda node: node.at_width(width) if is_inner(node) else node, self, is_leaf=is_inner
+        )
 
     def apply(
         self, parameters: Parameters, x: Float[Array, "point *f"]
@@ -200,9 +212,12 @@ class Activation(Map):
     kernel map. Raises ValueError for an unknown name or hyperparameter.
     """
 
-    name: str = eqx.field(static=True)
-    nonlinearity: Nonlinearity
-    parameters: dict[str, object] = eqx.field(static=True)
+    # A name in the catalogue with its hyperparameters, or else a nonlinearity of the user's.
+    catalogued: str | None = eqx.field(static=True)
+    options: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    step: float | None = eqx.field(static=True)
+    parameters: dict[str, Array]
+    own: Nonlinearity | None
 
     def __init__(
         self,
@@ -211,8 +226,39 @@ class Activation(Map):
         step: float | None = None,
         **parameters: object,
     ):
-        self.name, self.nonlinearity, resolved = build_nonlinearity(function, step, parameters)
-        self.parameters = _Frozen(resolved)
+        self.step = _checked_step(step)
+        self.catalogued, self.options, self.parameters, self.own = None, (), {}, None
+        if isinstance(function, str):
+            resolved = resolve(function, parameters)
+            self.catalogued = function
+            self.options = tuple((k, v) for k, v in resolved.items() if isinstance(v, int))
+            self.parameters = {k: v for k, v in resolved.items() if not isinstance(v, int)}
+        elif parameters:
+            raise ValueError(
+                f"hyperparameters {sorted(parameters)} need a named activation; "
+                "bind them in your function instead, e.g. with functools.partial"
+            )
+        else:
+            self.own = _own_nonlinearity(function, self.step)
+
+    @property
+    def name(self) -> str:
+        """The name it was asked for by, or the name of the user's own function."""
+        if self.catalogued is not None:
+            return self.catalogued
+        function = self.own.function if isinstance(self.own, Numerical) else self.own
+        return getattr(function, "__name__", type(function).__name__)
+
+    @property
+    def nonlinearity(self) -> Nonlinearity:
+        """The function with its kernel map."""
+        if self.own is not None:
+            return self.own
+        assert self.catalogued is not None
+        built = CATALOGUE[self.catalogued].build(**dict(self.options), **self.parameters)
+        if self.step is not None and isinstance(built, Numerical):
+            return Numerical(built.function, self.step)
+        return built
 
     def __call__(self, x: Array) -> Array:
         return self.nonlinearity(x)
@@ -221,11 +267,18 @@ class Activation(Map):
         return self.nonlinearity.covariance(k)
 
 
-class _Frozen(dict[str, object]):
-    """A hashable dict, so that an activation's description can be a static field."""
+def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:
+    if isinstance(function, Nonlinearity):
+        return function
+    if not callable(function):
+        raise TypeError(f"expected an activation name or a function, got {function!r}")
+    return Numerical(function, DEFAULT_STEP if step is None else step)
 
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(sorted(self.items())))
+
+def _checked_step(step: float | None) -> float | None:
+    if step is not None and not 0 < step < 9:
+        raise ValueError(f"expected step to be positive and small (0.1 is usual), got {step}")
+    return step
 
 
 class Serial(Layer):
@@ -234,6 +287,8 @@ class Serial(Layer):
     layers: tuple[Layer, ...]
 
     def __init__(self, layers: Iterable[Layer]):
+        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+            raise TypeError(f"expected a list of layers, got {type(layers).__name__}")
         self.layers = tuple(layers)
         if not self.layers:
             raise ValueError("expected at least one layer, got none")
@@ -254,9 +309,6 @@ class Serial(Layer):
             k = layer.covariance(k)
         return k
 
-    def at_width(self, width: int) -> "Serial":
-        return Serial([layer.at_width(width) for layer in self.layers])
-
     def flattened(self) -> tuple[Layer, ...]:
         """The layers in order, with those of nested Serials in their place."""
         parts: Sequence[tuple[Layer, ...]] = [
@@ -276,12 +328,11 @@ def positive_integer(name: str, value: object) -> int:
 
 def _checked_std(name: str, value: object) -> object:
     """`value` if it can be a standard deviation; traced and batched values pass unseen."""
-    if isinstance(value, jax.Array):
-        return value
     try:
-        number = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"expected {name} to be a number, got {value!r}") from None
-    if not np.all(np.isfinite(number) & (number > 0)):
-        raise ValueError(f"expected {name} to be positive and finite, got {value}")
+        number = concrete(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if number is not None and not np.all(np.isfinite(number) & (number > 0)):
+        allowed = "0 (none) or positive" if name == "b_std" else "positive"
+        raise ValueError(f"expected {name} to be {allowed} and finite, got {value}")
     return value

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.covariance import Covariance, root
 from bnnpost.numerics import quadrature
 
 # A hyperparameter as a user gives it: a Python or numpy number, or a JAX array.
@@ -27,6 +27,19 @@ Scalar: TypeAlias = Any
 def hyperparameter(value: Scalar) -> Scalar:
     """A hyperparameter as a float64 leaf, exact whatever the x64 flag; traced values pass."""
     return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
+
+
+def concrete(value: Scalar) -> np.ndarray | None:
+    """`value` as a float64 array, or None while it is being traced and has no number yet.
+
+    Raises TypeError if it is not numeric.
+    """
+    try:
+        return np.asarray(value, np.float64)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        return None
+    except (TypeError, ValueError):
+        raise TypeError(f"expected a number, got {value!r}") from None
 
 
 def cast(value: Scalar, like: Array) -> Array:
@@ -286,4 +299,4 @@ class Numerical(Nonlinearity):
         return quadrature.expect_product(self.function, std1, std2, k.correlation(), self.step)
 
     def second_moment(self, variances: Array) -> Array:
-        return quadrature.expect_square(self.function, variances, self.step)
+        return quadrature.expect_square(self.function, root(variances), self.step)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE, unknown
 from bnnpost.networks.layers import Activation, Dense, Layer, Serial, positive_integer
 
@@ -18,6 +20,9 @@ def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1)
     """
     positive_integer("width", width)
     positive_integer("num_outputs", num_outputs)
+    for position, spec in enumerate(layers):
+        if not isinstance(spec, Mapping):
+            raise TypeError(f"layer {position}: expected a table with a type, got {spec!r}")
     dense = [i for i, spec in enumerate(layers) if spec.get("type") == "Dense"]
     readout = dense[-1] if dense else -1
     built = [
@@ -66,14 +71,17 @@ def _describe(position: int, layer: Layer) -> dict[str, object]:
             "W_std": float(layer.w_std),
         }
         return spec if layer.b_std is None else {**spec, "b_std": float(layer.b_std)}
-    if isinstance(layer, Activation) and layer.name in CATALOGUE:
-        return {"type": CATALOGUE[layer.name].spec_type, **_writable(layer.parameters)}
+    if isinstance(layer, Activation) and layer.catalogued is not None:
+        step = {} if layer.step is None else {"step": layer.step}
+        numbers = {name: np.asarray(value).tolist() for name, value in layer.parameters.items()}
+        return {
+            "type": CATALOGUE[layer.catalogued].spec_type,
+            **dict(layer.options),
+            **numbers,
+            **step,
+        }
     label = layer.name if isinstance(layer, Activation) else type(layer).__name__
     raise ValueError(
         f"layer {position} ({label}) cannot be written as data: it is not one of "
         f"{', '.join(['Dense', *NAME_OF_SPEC_TYPE])}"
     )
-
-
-def _writable(parameters: Mapping[str, object]) -> dict[str, object]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in parameters.items()}

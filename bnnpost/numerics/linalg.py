@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 # A pivot at or below this fraction of its own variance is rounding: Gram matrices of up to
 # 10^5 features carry relative errors of about 1e-14 in double precision. A row with such a
@@ -19,38 +19,76 @@ from jaxtyping import Array, Bool, Float
 ZERO_PIVOT = 1e-13
 # Above this many rows the elimination is a compiled loop instead of straight-line code.
 _UNROLLED_ROWS = 8
-# Up to this many rows a triangular product is straight-line code instead of a matrix product.
+# Up to this many rows a product with a square factor is straight-line code, no matrix product.
 _WRITTEN_OUT_ROWS = 6
 
 
-def nested_cholesky(covariance: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """Lower-triangular C with C Cᵀ equal to a positive semidefinite covariance, to rounding.
+class Factor(NamedTuple):
+    """A square root C of a covariance, C Cᵀ, found by elimination in a certain order.
 
-    Where a row is a linear combination of earlier ones (duplicate inputs, dead ReLU rows, a
-    fine one-dimensional grid) its pivot is set to exactly 0 and its column with it, so no
-    jitter is added, a duplicate row of C equals the row it repeats, and nothing is NaN. Row
-    i of C depends only on the leading (i + 1) × (i + 1) block, so a factor of the training
-    block stays as it is when test rows are appended. NaN in the input gives NaN.
+    Column j belongs to row j; those of rows that depend on rows eliminated before are 0.
+    order: the rows as they were eliminated; C is lower triangular in that order.
+    """
+
+    matrix: Float[Array, "n n"]
+    order: Int[Array, " n"]
+
+    def independent(self) -> Bool[Array, " n"]:
+        """Which rows do not depend on those eliminated before them."""
+        return jnp.diagonal(self.matrix) > 0
+
+
+def nested_factor(covariance: Float[Array, "n n"], num_first: int) -> Factor:
+    """The square root of a positive semidefinite covariance, to rounding, whatever its rank.
+
+    The next row eliminated is always the one that is determined least by those before it
+    (largest conditional variance relative to its own), among the first `num_first` rows until
+    none is left and then among the others. A factor of the training block therefore stays as
+    it is when test rows are appended. Without such an order the errors of nearly dependent
+    rows, a sorted grid's above all, grow from one row to the next. A row whose conditional
+    variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates get equal
+    rows, and nothing is NaN unless the covariance is.
     """
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
+    inverse = jnp.where(variances > 0, 1 / jnp.where(variances > 0, variances, 1.0), 0.0)
     index = jnp.arange(num_rows)
 
-    def eliminate(j: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        remainder, factor = state
-        pivot = remainder[j, j]
-        is_zero = pivot <= ZERO_PIVOT * variances[j]
+    def eliminate(k: int, state: _Elimination) -> _Elimination:
+        eligible = state.free & ((index < num_first) | (k >= num_first))
+        relative = jnp.where(eligible, jnp.diagonal(state.remainder) * inverse, -1.0)
+        chosen = jnp.argmax(relative)
+        # A row is picked out by a product: batched gathers and scatters are slow on CPUs.
+        here = (index == chosen).astype(covariance.dtype)
+        column = state.remainder @ here
+        pivot = jnp.sum(column * here)
+        is_zero = jnp.max(relative) <= ZERO_PIVOT
         inverse_root = jnp.where(is_zero, 0.0, jax.lax.rsqrt(jnp.where(is_zero, 1.0, pivot)))
-        column = jnp.where(index >= j, remainder[:, j] * inverse_root, 0.0)
-        return remainder - column[:, None] * column[None, :], factor.at[:, j].set(column)
+        column = jnp.where(state.free, column * inverse_root, 0.0)
+        return _Elimination(
+            state.remainder - column[:, None] * column[None, :],
+            state.matrix + column[:, None] * here[None, :],
+            state.order + jnp.where(index == k, chosen, 0),
+            state.free & (index != chosen),
+        )
 
-    state = (covariance, jnp.zeros_like(covariance))
+    state = _Elimination(
+        covariance, jnp.zeros_like(covariance), jnp.zeros_like(index), jnp.ones_like(index, bool)
+    )
     unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
-    return jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)[1]
+    found = jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)
+    return Factor(found.matrix, found.order)
 
 
-def lower_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Float[Array, "n w"]:
-    """C G for a lower-triangular C, in the precision of G.
+class _Elimination(NamedTuple):
+    remainder: Float[Array, "n n"]
+    matrix: Float[Array, "n n"]
+    order: Int[Array, " n"]
+    free: Bool[Array, " n"]
+
+
+def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Float[Array, "n w"]:
+    """C G for a small square C, in the precision of G.
 
     Small products are written out row by row, which the compiler fuses with the activation
     that follows. The vanishing term makes C depend on the draw: a factor that is the same for
@@ -61,7 +99,7 @@ def lower_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Fl
     num_rows = factor.shape[0]
     if num_rows > _WRITTEN_OUT_ROWS:
         return jnp.matmul(factor, normals, precision="highest")
-    rows = [sum(factor[i, j] * normals[j] for j in range(i + 1)) for i in range(num_rows)]
+    rows = [sum(factor[i, j] * normals[j] for j in range(num_rows)) for i in range(num_rows)]
     return jnp.stack(rows)
 
 
@@ -70,16 +108,17 @@ def nonzero_pivots(factor: Float[Array, "n n"]) -> Bool[Array, " n"]:
     return jnp.diagonal(factor) > 0
 
 
-def orthonormal_rows(
-    rows: Float[Array, "n p"], independent: Bool[Array, " n"]
-) -> Float[Array, "p n"]:
-    """Q with orthonormal columns such that rows = RᵀQᵀ, R upper triangular, diag(R) > 0.
+def orthonormal_rows(rows: Float[Array, "n p"], factor: Factor) -> Float[Array, "p n"]:
+    """Q with orthonormal columns such that rows = C Qᵀ, for the factor C of rows rowsᵀ.
 
-    Gram–Schmidt with every row orthogonalised twice. Columns that belong to dependent rows
-    are 0: a QR factorisation would fill them with directions made of rounding. Needs n ≤ p.
+    Gram–Schmidt in the order of elimination, with every row orthogonalised twice. Columns that
+    belong to dependent rows are 0: a QR factorisation would fill them with directions made
+    of rounding. Needs n ≤ p.
     """
+    independent = factor.independent()
 
-    def orthogonalise(j: int, basis: Array) -> Array:
+    def orthogonalise(k: int, basis: Array) -> Array:
+        j = factor.order[k]
         residual = rows[j] - basis @ (rows[j] @ basis)
         residual = residual - basis @ (residual @ basis)
         norm = jnp.sqrt(jnp.sum(residual**2))

@@ -29,11 +29,11 @@ def normal_nodes(step: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def expect_square(
-    function: Function, variances: Float[Array, "*s"], step: float = DEFAULT_STEP
+    function: Function, stds: Float[Array, "*s"], step: float = DEFAULT_STEP
 ) -> Float[Array, "*s"]:
-    """E φ(u)² for u ~ N(0, variance), elementwise."""
-    nodes, weights = (jnp.asarray(a, variances.dtype) for a in normal_nodes(step))
-    values = function(jnp.sqrt(variances)[..., None] * nodes)
+    """E φ(u)² for u ~ N(0, std²), elementwise."""
+    nodes, weights = (jnp.asarray(a, stds.dtype) for a in normal_nodes(step))
+    values = function(stds[..., None] * nodes)
     return jnp.sum(weights * values**2, axis=-1)
 
 

@@ -22,7 +22,7 @@ def require_key(key: object) -> Array:
     """
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if key.shape == ():
-            return key
+            return _counter_based(key)
         raise TypeError(
             f"expected one key, got an array of keys of shape {key.shape}; "
             "pass one of them, or jax.vmap over them"
@@ -31,6 +31,17 @@ def require_key(key: object) -> Array:
         f"expected a typed key such as jax.random.key(0), got {type(key).__name__}; "
         "a legacy key from jax.random.PRNGKey is made typed by jax.random.wrap_key_data(key)"
     )
+
+
+def _counter_based(key: Array) -> Array:
+    name = str(jax.random.key_impl(key))
+    if name != "threefry2x32":
+        raise TypeError(
+            f"expected a key of JAX's default generator, threefry2x32, got one of {name}, whose "
+            "numbers depend on how many are drawn at once: use jax.random.key(seed, "
+            'impl="threefry2x32")'
+        )
+    return key
 
 
 def fold_number(key: Array, number: Array) -> Array:

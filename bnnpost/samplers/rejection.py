@@ -79,6 +79,8 @@ def sample(
     Hron, Bahri, Novak, Pennington and Sohl-Dickstein (2020), section 3.
     """
     require_key(key)
+    if not isinstance(posterior, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     positive_integer("num_samples", num_samples)
     if max_proposals is not None:
         positive_integer("max_proposals", max_proposals)

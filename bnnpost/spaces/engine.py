@@ -88,7 +88,7 @@ def _evaluate(
         return jax.vmap(lambda number: task(space, proposal_key(key, number), *extra))(chunk)
 
     stacked = jax.lax.map(one_batch, numbers.reshape(-1, batch))
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), stacked)
+    return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
 
 
 def evaluate_block(
@@ -129,7 +129,7 @@ _library_calls: dict[object, bool] = {}
 def _calls_libraries(task: Task, space: Space, key: Array, extra: tuple[object, ...]) -> bool:
     """Whether the compiled task holds custom calls; looked up once for each kind of task."""
     leaves, structure = jax.tree.flatten((space, extra))
-    signature = (task, structure, tuple((np.shape(a), np.result_type(a)) for a in leaves))
+    signature = (task, structure, tuple((np.shape(a), jnp.result_type(a)) for a in leaves))
     if signature not in _library_calls:
         numbers = jnp.zeros(2, jnp.uint64)
         text = _evaluate.lower(task, space, key, numbers, extra, 2).as_text()

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.likelihoods import Gaussian
-from bnnpost.numerics.linalg import nested_cholesky
+from bnnpost.numerics.linalg import nested_factor
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -60,7 +60,7 @@ class Limit(eqx.Module):
         require_key(key)
         mean, covariance = self.conditional(x)
         normals = np.asarray(jax.random.normal(key, (num_samples, *mean.shape)))
-        factor = np.asarray(jax.jit(nested_cholesky)(jnp.asarray(covariance)))
+        factor = np.asarray(_square_root(jnp.asarray(covariance)))
         return mean + np.einsum("ij,sjk->sik", factor, normals)
 
 
@@ -72,6 +72,8 @@ def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
     likelihood, FloatingPointError if the noise is lost in the rounding of the kernel.
     """
     del key
+    if not isinstance(posterior, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     if not isinstance(posterior.likelihood, Gaussian):
         raise TypeError(
             "the limit in closed form needs a Gaussian likelihood, got "
@@ -82,6 +84,11 @@ def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
     num_points, num_outputs = posterior.targets.shape
     log_det = 2 * np.sum(np.log(np.diagonal(factor))) + num_points * np.log(2 * np.pi)
     return Limit(posterior, float(-0.5 * (np.sum(whitened**2) + num_outputs * log_det)))
+
+
+@jax.jit
+def _square_root(covariance: Array) -> Array:
+    return nested_factor(covariance, covariance.shape[0]).matrix
 
 
 @in_double_precision

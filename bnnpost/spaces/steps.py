@@ -2,9 +2,9 @@
 
 Given the rows h that enter it, the outputs are F g with g standard normal, in either of two
 forms. In *matrix* form F is the scaled rows with their bias column and g the weights
-themselves, fan_in + 1 rows of them. In *row* form F is the nested Cholesky factor C of
-K̂ = F Fᵀ, and g has only as many rows as there are training rows: no weight is drawn.
-Both give the same law. Test rows never change which form is used or what was drawn.
+themselves, fan_in + 1 rows of them. In *row* form F is a square root C of K̂ = C Cᵀ, and g
+has only as many rows as there are training rows: no weight is drawn. Both give the same law.
+Test rows never change which form is used or what was drawn.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import Linear
-from bnnpost.numerics.linalg import lower_times, nested_cholesky, nonzero_pivots, orthonormal_rows
+from bnnpost.numerics.linalg import Factor, nested_factor, orthonormal_rows, square_times
 from bnnpost.numerics.random import fold_number, row_normals
 
 # Weights that were not drawn are made in blocks of this many output units.
@@ -133,14 +133,22 @@ class _LayerDraw:
         return self.layer.augmented(rows.astype(jnp.float64))
 
     def _factor(self) -> Float[Array, "n q"]:
-        """F of the training rows; in row form the joint factor is kept for the test rows."""
+        """F of the training rows; in row form what the test rows need of it is kept."""
+        num_train = self.train.shape[0]
         if self.matrix_form:
             return self._augmented(self.train)
         if not self.jointly or self.test.shape[0] == 0:
-            return nested_cholesky(self.layer.gram(self.train.astype(jnp.float64)))
+            return self._keep(
+                nested_factor(self.layer.gram(self.train.astype(jnp.float64)), num_train)
+            )
         rows = jnp.concatenate([self.train, self.test]).astype(jnp.float64)
-        self.joint_factor = nested_cholesky(self.layer.gram(rows))
-        return self.joint_factor[: self.train.shape[0], : self.train.shape[0]]
+        joint = nested_factor(self.layer.gram(rows), num_train)
+        self.test_factor = joint.matrix[num_train:]
+        return self._keep(Factor(joint.matrix[:num_train, :num_train], joint.order[:num_train]))
+
+    def _keep(self, factor: Factor) -> Float[Array, "n n"]:
+        self.row_factor = factor
+        return factor.matrix
 
     def _times(self, factor: Array, normals: Array) -> Array:
         """A product in the precision of the normals."""
@@ -148,7 +156,7 @@ class _LayerDraw:
 
     def outputs(self) -> Float[Array, "n+m width"]:
         """Training outputs, then test outputs."""
-        multiply = self._times if self.matrix_form else lower_times
+        multiply = self._times if self.matrix_form else square_times
         train = multiply(self.factor, self.normals)
         if self.test.shape[0] == 0:
             return train
@@ -170,11 +178,11 @@ class _LayerDraw:
         key = self._completion_key(Domain.TEST)
         fresh = row_normals(key, self.test.shape[0], self.layer.width, self.step.dtype)
         normals = jnp.concatenate([self.normals, fresh.astype(self.normals.dtype)])
-        return self._times(self.joint_factor[self.train.shape[0] :], normals)
+        return self._times(self.test_factor, normals)
 
     def _basis(self) -> Float[Array, "p n"]:
         """Orthonormal directions in weight space that the training rows determine."""
-        return orthonormal_rows(self._augmented(self.train), nonzero_pivots(self.factor))
+        return orthonormal_rows(self._augmented(self.train), self.row_factor)
 
     def _complement_blocks(self, use: Callable[[Array], Array]) -> Float[Array, "r width"]:
         """`use` applied to fresh weights [p, width], a block of columns at a time."""

@@ -190,6 +190,10 @@ def rates(distances: "xr.Dataset") -> "xr.Dataset":
 
 
 def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
+    # A distance (the evidence's difference apart) that its bias correction has brought to zero or
+    # below is lost in its noise: no rate to speak of.
+    if name != "log_evidence_error" and np.any(distances[name].values <= 0):
+        return (np.nan,) * 6
     try:
         fit = fit_rate(
             distances["width"].values,
@@ -197,7 +201,7 @@ def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
             distances[f"{name}_se"].values,
             next_order=NEXT_ORDER,
         )
-    except ValueError:  # too few widths, or a distance lost in its noise: no rate to speak of
+    except ValueError:  # too few widths
         return (np.nan,) * 6
     return (fit.exponent, *fit.exponent_interval, fit.coefficient, *fit.coefficient_interval)
 

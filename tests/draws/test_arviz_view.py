@@ -111,3 +111,10 @@ def test_prior_draws_are_in_the_prior_group():
     view = bnnpost.prior.sample(cases.key(0), Case(2).posterior(), num_samples=8).to_arviz()
     assert view["prior"]["f_train"].shape == (4, 2, 3, 1)
     assert "posterior" not in list(view.children if hasattr(view, "children") else view.groups())
+
+
+def test_no_draw_at_all_is_an_empty_chain():
+    case = Case(noise_std=0.01).posterior()
+    posterior = bnnpost.Posterior(case.network, case.likelihood, X, 50 * Case().targets)
+    draws = bnnpost.rejection.sample(cases.key(0), posterior, num_samples=5, max_proposals=1000)
+    assert draws.to_arviz(X_TEST)["posterior"]["f"].shape == (1, 0, 2, 1)

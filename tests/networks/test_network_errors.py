@@ -79,7 +79,7 @@ def test_numpy_widths_are_whole_numbers():
 @pytest.mark.parametrize("name", ["w_std", "b_std"])
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
 def test_stds_that_are_negative_or_not_finite_are_refused(name, bad):
-    with pytest.raises(ValueError, match=f"expected {name} to be positive and finite, got {bad}"):
+    with pytest.raises(ValueError, match=rf"expected {name} to be .*positive and .*, got {bad}"):
         Dense(3, **{name: bad})
 
 
@@ -89,7 +89,7 @@ def test_weights_without_variance_are_refused():
 
 
 def test_std_that_is_no_number_is_refused():
-    with pytest.raises(TypeError, match="expected w_std to be a number, got 'wide'"):
+    with pytest.raises(TypeError, match="w_std: expected a number, got 'wide'"):
         Dense(3, w_std="wide")
 
 
