@@ -1,6 +1,7 @@
 """Draws in one netCDF file: proposal numbers, weights, data and what was sampled."""
 
 import dataclasses
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -55,7 +56,18 @@ def write(path: Path, contents: Contents) -> None:
         "space": json.dumps({name: getattr(space, name) for name in _SPACE_FIELDS}),
         "info": json.dumps(dataclasses.asdict(contents.info)),
     }
-    _write_whole(xr.Dataset(variables, attrs=attributes), path)
+    dataset = xr.Dataset(variables, attrs=attributes)
+    _write_whole(dataset.assign_attrs(digest=_digest(dataset)), path)
+
+
+def _digest(dataset: "xr.Dataset") -> str:
+    """A hash of everything in the file, so that a damaged one is not taken for another run."""
+    digest = hashlib.sha256()
+    for name in sorted(str(name) for name in dataset.variables):
+        digest.update(name.encode() + np.ascontiguousarray(dataset[name].values).tobytes())
+    for name, value in sorted(dataset.attrs.items()):
+        digest.update(f"{name}={value}".encode() if name != "digest" else b"")
+    return digest.hexdigest()
 
 
 def _write_whole(dataset: "xr.Dataset", path: Path) -> None:
@@ -89,8 +101,8 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
     dataset = _read(path)
     if posterior is None:
         posterior = _posterior(path, dataset)
-    elif not _same_data(posterior, dataset):
-        raise ValueError(f"{path} holds draws for other data than those of the posterior given")
+    else:
+        _check_same(path, posterior, dataset)
     words = jnp.asarray(dataset["key_data"].values, jnp.uint32)
     return Contents(
         Space(posterior, **json.loads(dataset.attrs["space"])),
@@ -107,11 +119,13 @@ def _read(path: Path) -> "xr.Dataset":
     try:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
             dataset = opened.load()
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # h5py raises almost anything for a damaged file
         raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
+    if dataset.attrs.get("digest") != _digest(dataset):
+        raise ValueError(f"{path} is damaged: its contents do not match their digest")
     return dataset
 
 
@@ -129,7 +143,16 @@ def _posterior(path: Path, dataset: "xr.Dataset") -> Posterior:
     )
 
 
-def _same_data(posterior: Posterior, dataset: "xr.Dataset") -> bool:
-    return np.array_equal(posterior.x, dataset["x"].values) and np.array_equal(
-        posterior.targets, dataset["y"].values
-    )
+def _check_same(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> None:
+    """Raise ValueError if the posterior given is not the file's, as far as the file can tell."""
+    records = {
+        "network": _network_record(posterior.network),
+        "likelihood": _likelihood_record(posterior.likelihood),
+    }
+    other = [name for name, now in records.items() if json.loads(dataset.attrs[name]) != now]
+    if not np.array_equal(posterior.x, dataset["x"].values):
+        other.append("x")
+    if not np.array_equal(posterior.targets, dataset["y"].values):
+        other.append("y")
+    if other:
+        raise ValueError(f"{path} holds draws of another posterior: {', '.join(other)} differ")

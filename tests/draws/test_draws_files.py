@@ -113,7 +113,7 @@ def test_an_activation_of_ones_own_needs_the_posterior(tmp_path):
     assert again.posterior is posterior
     np.testing.assert_array_equal(again.proposal_numbers, draws.proposal_numbers)
     np.testing.assert_array_equal(*(jax.random.key_data(one.key) for one in (again, draws)))
-    with pytest.raises(ValueError, match="other data"):
+    with pytest.raises(ValueError, match="another posterior"):
         bnnpost.load(path, posterior=custom_posterior(X + 1e-12))
 
 
