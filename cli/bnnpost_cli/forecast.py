@@ -9,7 +9,7 @@ from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, forecast_options, given
 
 
-@click.command()
+@click.command(short_help="What exact rejection would cost, before it runs.")
 @forecast_options
 @as_json
 def command(config: str | None, as_json: bool, **flags: Any) -> None:

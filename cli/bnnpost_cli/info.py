@@ -8,7 +8,7 @@ import click
 from bnnpost_cli.options import as_json
 
 
-@click.command()
+@click.command(short_help="Versions, devices, and the names that flags take.")
 @as_json
 def command(as_json: bool) -> None:
     """Versions, devices, data sets, activations and shipped configurations."""

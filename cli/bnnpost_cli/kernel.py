@@ -9,7 +9,7 @@ from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, problem_options
 
 
-@click.command()
+@click.command(short_help="The NNGP kernel at the rows of a data set.")
 @problem_options
 @click.option(
     "--out", default=None, metavar="FILE", help="Write the matrix to a .csv or .npz file."

@@ -9,7 +9,7 @@ from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, sweep_options
 
 
-@click.command()
+@click.command(short_help="Exact draws and their distance to the limit, over widths.")
 @sweep_options
 @click.option("--out", required=True, metavar="DIR", help="Directory of the run; made if need be.")
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
