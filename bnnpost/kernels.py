@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.layers import Activation, Layer
+from bnnpost.networks.layers import Layer
 from bnnpost.networks.nonlinearities import Numerical
 
 # Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
-from bnnpost.networks.layers import Activation, Dense, Layer, Linear, Map, Serial, positive_integer
+from bnnpost.networks.activation import Activation
+from bnnpost.networks.layers import Dense, Layer, Linear, Map, Serial, positive_integer
 
 
 def mlp(

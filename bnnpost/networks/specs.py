@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bnnpost.networks.activation import Activation
 from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE, unknown
-from bnnpost.networks.layers import Activation, Dense, Layer, Serial, positive_integer
+from bnnpost.networks.layers import Dense, Layer, Serial, positive_integer
 
 Spec = Mapping[str, object]
 _DENSE_KEYS = ("width", "W_std", "b_std")

@@ -10,8 +10,9 @@ over all proposals is, to first order: regressing on them leaves noise of relati
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.layers import Activation, Layer, Linear, Map, Serial
+from bnnpost.networks.layers import Layer, Linear, Map, Serial
 
 
 def available(network: Layer) -> bool:

@@ -1,0 +1,90 @@
+"""The elementwise activation as a layer: one of the catalogue, or a function of the user's."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+from jaxtyping import Array
+
+from bnnpost.networks.catalogue import CATALOGUE, resolve
+from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.layers import Map
+from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
+from bnnpost.numerics.quadrature import DEFAULT_STEP
+
+
+class Activation(Map):
+    """An elementwise activation: a name with its hyperparameters, or any function of yours.
+
+    `Activation("erf", b=0.7)` looks the name up (`bnnpost.networks.catalogue.names()` lists
+    them). `Activation(jax.nn.elu)` takes any elementwise JAX function; its kernel is then
+    computed by quadrature with the given `step`. A `Nonlinearity` of yours brings its own
+    kernel map. Raises ValueError for an unknown name or hyperparameter.
+    """
+
+    # A name in the catalogue with its hyperparameters, or else a nonlinearity of the user's.
+    catalogued: str | None = eqx.field(static=True)
+    options: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    step: float | None = eqx.field(static=True)
+    parameters: dict[str, Array]
+    own: Nonlinearity | None
+
+    def __init__(
+        self,
+        function: str | Callable[[Array], Array] | Nonlinearity,
+        *,
+        step: float | None = None,
+        **parameters: object,
+    ):
+        self.step = _checked_step(step)
+        self.catalogued, self.options, self.parameters, self.own = None, (), {}, None
+        if isinstance(function, str):
+            resolved = resolve(function, parameters)
+            self.catalogued = function
+            self.options = tuple((k, v) for k, v in resolved.items() if isinstance(v, int))
+            self.parameters = {k: v for k, v in resolved.items() if not isinstance(v, int)}
+        elif parameters:
+            raise ValueError(
+                f"hyperparameters {sorted(parameters)} need a named activation; "
+                "bind them in your function instead, e.g. with functools.partial"
+            )
+        else:
+            self.own = _own_nonlinearity(function, self.step)
+
+    @property
+    def name(self) -> str:
+        """The name it was asked for by, or the name of the user's own function."""
+        if self.catalogued is not None:
+            return self.catalogued
+        function = self.own.function if isinstance(self.own, Numerical) else self.own
+        return getattr(function, "__name__", type(function).__name__)
+
+    @property
+    def nonlinearity(self) -> Nonlinearity:
+        """The function with its kernel map."""
+        if self.own is not None:
+            return self.own
+        assert self.catalogued is not None
+        built = CATALOGUE[self.catalogued].build(**dict(self.options), **self.parameters)
+        if self.step is not None and isinstance(built, Numerical):
+            return Numerical(built.function, self.step)
+        return built
+
+    def __call__(self, x: Array) -> Array:
+        return self.nonlinearity(x)
+
+    def covariance(self, k: Covariance) -> Covariance:
+        return self.nonlinearity.covariance(k)
+
+
+def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:
+    if isinstance(function, Nonlinearity):
+        return function
+    if not callable(function):
+        raise TypeError(f"expected an activation name or a function, got {function!r}")
+    return Numerical(function, DEFAULT_STEP if step is None else step)
+
+
+def _checked_step(step: float | None) -> float | None:
+    if step is not None and not 0 < step < 9:
+        raise ValueError(f"expected step to be positive and small (0.1 is usual), got {step}")
+    return step
