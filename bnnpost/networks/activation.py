@@ -85,6 +85,6 @@ def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:
 
 
 def _checked_step(step: float | None) -> float | None:
-    if step is not None and not 0 < step < 9:
+    if step is not None and not 0 < step <= 2:
         raise ValueError(f"expected step to be positive and small (0.1 is usual), got {step}")
     return step
