@@ -1,5 +1,7 @@
 """Counter-based random numbers: typed keys, row-keyed normals, a threshold whose tail is right."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ _LOW_MANTISSA_BITS = 20
 
 # float32 standard normals never exceed 5.42 in size, float64 ones 8.29: JAX inverts the
 # normal CDF at a uniform of 23 or 52 bits.
-FEATURE_DTYPES = {"single": jnp.float32, "double": jnp.float64}
+FEATURE_DTYPES: dict[str, Any] = {"single": jnp.float32, "double": jnp.float64}
 
 
 def require_key(key: object) -> Array:
@@ -52,7 +54,7 @@ def fold_number(key: Array, number: Array) -> Array:
     return jax.random.fold_in(jax.random.fold_in(key, high), low)
 
 
-def row_normals(key: Array, num_rows: int, width: int, dtype: jnp.dtype) -> Float[Array, "r w"]:
+def row_normals(key: Array, num_rows: int, width: int, dtype: Any) -> Float[Array, "r w"]:
     """Standard normals of shape [num_rows, width] whose row i depends on `key` and i alone.
 
     Asking for more rows therefore never changes the ones that came before.

@@ -4,7 +4,7 @@ A draw is its key. Everything a draw has (features, outputs, parameters) is a fu
 that key and of the posterior, so nothing else need be stored.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -56,7 +56,7 @@ class Space(eqx.Module):
         return split_readout(self.posterior.network)
 
     @property
-    def dtype(self) -> jnp.dtype:
+    def dtype(self) -> Any:
         """Of the random features and normals."""
         return FEATURE_DTYPES[self.precision]
 

@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ class LinearStep:
 
     key: Array
     num_train: int
-    dtype: jnp.dtype
+    dtype: Any
     weights: bool
     completion: Completion
     parameters: list[Float[Array, "p width"]] | None = None
