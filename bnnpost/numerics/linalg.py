@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 # A pivot at or below this fraction of its own variance is rounding: Gram matrices of up to
@@ -41,49 +42,56 @@ class Factor(NamedTuple):
 def nested_factor(covariance: Float[Array, "n n"], num_first: int) -> Factor:
     """The square root of a positive semidefinite covariance, to rounding, whatever its rank.
 
-    The next row eliminated is always the one that is determined least by those before it
-    (largest conditional variance relative to its own), among the first `num_first` rows until
-    none is left and then among the others. A factor of the training block therefore stays as
-    it is when test rows are appended. Without such an order the errors of nearly dependent
-    rows, a sorted grid's above all, grow from one row to the next. A row whose conditional
-    variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates get equal
-    rows, and nothing is NaN unless the covariance is.
+    Rows are eliminated in a well-spread order of their places in the list, first the
+    `num_first` training rows and then the others, so a factor of the training block stays as
+    it is when test rows are appended. In the given order the errors of nearly dependent rows,
+    a sorted grid's above all, would grow from one row to the next; an order chosen by the
+    numbers would let their rounding choose between ties, and so between draws. A row whose
+    conditional variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates
+    get equal rows, and nothing is NaN unless the covariance is.
     """
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
-    inverse = jnp.where(variances > 0, 1 / jnp.where(variances > 0, variances, 1.0), 0.0)
     index = jnp.arange(num_rows)
+    order = jnp.asarray(
+        np.concatenate([spread(num_first), num_first + spread(num_rows - num_first)])
+    )
 
     def eliminate(k: int, state: _Elimination) -> _Elimination:
-        eligible = state.free & ((index < num_first) | (k >= num_first))
-        relative = jnp.where(eligible, jnp.diagonal(state.remainder) * inverse, -1.0)
-        chosen = jnp.argmax(relative)
         # A row is picked out by a product: batched gathers and scatters are slow on CPUs.
-        here = (index == chosen).astype(covariance.dtype)
+        here = (index == order[k]).astype(covariance.dtype)
         column = state.remainder @ here
-        pivot = jnp.sum(column * here)
-        is_zero = jnp.max(relative) <= ZERO_PIVOT
+        pivot, variance = jnp.sum(column * here), jnp.sum(variances * here)
+        is_zero = pivot <= ZERO_PIVOT * variance
         inverse_root = jnp.where(is_zero, 0.0, jax.lax.rsqrt(jnp.where(is_zero, 1.0, pivot)))
         column = jnp.where(state.free, column * inverse_root, 0.0)
         return _Elimination(
             state.remainder - column[:, None] * column[None, :],
             state.matrix + column[:, None] * here[None, :],
-            state.order + jnp.where(index == k, chosen, 0),
-            state.free & (index != chosen),
+            state.free & (index != order[k]),
         )
 
-    state = _Elimination(
-        covariance, jnp.zeros_like(covariance), jnp.zeros_like(index), jnp.ones_like(index, bool)
-    )
+    state = _Elimination(covariance, jnp.zeros_like(covariance), jnp.ones_like(index, bool))
     unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
     found = jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)
-    return Factor(found.matrix, found.order)
+    return Factor(found.matrix, order)
+
+
+def spread(count: int) -> np.ndarray:
+    """0 … count − 1 so that every prefix is spread over the list.
+
+    Both ends first (nothing is extrapolated), then the others by their reversed bits.
+    """
+    bits = max(1, (count - 1).bit_length())
+    places = [int(f"{i:0{bits}b}"[::-1], 2) for i in range(count)]
+    if count > 1:
+        places[-1] = 0
+    return np.argsort(places, kind="stable")
 
 
 class _Elimination(NamedTuple):
     remainder: Float[Array, "n n"]
     matrix: Float[Array, "n n"]
-    order: Int[Array, " n"]
     free: Bool[Array, " n"]
 
 
