@@ -39,13 +39,16 @@ class Factor(NamedTuple):
         return jnp.diagonal(self.matrix) > 0
 
 
-def nested_factor(covariance: Float[Array, "n n"], num_first: int) -> Factor:
+def nested_factor(
+    covariance: Float[Array, "n n"], num_first: int, first: Int[Array, " m"] | None = None
+) -> Factor:
     """The square root of a positive semidefinite covariance, to rounding, whatever its rank.
 
-    Rows are eliminated in a well-spread order of their places in the list, first the
-    `num_first` training rows and then the others, so a factor of the training block stays as
-    it is when test rows are appended. In the given order the errors of nearly dependent rows,
-    a sorted grid's above all, would grow from one row to the next; an order chosen by the
+    Rows are eliminated in a well-spread order, the `num_first` training rows first (in the
+    order `first`, by default spread over their places in the list) and then the others, so
+    a factor of the training block stays as it is when test rows are appended. In the given
+    order the errors of nearly dependent rows, a sorted grid's above all, would grow from one
+    row to the next; an order chosen by the covariance's own
     numbers would let their rounding choose between ties, and so between draws. A row whose
     conditional variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates
     get equal rows, and nothing is NaN unless the covariance is.
@@ -53,9 +56,9 @@ def nested_factor(covariance: Float[Array, "n n"], num_first: int) -> Factor:
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
     index = jnp.arange(num_rows)
-    order = jnp.asarray(
-        np.concatenate([spread(num_first), num_first + spread(num_rows - num_first)])
-    )
+    if first is None:
+        first = jnp.asarray(spread(num_first))
+    order = jnp.concatenate([first, jnp.asarray(num_first + spread(num_rows - num_first))])
 
     def eliminate(k: int, state: _Elimination) -> _Elimination:
         # A row is picked out by a product: batched gathers and scatters are slow on CPUs.
@@ -75,6 +78,17 @@ def nested_factor(covariance: Float[Array, "n n"], num_first: int) -> Factor:
     unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
     found = jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)
     return Factor(found.matrix, order)
+
+
+def farthest_first(x: Float[np.ndarray, "n *f"]) -> Int[np.ndarray, " n"]:
+    """Rows of x so that each is the farthest from those before it; ties go to the first."""
+    rows = x.reshape(len(x), -1)
+    distances, order = np.full(len(rows), np.inf), [0]
+    while len(order) < len(rows):
+        distances = np.minimum(distances, np.sum((rows - rows[order[-1]]) ** 2, axis=1))
+        distances[order] = -1.0
+        order.append(int(np.argmax(distances >= distances.max() * (1 - 1e-9))))
+    return np.asarray(order)
 
 
 def spread(count: int) -> np.ndarray:

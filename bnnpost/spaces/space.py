@@ -89,7 +89,9 @@ class Space(eqx.Module):
     def _step(self, key: Array, completion: Completion) -> LinearStep:
         network_key = jax.random.fold_in(key, _NETWORK)
         num_train = self.posterior.num_points
-        return LinearStep(network_key, num_train, self.dtype, self.form == "weights", completion)
+        order = jnp.asarray(self.posterior.order)
+        form = self.form == "weights"
+        return LinearStep(network_key, num_train, self.dtype, form, completion, order)
 
     def _inputs(self, x_test: Array | None) -> Array:
         x = jnp.asarray(self.posterior.x, jnp.float64)

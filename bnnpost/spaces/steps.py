@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Linear
 from bnnpost.numerics.linalg import Factor, nested_factor, orthonormal_rows, square_times
@@ -67,6 +67,7 @@ class LinearStep:
     dtype: Any
     weights: bool
     completion: Completion
+    order: Int[Array, " n"]
     parameters: list[Float[Array, "p width"]] | None = None
     grams: list[Float[Array, "r r"]] | None = None
     count: int = 0
@@ -139,12 +140,18 @@ class _LayerDraw:
             return self._augmented(self.train)
         if not self.jointly or self.test.shape[0] == 0:
             return self._keep(
-                nested_factor(self.layer.gram(self.train.astype(jnp.float64)), num_train)
+                nested_factor(
+                    self.layer.gram(self.train.astype(jnp.float64)), num_train, self._order()
+                )
             )
         rows = jnp.concatenate([self.train, self.test]).astype(jnp.float64)
-        joint = nested_factor(self.layer.gram(rows), num_train)
+        joint = nested_factor(self.layer.gram(rows), num_train, self._order())
         self.test_factor = joint.matrix[num_train:]
         return self._keep(Factor(joint.matrix[:num_train, :num_train], joint.order[:num_train]))
+
+    def _order(self) -> Int[Array, " n"] | None:
+        """The order of the points where rows are points; of their places where not."""
+        return self.step.order if len(self.step.order) == self.train.shape[0] else None
 
     def _keep(self, factor: Factor) -> Float[Array, "n n"]:
         self.row_factor = factor
