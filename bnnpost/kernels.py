@@ -50,14 +50,21 @@ def nngp(
             f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
         )
     _warn_of_quadrature(network, x1)
-    # The limit does not depend on widths: one program serves them all.
-    network = network.at_width(1)
-    rows = max(1, _ENTRIES_AT_ONCE // other.shape[0])
-    blocks = [_covariance(network, x1[i : i + rows], other) for i in range(0, x1.shape[0], rows)]
-    kernel = jnp.concatenate([block.cross for block in blocks])
-    if x2 is None:
-        kernel = _mirrored(kernel, jnp.concatenate([block.variances1 for block in blocks]))
-    return _checked_kernel(kernel)
+    return _checked_kernel(
+        self_kernel(network, x1) if x2 is None else _in_blocks(network, x1, other).cross
+    )
+
+
+def self_kernel(network: Layer, x: Float[Array, "n *f"]) -> Float[Array, "n n"]:
+    """`nngp` of x with itself, nothing checked: no warning, and entries may be infinite.
+
+    Exactly symmetric, with the variances (whose formula is the more exact) on the diagonal.
+    Mirrored outside the compiled part, which would compute either triangle anew, each with a
+    rounding of its own.
+    """
+    k = _in_blocks(network, x, x)
+    symmetric = 0.5 * (k.cross + k.cross.T)
+    return jnp.where(jnp.eye(x.shape[0], dtype=bool), k.variances1, symmetric)
 
 
 def quadrature_error(network: Layer, x: Float[Array | np.ndarray, "n *f"]) -> float:
@@ -71,8 +78,7 @@ def quadrature_error(network: Layer, x: Float[Array | np.ndarray, "n *f"]) -> fl
     if not any(map(_is_numerical, jax.tree.leaves(network, is_leaf=_is_numerical))):
         return 0.0
     x = _spread(_checked_inputs("x", x))
-    networks = network.at_width(1), coarse.at_width(1)
-    fine, rough = (np.asarray(_self_kernel(net, x)) for net in networks)
+    fine, rough = (np.asarray(self_kernel(net, x)) for net in (network, coarse))
     return float(
         np.max(np.abs(fine - rough)) / max(np.max(np.abs(fine)), np.finfo(fine.dtype).tiny)
     )
@@ -149,14 +155,13 @@ def _covariance(network: Layer, x1: Array, x2: Array) -> Covariance:
     return network.covariance(Covariance(cross, _mean_square(x1), _mean_square(x2)))
 
 
-def _self_kernel(network: Layer, x: Array) -> Array:
-    # Mirrored outside the compiled part, which would compute either triangle anew, each with
-    # a rounding of its own.
-    k = _covariance(network, x, x)
-    return _mirrored(k.cross, k.variances1)
-
-
-def _mirrored(kernel: Array, variances: Array) -> Array:
-    """Exactly symmetric, with the variances (whose formula is the more exact) on the diagonal."""
-    symmetric = 0.5 * (kernel + kernel.T)
-    return jnp.where(jnp.eye(kernel.shape[0], dtype=bool), variances, symmetric)
+def _in_blocks(network: Layer, x1: Array, x2: Array) -> Covariance:
+    # The limit does not depend on widths: one program serves them all.
+    network = network.at_width(1)
+    rows = max(1, _ENTRIES_AT_ONCE // x2.shape[0])
+    parts = [_covariance(network, x1[i : i + rows], x2) for i in range(0, x1.shape[0], rows)]
+    return Covariance(
+        jnp.concatenate([part.cross for part in parts]),
+        jnp.concatenate([part.variances1 for part in parts]),
+        parts[0].variances2,
+    )

@@ -4,11 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.layers import Layer
-from bnnpost.numerics.linalg import farthest_first
 
 
 class Posterior(eqx.Module):
@@ -23,8 +22,6 @@ class Posterior(eqx.Module):
     likelihood: Likelihood
     x: Float[np.ndarray, "n *f"]
     targets: Float[np.ndarray, "n k"]
-    # The order in which rows of the training inputs are eliminated, whatever the program.
-    order: Int[np.ndarray, " n"]
 
     def __init__(self, network: Layer, likelihood: Likelihood, x: object, y: object):
         if not isinstance(network, Layer):
@@ -46,7 +43,6 @@ class Posterior(eqx.Module):
                 f"x has {self.x.shape[0]} rows and y {targets.shape[0]}: expected one target a row"
             )
         self.targets = targets[:, None] if targets.ndim == 1 else targets
-        self.order = farthest_first(self.x)
         likelihood.check(self.targets, self.num_outputs)
 
     @property

@@ -1,6 +1,5 @@
 """Draws of functions: proposal numbers from which everything else is made again on demand."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,13 +18,12 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
+from bnnpost.spaces.completions import AS_FUNCTION, COMPLETIONS, Completion, jointly
 from bnnpost.spaces.space import Space
-from bnnpost.spaces.steps import AS_FUNCTION, Completion
 
 if TYPE_CHECKING:
     import xarray as xr
 
-COMPLETIONS = ("joint", "function")
 _PREDICTIVE_KEYS_AT_ONCE = 4096
 
 
@@ -88,10 +86,12 @@ class Draws:
         Raises ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
-        way = completion_for(completion, points)
-        task = _outputs_as_function if way.as_function else _outputs_jointly
+        if completion not in COMPLETIONS:
+            known = " or ".join(COMPLETIONS)
+            raise ValueError(f"expected completion to be {known}, got {completion!r}")
+        way = AS_FUNCTION if completion == "function" else self._jointly(points)
         shape = (0, len(points), self.posterior.num_outputs)
-        return _joined(shape, self._evaluate(task, points, way))
+        return _joined(shape, self._evaluate(_outputs, points, way))
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
@@ -101,9 +101,11 @@ class Draws:
     def _evaluate(
         self, task: engine.Task, points: np.ndarray, completion: Completion
     ) -> Iterable[object]:
-        extra = (points, np.uint64(completion.digest))
-        numbers = self.proposal_numbers
+        numbers, extra = self.proposal_numbers, (points, completion)
         return engine.evaluate(task, self.space, self.key, numbers, extra, len(points))
+
+    def _jointly(self, points: np.ndarray) -> Completion:
+        return jointly(self.posterior.network, self.posterior.x, points)
 
     def mixture(self, x_test: object) -> Mixture:
         """The exact law of f at x_test given each draw's hidden layers: a Gaussian a draw.
@@ -116,7 +118,7 @@ class Draws:
                 "in a Dense layer, and collapse=True); use predict() instead"
             )
         points = self.posterior.checked_test_points(x_test)
-        blocks = list(self._evaluate(_mixture, points, completion_for("joint", points)))
+        blocks = list(self._evaluate(_mixture, points, self._jointly(points)))
         means = [np.zeros((0, len(points), self.posterior.num_outputs)), *(b[0] for b in blocks)]  # type: ignore[index]
         variances = [np.zeros((0, len(points))), *(b[1] for b in blocks)]  # type: ignore[index]
         return Mixture(np.concatenate(means), np.concatenate(variances), self.log_weights)
@@ -208,18 +210,6 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     return Draws(*netcdf.read(Path(path), posterior))
 
 
-def completion_for(name: str, points: Float[np.ndarray, "m *f"]) -> Completion:
-    """How draws go on to these test inputs; raises ValueError for an unknown name."""
-    if name not in COMPLETIONS:
-        raise ValueError(f"expected completion to be {' or '.join(COMPLETIONS)}, got {name!r}")
-    if name == "function":
-        return AS_FUNCTION
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(repr(points.shape).encode())
-    digest.update(np.ascontiguousarray(points).tobytes())
-    return Completion(as_function=False, digest=int.from_bytes(digest.digest(), "little"))
-
-
 def _joined(empty: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
     """Blocks one after another; none of them still gives the right shape."""
     return np.concatenate([np.zeros(empty), *(np.asarray(block) for block in blocks)])
@@ -229,18 +219,14 @@ def _training_outputs(space: Space, key: Array) -> Array:
     return space.outputs(key, None, AS_FUNCTION)
 
 
-def _outputs_jointly(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
-    outputs = space.outputs(key, x_test, Completion(False, digest))
-    return outputs[space.posterior.num_points :]
+def _outputs(space: Space, key: Array, x_test: Array, completion: Completion) -> Array:
+    return space.outputs(key, x_test, completion)[space.posterior.num_points :]
 
 
-def _outputs_as_function(space: Space, key: Array, x_test: Array, digest: Array) -> Array:
-    del digest
-    return space.outputs(key, x_test, AS_FUNCTION)[space.posterior.num_points :]
-
-
-def _mixture(space: Space, key: Array, x_test: Array, digest: Array) -> tuple[Array, Array]:
-    result: gp.Conditional = space.mixture(key, x_test, Completion(False, digest))
+def _mixture(
+    space: Space, key: Array, x_test: Array, completion: Completion
+) -> tuple[Array, Array]:
+    result: gp.Conditional = space.mixture(key, x_test, completion)
     return result.mean, jnp.diagonal(result.covariance)
 
 

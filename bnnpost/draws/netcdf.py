@@ -46,6 +46,7 @@ def write(path: Path, contents: Contents) -> None:
         "log_weight": (("sample",), contents.log_weights),
         "x": (tuple(f"x_dim_{i}" for i in range(posterior.x.ndim)), posterior.x),
         "y": (("y_dim_0", "output"), posterior.targets),
+        "elimination_order": (("point",), space.order),
         "key_data": (("key_word",), np.asarray(jax.random.key_data(contents.key)).ravel()),
     }
     attributes = {
@@ -105,7 +106,7 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
         _check_same(path, posterior, dataset)
     words = jnp.asarray(dataset["key_data"].values, jnp.uint32)
     return Contents(
-        Space(posterior, **json.loads(dataset.attrs["space"])),
+        Space(posterior, dataset["elimination_order"].values, **json.loads(dataset.attrs["space"])),
         jax.random.wrap_key_data(words, impl=dataset.attrs["key_implementation"]),
         dataset["proposal_number"].values,
         dataset["log_weight"].values,

@@ -18,6 +18,9 @@ from jaxtyping import Array, Bool, Float, Int
 # pivot is, to a relative error of 3e-7 in its standard deviation, a linear combination of the
 # rows before it.
 ZERO_PIVOT = 1e-13
+# What `pivot_order` takes for determined: its covariance comes from elsewhere, with a rounding
+# of its own. And what it takes for alike.
+_DETERMINED, _ALIKE = 1e-10, 0.01
 # Above this many rows the elimination is a compiled loop instead of straight-line code.
 _UNROLLED_ROWS = 8
 # Up to this many rows a product with a square factor is straight-line code, no matrix product.
@@ -39,26 +42,17 @@ class Factor(NamedTuple):
         return jnp.diagonal(self.matrix) > 0
 
 
-def nested_factor(
-    covariance: Float[Array, "n n"], num_first: int, first: Int[Array, " m"] | None = None
-) -> Factor:
+def nested_factor(covariance: Float[Array, "n n"], order: Int[Array, " n"]) -> Factor:
     """The square root of a positive semidefinite covariance, to rounding, whatever its rank.
 
-    Rows are eliminated in a well-spread order, the `num_first` training rows first (in the
-    order `first`, by default spread over their places in the list) and then the others, so
-    a factor of the training block stays as it is when test rows are appended. In the given
-    order the errors of nearly dependent rows, a sorted grid's above all, would grow from one
-    row to the next; an order chosen by the covariance's own
-    numbers would let their rounding choose between ties, and so between draws. A row whose
+    Rows are eliminated in the given order (see `pivot_order`); training rows come first in it,
+    so a factor of the training block stays as it is when test rows are appended. A row whose
     conditional variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates
     get equal rows, and nothing is NaN unless the covariance is.
     """
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
     index = jnp.arange(num_rows)
-    if first is None:
-        first = jnp.asarray(spread(num_first))
-    order = jnp.concatenate([first, jnp.asarray(num_first + spread(num_rows - num_first))])
 
     def eliminate(k: int, state: _Elimination) -> _Elimination:
         # A row is picked out by a product: batched gathers and scatters are slow on CPUs.
@@ -80,18 +74,34 @@ def nested_factor(
     return Factor(found.matrix, order)
 
 
-def farthest_first(x: Float[np.ndarray, "n *f"]) -> Int[np.ndarray, " n"]:
-    """Rows of x so that each is the farthest from those before it; ties go to the first."""
-    rows = x.reshape(len(x), -1)
-    distances, order = np.full(len(rows), np.inf), [0]
-    while len(order) < len(rows):
-        distances = np.minimum(distances, np.sum((rows - rows[order[-1]]) ** 2, axis=1))
-        distances[order] = -1.0
-        order.append(int(np.argmax(distances >= distances.max() * (1 - 1e-9))))
-    return np.asarray(order)
+def pivot_order(covariance: Float[np.ndarray, "n n"], num_first: int) -> Int[np.ndarray, " n"]:
+    """The order of elimination of a pivoted Cholesky factorisation, `num_first` rows first.
+
+    Each row is the one that those before it determine least, by its conditional variance
+    relative to its own; of rows alike within one per cent the first, so that rounding does
+    not choose. What is determined to rounding comes last, spread over its places.
+    """
+    num_rows = len(covariance)
+    variances = np.diagonal(covariance)
+    remaining = np.where(variances > 0, 1.0, 0.0)
+    scale = np.sqrt(np.where(variances > 0, variances, 1.0))
+    correlation = covariance / scale[:, None] / scale
+    columns, order = np.zeros((num_rows, 0)), np.zeros(0, int)
+    for start, stop in ((0, num_first), (num_first, num_rows)):
+        while np.max(remaining[start:stop], initial=0.0) > _DETERMINED:
+            largest = np.max(remaining[start:stop])
+            row = start + int(np.argmax(remaining[start:stop] >= (1 - _ALIKE) * largest))
+            column = correlation[:, row] - columns @ columns[row]
+            columns = np.column_stack([columns, column / np.sqrt(remaining[row])])
+            remaining = np.maximum(remaining - columns[:, -1] ** 2, 0.0)
+            remaining[row] = 0.0
+            order = np.append(order, row)
+        rest = start + spread(stop - start)
+        order = np.append(order, rest[~np.isin(rest, order)])
+    return order
 
 
-def spread(count: int) -> np.ndarray:
+def spread(count: int) -> Int[np.ndarray, " n"]:
     """0 … count − 1 so that every prefix is spread over the list.
 
     Both ends first (nothing is extrapolated), then the others by their reversed bits.
@@ -123,11 +133,6 @@ def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> F
         return jnp.matmul(factor, normals, precision="highest")
     rows = [sum(factor[i, j] * normals[j] for j in range(num_rows)) for i in range(num_rows)]
     return jnp.stack(rows)
-
-
-def nonzero_pivots(factor: Float[Array, "n n"]) -> Bool[Array, " n"]:
-    """Which rows of a `nested_cholesky` factor are independent of the rows before them."""
-    return jnp.diagonal(factor) > 0
 
 
 def orthonormal_rows(rows: Float[Array, "n p"], factor: Factor) -> Float[Array, "p n"]:

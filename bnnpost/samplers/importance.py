@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.draws.draws import completion_for
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
+from bnnpost.spaces.completions import Completion, jointly
 from bnnpost.spaces.space import Observation, Space, make_space
-from bnnpost.spaces.steps import Completion
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,11 @@ def observations(
     space: Space, key: Array, points: Float[np.ndarray, "m *f"], numbers: np.ndarray
 ) -> Iterator[Observation]:
     """What the proposals with these numbers contribute, in blocks, as numpy arrays."""
-    extra = (points, np.uint64(completion_for("joint", points).digest))
+    posterior = space.posterior
+    extra = (points, jointly(posterior.network, posterior.x, points))
     blocks = engine.evaluate(_observe, space, key, numbers, extra, len(points))
     return blocks  # type: ignore[return-value]
 
 
-def _observe(space: Space, key: Array, x_test: Array, digest: Array) -> Observation:
-    return space.observe(key, x_test, Completion(False, digest))
+def _observe(space: Space, key: Array, x_test: Array, completion: Completion) -> Observation:
+    return space.observe(key, x_test, completion)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.likelihoods import Gaussian
-from bnnpost.numerics.linalg import nested_factor
+from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -60,7 +60,8 @@ class Limit(eqx.Module):
         require_key(key)
         mean, covariance = self.conditional(x)
         normals = np.asarray(jax.random.normal(key, (num_samples, *mean.shape)))
-        factor = np.asarray(_square_root(jnp.asarray(covariance)))
+        order = pivot_order(covariance, len(covariance))
+        factor = np.asarray(_square_root(jnp.asarray(covariance), jnp.asarray(order)))
         return mean + np.einsum("ij,sjk->sik", factor, normals)
 
 
@@ -87,8 +88,8 @@ def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
 
 
 @jax.jit
-def _square_root(covariance: Array) -> Array:
-    return nested_factor(covariance, covariance.shape[0]).matrix
+def _square_root(covariance: Array, order: Array) -> Array:
+    return nested_factor(covariance, order).matrix
 
 
 @in_double_precision

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.layers import Layer, Linear, Parameters, Serial
@@ -17,7 +18,8 @@ from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import controls
-from bnnpost.spaces.steps import AS_FUNCTION, Completion, Conditioning, LinearStep
+from bnnpost.spaces.completions import AS_FUNCTION, Completion, elimination_order
+from bnnpost.spaces.steps import Conditioning, LinearStep
 
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, and everything that the network draws.
@@ -41,10 +43,12 @@ class Space(eqx.Module):
 
     form: "functions" draws each layer's outputs at the training rows, "weights" every
     weight (the paper's method); same law. collapse: the Gaussian readout is integrated
-    out. conditioned: False for draws from the prior, whose weights are all one.
+    out. conditioned: False for draws from the prior, whose weights are all one. order: of
+    elimination of the training points, part of what a draw is.
     """
 
     posterior: Posterior
+    order: Int[np.ndarray, " n"]
     form: str = eqx.field(static=True)
     collapse: bool = eqx.field(static=True)
     precision: str = eqx.field(static=True)
@@ -89,9 +93,8 @@ class Space(eqx.Module):
     def _step(self, key: Array, completion: Completion) -> LinearStep:
         network_key = jax.random.fold_in(key, _NETWORK)
         num_train = self.posterior.num_points
-        order = jnp.asarray(self.posterior.order)
         form = self.form == "weights"
-        return LinearStep(network_key, num_train, self.dtype, form, completion, order)
+        return LinearStep(network_key, num_train, self.dtype, form, completion, self.order)
 
     def _inputs(self, x_test: Array | None) -> Array:
         x = jnp.asarray(self.posterior.x, jnp.float64)
@@ -200,7 +203,8 @@ def make_space(
         raise ValueError(f"expected precision to be {known}, got {precision!r}")
     possible = isinstance(posterior.likelihood, Gaussian) or not conditioned
     possible = possible and split_readout(posterior.network)[1] is not None
-    return Space(posterior, form, collapse and possible, precision, conditioned)
+    order = elimination_order(posterior.network, posterior.x, posterior.num_points)
+    return Space(posterior, order, form, collapse and possible, precision, conditioned)
 
 
 def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:

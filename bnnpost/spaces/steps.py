@@ -11,15 +11,23 @@ import dataclasses
 import enum
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Linear
-from bnnpost.numerics.linalg import Factor, nested_factor, orthonormal_rows, square_times
+from bnnpost.numerics.linalg import (
+    Factor,
+    nested_factor,
+    orthonormal_rows,
+    spread,
+    square_times,
+)
 from bnnpost.numerics.random import fold_number, row_normals
+from bnnpost.spaces.completions import Completion
 
 # Weights that were not drawn are made in blocks of this many output units.
 _COLUMN_BLOCK = 64
@@ -34,22 +42,6 @@ class Domain(enum.IntEnum):
     NOISE = 3
 
 
-class Completion(NamedTuple):
-    """How a draw goes on to test inputs.
-
-    as_function: recover the weights from the training rows and apply them (one fixed
-        function), where otherwise test rows are drawn jointly with the training rows.
-    digest: a 64-bit number that stands for the list of test inputs; completions of
-        different lists share no normals. Not used as_function.
-    """
-
-    as_function: bool
-    digest: Array | int = 0
-
-
-AS_FUNCTION = Completion(as_function=True)
-
-
 Conditioning = Callable[[Array, Float[Array, "n q"], Float[Array, "q k"]], Float[Array, "q k"]]
 
 
@@ -59,7 +51,8 @@ class LinearStep:
 
     key: this draw's; num_train: how many of the points are training points, which come
     first; dtype: of features and normals (factors are always double); weights: always
-    matrix form; parameters, grams: collect each layer's, if given a list to do so.
+    matrix form; order: of elimination of the training points; parameters, grams: collect
+    each layer's, if given a list to do so.
     """
 
     key: Array
@@ -67,7 +60,7 @@ class LinearStep:
     dtype: Any
     weights: bool
     completion: Completion
-    order: Int[Array, " n"]
+    order: Int[np.ndarray | Array, " n"]
     parameters: list[Float[Array, "p width"]] | None = None
     grams: list[Float[Array, "r r"]] | None = None
     count: int = 0
@@ -138,20 +131,16 @@ class _LayerDraw:
         num_train = self.train.shape[0]
         if self.matrix_form:
             return self._augmented(self.train)
+        order = _order_of_rows(self.step.order, self.train)
         if not self.jointly or self.test.shape[0] == 0:
-            return self._keep(
-                nested_factor(
-                    self.layer.gram(self.train.astype(jnp.float64)), num_train, self._order()
-                )
-            )
+            gram = self.layer.gram(self.train.astype(jnp.float64))
+            return self._keep(nested_factor(gram, order))
         rows = jnp.concatenate([self.train, self.test]).astype(jnp.float64)
-        joint = nested_factor(self.layer.gram(rows), num_train, self._order())
+        test_order = _order_of_rows(self.step.completion.order, self.test)
+        order = jnp.concatenate([order, num_train + test_order])
+        joint = nested_factor(self.layer.gram(rows), order)
         self.test_factor = joint.matrix[num_train:]
-        return self._keep(Factor(joint.matrix[:num_train, :num_train], joint.order[:num_train]))
-
-    def _order(self) -> Int[Array, " n"] | None:
-        """The order of the points where rows are points; of their places where not."""
-        return self.step.order if len(self.step.order) == self.train.shape[0] else None
+        return self._keep(Factor(joint.matrix[:num_train, :num_train], order[:num_train]))
 
     def _keep(self, factor: Factor) -> Float[Array, "n n"]:
         self.row_factor = factor
@@ -216,3 +205,11 @@ class _LayerDraw:
         known = basis @ self.normals.astype(jnp.float64)
         fresh = self._complement_blocks(lambda block: block.astype(jnp.float64))
         return known + fresh - basis @ (basis.T @ fresh)
+
+
+def _order_of_rows(
+    order: Int[np.ndarray | Array, " p"], rows: Float[Array, "r f"]
+) -> Int[Array, " r"]:
+    """The order of the points where rows are points; where not, spread over their places."""
+    num_rows = rows.shape[0]
+    return jnp.asarray(order if len(order) == num_rows else spread(num_rows))

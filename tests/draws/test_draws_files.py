@@ -169,7 +169,8 @@ def test_a_failed_save_leaves_the_old_file_and_no_half_one(draws, path, monkeypa
 
 def test_a_file_holds_plain_numbers_and_json(path):
     with xr.open_dataset(path, engine="h5netcdf") as dataset:
-        assert set(dataset.variables) == {"proposal_number", "log_weight", "x", "y", "key_data"}
+        expected = {"proposal_number", "log_weight", "x", "y", "key_data", "elimination_order"}
+        assert set(dataset.variables) == expected
         assert {variable.dtype.kind for variable in dataset.variables.values()} <= {"f", "u", "i"}
         for name in ("network", "likelihood", "space", "info"):
             json.loads(dataset.attrs[name])

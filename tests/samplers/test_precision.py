@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import bnnpost
+from bnnpost.spaces.completions import AS_FUNCTION, Completion
 from bnnpost.spaces.space import make_space
-from bnnpost.spaces.steps import AS_FUNCTION, Completion
 from tests.samplers import cases
 from tests.samplers.cases import Case
 
+JOINTLY = Completion(False, np.uint64(5), np.arange(len(cases.X_TEST)))
 DTYPES = {"single": "float32", "double": "float64"}
 
 
@@ -51,7 +52,7 @@ def products(jaxpr):
                 yield from products(inner)
 
 
-@pytest.mark.parametrize("completion", [AS_FUNCTION, Completion(False, 5)])
+@pytest.mark.parametrize("completion", [AS_FUNCTION, JOINTLY])
 @pytest.mark.parametrize("num_rows", [3, 8])
 @pytest.mark.parametrize(("space", "width"), [("functions", 16), ("functions", 2), ("weights", 8)])
 def test_every_single_precision_product_asks_for_the_highest(space, width, num_rows, completion):

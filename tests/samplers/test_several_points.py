@@ -114,9 +114,10 @@ def statistics(one, other):
 
 
 def test_two_sample_statistics_tell_halved_noise():
-    case, collapse = PREDICTED[1]
-    halved = bnnpost.rejection.sample(
-        cases.key(5), cases.with_noise(case.posterior(), np.sqrt(0.5)), num_samples=NUM_DRAWS
+    right = PREDICTED[1][0].posterior()
+    one, other = (
+        bnnpost.rejection.sample(cases.key(seed), posterior, num_samples=4 * NUM_DRAWS)
+        for seed, posterior in enumerate([right, cases.with_noise(right, np.sqrt(0.5))], 5)
     )
-    pairs = statistics(predicted(case, collapse, "functions"), halved.predict(POINTS))
+    pairs = statistics(one.predict(POINTS), other.predict(POINTS))
     assert max(checks.same_law_z(*pair) for pair in pairs) > checks.LIMIT

@@ -110,16 +110,12 @@ def test_grid_has_draws(grid_draws):
     assert len(grid_draws) == 40
 
 
-# Kernels of a fine grid are singular to rounding; measured: 3e-5 of the outputs' size.
-GRID_ROUNDING = 1e-4
-
-
 def test_parameters_on_a_grid(grid_draws):
     trained, between = grid_draws.training_outputs(), np.array([[0.09]])
     for i in range(len(grid_draws)):
         parameters = grid_draws.parameters(i)
         _, outputs = cases.forward(parameters, GRID_CASE, np.concatenate([GRID, between]))
-        np.testing.assert_allclose(outputs[:-1], trained[i], rtol=0, atol=GRID_ROUNDING)
+        np.testing.assert_allclose(outputs[:-1], trained[i], rtol=0, atol=ROUNDING)
         values = grid_draws.function(i)(between)
-        np.testing.assert_allclose(values, outputs[-1:], rtol=0, atol=GRID_ROUNDING)
+        np.testing.assert_allclose(values, outputs[-1:], rtol=0, atol=ROUNDING)
         assert max(np.abs(layer.weights).max() for layer in parameters) < 7

@@ -1,8 +1,12 @@
 """Sorted one-dimensional grids: neighbours first, so that elimination extrapolates."""
 
+import jax
 import numpy as np
+import pytest
 
 import bnnpost
+from bnnpost.numerics.linalg import nested_factor
+from bnnpost.spaces.completions import elimination_order
 from tests.samplers import cases, checks
 from tests.samplers.cases import Case
 
@@ -11,6 +15,40 @@ def grid_posterior(num_points, width, depth):
     x = np.linspace(-2, 2, num_points)[:, None]
     case = Case(width=width, depth=depth, noise_std=0.3).posterior()
     return bnnpost.Posterior(case.network, case.likelihood, x, 0.3 * np.sin(x[:, 0]))
+
+
+def drawn_kernel(network, x, seed):
+    """K̂ of the readout for one draw of the weights, which are drawn in single precision."""
+    with jax.enable_x64(True):
+        parameters = network.init(jax.random.key(seed), 1)
+        hidden = bnnpost.Serial(network.layers[:-1]).apply(parameters[:-1], np.float32(x))
+        return np.asarray(network.layers[-1].gram(np.float64(hidden)))
+
+
+def factor_error(covariance, order):
+    with jax.enable_x64(True):
+        factor = np.asarray(jax.jit(nested_factor)(covariance, np.asarray(order)).matrix)
+    return np.abs(factor @ factor.T - covariance).max() / covariance.max()
+
+
+GRIDS = {"sorted": np.linspace(-2, 2, 50), "beyond zero": np.linspace(0, 5, 60)}
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(("activation", "depth"), [("erf", 2), ("sin", 1), ("relu", 1)])
+def test_factors_of_drawn_kernels_give_them_back(activation, depth, grid):
+    x = GRIDS[grid][:, None]
+    network = bnnpost.mlp(width=64, depth=depth, activation=activation)
+    order = elimination_order(network, x, len(x))
+    errors = [factor_error(drawn_kernel(network, x, seed), order) for seed in range(10)]
+    assert max(errors) < 1e-11
+
+
+def test_elimination_from_neighbour_to_neighbour_would_be_told():
+    x = GRIDS["sorted"][:, None]
+    network = bnnpost.mlp(width=64, depth=1)
+    errors = [factor_error(drawn_kernel(network, x, seed), range(len(x))) for seed in range(10)]
+    assert max(errors) > 1e-4
 
 
 def test_parameters_on_a_sorted_grid_reproduce_the_training_outputs():
