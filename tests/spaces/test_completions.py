@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import bnnpost
+from bnnpost.networks import Map
+from bnnpost.spaces.completions import elimination_order
 from tests.samplers import cases, checks, oracles
 from tests.samplers.cases import ACTIVATIONS, X_TEST, Case, X
 
@@ -79,3 +81,29 @@ def test_test_values_drawn_apart_from_the_training_values_would_be_told(prior_va
     trained, tested = prior_values["joint"].T
     apart = np.stack([trained, np.roll(tested, 1)], axis=1)
     assert checks.worst(*surprises(apart, prior_values["numpy"])) > checks.LIMIT
+
+
+class Tripled(Map):
+    """A user's map without a kernel."""
+
+    def __call__(self, x):
+        return 3 * x
+
+    def covariance(self, k):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("layer", [Tripled(), bnnpost.Activation("exp", a=40.0)])
+def test_networks_without_a_finite_limit_have_an_order_all_the_same(layer):
+    network = bnnpost.Serial([bnnpost.Dense(8), layer, bnnpost.Dense(1)])
+    order = elimination_order(network, np.concatenate([X, X_TEST]), len(X))
+    assert sorted(order[: len(X)]) == list(range(len(X)))
+    assert sorted(order) == list(range(len(X) + len(X_TEST)))
+
+
+def test_a_network_without_a_kernel_is_sampled():
+    network = bnnpost.Serial([bnnpost.Dense(8), Tripled(), bnnpost.Dense(1)])
+    likelihood = bnnpost.likelihoods.Gaussian(noise_std=1.0)
+    posterior = bnnpost.Posterior(network, likelihood, X, np.zeros(len(X)))
+    draws = bnnpost.rejection.sample(cases.key(0), posterior, num_samples=20)
+    assert np.all(np.isfinite(draws.predict(X_TEST)))

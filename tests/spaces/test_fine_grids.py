@@ -51,10 +51,11 @@ def test_elimination_from_neighbour_to_neighbour_would_be_told():
     assert max(errors) > 1e-4
 
 
-def test_parameters_on_a_sorted_grid_reproduce_the_training_outputs():
-    posterior = grid_posterior(25, 64, 1)
-    draws = bnnpost.prior.sample(cases.key(0), posterior, num_samples=40)
-    trained, case = draws.training_outputs(), Case(width=64)
+@pytest.mark.parametrize(("num_points", "width", "depth"), [(25, 64, 1), (100, 128, 2)])
+def test_parameters_on_a_sorted_grid_reproduce_the_training_outputs(num_points, width, depth):
+    posterior = grid_posterior(num_points, width, depth)
+    draws = bnnpost.prior.sample(cases.key(0), posterior, num_samples=20)
+    trained, case = draws.training_outputs(), Case(width, depth)
     for i in range(len(draws)):
         _, outputs = cases.forward(draws.parameters(i), case, posterior.x)
         np.testing.assert_allclose(outputs, trained[i], rtol=0, atol=2e-5)
