@@ -16,7 +16,7 @@ import numpy as np
 import bnnpost
 from bnnpost.datasets import diabetes_problem
 from bnnpost.numerics.random import row_normals
-from bnnpost.samplers.rejection import trial
+from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
 from bnnpost.spaces.space import Space, linear_layers
 

@@ -1,5 +1,7 @@
 """The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x)."""
 
+import importlib
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,11 +15,18 @@ from bnnpost.draws.info import DrawsInfo
 if TYPE_CHECKING:
     import xarray as xr
 
+# Five in the tail that is fitted.
+_FEWEST_FOR_A_TAIL = 25
+
 Variable = tuple[tuple[str, ...], np.ndarray]
 
 
 class DrawsLeftOut(UserWarning):
     """Some draws are not in the ArviZ view, because four equal chains cannot hold them."""
+
+
+_EQUAL = "all draws are equally weighted"
+_RESAMPLED = "importance weights, which ArviZ ignores, were made equal by repeating draws"
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,31 @@ def to_arviz(contents: Contents) -> "xr.DataTree":
     tree.attrs = {
         **contents.info.as_attributes(),
         "inference_library": "bnnpost",
+        "weights": _EQUAL if contents.info.kind != "resampled" else _RESAMPLED,
         "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
         "num_left_out": left_out,
     }
     for child in tree.children.values():
         child.attrs = tree.attrs
     return _for_installed_arviz(tree)
+
+
+def pareto_k(log_weights: Float[np.ndarray, " p"]) -> float:
+    """Shape of the generalised Pareto tail of importance weights (Vehtari et al. 2024).
+
+    NaN for fewer than 25 weights that are positive.
+    """
+    logs = log_weights[np.isfinite(log_weights)]
+    if len(logs) < _FEWEST_FOR_A_TAIL:
+        return math.nan
+    import arviz as az
+
+    with np.errstate(over="ignore"):
+        if hasattr(az, "psislw"):
+            return float(az.psislw(logs.copy())[1])
+        # ArviZ 1.x takes log likelihoods here: the negatives of log weights.
+        stats: Any = importlib.import_module("arviz_stats.base").array_stats
+        return float(stats.psislw(-logs)[1])
 
 
 def _warn_of_left_out(count: int) -> None:

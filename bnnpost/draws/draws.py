@@ -1,5 +1,6 @@
 """Draws of functions: proposal numbers from which everything else is made again on demand."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws import arviz_view, netcdf
 from bnnpost.draws.info import DrawsInfo
-from bnnpost.networks.layers import Parameters
+from bnnpost.networks.layers import Parameters, positive_integer
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PREDICTIVE_KEYS_AT_ONCE = 4096
+# Folded into the key of a capped run where its view must be resampled.
+_RESAMPLE = 0x72657361
 
 
 class Mixture(NamedTuple):
@@ -170,8 +173,11 @@ class Draws:
         have no chains: the quarters are there so that ArviZ's summaries work, and an R-hat
         near 1 is no proof of independence. Where the number of draws is no multiple of four,
         the last one to three are left out, with a DrawsLeftOut warning and the attribute
-        num_left_out. Fewer than four draws make one chain.
+        num_left_out. Fewer than four draws make one chain. ArviZ ignores importance weights:
+        draws of a capped run are resampled, and the attribute `weights` says so.
         """
+        if self.info.kind == "capped":
+            return self.resample(jax.random.fold_in(self.key, _RESAMPLE)).to_arviz(x_test)
         points = None if x_test is None else self.posterior.checked_test_points(x_test)
         view = arviz_view.Contents(
             info=self.info,
@@ -184,6 +190,25 @@ class Draws:
             f=None if points is None else self.predict(points),
         )
         return arviz_view.to_arviz(view)
+
+    def resample(self, key: Array, num_samples: int | None = None) -> "Draws":
+        """Draws made equally weighted: each is repeated about as often as its weight says.
+
+        Systematic resampling to `num_samples` (default: as many as there are). Repeated
+        draws are the same network, so these are not independent; `info.kind` is
+        "resampled", and the effective sample size stays that of the weights. Raises
+        ValueError if there are no draws.
+        """
+        require_key(key)
+        size = positive_integer("num_samples", len(self) if num_samples is None else num_samples)
+        if not len(self):
+            raise ValueError("there are no draws to resample")
+        weights = np.exp(self.log_weights - np.max(self.log_weights))
+        edges = np.cumsum(weights) / weights.sum()
+        places = (np.arange(size) + float(jax.random.uniform(key))) / size
+        chosen = np.minimum(np.searchsorted(edges, places, side="right"), len(self) - 1)
+        info = dataclasses.replace(self.info, kind="resampled", num_samples=size)
+        return Draws(self.space, self.key, self.proposal_numbers[chosen], np.zeros(size), info)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to make these draws again to one netCDF file.

@@ -3,20 +3,16 @@
 import math
 from dataclasses import dataclass
 
-import jax
-import numpy as np
 from jaxtyping import Array
 
 from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import rejection
+from bnnpost.samplers.pilot import NUM_PILOT, log_weights
 from bnnpost.spaces import limit
 from bnnpost.spaces.space import SPACES, Space, make_space
 
-NUM_PILOT = 4096
-_PILOT = 0x70696C74
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0
 
@@ -82,7 +78,7 @@ def forecast(key: Array, posterior: Posterior, *, num_pilot: int = NUM_PILOT) ->
     """
     require_key(key)
     spaces = _candidates(posterior)
-    pilot = _pilot(key, spaces[0], num_pilot)
+    pilot = WeightSum().add(log_weights(key, spaces[0], num_pilot))
     limit_evidence = math.nan
     if isinstance(posterior.likelihood, Gaussian):
         limit_evidence = limit(posterior).log_evidence
@@ -109,13 +105,3 @@ def _candidates(posterior: Posterior) -> list[Space]:
         for i, s in enumerate(found)
         if (s.form, s.bound) not in {(t.form, t.bound) for t in found[:i]}
     ]
-
-
-def _pilot(key: Array, space: Space, num_pilot: int) -> WeightSum:
-    """Weights of `num_pilot` proposals, in the blocks that a run would use."""
-    # Folded so that a run with the same key shares none of its numbers.
-    pilot_key = jax.random.fold_in(key, _PILOT)
-    total = WeightSum()
-    for _, result in rejection.trials(space, pilot_key, num_pilot):
-        total = total.add(np.asarray(result.log_weight))
-    return total

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.rejection import Trial, trial
+from bnnpost.samplers.trials import Trial, trial
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import make_space
 from tests.samplers import cases

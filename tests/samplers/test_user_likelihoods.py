@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 
 import bnnpost
-from bnnpost.samplers.rejection import BoundExceeded, trial
+from bnnpost.samplers.trials import BoundExceeded, trial
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import make_space
 from tests.samplers import cases, checks

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import bnnpost
-from bnnpost.samplers.rejection import trial
+from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
 
 WIDTH = 777

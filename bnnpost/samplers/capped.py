@@ -1,0 +1,83 @@
+"""Capped rejection (rejection control; Liu, Chen and Wong 1998): the cap, and what it leaves.
+
+With a cap c a proposal of weight ℓ is accepted with probability min(1, ℓ/c) and an accepted
+draw weighs max(ℓ, c)/c. The weighted draws target the exact posterior whatever the cap;
+draws are equally weighted but for those above it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.draws.arviz_view import pareto_k
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.samplers.trials import Tally
+
+# A cap chosen from a pilot leaves this part of the posterior's mass to unequal weights.
+EXCESS_MASS = 0.01
+# Weights of a heavier tail have no variance that could be estimated (Vehtari et al. 2024).
+LARGEST_PARETO_K = 0.7
+# One-sided 95 % points: of a normal, and of the number of events when none was seen.
+_NORMAL_95, _NONE_SEEN_95 = 1.645, 3.0
+
+
+def choose_cap(log_weights: Float[np.ndarray, " p"]) -> float:
+    """The smallest log cap, in nats, that leaves the excess mass E(ℓ − c)⁺/Eℓ at EXCESS_MASS.
+
+    Raises ValueError if no weight is positive.
+    """
+    logs = np.sort(np.where(np.isnan(log_weights), -np.inf, log_weights))
+    if logs[-1] == -np.inf:
+        raise ValueError(
+            "no proposal of the pilot has a positive weight: the prior and the targets are at "
+            "odds, or the likelihood gives no number; bnnpost.forecast says more"
+        )
+    weights = np.exp(logs - logs[-1])
+    # Excess over each weight as the cap: the sum above it, less the cap for each of them.
+    above = np.cumsum(weights[::-1])[::-1]
+    excess = above - weights * np.arange(len(weights), 0, -1)
+    first = int(np.argmax(excess <= EXCESS_MASS * above[0]))
+    return float(logs[first])
+
+
+@dataclass(frozen=True)
+class Excess:
+    """How unequal the weights of a capped run are.
+
+    num_excess: proposals above the cap. excess_mass: the part of the posterior's mass that
+    lies above it. pareto_k: of all proposals' weights. tv_unweighted: total variation between
+    the posterior and the law of the draws when their weights are ignored;
+    tv_unweighted_upper: an approximate 95 % upper confidence bound of it. Both are None where
+    pareto_k is above 0.7: the tail is then too heavy for either to mean anything. pareto_k
+    is None for a handful of proposals.
+    """
+
+    num_excess: int
+    excess_mass: float
+    pareto_k: float | None
+    tv_unweighted: float | None
+    tv_unweighted_upper: float | None
+
+
+def excess(tally: Tally) -> Excess:
+    """What a finished run says of the weights above its cap."""
+    log_weights = np.concatenate([np.zeros(0), *tally.log_weights])
+    # In units of the cap; every proposal above it was accepted.
+    above = np.exp(log_weights[log_weights > 0])
+    total = tally.num_proposals * math.exp(tally.weights.log_mean().value - tally.log_level)
+    clipped = tally.num_proposals * tally.acceptance_rate()
+    k = pareto_k(np.concatenate([np.zeros(0), *tally.first_log_weights]))
+    mass = float(np.sum(above - 1) / total) if total > 0 else 0.0
+    if not (k <= LARGEST_PARETO_K and total > 0):
+        return Excess(len(above), mass, None if math.isnan(k) else k, None, None)
+    terms = np.maximum(above / total - 1 / clipped, 0.0)
+    tv = float(np.sum(terms))
+    return Excess(len(above), mass, k, tv, min(1.0, tv + _margin(terms, tally.weights)))
+
+
+def _margin(terms: Float[np.ndarray, " e"], weights: WeightSum) -> float:
+    """How much larger the distance may be: by the spread of the terms, or of those not seen."""
+    spread = _NORMAL_95 * float(np.sqrt(np.sum(terms**2)))
+    return max(spread, _NONE_SEEN_95 / weights.effective_sample_size())

@@ -1,0 +1,19 @@
+"""A short pilot: log weights of a few thousand proposals that no run ever uses."""
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.samplers import trials
+from bnnpost.spaces.space import Space
+
+NUM_PILOT = 4096
+# Folded into a run's key, so that a pilot shares no random number with the run.
+_PILOT = 0x70696C74
+
+
+def log_weights(key: Array, space: Space, num_pilot: int) -> Float[np.ndarray, " p"]:
+    """Log weights of `num_pilot` proposals, in the blocks that a run would use; NaN as they are."""
+    pilot_key = jax.random.fold_in(key, _PILOT)
+    blocks = trials.blocks(space, pilot_key, num_pilot)
+    return np.concatenate([np.asarray(result.log_weight) for _, result in blocks])
