@@ -14,7 +14,7 @@ from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.importance import collapsed_space, observations
+from bnnpost.samplers.importance import observations, weighted_space
 from bnnpost.spaces import controls, limit
 from bnnpost.spaces.space import Observation, Space
 
@@ -55,7 +55,7 @@ def compare(
     if num_proposals < 10 * NUM_BLOCKS:
         raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
     points = posterior.checked_test_points(x_test)
-    chosen = collapsed_space(posterior, space, precision)
+    chosen = weighted_space(posterior, space, precision)
     limiting = limit(posterior)
     weights = _Tally()
     blocks = weights.watch(_blocks(chosen, key, points, num_proposals))

@@ -155,7 +155,8 @@ def _functionals(proposal: Observation, centre: Array, std: Array) -> Float[Arra
     """1, f, f fᵀ and the CDF on the grid, given one proposal's hidden layers."""
     mean, covariance = proposal.predictive.mean, proposal.predictive.covariance
     second = covariance + jnp.einsum("ik,jk->kij", mean, mean)
-    own_std = jnp.sqrt(jnp.maximum(jnp.diagonal(covariance), jnp.finfo(covariance.dtype).tiny))
+    own_var = jnp.diagonal(covariance, axis1=1, axis2=2).T
+    own_std = jnp.sqrt(jnp.maximum(own_var, jnp.finfo(covariance.dtype).tiny))
     edges = centre[:, :, None] + std[:, None, None] * GRID
-    cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, None, None])
+    cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, :, None])
     return jnp.concatenate([jnp.ones(1), mean.ravel(), second.ravel(), cdf.ravel()])

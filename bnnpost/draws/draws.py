@@ -33,12 +33,13 @@ _RESAMPLE = 0x72657361
 class Mixture(NamedTuple):
     """Function values at test inputs as a mixture of Gaussians, one component a draw.
 
-    means [sample, point, output]; variances [sample, point], the same for every output;
-    log_weights [sample], zeros where draws are exact.
+    means [sample, point, output]; variances [sample, point], the same for every output, or
+    [sample, point, output] where outputs have noise of their own; log_weights [sample], zeros
+    where draws are exact.
     """
 
     means: Float[np.ndarray, "s m k"]
-    variances: Float[np.ndarray, "s m"]
+    variances: Float[np.ndarray, "s m *k"]
     log_weights: Float[np.ndarray, " s"]
 
 
@@ -113,7 +114,8 @@ class Draws:
     def mixture(self, x_test: object) -> Mixture:
         """The exact law of f at x_test given each draw's hidden layers: a Gaussian a draw.
 
-        Raises ValueError where the readout was not collapsed.
+        Given its outputs at the training inputs, besides, where the likelihood is not
+        Gaussian. Raises ValueError where the readout was not collapsed.
         """
         if not self.space.collapse:
             raise ValueError(
@@ -123,8 +125,12 @@ class Draws:
         points = self.posterior.checked_test_points(x_test)
         blocks = list(self._evaluate(_mixture, points, self._jointly(points)))
         means = [np.zeros((0, len(points), self.posterior.num_outputs)), *(b[0] for b in blocks)]  # type: ignore[index]
-        variances = [np.zeros((0, len(points))), *(b[1] for b in blocks)]  # type: ignore[index]
-        return Mixture(np.concatenate(means), np.concatenate(variances), self.log_weights)
+        if not blocks:
+            return Mixture(means[0], np.zeros((0, len(points))), self.log_weights)
+        variances = np.concatenate([b[1] for b in blocks])  # type: ignore[index]
+        shared = variances.shape[1] == 1
+        variances = variances[:, 0] if shared else np.moveaxis(variances, 1, 2)
+        return Mixture(np.concatenate(means), variances, self.log_weights)
 
     @in_double_precision
     def parameters(self, i: int) -> Parameters:
@@ -252,7 +258,7 @@ def _mixture(
     space: Space, key: Array, x_test: Array, completion: Completion
 ) -> tuple[Array, Array]:
     result: gp.Conditional = space.mixture(key, x_test, completion)
-    return result.mean, jnp.diagonal(result.covariance)
+    return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
 
 
 @jax.jit

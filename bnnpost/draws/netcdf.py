@@ -17,13 +17,12 @@ from bnnpost.likelihoods import Gaussian, Likelihood
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.space import Space
+from bnnpost.spaces.space import Space, make_space
 
 if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = "bnnpost draws 1"
-_SPACE_FIELDS = ("form", "collapse", "precision", "conditioned")
 
 
 class Contents(NamedTuple):
@@ -47,6 +46,7 @@ def write(path: Path, contents: Contents) -> None:
         "x": (tuple(f"x_dim_{i}" for i in range(posterior.x.ndim)), posterior.x),
         "y": (("y_dim_0", "output"), posterior.targets),
         "elimination_order": (("point",), space.order),
+        **_guide_variables(space),
         "key_data": (("key_word",), np.asarray(jax.random.key_data(contents.key)).ravel()),
     }
     attributes = {
@@ -54,7 +54,7 @@ def write(path: Path, contents: Contents) -> None:
         "key_implementation": str(jax.random.key_impl(contents.key)),
         "network": json.dumps(_network_record(posterior.network)),
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
-        "space": json.dumps({name: getattr(space, name) for name in _SPACE_FIELDS}),
+        "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
     }
     dataset = xr.Dataset(variables, attrs=attributes)
@@ -89,6 +89,35 @@ def _network_record(network: Layer) -> object:
         return {"not_written": str(error)}
 
 
+def _space_record(space: Space) -> dict[str, object]:
+    """What `make_space` was asked for."""
+    return {
+        "space": space.form,
+        "collapse": space.collapse,
+        "precision": space.precision,
+        "conditioned": space.conditioned,
+        "strict": space.log_limit is not None,
+    }
+
+
+def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """The numbers of a guide, which are part of what a draw is."""
+    variables = {}
+    for i, leaf in enumerate(jax.tree.leaves(space.guide)):
+        array = np.asarray(leaf, np.float64)
+        variables[f"guide_{i}"] = (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
+    return variables
+
+
+def _space(posterior: Posterior, dataset: "xr.Dataset") -> Space:
+    """The space of a file: made anew, with the file's own order and guide put in."""
+    made = make_space(posterior, **json.loads(dataset.attrs["space"]))
+    leaves, structure = jax.tree.flatten(made.guide)
+    saved = [dataset[f"guide_{i}"].values for i in range(len(leaves))]
+    guide = jax.tree.unflatten(structure, saved)
+    return dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
+
+
 def _likelihood_record(likelihood: Likelihood) -> object:
     if type(likelihood) is Gaussian:
         return {"type": "Gaussian", "noise_std": float(likelihood.noise_std)}
@@ -106,7 +135,7 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
         _check_same(path, posterior, dataset)
     words = jnp.asarray(dataset["key_data"].values, jnp.uint32)
     return Contents(
-        Space(posterior, dataset["elimination_order"].values, **json.loads(dataset.attrs["space"])),
+        _space(posterior, dataset),
         jax.random.wrap_key_data(words, impl=dataset.attrs["key_implementation"]),
         dataset["proposal_number"].values,
         dataset["log_weight"].values,

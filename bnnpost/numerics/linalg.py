@@ -135,6 +135,20 @@ def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> F
     return jnp.stack(rows)
 
 
+def solve_lower(factor: Factor, values: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    """g with C g = values, for values in the span of C; 0 at the rows that others determine."""
+
+    def eliminate(k: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        residual, found = state
+        j = factor.order[k]
+        pivot = factor.matrix[j, j]
+        row = jnp.where(pivot > 0, residual[j] / jnp.where(pivot > 0, pivot, 1.0), 0.0)
+        return residual - factor.matrix[:, j][:, None] * row, found.at[j].set(row)
+
+    state = (values, jnp.zeros_like(values))
+    return jax.lax.fori_loop(0, values.shape[0], eliminate, state)[1]
+
+
 def orthonormal_rows(rows: Float[Array, "n p"], factor: Factor) -> Float[Array, "p n"]:
     """Q with orthonormal columns such that rows = C Qᵀ, for the factor C of rows rowsᵀ.
 

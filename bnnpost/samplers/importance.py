@@ -20,14 +20,15 @@ class Estimate:
     """Proposals with their weights, and the Gaussian each predicts at the test inputs.
 
     log_weights [proposal], in nats; means [proposal, point, output]; covariances [proposal,
-    point, point], the same for every output; controls [proposal, q]: control variates whose
-    mean under the prior is exactly zero. The predictive is the mixture of these Gaussians
-    with weights ∝ exp(log_weights).
+    point, point], the same for every output, or [proposal, output, point, point] where outputs
+    have noise of their own; controls [proposal, q]: control variates whose mean under the
+    prior is exactly zero. The predictive is the mixture of
+    these Gaussians with weights ∝ exp(log_weights).
     """
 
     log_weights: Float[np.ndarray, " p"]
     means: Float[np.ndarray, "p m k"]
-    covariances: Float[np.ndarray, "p m m"]
+    covariances: Float[np.ndarray, "p *k m m"]
     controls: Float[np.ndarray, "p q"]
 
     @property
@@ -78,29 +79,32 @@ def estimate(
 ) -> Estimate:
     """Prior draws with their weights and what each predicts at x_test; nothing is rejected.
 
-    The same proposals that `rejection.sample` with this key would try, in order.
-    Raises ValueError where the readout cannot be collapsed (see `rejection.sample`).
+    The same proposals that `rejection.sample` with this key and bound="capped" would try.
+    Gaussian noise, given its variances, is integrated out with the readout; under other
+    likelihoods outputs are drawn, led by the targets where the likelihood has `log_terms`.
+    Raises ValueError for a network that does not end in a linear readout.
     """
     require_key(key)
     positive_integer("num_proposals", num_proposals)
-    chosen = collapsed_space(posterior, space, precision)
+    chosen = weighted_space(posterior, space, precision)
     points = posterior.checked_test_points(x_test)
     blocks = list(observations(chosen, key, points, np.arange(num_proposals, dtype=np.uint64)))
+    covariances = np.concatenate([block.predictive.covariance for block in blocks])
     return Estimate(
         np.concatenate([block.log_weight for block in blocks]),
         np.concatenate([block.predictive.mean for block in blocks]),
-        np.concatenate([block.predictive.covariance for block in blocks]),
+        covariances[:, 0] if covariances.shape[1] == 1 else covariances,
         np.concatenate([block.controls for block in blocks]),
     )
 
 
-def collapsed_space(posterior: Posterior, space: str, precision: str) -> Space:
-    """The space with its readout integrated out; raises ValueError where that cannot be."""
-    chosen = make_space(posterior, space=space, precision=precision)
-    if not chosen.collapse:
+def weighted_space(posterior: Posterior, space: str, precision: str) -> Space:
+    """The space for weights without a bound; raises ValueError without a linear readout."""
+    chosen = make_space(posterior, space=space, precision=precision, strict=False)
+    if chosen.layers[1] is None:
         raise ValueError(
-            "estimates over all proposals need a collapsed readout: a Gaussian likelihood and a "
-            "network that ends in a Dense layer; use rejection.sample(…) and predict() instead"
+            "estimates over all proposals need a network that ends in a Dense layer; use "
+            "rejection.sample(…) and predict() instead"
         )
     return chosen
 

@@ -65,7 +65,9 @@ def sample(
         positive_integer("max_proposals", max_proposals)
     _check_bound(bound, cap)
     start = time.perf_counter()
-    chosen = make_space(posterior, space=space, collapse=collapse, precision=precision)
+    chosen = make_space(
+        posterior, space=space, collapse=collapse, precision=precision, strict=bound == "strict"
+    )
     level = _log_level(key, chosen, bound, cap)
     tally = Tally(level, strict=bound == "strict", allow_nan=allow_nan)
     blocks = trials.blocks(chosen, key, max_proposals)

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.kernels import self_kernel
-from bnnpost.networks.build import mlp
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
@@ -47,29 +46,25 @@ def jointly(
     digest = hashlib.blake2b(digest_size=8)
     digest.update(repr(points.shape).encode())
     digest.update(np.ascontiguousarray(points).tobytes())
-    order = elimination_order(network, np.concatenate([x, points]), len(x))[len(x) :] - len(x)
+    kernel = limit_kernel(network, np.concatenate([x, points]))
+    order = elimination_order(kernel, len(x))[len(x) :] - len(x)
     return Completion(False, np.uint64(int.from_bytes(digest.digest(), "little")), order)
 
 
-def elimination_order(
-    network: Layer, x: Float[np.ndarray, "n *f"], num_first: int
-) -> Int[np.ndarray, " n"]:
+def elimination_order(kernel: Float[np.ndarray, "n n"], num_first: int) -> Int[np.ndarray, " n"]:
     """Points in the order of their elimination, the first `num_first` of them first.
 
-    From the kernel of the network's limit; where that is not finite, or not to be had, from
-    that of a smooth network.
+    kernel: the limit's; where it is not finite points are spread over their places.
     """
-    rows = x.reshape(len(x), -1)
-    try:
-        kernel = _kernel(network, rows)
-    except NotImplementedError:
-        kernel = np.full((len(x), len(x)), np.nan)
-    if not np.all(np.isfinite(kernel)):
-        size = np.sqrt(np.mean(rows**2))
-        kernel = _kernel(mlp(width=1), rows / (size if size > 0 else 1.0))
-    return pivot_order(kernel, num_first)
+    if np.all(np.isfinite(kernel)):
+        return pivot_order(kernel, num_first)
+    return pivot_order(np.zeros_like(kernel), num_first)
 
 
 @in_double_precision
-def _kernel(network: Layer, rows: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "n n"]:
-    return np.asarray(self_kernel(network, jnp.asarray(rows)))
+def limit_kernel(network: Layer, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarray, "n n"]:
+    """The kernel of the network's limit; NaN throughout where there is none to be had."""
+    try:
+        return np.asarray(self_kernel(network, jnp.asarray(x.reshape(len(x), -1))))
+    except NotImplementedError:
+        return np.full((len(x), len(x)), np.nan)

@@ -12,18 +12,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.likelihoods import Gaussian
+from bnnpost.likelihoods import Gaussian, RandomNoise
 from bnnpost.networks.layers import Layer, Linear, Parameters, Serial
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
-from bnnpost.spaces import controls
-from bnnpost.spaces.completions import AS_FUNCTION, Completion, elimination_order
-from bnnpost.spaces.steps import Conditioning, LinearStep
+from bnnpost.spaces import controls, fits
+from bnnpost.spaces.completions import (
+    AS_FUNCTION,
+    Completion,
+    elimination_order,
+    limit_kernel,
+)
+from bnnpost.spaces.guides import Drawn, Guide
+from bnnpost.spaces.steps import LinearStep
 
 SPACES = ("functions", "weights")
-# Folded into a draw's key: the acceptance threshold, and everything that the network draws.
-_THRESHOLD, _NETWORK = 0, 1
+# Folded into a draw's key: the acceptance threshold, everything that the network draws,
+# and what its guide draws.
+_THRESHOLD, _NETWORK, _GUIDE = 0, 1, 2
 
 
 class Observation(NamedTuple):
@@ -42,17 +49,20 @@ class Space(eqx.Module):
     """The posterior as prior draws with weights.
 
     form: "functions" draws each layer's outputs at the training rows, "weights" every
-    weight (the paper's method); same law. collapse: the Gaussian readout is integrated
-    out. conditioned: False for draws from the prior, whose weights are all one. order: of
-    elimination of the training points, part of what a draw is.
+    weight (the paper's method); same law. order: of elimination of the training points.
+    guide: the sites through which the readout is integrated out, or None where it is drawn
+    from the prior. log_limit: an upper bound of the log weight, or None where the guide
+    has none. conditioned: False for draws from the prior, whose weights are all one. All of
+    it is part of what a draw is.
     """
 
     posterior: Posterior
     order: Int[np.ndarray, " n"]
+    guide: Guide | None
     form: str = eqx.field(static=True)
-    collapse: bool = eqx.field(static=True)
     precision: str = eqx.field(static=True)
     conditioned: bool = eqx.field(static=True, default=True)
+    log_limit: float | None = eqx.field(static=True, default=None)
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -65,26 +75,19 @@ class Space(eqx.Module):
         return FEATURE_DTYPES[self.precision]
 
     @property
+    def collapse(self) -> bool:
+        """Whether the readout is integrated out."""
+        return self.guide is not None or (not self.conditioned and self.layers[1] is not None)
+
+    @property
     def bound(self) -> str:
         """Which upper bound of the weight is used: "collapsed" or "naive"."""
         return "collapsed" if self.collapse else "naive"
 
     def log_bound(self) -> float:
         """An upper bound of `log_weight` over all draws, in nats."""
-        targets = self.posterior.targets
-        if not self.conditioned:
-            return 0.0
-        if not self.collapse:
-            return float(self.posterior.likelihood.log_bound(targets))
-        readout = self.layers[1]
-        bias_var = 0.0 if readout is None or readout.b_std is None else float(readout.b_std) ** 2
-        return self._gaussian.collapsed_log_bound(targets, bias_var)
-
-    @property
-    def _gaussian(self) -> Gaussian:
-        likelihood = self.posterior.likelihood
-        assert isinstance(likelihood, Gaussian)
-        return likelihood
+        assert self.log_limit is not None
+        return self.log_limit
 
     def threshold_key(self, key: Array) -> Array:
         """The key of the acceptance threshold of the draw with this key."""
@@ -100,82 +103,99 @@ class Space(eqx.Module):
         x = jnp.asarray(self.posterior.x, jnp.float64)
         return x if x_test is None else jnp.concatenate([x, x_test])
 
+    def _drawn(self, key: Array) -> Drawn:
+        """The sites of the draw with this key."""
+        assert self.guide is not None
+        return self.guide.draw(jax.random.fold_in(key, _GUIDE))
+
     def log_weight(self, key: Array) -> Float[Array, ""]:
-        """log ℓ of the prior draw with this key, in nats."""
+        """log weight of the prior draw with this key, in nats."""
         if not self.conditioned:
             return jnp.zeros((), jnp.float64)
         step = self._step(key, AS_FUNCTION)
-        targets = jnp.asarray(self.posterior.targets)
         hidden, readout = self.layers
-        if self.collapse and readout is not None:
-            features = _through(hidden, self._inputs(None), step)
-            kernel = readout.gram(_flat_rows(readout, features))
-            return self._gaussian.collapsed_log_prob(kernel, targets)
-        outputs = self.posterior.network.propagate(self._inputs(None), step)
+        if self.guide is None or readout is None:
+            outputs = self.posterior.network.propagate(self._inputs(None), step)
+            return self._log_prob(outputs)
+        features = _through(hidden, self._inputs(None), step)
+        kernel = readout.gram(_flat_rows(readout, features))
+        drawn = self._drawn(key)
+        log_weight = gp.log_density(kernel, drawn.sites) + drawn.log_weight
+        if self.guide.exact:
+            return log_weight
+        return log_weight + self.guide.log_ratio(_readout(step, readout, features, drawn.sites))
+
+    def _log_prob(self, outputs: Array) -> Float[Array, ""]:
+        targets = jnp.asarray(self.posterior.targets)
         return self.posterior.likelihood.log_prob(outputs.astype(jnp.float64), targets)
 
     def outputs(
         self, key: Array, x_test: Float[Array, "m *f"] | None, completion: Completion
     ) -> Float[Array, "n+m k"]:
         """Latent function values of the draw with this key: training points, then any x_test."""
-        return self._run(self._step(key, completion), x_test).astype(jnp.float64)
+        step = self._step(key, completion)
+        return self._outputs(key, x_test, step).astype(jnp.float64)
 
-    def _run(self, step: LinearStep, x_test: Array | None) -> Array:
+    def _outputs(self, key: Array, x_test: Array | None, step: LinearStep) -> Array:
         hidden, readout = self.layers
-        if readout is None or not (self.collapse and self.conditioned):
+        if readout is None or self.guide is None or not self.conditioned:
             return self.posterior.network.propagate(self._inputs(x_test), step)
         features = _through(hidden, self._inputs(x_test), step)
-        return _readout(step, readout, features, self._condition)
-
-    def _condition(self, key: Array, factor: Array, normals: Array) -> Array:
-        targets = jnp.asarray(self.posterior.targets)
-        return self._gaussian.readout_given_targets(key, factor, normals, targets)
+        return _readout(step, readout, features, self._drawn(key).sites)
 
     def mixture(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> gp.Conditional:
-        """f* at x_test given this draw's hidden layers (and y). Needs a collapsed readout."""
-        return self._conditional(self.kernels(key, x_test, completion)[-1])
+        """f* at x_test given what this draw has but its readout (or but f*). Needs a guide."""
+        return self.observe(key, x_test, completion).predictive
 
-    def _conditional(self, kernel: Float[Array, "n+m n+m"]) -> gp.Conditional:
-        targets = jnp.asarray(self.posterior.targets)
-        if self.conditioned:
-            return gp.condition(kernel, targets, self._gaussian.noise_var)
-        num_train, num_outputs = targets.shape
-        prior = kernel[num_train:, num_train:]
-        return gp.Conditional(jnp.zeros((prior.shape[0], num_outputs)), prior)
-
-    def kernels(
+    def observe(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
-    ) -> list[Float[Array, "n+m n+m"]]:
-        """K̂ of every linear layer of one draw at training and test rows, the readout's last."""
+    ) -> "Observation":
+        """One proposal's weight and its predictive at x_test. Needs a linear readout."""
         hidden, readout = self.layers
         assert readout is not None
         step = self._step(key, completion)
         step.grams = []
         features = _through(hidden, self._inputs(x_test), step)
-        return [*step.grams, readout.gram(_flat_rows(readout, features))]
+        kernels = [*step.grams, readout.gram(_flat_rows(readout, features))]
+        step.grams = None
+        log_weight, predictive = self._weigh(key, step, features, kernels[-1])
+        deviations = controls.deviations(self.posterior.network, kernels)
+        return Observation(log_weight, predictive, deviations)
 
-    def observe(
-        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
-    ) -> "Observation":
-        """One proposal's weight and its predictive at x_test. Needs a collapsed readout."""
-        kernels = self.kernels(key, x_test, completion)
-        num_train = self.posterior.num_points
-        log_weight = self._gaussian.collapsed_log_prob(
-            kernels[-1][:num_train, :num_train], jnp.asarray(self.posterior.targets)
-        )
-        return Observation(
-            log_weight,
-            self._conditional(kernels[-1]),
-            controls.deviations(self.posterior.network, kernels),
-        )
+    def _weigh(
+        self, key: Array, step: LinearStep, features: Array, kernel: Float[Array, "n+m n+m"]
+    ) -> tuple[Float[Array, ""], gp.Conditional]:
+        readout, num_train = self.layers[1], self.posterior.num_points
+        assert readout is not None
+        train = kernel[:num_train, :num_train]
+        if not self.conditioned:
+            prior, num_outputs = kernel[num_train:, num_train:], self.posterior.num_outputs
+            none = jnp.zeros((prior.shape[0], num_outputs))
+            return jnp.zeros((), jnp.float64), gp.Conditional(none, prior[None])
+        order = jnp.concatenate([self.order, num_train + step.completion.order])
+        if self.guide is None:
+            outputs = step(readout, readout.rows(features[:num_train])).astype(jnp.float64)
+            predictive = gp.condition_on_values(kernel, outputs, order)
+            return self._log_prob(outputs), predictive
+        drawn = self._drawn(key)
+        log_weight = gp.log_density(train, drawn.sites) + drawn.log_weight
+        if self.guide.exact:
+            return log_weight, gp.condition(kernel, drawn.sites)
+        outputs = _readout(step, readout, features[:num_train], drawn.sites)
+        predictive = gp.condition_on_values(kernel, outputs, order)
+        return log_weight + self.guide.log_ratio(outputs), predictive
+
+    def noise_variances(self, key: Array) -> Float[Array, "n c"]:
+        """Noise variances of the draw with this key. Needs Gaussian noise, given them."""
+        return jnp.asarray(self._drawn(key).sites.variances)
 
     def parameters(self, key: Array) -> Parameters:
         """Weights and biases of the one network that the draw with this key is."""
         step = self._step(key, AS_FUNCTION)
         step.parameters = []
-        self._run(step, None)
+        self._outputs(key, None, step)
         biases = [layer.has_bias for layer in linear_layers(self.posterior.network)]
         return tuple(
             Linear.split(matrix, bias) for matrix, bias in zip(step.parameters, biases, strict=True)
@@ -189,11 +209,13 @@ def make_space(
     collapse: bool = True,
     precision: str = "single",
     conditioned: bool = True,
+    strict: bool = True,
 ) -> Space:
     """The space that a sampler was asked for; `collapse` holds where it is possible.
 
-    Collapsing needs a Gaussian likelihood and a network that ends in a Dense layer.
-    Raises ValueError for an unknown space or precision.
+    Collapsing needs a network that ends in a Dense layer and, where the bound must be strict,
+    Gaussian noise of known size or of one size under a law for which there is a bound.
+    Raises ValueError for an unknown space or precision, or where there is no bound.
     """
     form = "functions" if space == "auto" else space
     if form not in SPACES:
@@ -201,10 +223,34 @@ def make_space(
     if precision not in FEATURE_DTYPES:
         known = " or ".join(FEATURE_DTYPES)
         raise ValueError(f"expected precision to be {known}, got {precision!r}")
-    possible = isinstance(posterior.likelihood, Gaussian) or not conditioned
-    possible = possible and split_readout(posterior.network)[1] is not None
-    order = elimination_order(posterior.network, posterior.x, posterior.num_points)
-    return Space(posterior, order, form, collapse and possible, precision, conditioned)
+    kernel = limit_kernel(posterior.network, posterior.x)
+    order = elimination_order(kernel, posterior.num_points)
+    guide, log_limit = None, 0.0
+    collapse = collapse and split_readout(posterior.network)[1] is not None
+    if conditioned:
+        guide, log_limit = _guide(posterior, kernel, collapse, strict)
+    return Space(posterior, order, guide, form, precision, conditioned, log_limit)
+
+
+def _guide(
+    posterior: Posterior, kernel: Float[np.ndarray, "n n"], collapse: bool, strict: bool
+) -> tuple[Guide | None, float | None]:
+    """The guide, and an upper bound of the log weight if it must be strict."""
+    likelihood, targets = posterior.likelihood, posterior.targets
+    if not strict:
+        if not collapse:
+            return None, None
+        return fits.guide_for(likelihood, targets, kernel, posterior.num_outputs), None
+    if collapse and isinstance(likelihood, Gaussian):
+        readout = split_readout(posterior.network)[1]
+        assert readout is not None
+        bias_var = 0.0 if readout.b_std is None else float(readout.b_std) ** 2
+        bound = likelihood.collapsed_log_bound(targets, bias_var)
+        return fits.known_noise(likelihood, targets), bound
+    if collapse and isinstance(likelihood, RandomNoise) and likelihood.shared:
+        bounded = fits.bounded_noise(likelihood, targets)
+        return bounded.guide, bounded.log_bound
+    return None, float(likelihood.log_bound(targets))
 
 
 def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -237,7 +283,11 @@ def _flat_rows(readout: Linear, features: Array) -> Float[Array, "r f"]:
     return rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
 
 
-def _readout(step: LinearStep, readout: Linear, features: Array, condition: Conditioning) -> Array:
-    # A conditioned readout is drawn in double, whatever the precision of the features.
+def _readout(step: LinearStep, readout: Linear, features: Array, sites: gp.Sites) -> Array:
+    """Outputs given the sites, drawn in double whatever the precision of the features."""
+
+    def condition(key: Array, factor: Array, normals: Array) -> Array:
+        return gp.condition_normals(key, factor, normals, sites)
+
     step.dtype = jnp.float64
     return step(readout, readout.rows(features), condition)

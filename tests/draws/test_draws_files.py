@@ -1,6 +1,5 @@
 """Draws in files: what comes back, what is refused, and that no half file is left."""
 
-import dataclasses
 import json
 
 import jax
@@ -10,6 +9,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.spaces import make_space
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
 
@@ -59,12 +59,7 @@ def test_prior_draws_come_back_as_prior_draws(tmp_path):
 def test_the_space_is_recorded(options, tmp_path):
     # No sampling: prior draws are enough to be written.
     prior = bnnpost.prior.sample(cases.key(3), Case().posterior(), num_samples=5)
-    space = dataclasses.replace(
-        prior.space,
-        form=options.get("space", "functions"),
-        precision=options.get("precision", "single"),
-        collapse=options.get("collapse", True),
-    )
+    space = make_space(Case().posterior(), **options)
     changed = bnnpost.Draws(space, prior.key, prior.proposal_numbers, np.zeros(5), prior.info)
     changed.save(tmp_path / "draws.nc")
     again = bnnpost.load(tmp_path / "draws.nc").space
@@ -170,7 +165,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_half_one(draws, path, monkeypa
 def test_a_file_holds_plain_numbers_and_json(path):
     with xr.open_dataset(path, engine="h5netcdf") as dataset:
         expected = {"proposal_number", "log_weight", "x", "y", "key_data", "elimination_order"}
-        assert set(dataset.variables) == expected
+        assert set(dataset.variables) == {*expected, "guide_0", "guide_1"}
         assert {variable.dtype.kind for variable in dataset.variables.values()} <= {"f", "u", "i"}
         for name in ("network", "likelihood", "space", "info"):
             json.loads(dataset.attrs[name])

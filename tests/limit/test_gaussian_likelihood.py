@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from bnnpost.likelihoods import Gaussian
+from bnnpost.numerics.gp import Sites, log_density
 
 RNG = np.random.default_rng(0)
 OUTPUTS, TARGETS = RNG.normal(size=(5, 2)), RNG.normal(size=(5, 2))
@@ -22,7 +23,7 @@ def log_prob(outputs, targets, noise_std=NOISE_STD):
 
 @jax.jit
 def collapsed_log_prob(kernel):
-    return Gaussian(noise_std=NOISE_STD).collapsed_log_prob(kernel, jnp.asarray(TARGETS))
+    return log_density(kernel, Sites(jnp.asarray(TARGETS), jnp.full((5, 1), NOISE_STD**2)))
 
 
 def random_kernel(rng, size=5):

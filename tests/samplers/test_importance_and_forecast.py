@@ -102,5 +102,10 @@ def test_other_likelihoods_are_forecast_by_the_pilot_alone(problem):
     assert np.isnan(found.limit_log_evidence)
     draws = bnnpost.rejection.sample(jax.random.key(1), posterior, num_samples=200)
     assert draws.info.num_proposals <= 2 * found.best.proposals(200) + draws.info.block
-    with pytest.raises(ValueError, match="collapsed readout"):
+
+
+def test_estimates_need_a_linear_readout(problem):
+    network = bnnpost.Serial([*problem[0].network.layers, bnnpost.Activation("tanh")])
+    posterior = bnnpost.Posterior(network, problem[0].likelihood, problem[0].x, problem[0].targets)
+    with pytest.raises(ValueError, match="ends in a Dense layer"):
         bnnpost.importance.estimate(jax.random.key(0), posterior, problem[1], num_proposals=10)

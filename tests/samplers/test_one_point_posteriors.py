@@ -16,6 +16,7 @@ import pytest
 import bnnpost
 from bnnpost.networks.nonlinearities import PiecewiseLinear
 from bnnpost.samplers import rejection
+from bnnpost.samplers.trials import Tally
 from bnnpost.spaces.space import Space
 from tests.samplers import cases, checks, oracles
 
@@ -83,7 +84,7 @@ def low_bound(problem, x_test):
     true_bound = Space.log_bound
     with (
         mock.patch.object(Space, "log_bound", lambda space: true_bound(space) - 1.5),
-        mock.patch.object(rejection, "_check", lambda *arguments: None),
+        mock.patch.object(Tally, "_check", lambda *arguments: None),
     ):
         return Run(problem, x_test)
 

@@ -1,0 +1,101 @@
+"""Classes and counts: targets whose probability, at most 1, is its own bound."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bnnpost.likelihoods.base import Likelihood, check_one_column_an_output
+
+
+class Bernoulli(Likelihood):
+    """Targets 0 or 1, one for each output: p(1) = logistic(f), or Φ(f) with link="probit".
+
+    Raises ValueError for another link, or for targets other than 0 and 1.
+    """
+
+    link: str = eqx.field(static=True, default="logit")
+
+    def __check_init__(self) -> None:
+        if self.link not in ("logit", "probit"):
+            raise ValueError(f"expected link to be 'logit' or 'probit', got {self.link!r}")
+
+    def check(self, targets: np.ndarray, num_outputs: int) -> None:
+        check_one_column_an_output(targets, num_outputs)
+        if not np.isin(targets, (0, 1)).all():
+            raise ValueError(f"expected targets 0 or 1, got {np.unique(targets)[:5]}")
+
+    def log_terms(self, outputs: Array, targets: Array) -> Array:
+        signed = (2 * targets - 1) * outputs
+        if self.link == "logit":
+            return jax.nn.log_sigmoid(signed)
+        return jax.scipy.special.log_ndtr(signed)
+
+    def log_prob(self, outputs: Array, targets: Array) -> Array:
+        return jnp.sum(self.log_terms(outputs, targets))
+
+    def log_bound(self, targets: np.ndarray) -> float:
+        return 0.0
+
+    def sample(self, key: Array, outputs: Array) -> Array:
+        chance = jax.nn.sigmoid if self.link == "logit" else jax.scipy.special.ndtr
+        return jax.random.bernoulli(key, chance(outputs)).astype(outputs.dtype)
+
+
+class Categorical(Likelihood):
+    """Targets are class numbers 0 … k − 1 in one column; p(c) = softmax(f)_c over k outputs.
+
+    Raises ValueError for targets that are no class numbers, or a network of one output.
+    """
+
+    def check(self, targets: np.ndarray, num_outputs: int) -> None:
+        if num_outputs < 2:
+            raise ValueError(
+                "expected a network with an output for each class, got one output; for two "
+                "classes and one output use Bernoulli"
+            )
+        if targets.shape[1] != 1:
+            raise ValueError(f"expected one column of class numbers, got {targets.shape[1]}")
+        if not np.isin(targets, np.arange(num_outputs)).all():
+            raise ValueError(
+                f"expected class numbers 0 to {num_outputs - 1}, got {np.unique(targets)[:5]}"
+            )
+
+    def log_terms(self, outputs: Array, targets: Array) -> Array:
+        log_chances = jax.nn.log_softmax(outputs, axis=-1)
+        chosen = jnp.arange(outputs.shape[-1]) == targets
+        return jnp.sum(jnp.where(chosen, log_chances, 0.0), axis=-1, keepdims=True)
+
+    def log_prob(self, outputs: Array, targets: Array) -> Array:
+        return jnp.sum(self.log_terms(outputs, targets))
+
+    def log_bound(self, targets: np.ndarray) -> float:
+        return 0.0
+
+    def sample(self, key: Array, outputs: Array) -> Array:
+        classes = jax.random.categorical(key, outputs, axis=-1)
+        return classes[:, None].astype(outputs.dtype)
+
+
+class Poisson(Likelihood):
+    """Targets are counts, one for each output, with mean exp(f). Raises ValueError for others."""
+
+    def check(self, targets: np.ndarray, num_outputs: int) -> None:
+        check_one_column_an_output(targets, num_outputs)
+        if not (np.all(targets >= 0) and np.all(targets == np.round(targets))):
+            raise ValueError("expected targets to be counts 0, 1, 2, …")
+
+    def log_terms(self, outputs: Array, targets: Array) -> Array:
+        return targets * outputs - jnp.exp(outputs) - jax.scipy.special.gammaln(targets + 1)
+
+    def log_prob(self, outputs: Array, targets: Array) -> Array:
+        return jnp.sum(self.log_terms(outputs, targets))
+
+    def log_bound(self, targets: np.ndarray) -> float:
+        from scipy.special import gammaln, xlogy
+
+        return float(np.sum(xlogy(targets, targets) - targets - gammaln(targets + 1)))
+
+    def sample(self, key: Array, outputs: Array) -> Array:
+        return jax.random.poisson(key, jnp.exp(outputs)).astype(outputs.dtype)

@@ -1,0 +1,295 @@
+"""Fitting guides to the targets, once, in the infinite-width limit.
+
+Wide networks' kernels are close to the limit's, and what fits there leaves little to the
+weights. Every guide gives exact weights, whatever it was fitted to; fits only decide how much
+the weights vary. All in numpy, double precision.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from scipy.special import logsumexp
+
+from bnnpost.likelihoods import Categorical, Gaussian, Likelihood, RandomNoise
+from bnnpost.likelihoods.noise import SMALLEST_LOG_VAR
+from bnnpost.numerics.gp import Sites, contrasts
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.spaces.guides import DrawnNoise, FittedSites, Guide, KnownNoise
+
+# Log variances of the noise: this many cells, wherever the prior density is within so many
+# nats of its peak; densities are looked at in so many places of each cell.
+_NUM_CELLS, _NATS, _PLACES = 1024, 40.0, 5
+# The part of the prior mixed into a guide of the one noise variance, so that no proposal of a
+# narrow network finds the guide far from where its weight is.
+_PRIOR_PART = 0.05
+_PLACES_OF_A_BOUND = 33
+_DIVERGES = (
+    "no strict bound exists for this law of the noise: the collapsed likelihood grows without "
+    "limit as the noise goes to 0, faster than the law vanishes. Use an inverse-gamma law of "
+    'noise_var, a law with a lower limit, or bound="capped"'
+)
+# Fixed points: enough sweeps for the hardest cases met, which took 46; damping of each.
+_SWEEPS, _DAMPING, _TOLERANCE = 100, 0.7, 1e-8
+# Variances of fitted sites times this, their pull on the mean kept: tails against which no
+# weight grows without need.
+_WIDER = 1.15
+_LEAST_PRECISION = 1e-6
+
+Kernel = Float[np.ndarray, "n n"]
+
+
+@in_double_precision
+def guide_for(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n t"], kernel: Kernel, num_outputs: int
+) -> Guide | None:
+    """The guide for samplers that use weights; None where the likelihood gives no handle.
+
+    kernel: the limit's at the training points; where it is not finite nothing is fitted.
+    """
+    if isinstance(likelihood, Gaussian):
+        return known_noise(likelihood, targets)
+    fitted = bool(np.all(np.isfinite(kernel)))
+    if isinstance(likelihood, RandomNoise):
+        return _drawn_noise(likelihood, targets, kernel if fitted else None)
+    if not (fitted and likelihood.has_terms):
+        return None
+    if isinstance(likelihood, Categorical):
+        sites = _class_sites(targets[:, 0].astype(int), kernel, num_outputs)
+    elif targets.shape[1] == num_outputs:
+        columns = [_expectation_propagation(likelihood, y[:, None], kernel) for y in targets.T]
+        centres, variances = (np.concatenate(parts, axis=1) for parts in zip(*columns, strict=True))
+        sites = Sites(centres, variances)
+    else:
+        return None
+    return FittedSites(targets, likelihood, sites)
+
+
+def known_noise(likelihood: Gaussian, targets: Float[np.ndarray, "n k"]) -> KnownNoise:
+    """The targets themselves."""
+    variances = np.full((len(targets), 1), float(likelihood.noise_var))
+    return KnownNoise(Sites(targets, variances))
+
+
+class Bounded(NamedTuple):
+    """A guide under which no weight exceeds exp(log_bound)."""
+
+    guide: DrawnNoise
+    log_bound: float
+
+
+@in_double_precision
+def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) -> Bounded:
+    """The noise variance drawn from p(λ)B(λ), B(λ) the collapsed bound, its integral the bound.
+
+    B(λ) = sup over kernels of Π_o N(y_o; 0, K̂ + λI): with s_i the eigenvalues of YYᵀ/k and
+    m_i = max(s_i, λ), log B = −(k/2) Σ_i [log 2πm_i + s_i/m_i]. Each cell is given the
+    largest value in it, so that p(λ)B(λ) is nowhere above what it is drawn from. Raises
+    ValueError where the integral diverges: as λ → 0 it does unless p(λ) vanishes faster than
+    B(λ) grows.
+    """
+    cells = Cells(likelihood, lambda log_var: _log_collapsed_bound(targets, log_var))
+    places = cells.places(_PLACES_OF_A_BOUND)
+    heights = cells.log_prior(places) + _log_collapsed_bound(targets, places)
+    rise = np.abs(np.diff(np.where(np.isfinite(heights), heights, np.nan), axis=1))
+    highest = np.max(heights, axis=1) + np.max(np.nan_to_num(rise), axis=1)
+    log_total = logsumexp(highest) + np.log(cells.width)
+    log_masses = (highest - logsumexp(highest))[None]
+    return Bounded(DrawnNoise(targets, likelihood, cells.edges, log_masses), float(log_total))
+
+
+def _log_collapsed_bound(
+    targets: Float[np.ndarray, "n k"], log_var: Float[np.ndarray, "*s"]
+) -> Float[np.ndarray, "*s"]:
+    num_points, num_outputs = targets.shape
+    spectrum = np.zeros(num_points)
+    singular = np.linalg.svd(targets, compute_uv=False)
+    spectrum[: singular.size] = singular**2 / num_outputs
+    fitted = np.maximum(spectrum, np.exp(log_var)[..., None])
+    terms = np.log(2 * np.pi * fitted) + spectrum / fitted
+    return -0.5 * num_outputs * np.sum(terms, axis=-1)
+
+
+class Cells:
+    """Equal cells in t = log λ that hold the prior of a noise variance, to rounding.
+
+    tilt: a log factor that the prior is multiplied by first.
+    """
+
+    def __init__(
+        self,
+        likelihood: RandomNoise,
+        tilt: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
+    ):
+        self._likelihood = likelihood
+        low, high = likelihood.support()
+        edges = np.linspace(low, high, 2**14 + 1)
+        heights = self.log_prior(edges) + tilt(edges)
+        inside = np.flatnonzero(heights > np.max(heights) - _NATS)
+        if inside[0] == 0 and low == SMALLEST_LOG_VAR:
+            raise ValueError(_DIVERGES)
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, len(edges) - 1)
+        self.edges = np.linspace(edges[first], edges[last], _NUM_CELLS + 1)
+        self.width = float(self.edges[1] - self.edges[0])
+
+    def places(self, count: int = _PLACES) -> Float[np.ndarray, "q p"]:
+        """Points of each cell, both ends included."""
+        return self.edges[:-1, None] + self.width * np.linspace(0.0, 1.0, count)
+
+    def log_prior(self, log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
+        """Prior density of t; −∞ where it is not a number."""
+        found = np.asarray(self._likelihood.log_density(jnp.asarray(log_var)))
+        return np.where(np.isnan(found), -np.inf, found)
+
+    @staticmethod
+    def log_masses(log_density: Float[np.ndarray, "*r q p"]) -> Float[np.ndarray, "*r q"]:
+        """Normalised log masses from the largest density met in each cell and at its ends."""
+        highest = np.max(log_density, axis=-1)
+        return highest - logsumexp(highest, axis=-1, keepdims=True)
+
+
+def _drawn_noise(
+    likelihood: RandomNoise, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
+) -> DrawnNoise:
+    cells = Cells(likelihood)
+    places = cells.places()
+    log_prior = cells.log_prior(places)
+    prior = cells.log_masses(log_prior[None])
+    if kernel is None:
+        rows = 1 if likelihood.shared else targets.size
+        return DrawnNoise(targets, likelihood, cells.edges, np.repeat(prior, rows, axis=0))
+    if likelihood.shared:
+        fit = cells.log_masses((log_prior + _log_evidence(kernel, targets, places))[None])
+        fit = np.logaddexp(np.log1p(-_PRIOR_PART) + fit, np.log(_PRIOR_PART) + prior)
+    else:
+        columns = [_left_out(cells, kernel, y) for y in targets.T]
+        fit = np.stack(columns, axis=1).reshape(targets.size, -1)
+    return DrawnNoise(targets, likelihood, cells.edges, fit)
+
+
+def _log_evidence(
+    kernel: Kernel, targets: Float[np.ndarray, "n k"], log_var: Float[np.ndarray, "*s"]
+) -> Float[np.ndarray, "*s"]:
+    """Σ_o log N(y_o; 0, K + λI), in nats, for many λ."""
+    values, vectors = np.linalg.eigh(kernel)
+    squares = np.sum((vectors.T @ targets) ** 2, axis=1)
+    variances = np.maximum(values, 0.0) + np.exp(log_var)[..., None]
+    num_outputs = targets.shape[1]
+    return -0.5 * np.sum(num_outputs * np.log(2 * np.pi * variances) + squares / variances, axis=-1)
+
+
+def _left_out(cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n q"]:
+    """Log masses of each λ_i ∝ p(λ_i) N(y_i; what the other points predict, + λ_i).
+
+    The noise of the others is taken at the variational fixed point 1/d_j = E[1/λ_j].
+    """
+    places = cells.places()
+    log_prior = cells.log_prior(places)
+    noise = _variational_noise(cells, kernel, y)
+    inverse = np.linalg.inv(kernel + np.diag(noise))
+    spread = 1 / np.diagonal(inverse)
+    residual = (inverse @ y) * spread
+    variances = np.maximum(spread - noise, 0.0)[:, None, None] + np.exp(places)
+    log_normal = -0.5 * (np.log(variances) + residual[:, None, None] ** 2 / variances)
+    return cells.log_masses(log_prior + log_normal)
+
+
+def _variational_noise(
+    cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    middles = cells.places(3)[:, 1]
+    log_prior = cells.log_prior(middles)
+    noise = np.full(len(y), np.exp(middles[np.argmax(log_prior)]))
+    for _ in range(_SWEEPS):
+        mean, variance = _posterior(kernel, y[:, None], noise)
+        squares = (y - mean[:, 0]) ** 2 + variance
+        log_q = log_prior - 0.5 * middles - 0.5 * squares[:, None] * np.exp(-middles)
+        q = np.exp(log_q - np.max(log_q, axis=1, keepdims=True))
+        updated = np.sum(q, axis=1) / np.sum(q * np.exp(-middles), axis=1)
+        moved = np.max(np.abs(np.log(updated / noise)))
+        noise = updated
+        if moved < _TOLERANCE:
+            break
+    return noise
+
+
+def _posterior(
+    kernel: Kernel, targets: Float[np.ndarray, "n k"], noise: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
+    """Mean and variance of f at the training points, with noise of these variances."""
+    gain = np.linalg.solve(kernel + np.diag(noise), kernel).T
+    return gain @ targets, np.maximum(np.diagonal(kernel) - np.sum(gain * kernel, axis=1), 0.0)
+
+
+def _fixed_point(
+    step: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    kernel: Kernel,
+    num_columns: int,
+) -> Sites:
+    """Sites whose precision and pull (precision · target) `step` gives back.
+
+    step(precision [n], pull [n, column]) gives those that the posterior under such sites
+    would have instead.
+    """
+    precision = np.full(len(kernel), 1e-3)
+    pull = np.zeros((len(kernel), num_columns))
+    for _ in range(_SWEEPS):
+        wanted = step(precision, pull)
+        moved = max(np.max(np.abs(wanted[0] - precision)), np.max(np.abs(wanted[1] - pull)))
+        precision = precision + _DAMPING * (wanted[0] - precision)
+        pull = pull + _DAMPING * (wanted[1] - pull)
+        if moved < _TOLERANCE:
+            break
+    targets = pull / precision[:, None]
+    mean, _ = _posterior(kernel, targets, 1 / precision)
+    return Sites(mean + _WIDER * (targets - mean), _WIDER / precision[:, None])
+
+
+def _expectation_propagation(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n 1"], kernel: Kernel
+) -> tuple[Float[np.ndarray, "n 1"], Float[np.ndarray, "n 1"]]:
+    """Targets and variances of the sites that match moments (Minka 2001)."""
+    grid = np.linspace(-9.0, 9.0, 601)
+
+    def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = _posterior(kernel, pull / precision[:, None], 1 / precision)
+        cavity = np.maximum(1 / variance - precision, _LEAST_PRECISION)
+        centre = (mean[:, 0] / variance - pull[:, 0]) / cavity
+        values = centre + grid[:, None] / np.sqrt(cavity)
+        terms = likelihood.log_terms(jnp.asarray(values[:, :, None]), jnp.asarray(targets))
+        logs = np.asarray(terms)[:, :, 0] - 0.5 * grid[:, None] ** 2
+        weights = np.exp(logs - np.max(logs, axis=0))
+        weights = weights / np.sum(weights, axis=0)
+        tilted = np.sum(weights * values, axis=0)
+        tilted_variance = np.sum(weights * (values - tilted) ** 2, axis=0)
+        wanted = np.maximum(1 / tilted_variance - cavity, _LEAST_PRECISION)
+        return wanted, (tilted * (wanted + cavity) - centre * cavity)[:, None]
+
+    sites = _fixed_point(step, kernel, 1)
+    return np.asarray(sites.targets), np.asarray(sites.variances)
+
+
+def _class_sites(classes: np.ndarray, kernel: Kernel, num_classes: int) -> Sites:
+    """Variational sites of a softmax, of one variance in all directions that it can tell.
+
+    In contrasts of the outputs: precision the mean curvature E[1 − Σπ²]/(k − 1), pull the
+    mean gradient, both under the posterior that the sites give.
+    """
+    rotation = contrasts(num_classes)
+    normals = np.random.default_rng(0).standard_normal((512, 1, num_classes - 1))
+    normals = np.concatenate([normals, -normals])
+    hits = np.eye(num_classes)[classes]
+
+    def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = _posterior(kernel, pull / precision[:, None], 1 / precision)
+        outputs = (mean + np.sqrt(variance)[:, None] * normals) @ rotation.T
+        chances = np.exp(outputs - np.max(outputs, axis=-1, keepdims=True))
+        chances = chances / np.sum(chances, axis=-1, keepdims=True)
+        wanted = np.mean(1 - np.sum(chances**2, axis=-1), axis=0) / (num_classes - 1)
+        gradient = (hits - np.mean(chances, axis=0)) @ rotation
+        return wanted, gradient + wanted[:, None] * mean
+
+    sites = _fixed_point(step, kernel, num_classes - 1)
+    return Sites(np.asarray(sites.targets) @ rotation.T, sites.variances, contrasts=True)
