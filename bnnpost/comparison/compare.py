@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.comparison.distances import to_gaussian
 from bnnpost.comparison.moments import BlockSums, Expectations, Layout, block_sums
+from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
@@ -48,12 +49,18 @@ def compare(
     covariance_error: root mean square over entries of the difference of covariances;
     log_evidence_error: log evidence, finite − limit, nats. Estimates are corrected for bias
     by the same jackknife. Control variates are used where they exist (attribute `controls`).
-    Raises ValueError where the readout cannot be collapsed, or for fewer than 200 proposals.
+    Raises ValueError where the readout cannot be collapsed, or for fewer than 200 proposals,
+    TypeError for a likelihood other than Gaussian noise of known size.
     """
     require_key(key)
     positive_integer("num_proposals", num_proposals)
     if num_proposals < 10 * NUM_BLOCKS:
         raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
+    if not isinstance(posterior.likelihood, Gaussian):
+        raise TypeError(
+            "compare needs the limit in closed form, which only Gaussian noise of known size has, "
+            f"got {type(posterior.likelihood).__name__}; bnnpost.limit(posterior, key=…) samples it"
+        )
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
     limiting = limit(posterior)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws import arviz_view, netcdf
 from bnnpost.draws.info import DrawsInfo
+from bnnpost.likelihoods import GaussianUnknownNoise
 from bnnpost.networks.layers import Parameters, positive_integer
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
@@ -156,9 +157,15 @@ class Draws:
 
     @in_double_precision
     def predictive(self, key: Array, x_test: object) -> Float[np.ndarray, "sample point output"]:
-        """Observations at x_test: each draw's latent values with the likelihood's noise."""
+        """Observations at x_test: each draw's latent values with the likelihood's noise.
+
+        Noise of unknown size has each draw's own.
+        """
         require_key(key)
         outputs = self.predict(x_test)
+        if isinstance(self.posterior.likelihood, GaussianUnknownNoise):
+            noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))
+            return outputs + self.noise_std()[:, None, None] * noise
         keys = jax.random.split(key, len(outputs))
         size = _PREDICTIVE_KEYS_AT_ONCE
         parts = [
@@ -169,7 +176,21 @@ class Draws:
             )
             for i in range(0, len(outputs), size)
         ]
-        return np.concatenate([outputs[:0], *parts])
+        return np.concatenate(parts) if parts else outputs
+
+    def noise_std(self) -> Float[np.ndarray, " sample"]:
+        """Posterior draws of the one noise standard deviation that a likelihood has.
+
+        Raises ValueError where it has none, or where the draws are from the prior.
+        """
+        guide = self.space.guide
+        if not (guide is not None and guide.exact and guide.one_noise):
+            raise ValueError(
+                f"{type(self.posterior.likelihood).__name__} has no noise_std that draws share: "
+                "only Gaussian noise has, and only in posterior draws with a collapsed readout"
+            )
+        blocks = engine.evaluate(_noise_std, self.space, self.key, self.proposal_numbers)
+        return _joined((0,), blocks)
 
     def to_arviz(self, x_test: object | None = None) -> "xr.DataTree":
         """ArviZ's view: four pseudo-chains of function values (an InferenceData on ArviZ 0.x).
@@ -259,6 +280,10 @@ def _mixture(
 ) -> tuple[Array, Array]:
     result: gp.Conditional = space.mixture(key, x_test, completion)
     return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
+
+
+def _noise_std(space: Space, key: Array) -> Array:
+    return jnp.sqrt(space.noise_variances(key)[0, 0])
 
 
 @jax.jit

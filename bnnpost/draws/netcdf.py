@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws.info import DrawsInfo
-from bnnpost.likelihoods import Gaussian, Likelihood
+from bnnpost.likelihoods import Likelihood
+from bnnpost.likelihoods.records import from_record, to_record
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
@@ -53,6 +54,7 @@ def write(path: Path, contents: Contents) -> None:
         "format": FORMAT,
         "key_implementation": str(jax.random.key_impl(contents.key)),
         "network": json.dumps(_network_record(posterior.network)),
+        "num_outputs": posterior.num_outputs,
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
         "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
@@ -119,9 +121,10 @@ def _space(posterior: Posterior, dataset: "xr.Dataset") -> Space:
 
 
 def _likelihood_record(likelihood: Likelihood) -> object:
-    if type(likelihood) is Gaussian:
-        return {"type": "Gaussian", "noise_std": float(likelihood.noise_std)}
-    return {"not_written": f"{type(likelihood).__name__} is not one of bnnpost's likelihoods"}
+    try:
+        return to_record(likelihood)
+    except ValueError as error:
+        return {"not_written": str(error)}
 
 
 def read(path: Path, posterior: Posterior | None) -> Contents:
@@ -164,10 +167,9 @@ def _posterior(path: Path, dataset: "xr.Dataset") -> Posterior:
     for record in (network, likelihood):
         if isinstance(record, dict) and "not_written" in record:
             raise ValueError(f"{path}: {record['not_written']}; pass load(…, posterior=…)")
-    num_outputs = dataset["y"].shape[1]
     return Posterior(
-        from_spec(network, num_outputs=num_outputs),
-        Gaussian(likelihood["noise_std"]),
+        from_spec(network, num_outputs=int(dataset.attrs["num_outputs"])),
+        from_record(likelihood),
         dataset["x"].values,
         dataset["y"].values,
     )

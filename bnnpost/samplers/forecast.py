@@ -1,5 +1,6 @@
 """What strict rejection will cost, before it runs: acceptance and proposals for each bound."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -74,7 +75,8 @@ def forecast(key: Array, posterior: Posterior, *, num_pilot: int = NUM_PILOT) ->
 
     The acceptance rate is the evidence over the bound; as widths grow the evidence tends to
     the limit's, so the cost is known before the run. A pilot of `num_pilot` proposals
-    checks that at this width. Raises TypeError for a legacy key.
+    checks that at this width. Raises TypeError for a legacy key, ValueError where no strict
+    bound exists.
     """
     require_key(key)
     spaces = _candidates(posterior)
@@ -95,11 +97,15 @@ def forecast(key: Array, posterior: Posterior, *, num_pilot: int = NUM_PILOT) ->
 
 def _candidates(posterior: Posterior) -> list[Space]:
     """Every space with every bound that this posterior allows, the most collapsed first."""
-    found = [
-        make_space(posterior, space=form, collapse=collapse)
-        for collapse in (True, False)
-        for form in SPACES
-    ]
+    found: list[Space] = []
+    reasons: list[ValueError] = []
+    for collapse, form in itertools.product((True, False), SPACES):
+        try:
+            found.append(make_space(posterior, space=form, collapse=collapse))
+        except ValueError as error:  # no such bound
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
     return [
         s
         for i, s in enumerate(found)

@@ -32,6 +32,11 @@ class Guide(eqx.Module):
     # Whether sites are the targets themselves, so that no output enters the weight.
     exact: eqx.AbstractClassVar[bool]
 
+    @property
+    def one_noise(self) -> bool:
+        """Whether all observations of a draw have the same noise."""
+        return False
+
     @abc.abstractmethod
     def draw(self, key: Array) -> Drawn:
         """The sites of the draw whose own randomness is `key`."""
@@ -47,6 +52,10 @@ class KnownNoise(Guide):
     exact = True
     sites: Sites
 
+    @property
+    def one_noise(self) -> bool:
+        return True
+
     def draw(self, key: Array) -> Drawn:
         del key
         return Drawn(self.sites, jnp.zeros((), jnp.float64))
@@ -60,8 +69,7 @@ class DrawnNoise(Guide):
 
     edges [q+1] of equal cells in t = log λ; log_masses: log probability of each cell, for
     the one λ of all observations [1, q] or for each observation [n·k, q]. The weight is the
-    prior density of t over the one it was drawn from. log_total: where the draw belongs to a
-    strict bound, the log of that bound, else 0.
+    prior density of t over the one it was drawn from.
     """
 
     exact = True
@@ -69,6 +77,10 @@ class DrawnNoise(Guide):
     likelihood: RandomNoise
     edges: Float[np.ndarray, " q+1"]
     log_masses: Float[np.ndarray, "r q"]
+
+    @property
+    def one_noise(self) -> bool:
+        return self.likelihood.shared
 
     def draw(self, key: Array) -> Drawn:
         log_var, log_density = self._log_variances(key)

@@ -15,6 +15,7 @@ from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
+from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit
 
 
 class Conditional(NamedTuple):
@@ -65,21 +66,25 @@ class Limit(eqx.Module):
         return mean + np.einsum("ij,sjk->sik", factor, normals)
 
 
-def limit(posterior: Posterior, *, key: Array | None = None) -> Limit:
-    """The posterior as every hidden width goes to infinity: regression with the NNGP kernel.
+def limit(
+    posterior: Posterior, *, key: Array | None = None, num_proposals: int = 2**14
+) -> "Limit | SampledLimit":
+    """The posterior as every hidden width goes to infinity: that of a Gaussian process.
 
-    Closed form for a Gaussian likelihood (Rasmussen and Williams 2006, algorithm 2.1); `key`
-    is reserved for likelihoods whose limit must be sampled. Raises TypeError for another
-    likelihood, FloatingPointError if the noise is lost in the rounding of the kernel.
+    Closed form for Gaussian noise of known size (Rasmussen and Williams 2006, algorithm 2.1).
+    Under any other likelihood it is an importance estimate from `num_proposals` draws of the
+    process, guided as a network's are, and needs a key. Raises TypeError without one,
+    FloatingPointError if the noise is lost in the rounding of the kernel.
     """
-    del key
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     if not isinstance(posterior.likelihood, Gaussian):
-        raise TypeError(
-            "the limit in closed form needs a Gaussian likelihood, got "
-            f"{type(posterior.likelihood).__name__}"
-        )
+        if key is None:
+            raise TypeError(
+                f"the limit under {type(posterior.likelihood).__name__} has no closed form and is "
+                "sampled: pass limit(posterior, key=jax.random.key(0))"
+            )
+        return sampled_limit(require_key(key), posterior, num_proposals)
     factor = _factor(posterior, _kernel(posterior, posterior.x))
     whitened = scipy.linalg.solve_triangular(factor, posterior.targets, lower=True)
     num_points, num_outputs = posterior.targets.shape

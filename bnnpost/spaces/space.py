@@ -225,7 +225,8 @@ def make_space(
         raise ValueError(f"expected precision to be {known}, got {precision!r}")
     kernel = limit_kernel(posterior.network, posterior.x)
     order = elimination_order(kernel, posterior.num_points)
-    guide, log_limit = None, 0.0
+    guide: Guide | None = None
+    log_limit: float | None = 0.0
     collapse = collapse and split_readout(posterior.network)[1] is not None
     if conditioned:
         guide, log_limit = _guide(posterior, kernel, collapse, strict)

@@ -1,0 +1,151 @@
+"""The limit under likelihoods without a closed form: weighted draws of a Gaussian process."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.kernels import nngp
+from bnnpost.numerics import gp
+from bnnpost.numerics.linalg import nested_factor, pivot_order
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.posterior import Posterior
+from bnnpost.spaces import fits
+from bnnpost.spaces.guides import Guide
+
+# Numbers in one chunk of predictions (2^22 doubles are 32 MiB).
+_NUMBERS_AT_ONCE = 2**22
+
+
+class Drawn(NamedTuple):
+    """Draws of the process: log weights [draw], f at the training points, noise variances."""
+
+    log_weights: Float[Array, " s"]
+    outputs: Float[Array, "s n k"]
+    variances: Float[Array, "s n c"]
+
+
+class SampledLimit(eqx.Module):
+    """The limit's posterior as a weighted mixture of Gaussians; all in double precision.
+
+    log_evidence, log_evidence_se: log p(y) in nats, summed over outputs, and its standard
+    error. effective_sample_size: what the weighted draws are worth.
+    """
+
+    posterior: Posterior
+    guide: Guide | None
+    drawn: Drawn
+    log_evidence: float
+    log_evidence_se: float
+    effective_sample_size: float
+
+    def mean(self, x: object) -> Float[np.ndarray, "m k"]:
+        """Posterior mean of f at inputs x [m, feature]."""
+        return np.tensordot(self.weights, self.mixture(x).mean, axes=1)
+
+    def covariance(self, x: object) -> Float[np.ndarray, "*k m m"]:
+        """Posterior covariance of f at inputs x, one for each output where there are several."""
+        parts = self.mixture(x)
+        centred = parts.mean - np.tensordot(self.weights, parts.mean, axes=1)
+        between = np.einsum("s,sik,sjk->kij", self.weights, centred, centred, optimize=True)
+        found = between + np.tensordot(self.weights, parts.covariance, axes=1)
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def weights(self) -> Float[np.ndarray, " s"]:
+        """Normalised weights, which sum to 1."""
+        relative = np.exp(self.drawn.log_weights - np.max(self.drawn.log_weights))
+        return np.asarray(relative / relative.sum())
+
+    @in_double_precision
+    def mixture(self, x: object) -> gp.Conditional:
+        """f at x given each draw: means [draw, m, k], covariances [draw, c, m, m].
+
+        Given its noise where that is Gaussian, else given its values at the training points.
+        """
+        points = self.posterior.checked_test_points(x)
+        rows = np.concatenate([self.posterior.x, points])
+        kernel = jnp.asarray(nngp(self.posterior.network, rows))
+        order = jnp.asarray(pivot_order(np.asarray(kernel), self.posterior.num_points))
+        size = max(1, _NUMBERS_AT_ONCE // kernel.size)
+        chunks = range(0, len(self.drawn.log_weights), size)
+        parts = [
+            _conditional(self, jax.tree.map(lambda a: a[i : i + size], self.drawn), kernel, order)  # noqa: B023
+            for i in chunks
+        ]
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+
+    @in_double_precision
+    def sample(
+        self, key: Array, x: object, num_samples: int = 1000
+    ) -> Float[np.ndarray, "sample m k"]:
+        """Draws of f at inputs x, [sample, point, output], by resampling the mixture."""
+        choice_key, normal_key = jax.random.split(require_key(key))
+        parts = self.mixture(x)
+        probabilities = jnp.asarray(self.weights)
+        chosen = jax.random.choice(choice_key, len(probabilities), (num_samples,), p=probabilities)
+        means, covariances = (np.asarray(part)[np.asarray(chosen)] for part in parts)
+        values, vectors = np.linalg.eigh(covariances)
+        roots = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
+        normals = np.asarray(jax.random.normal(normal_key, means.shape, jnp.float64))
+        roots = np.broadcast_to(roots, (num_samples, means.shape[2], *roots.shape[2:]))
+        return means + np.einsum("skij,sjk->sik", roots, normals)
+
+
+@in_double_precision
+def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> SampledLimit:
+    """Draws of the process at the training points, with their weights; see `bnnpost.limit`."""
+    kernel = np.asarray(nngp(posterior.network, posterior.x))
+    guide = fits.guide_for(posterior.likelihood, posterior.targets, kernel, posterior.num_outputs)
+    order = pivot_order(kernel, len(kernel))
+    factor = nested_factor(jnp.asarray(kernel), jnp.asarray(order)).matrix
+    keys = jax.random.split(key, num_proposals)
+    drawn = jax.tree.map(np.asarray, _draw(posterior, guide, jnp.asarray(kernel), factor, keys))
+    sums = WeightSum().add(drawn.log_weights)
+    evidence = sums.log_mean()
+    return SampledLimit(
+        posterior,
+        guide,
+        drawn,
+        evidence.value,
+        evidence.standard_error,
+        sums.effective_sample_size(),
+    )
+
+
+@jax.jit
+def _draw(
+    posterior: Posterior, guide: Guide | None, kernel: Array, factor: Array, keys: Array
+) -> Drawn:
+    num_points, num_outputs = factor.shape[0], posterior.num_outputs
+
+    def one(key: Array) -> Drawn:
+        guide_key, normal_key, noise_key = jax.random.split(key, 3)
+        normals = jax.random.normal(normal_key, (num_points, num_outputs), jnp.float64)
+        if guide is None:
+            outputs = factor @ normals
+            log_prob = posterior.likelihood.log_prob(outputs, jnp.asarray(posterior.targets))
+            return Drawn(log_prob, outputs, jnp.zeros((num_points, 1)))
+        sites, log_weight = guide.draw(guide_key)
+        outputs = factor @ gp.condition_normals(noise_key, factor, normals, sites)
+        log_weight = log_weight + gp.log_density(kernel, sites) + guide.log_ratio(outputs)
+        return Drawn(log_weight, outputs, jnp.asarray(sites.variances))
+
+    return jax.lax.map(one, keys, batch_size=256)
+
+
+@jax.jit
+def _conditional(limit: SampledLimit, drawn: Drawn, kernel: Array, order: Array) -> gp.Conditional:
+    targets = jnp.asarray(limit.posterior.targets)
+
+    def one(drawn: Drawn) -> gp.Conditional:
+        if limit.guide is not None and limit.guide.exact:
+            return gp.condition(kernel, gp.Sites(targets, drawn.variances))
+        return gp.condition_on_values(kernel, drawn.outputs, order)
+
+    return jax.vmap(one)(drawn)
