@@ -47,9 +47,24 @@ def _law_record(law: Any) -> dict[str, object]:
 
     name = type(law).__name__
     parameters = {key: getattr(law, key) for key in law.arg_constraints}
-    if getattr(laws, name, None) is not type(law) or any(np.ndim(v) for v in parameters.values()):
-        raise ValueError(f"{name} is not a law of one number from numpyro.distributions")
-    return {"law": name, "parameters": {key: float(v) for key, v in parameters.items()}}
+    if getattr(laws, name, None) is type(law) and not any(map(np.ndim, parameters.values())):
+        record: dict[str, object] = {
+            "law": name,
+            "parameters": {key: float(v) for key, v in parameters.items()},
+        }
+        if _same(law, record):
+            return record
+    raise ValueError(f"{name} is not a law from numpyro.distributions that its numbers make again")
+
+
+def _same(law: Any, record: Mapping[str, Any]) -> bool:
+    """Whether a record makes the same law: some have more to them than their parameters."""
+    try:
+        again: Any = _law(record)
+    except (TypeError, ValueError):
+        return False
+    values = np.array([0.1, 0.7, 3.0])
+    return bool(np.allclose(again.log_prob(values), law.log_prob(values), equal_nan=True))
 
 
 def from_record(record: Mapping[str, Any]) -> Likelihood:

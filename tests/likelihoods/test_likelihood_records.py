@@ -1,0 +1,72 @@
+"""Likelihoods in files: what is written comes back, and nothing else is taken for one."""
+
+import json
+
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import bnnpost
+from bnnpost import likelihoods
+from bnnpost.likelihoods.records import from_record, to_record
+from tests.samplers import cases
+from tests.samplers.cases import X_TEST
+from tests.samplers.likelihood_cases import PROBLEMS, posterior
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_record_is_json_and_comes_back(name):
+    likelihood = PROBLEMS[name].likelihood
+    record = json.loads(json.dumps(to_record(likelihood)))
+    again = from_record(record)
+    assert type(again) is type(likelihood)
+    assert to_record(again) == record
+
+
+def test_guided_draws_come_back_from_a_file(tmp_path):
+    draws = bnnpost.rejection.sample(
+        cases.key(0), posterior("softmax"), num_samples=50, bound="capped", cap=-3.0
+    )
+    draws.save(tmp_path / "draws.nc")
+    again = bnnpost.load(tmp_path / "draws.nc")
+    np.testing.assert_array_equal(again.log_weights, draws.log_weights)
+    np.testing.assert_array_equal(again.predict(X_TEST), draws.predict(X_TEST))
+
+
+class Own(likelihoods.Poisson):
+    """A likelihood of the user's."""
+
+
+def test_what_is_not_the_librarys_is_not_written():
+    with pytest.raises(ValueError, match="Own is not one of bnnpost's likelihoods"):
+        to_record(Own())
+    mixed = dist.MixtureSameFamily(dist.Categorical(np.ones(2) / 2), dist.Gamma(np.ones(2), 1.0))
+    with pytest.raises(ValueError, match=r"is not a law from numpyro\.distributions that"):
+        to_record(likelihoods.GaussianUnknownNoise(noise_std=mixed))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"type": "Cauchy"},
+        {},
+        {"type": "GaussianUnknownNoise", "noise_std": {"law": "os", "parameters": {}}},
+    ],
+)
+def test_other_records_are_refused(record):
+    with pytest.raises(ValueError, match="expected"):
+        from_record(record)
+
+
+def test_noise_std_of_each_draw():
+    draws = bnnpost.rejection.sample(
+        cases.key(0), posterior("unknown std"), num_samples=2000, bound="capped", cap=-2.0
+    )
+    stds = draws.noise_std()
+    assert stds.shape == (2000,)
+    # Observations are as wide as function values and each draw's own noise together.
+    values, observed = draws.predict(X_TEST), draws.predictive(cases.key(1), X_TEST)
+    standard = ((observed - values) / stds[:, None, None]).ravel()
+    assert abs(standard.std() - 1) < 6 / np.sqrt(2 * standard.size)
+    with pytest.raises(ValueError, match="Poisson has no noise_std"):
+        bnnpost.rejection.sample(cases.key(0), posterior("poisson"), num_samples=5).noise_std()
