@@ -45,7 +45,7 @@ _MOMENTS: _Curves = {
 
 
 def distances(tree: "xr.DataTree") -> "Figure":
-    """Distance of the exact posterior from its infinite-width limit against width, log-log.
+    """Distance of the posterior from its infinite-width limit against width, log-log.
 
     tree: a sweep's results (groups /distances and /rates). Left: total variation and KL of
     the marginals of f, averaged over test inputs and outputs; right: root-mean-square errors
@@ -55,7 +55,8 @@ def distances(tree: "xr.DataTree") -> "Figure":
     """
     import matplotlib
 
-    title = "How a finite network’s exact posterior approaches its infinite-width limit"
+    law = "exact posterior" if tree.attrs["kind"] == "exact" else "posterior"
+    title = f"How a finite network’s {law} approaches its infinite-width limit"
     note = (
         f"Bars, brackets: 95 % intervals (bars ± {_TWO_SIDED} jackknife standard errors). "
         f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: not fitted."
@@ -221,7 +222,8 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     title = "Predictive density of f at test inputs: finite networks against the limit"
     counts = np.unique(tree["sampling"]["num_samples"].sel(width=chosen)).astype(int)
     draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
-    note = f"f: output without noise. Each curve averages {draws or 'no'} exact posterior draws."
+    kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
+    note = f"f: output without noise. Each curve averages {draws or 'no'} {kind} posterior draws."
     with matplotlib.rc_context(_STYLE):
         figure = _figure(height, title, note, tree)
         edges = {"left": 0.07, "right": 0.985, "top": 1 - 1.1 / height, "bottom": 0.85 / height}

@@ -16,6 +16,7 @@ from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Serial, mlp
 from bnnpost.networks.catalogue import unknown
 from bnnpost.numerics.random import FEATURE_DTYPES
+from bnnpost.samplers.rejection import BOUNDS
 from bnnpost.spaces.space import SPACES
 
 
@@ -31,7 +32,8 @@ class SweepConfig:
     column(s), comma-separated, for a file. standardise: features and targets to zero mean
     and unit std over all rows (digits has its own preparation). split_seed: of the row
     order, the first num_train rows train, the next num_test test. readout_w_std,
-    readout_b_std: where the readout's differ. num_samples: exact draws at each width.
+    readout_b_std: where the readout's differ. num_samples: draws at each width. bound:
+    "strict" for exact draws, or "capped" for weighted ones where strict has no hope.
     num_proposals: proposals of the comparison with the limit. max_proposals: a limit at
     each width. seed: of all random numbers.
     """
@@ -54,6 +56,7 @@ class SweepConfig:
     num_proposals: int = 40_000
     max_proposals: int | None = None
     seed: int = 0
+    bound: str = "strict"
     space: str = "auto"
     collapse: bool = True
     precision: str = "single"
@@ -68,6 +71,7 @@ class SweepConfig:
             _at_least("widths", width, 1)
         if not self.widths or len(set(self.widths)) != len(self.widths):
             raise ConfigError(f"widths: expected different whole numbers, got {self.widths}")
+        _one_of("bound", self.bound, BOUNDS)
         _one_of("space", self.space, ("auto", *SPACES))
         _one_of("precision", self.precision, tuple(FEATURE_DTYPES))
         self._check_network()

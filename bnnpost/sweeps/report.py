@@ -19,6 +19,9 @@ _SHOWN = {
 }
 
 
+_KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored resampled"}
+
+
 def table(tree: "xr.DataTree") -> str:
     """Draws and distances at each width, then the fitted rates, as plain text."""
     return "\n\n".join([_widths_table(tree), _rates_table(tree)])
@@ -30,7 +33,8 @@ def _widths_table(tree: "xr.DataTree") -> str:
         f" {label:>20}" for label in _SHOWN.values()
     )
     lines = [
-        "Distance of the exact posterior from its infinite-width limit (± standard error)",
+        "Distance of the posterior from its infinite-width limit (± standard error)",
+        f"Draws are {_KINDS[str(tree.attrs['kind'])]}.",
         head,
     ]
     for i, width in enumerate(distances["width"].values):

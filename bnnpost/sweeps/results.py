@@ -37,17 +37,25 @@ NEXT_ORDER = 0.1
 _VERSIONS = ("bnnpost", "jax", "jaxlib", "numpy", "equinox", "xarray")
 
 
-def width_results(draws: Draws, distances: "xr.Dataset", problem: Problem) -> "xr.Dataset":
-    """Exact draws at the test inputs, their predictive density, and the distances, of one width."""
-    points = problem.x_test
+def width_results(
+    draws: Draws, distances: "xr.Dataset", problem: Problem, key: jax.Array
+) -> "xr.Dataset":
+    """Draws at the test inputs, their predictive density, and the distances, of one width.
+
+    Weighted draws give the density with their weights; the draws themselves are resampled
+    with `key`, since what reads them knows of no weights.
+    """
+    points, weighted = problem.x_test, draws
+    if draws.info.kind == "capped" and len(draws):
+        draws = weighted.resample(key)
     variables = {
         "proposal_number": (("sample",), draws.proposal_numbers.astype(np.int64)),
         "f": (("sample", "point", "output"), draws.predict(points)),
     }
     if draws.space.collapse and len(draws):
-        variables["density"] = (("point", "output", "grid"), _density(draws, problem))
+        variables["density"] = (("point", "output", "grid"), _density(weighted, problem))
     return distances.assign(variables).assign_attrs(
-        **draws.info.as_attributes(),
+        **weighted.info.as_attributes(),
         config=json.dumps(problem.config.as_dict()),
         versions=json.dumps(versions()),
     )
@@ -61,15 +69,16 @@ def density_grid(
 
 
 def _density(draws: Draws, problem: Problem) -> Float[np.ndarray, "m k g"]:
-    """The predictive density of f: the mean over draws of the Gaussian each one gives."""
+    """The predictive density of f: the weighted mean of the Gaussian each draw gives."""
     limiting = limit(draws.posterior)
     std = np.sqrt(np.diagonal(limiting.covariance(problem.x_test)))
     grid = density_grid(limiting.mean(problem.x_test), std)
     mixture = draws.mixture(problem.x_test)
     density = np.zeros_like(grid)
-    for mean, variance in zip(mixture.means, mixture.variances, strict=True):
-        density += _normal_density(grid, mean[:, :, None], variance[:, None, None])
-    return density / len(draws)
+    weights = np.exp(mixture.log_weights - np.max(mixture.log_weights))
+    for weight, mean, variance in zip(weights, mixture.means, mixture.variances, strict=True):
+        density += weight * _normal_density(grid, mean[:, :, None], variance[:, None, None])
+    return density / weights.sum()
 
 
 def _normal_density(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

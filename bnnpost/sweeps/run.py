@@ -83,11 +83,13 @@ def run_sweep(
     return tree
 
 
-def _keys(problem: Problem, width: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Keys of the draws, the comparison and the forecast at one width."""
+_RESAMPLE = 0x72657361
+
+
+def _keys(problem: Problem, width: int) -> tuple[jax.Array, ...]:
+    """Keys of the draws, the comparison, the forecast and resampling at one width."""
     key = jax.random.fold_in(jax.random.key(problem.config.seed), width)
-    draws_key, compare_key, forecast_key = jax.random.split(key, 3)
-    return draws_key, compare_key, forecast_key
+    return (*jax.random.split(key, 3), jax.random.fold_in(key, _RESAMPLE))
 
 
 def forecasts(problem: Problem, widths: list[int]) -> dict[int, Forecast]:
@@ -103,6 +105,8 @@ def expected_proposals(config: SweepConfig, expected: Forecast) -> float:
 
 def _check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
     config = problem.config
+    if config.bound == "capped":
+        return
     needed = {w: expected_proposals(config, f) for w, f in forecasts(problem, widths).items()}
     worst = max(needed, key=lambda width: needed[width])
     limit = (
@@ -115,7 +119,8 @@ def _check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) 
         raise HopelessRun(
             f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
             f"{config.num_samples} draws, more than {_spelled(limit)}: use fewer training points "
-            "or draws or more noise, raise max_proposals, or run it all the same with --force"
+            "or draws or more noise, raise max_proposals, ask for weighted draws with --bound "
+            "capped, or run it all the same with --force"
         )
 
 
@@ -130,7 +135,7 @@ def _one_width(
     if path.exists():
         say(f"width {width}: read from {path.name}")
         return read_width(path)
-    draws_key, compare_key, _ = _keys(problem, width)
+    draws_key, compare_key, _, resample_key = _keys(problem, width)
     start = time.perf_counter()
     draws = _draw(draws_key, problem, width, progress)
     drawn = time.perf_counter()
@@ -141,7 +146,7 @@ def _one_width(
         num_proposals=problem.config.num_proposals,
         precision=problem.config.precision,
     )
-    found = results.width_results(draws, distances, problem)
+    found = results.width_results(draws, distances, problem, resample_key)
     directory.write_netcdf(path.name, found)
     message = (
         f"width {width}: {len(draws)} draws of {draws.info.num_proposals:,} proposals in "
@@ -160,6 +165,7 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
         num_samples=config.num_samples,
         space=config.space,
         collapse=config.collapse,
+        bound=config.bound,
         max_proposals=config.max_proposals,
         precision=config.precision,
         progress=progress,

@@ -57,7 +57,10 @@ _MODEL = (
     _option("seed", int, "Seed of every random number.", "0"),
 )
 _SAMPLING = (
-    _option("num-samples", int, "Exact draws at each width.", "1000"),
+    _option("num-samples", int, "Draws at each width.", "1000"),
+    _option(
+        "bound", str, "strict: exact draws; capped: weighted draws, for many points.", "strict"
+    ),
     _option("num-proposals", int, "Proposals of the comparison with the limit.", "40000"),
     _option("max-proposals", int, "Stop a width after this many proposals. [default: no limit]"),
     _option("space", str, "Where to draw: auto, functions or weights.", "auto"),

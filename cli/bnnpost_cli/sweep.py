@@ -23,7 +23,8 @@ def command(config: str | None, out: str, force: bool, as_json: bool, **flags: A
 
     Writes results.nc (netCDF), distances and densities as PNG and SVG, and a file a width into
     DIR; the table goes to stdout, progress to stderr. The same command again goes on where it
-    stopped; a run with other settings in DIR is refused.
+    stopped; a run with other settings in DIR is refused. With --bound capped draws have
+    weights, and are never called exact.
     """
     from bnnpost.sweeps import BudgetExhausted, load_config, run_sweep
     from bnnpost.sweeps.directory import RunDirectory

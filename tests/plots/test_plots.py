@@ -66,7 +66,7 @@ def results(widths=(4, 16, 64, 256), num_points=3, num_outputs=1, num_features=2
         "/data": xr.Dataset(data),
     }
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = {"config": json.dumps(CONFIG)}
+    tree.attrs = {"kind": "exact", "config": json.dumps(CONFIG)}
     return tree
 
 

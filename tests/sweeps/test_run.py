@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, run_sweep
+from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
 from bnnpost.sweeps.directory import DirectoryInUse, RunDirectory
 from bnnpost.sweeps.problem import load_problem
 
@@ -138,3 +138,17 @@ def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_dr
     drawn = caught.value.results["sampling"]["num_samples"].values
     assert 0 < drawn[0] < 5000
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "exhausted"
+
+
+def test_a_capped_sweep_says_what_its_draws_are(tmp_path):
+    # Beyond strict rejection: it would be refused.
+    hard = {"num_train": 12, "noise_std": 0.1, "widths": (128,), "num_proposals": 400}
+    with pytest.raises(HopelessRun, match="--bound capped"):
+        run(tmp_path / "strict", max_proposals=10**5, **hard)
+    tree, _ = run(tmp_path / "capped", bound="capped", **hard)
+    assert tree.attrs["kind"] == "capped"
+    assert "weighted (capped rejection), and stored resampled" in report.table(tree)
+    assert tree["width_128/posterior"]["f"].shape == (4, 12, 2, 1)
+    predictive = tree["predictive"].to_dataset()
+    step = predictive["f"].diff("grid").mean("grid")
+    assert np.allclose(predictive["density"].sum("grid") * step, 1.0, atol=0.02)
