@@ -76,7 +76,7 @@ def test_draws_have_its_moments(name):
     assert checks.worst(checks.variance_z(values, variance, 2 * own * variance)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", ["laplace", "logit"])
+@pytest.mark.parametrize("name", ["laplace"])
 def test_wide_networks_have_its_evidence(name):
     estimate = bnnpost.importance.estimate(
         cases.key(4), posterior(name, width=2048), X_TEST, num_proposals=4096

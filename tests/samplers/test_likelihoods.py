@@ -83,7 +83,7 @@ def test_moments_of_the_mixture(name):
         assert checks.worst((found - mean) / np.hypot(error, own_error)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", ["student-t", "unknown std", "softmax"])
+@pytest.mark.parametrize("name", ["unknown std", "softmax"])
 def test_capped_draws(name):
     draws = bnnpost.rejection.sample(
         cases.key(1), posterior(name), num_samples=4000, bound="capped"
