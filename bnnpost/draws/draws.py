@@ -120,8 +120,8 @@ class Draws:
         """
         if not self.space.collapse:
             raise ValueError(
-                "mixture() needs a collapsed readout (a Gaussian likelihood, a network that ends "
-                "in a Dense layer, and collapse=True); use predict() instead"
+                "mixture() needs a collapsed readout (a network that ends in a Dense layer, "
+                "collapse=True, and Gaussian noise or capped draws); use predict() instead"
             )
         points = self.posterior.checked_test_points(x_test)
         blocks = list(self._evaluate(_mixture, points, self._jointly(points)))

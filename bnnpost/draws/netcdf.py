@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = "bnnpost draws 1"
+# A guide fitted anew on another machine differs from the file's by rounding; by more than this it
+# is of another likelihood.
+_SAME_GUIDE = 1e-4
 
 
 class Contents(NamedTuple):
@@ -102,21 +105,38 @@ def _space_record(space: Space) -> dict[str, object]:
     }
 
 
-def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+def _bare(guide: Any) -> Any:
+    """A guide without its likelihood."""
+    return dataclasses.replace(guide, likelihood=None) if hasattr(guide, "likelihood") else guide
+
+
+def _guide_numbers(space: Space) -> list[np.ndarray]:
     """The numbers of a guide, which are part of what a draw is."""
-    variables = {}
-    for i, leaf in enumerate(jax.tree.leaves(space.guide)):
-        array = np.asarray(leaf, np.float64)
-        variables[f"guide_{i}"] = (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
-    return variables
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
 
 
-def _space(posterior: Posterior, dataset: "xr.Dataset") -> Space:
+def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    return {
+        f"guide_{i}": (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
+        for i, array in enumerate(_guide_numbers(space))
+    }
+
+
+def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     """The space of a file: made anew, with the file's own order and guide put in."""
     made = make_space(posterior, **json.loads(dataset.attrs["space"]))
-    leaves, structure = jax.tree.flatten(made.guide)
-    saved = [dataset[f"guide_{i}"].values for i in range(len(leaves))]
-    guide = jax.tree.unflatten(structure, saved)
+    numbers = _guide_numbers(made)
+    names = [str(name) for name in dataset.variables if str(name).startswith("guide_")]
+    saved = [dataset[f"guide_{i}"].values for i in range(len(names))]
+    same = len(saved) == len(numbers) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=_SAME_GUIDE, atol=_SAME_GUIDE)
+        for a, b in zip(saved, numbers, strict=True)
+    )
+    if not same:
+        raise ValueError(f"{path} holds draws of another posterior: the likelihood differs")
+    guide: Any = jax.tree.unflatten(jax.tree.structure(_bare(made.guide)), saved)
+    if hasattr(guide, "likelihood"):
+        guide = dataclasses.replace(guide, likelihood=posterior.likelihood)
     return dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
 
 
@@ -138,7 +158,7 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
         _check_same(path, posterior, dataset)
     words = jnp.asarray(dataset["key_data"].values, jnp.uint32)
     return Contents(
-        _space(posterior, dataset),
+        _space(path, posterior, dataset),
         jax.random.wrap_key_data(words, impl=dataset.attrs["key_implementation"]),
         dataset["proposal_number"].values,
         dataset["log_weight"].values,

@@ -1,6 +1,6 @@
 """Likelihoods as plain data for files, both ways; nothing in a record is executed."""
 
-import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +30,7 @@ def to_record(likelihood: Likelihood) -> dict[str, object]:
     name = type(likelihood).__name__
     if _KNOWN.get(name) is not type(likelihood):
         raise ValueError(f"{name} is not one of bnnpost's likelihoods")
-    values = {f.name: getattr(likelihood, f.name) for f in dataclasses.fields(likelihood)}
+    values = {key: getattr(likelihood, key) for key in inspect.signature(_KNOWN[name]).parameters}
     return {"type": name} | {k: _plain(v) for k, v in values.items() if v is not None}
 
 

@@ -53,3 +53,10 @@ class WeightSum:
     def effective_sample_size(self) -> float:
         """(Σw)²/Σw²: how many equally weighted draws these weights are worth (Kish 1965)."""
         return self.total**2 / self.total_square if self.total_square else 0.0
+
+
+def normalised(log_weights: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    """Weights that sum to 1; NaN counts as 0."""
+    logs = np.where(np.isnan(log_weights), -np.inf, log_weights)
+    relative = np.exp(logs - np.max(logs))
+    return relative / relative.sum()

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
-from bnnpost.numerics.weights import WeightSum
+from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
 from bnnpost.spaces.completions import Completion, jointly
@@ -33,9 +33,8 @@ class Estimate:
 
     @property
     def weights(self) -> Float[np.ndarray, " p"]:
-        """Normalised weights, which sum to 1."""
-        relative = np.exp(self.log_weights - np.max(self.log_weights))
-        return relative / relative.sum()
+        """Normalised weights, which sum to 1; that of a proposal whose weight is NaN is 0."""
+        return normalised(self.log_weights)
 
     @property
     def log_evidence(self) -> float:

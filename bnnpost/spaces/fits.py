@@ -2,12 +2,16 @@
 
 Wide networks' kernels are close to the limit's, and what fits there leaves little to the
 weights. Every guide gives exact weights, whatever it was fitted to; fits only decide how much
-the weights vary. All in numpy, double precision.
+the weights vary. Noise of tails can have several modes (either of two points that disagree may
+be the outlier); a guide fits one, and a mode that no proposal visits is in no estimate and in
+no standard error. All in numpy, double precision.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -19,9 +23,10 @@ from bnnpost.numerics.gp import Sites, contrasts
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces.guides import DrawnNoise, FittedSites, Guide, KnownNoise
 
-# Log variances of the noise: this many cells, wherever the prior density is within so many
-# nats of its peak; densities are looked at in so many places of each cell.
+# Log variances of the noise: this many cells, wherever a density is within so many nats of its
+# peak, and coarse ones beyond; densities are looked at in so many places of each cell.
 _NUM_CELLS, _NATS, _PLACES = 1024, 40.0, 5
+_COARSE_CELLS, _NATS_OF_A_BOUND = 64, 70.0
 # The part of the prior mixed into a guide of the one noise variance, so that no proposal of a
 # narrow network finds the guide far from where its weight is.
 _PRIOR_PART = 0.05
@@ -36,7 +41,7 @@ _SWEEPS, _DAMPING, _TOLERANCE = 100, 0.7, 1e-8
 # Variances of fitted sites times this, their pull on the mean kept: tails against which no
 # weight grows without need.
 _WIDER = 1.15
-_LEAST_PRECISION = 1e-6
+_LEAST_PRECISION, _LEAST_VARIANCE = 1e-6, 1e-12
 
 Kernel = Float[np.ndarray, "n n"]
 
@@ -58,13 +63,24 @@ def guide_for(
         return None
     if isinstance(likelihood, Categorical):
         sites = _class_sites(targets[:, 0].astype(int), kernel, num_outputs)
-    elif targets.shape[1] == num_outputs:
+    elif _independent_outputs(likelihood, targets, num_outputs):
         columns = [_expectation_propagation(likelihood, y[:, None], kernel) for y in targets.T]
         centres, variances = (np.concatenate(parts, axis=1) for parts in zip(*columns, strict=True))
         sites = Sites(centres, variances)
     else:
         return None
+    if not all(np.all(np.isfinite(part)) for part in (sites.targets, sites.variances)):
+        return None
     return FittedSites(targets, likelihood, sites)
+
+
+def _independent_outputs(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n t"], num_outputs: int
+) -> bool:
+    """Whether `log_terms` are split over outputs, each with a column of targets of its own."""
+    outputs = jnp.zeros((len(targets), num_outputs))
+    terms = jax.eval_shape(likelihood.log_terms, outputs, jnp.asarray(targets))
+    return targets.shape[1] == num_outputs == terms.shape[-1]
 
 
 def known_noise(likelihood: Gaussian, targets: Float[np.ndarray, "n k"]) -> KnownNoise:
@@ -90,14 +106,18 @@ def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) ->
     ValueError where the integral diverges: as λ → 0 it does unless p(λ) vanishes faster than
     B(λ) grows.
     """
-    cells = Cells(likelihood, lambda log_var: _log_collapsed_bound(targets, log_var))
+    bound = functools.partial(_log_collapsed_bound, targets)
+    cells = Cells(likelihood, [bound], nats=_NATS_OF_A_BOUND, whole=False)
+    if cells.reaches_zero:
+        raise ValueError(_DIVERGES)
     places = cells.places(_PLACES_OF_A_BOUND)
     heights = cells.log_prior(places) + _log_collapsed_bound(targets, places)
     rise = np.abs(np.diff(np.where(np.isfinite(heights), heights, np.nan), axis=1))
     highest = np.max(heights, axis=1) + np.max(np.nan_to_num(rise), axis=1)
-    log_total = logsumexp(highest) + np.log(cells.width)
-    log_masses = (highest - logsumexp(highest))[None]
-    return Bounded(DrawnNoise(targets, likelihood, cells.edges, log_masses), float(log_total))
+    masses = highest + np.log(cells.widths)
+    log_total = logsumexp(masses)
+    guide = DrawnNoise(targets, likelihood, cells.edges, (masses - log_total)[None])
+    return Bounded(guide, float(log_total))
 
 
 def _log_collapsed_bound(
@@ -113,47 +133,57 @@ def _log_collapsed_bound(
 
 
 class Cells:
-    """Equal cells in t = log λ that hold the prior of a noise variance, to rounding.
+    """Cells in t = log λ for the law of a noise variance.
 
-    tilt: a log factor that the prior is multiplied by first.
+    Equal cells wherever one of the log `heights` (functions of t, the prior's among them) is
+    within `nats` of its peak, and coarse ones from there to the ends of the support: with them
+    nothing that has a density is left out.
     """
 
     def __init__(
         self,
         likelihood: RandomNoise,
-        tilt: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
+        heights: Sequence[Callable[[np.ndarray], np.ndarray]] = (),
+        *,
+        nats: float = _NATS,
+        whole: bool = True,
     ):
         self._likelihood = likelihood
         low, high = likelihood.support()
-        edges = np.linspace(low, high, 2**14 + 1)
-        heights = self.log_prior(edges) + tilt(edges)
-        inside = np.flatnonzero(heights > np.max(heights) - _NATS)
-        if inside[0] == 0 and low == SMALLEST_LOG_VAR:
-            raise ValueError(_DIVERGES)
-        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, len(edges) - 1)
-        self.edges = np.linspace(edges[first], edges[last], _NUM_CELLS + 1)
-        self.width = float(self.edges[1] - self.edges[0])
+        grid = np.linspace(low, high, 2**14 + 1)
+        prior = self.log_prior(grid)
+        all_heights = [prior + height(grid) for height in heights] or [prior]
+        inside = [np.flatnonzero(h > np.max(h) - nats) for h in all_heights]
+        first = max(min(i[0] for i in inside) - 1, 0)
+        last = min(max(i[-1] for i in inside) + 1, len(grid) - 1)
+        self.reaches_zero = first == 0 and low == SMALLEST_LOG_VAR
+        parts = [np.linspace(grid[first], grid[last], _NUM_CELLS + 1)]
+        if whole and first > 0:
+            parts.insert(0, np.linspace(low, grid[first], _COARSE_CELLS + 1)[:-1])
+        if whole and last < len(grid) - 1:
+            parts.append(np.linspace(grid[last], high, _COARSE_CELLS + 1)[1:])
+        self.edges = np.concatenate(parts)
+        self.widths = np.diff(self.edges)
 
     def places(self, count: int = _PLACES) -> Float[np.ndarray, "q p"]:
         """Points of each cell, both ends included."""
-        return self.edges[:-1, None] + self.width * np.linspace(0.0, 1.0, count)
+        return self.edges[:-1, None] + self.widths[:, None] * np.linspace(0.0, 1.0, count)
 
     def log_prior(self, log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
         """Prior density of t; −∞ where it is not a number."""
         found = np.asarray(self._likelihood.log_density(jnp.asarray(log_var)))
         return np.where(np.isnan(found), -np.inf, found)
 
-    @staticmethod
-    def log_masses(log_density: Float[np.ndarray, "*r q p"]) -> Float[np.ndarray, "*r q"]:
+    def log_masses(self, log_density: Float[np.ndarray, "*r q p"]) -> Float[np.ndarray, "*r q"]:
         """Normalised log masses from the largest density met in each cell and at its ends."""
-        highest = np.max(log_density, axis=-1)
-        return highest - logsumexp(highest, axis=-1, keepdims=True)
+        masses = np.max(log_density, axis=-1) + np.log(self.widths)
+        return masses - logsumexp(masses, axis=-1, keepdims=True)
 
 
 def _drawn_noise(
     likelihood: RandomNoise, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
 ) -> DrawnNoise:
-    cells = Cells(likelihood)
+    cells = Cells(likelihood, [np.zeros_like, *_pulls(likelihood, targets, kernel)])
     places = cells.places()
     log_prior = cells.log_prior(places)
     prior = cells.log_masses(log_prior[None])
@@ -167,6 +197,17 @@ def _drawn_noise(
         columns = [_left_out(cells, kernel, y) for y in targets.T]
         fit = np.stack(columns, axis=1).reshape(targets.size, -1)
     return DrawnNoise(targets, likelihood, cells.edges, fit)
+
+
+def _pulls(
+    likelihood: RandomNoise, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
+) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Where the targets may pull log variances, as log factors of the prior."""
+    if likelihood.shared:
+        return [] if kernel is None else [functools.partial(_log_evidence, kernel, targets)]
+    # No residual is much larger than this; its noise alone would have to explain it.
+    largest = 2 * np.max(np.abs(targets))
+    return [lambda log_var: -0.5 * (log_var + largest**2 * np.exp(-log_var))]
 
 
 def _log_evidence(
@@ -255,6 +296,7 @@ def _expectation_propagation(
 
     def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = _posterior(kernel, pull / precision[:, None], 1 / precision)
+        variance = np.maximum(variance, _LEAST_VARIANCE * (1 + np.diagonal(kernel)))
         cavity = np.maximum(1 / variance - precision, _LEAST_PRECISION)
         centre = (mean[:, 0] / variance - pull[:, 0]) / cavity
         values = centre + grid[:, None] / np.sqrt(cavity)

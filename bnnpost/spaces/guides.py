@@ -67,7 +67,7 @@ class KnownNoise(Guide):
 class DrawnNoise(Guide):
     """Targets with Gaussian noise whose log variances are drawn from densities on cells.
 
-    edges [q+1] of equal cells in t = log λ; log_masses: log probability of each cell, for
+    edges [q+1] of cells in t = log λ; log_masses: log probability of each cell, for
     the one λ of all observations [1, q] or for each observation [n·k, q]. The weight is the
     prior density of t over the one it was drawn from.
     """
@@ -99,9 +99,11 @@ class DrawnNoise(Guide):
         cell = jnp.minimum(jnp.sum(cumulative <= level, axis=1), num_cells - 1)
         chosen = jnp.arange(num_cells) == cell[:, None]
         log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
-        width = (self.edges[-1] - self.edges[0]) / num_cells
+        edges = jnp.asarray(self.edges)
+        low = jnp.sum(jnp.where(chosen, edges[:-1], 0.0), axis=1)
+        width = jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
         place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
-        return self.edges[0] + width * (cell + place), log_mass - jnp.log(width)
+        return low + width * place, log_mass - jnp.log(width)
 
     def log_ratio(self, outputs: Array) -> Array:
         return jnp.zeros((), outputs.dtype)

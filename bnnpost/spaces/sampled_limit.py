@@ -9,16 +9,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
+from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics import gp
 from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-from bnnpost.numerics.weights import WeightSum
+from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.guides import Guide
 
-# Numbers in one chunk of predictions (2^22 doubles are 32 MiB).
+# Covariances in one chunk of predictions (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
 
 
@@ -46,39 +47,46 @@ class SampledLimit(eqx.Module):
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
         """Posterior mean of f at inputs x [m, feature]."""
-        return np.tensordot(self.weights, self.mixture(x).mean, axes=1)
+        return self._moments(x)[0]
 
     def covariance(self, x: object) -> Float[np.ndarray, "*k m m"]:
         """Posterior covariance of f at inputs x, one for each output where there are several."""
-        parts = self.mixture(x)
-        centred = parts.mean - np.tensordot(self.weights, parts.mean, axes=1)
-        between = np.einsum("s,sik,sjk->kij", self.weights, centred, centred, optimize=True)
-        found = between + np.tensordot(self.weights, parts.covariance, axes=1)
+        mean, second = self._moments(x)
+        found = second - np.einsum("ik,jk->kij", mean, mean)
         return found[0] if len(found) == 1 else found
 
     @property
     def weights(self) -> Float[np.ndarray, " s"]:
         """Normalised weights, which sum to 1."""
-        relative = np.exp(self.drawn.log_weights - np.max(self.drawn.log_weights))
-        return np.asarray(relative / relative.sum())
+        return normalised(np.asarray(self.drawn.log_weights))
+
+    def _moments(self, x: object) -> tuple[Float[np.ndarray, "m k"], Float[np.ndarray, "k m m"]]:
+        """E f and E f fᵀ, summed up a chunk of draws at a time."""
+        mean, second = np.zeros(()), np.zeros(())
+        size = max(1, _NUMBERS_AT_ONCE // len(self.posterior.checked_test_points(x)) ** 2)
+        for start in range(0, len(self.weights), size):
+            chosen = np.arange(start, min(start + size, len(self.weights)))
+            weights, parts = self.weights[chosen], self.conditional(x, chosen)
+            within = np.tensordot(weights, parts.covariance, axes=1)
+            between = np.einsum("s,sik,sjk->kij", weights, parts.mean, parts.mean, optimize=True)
+            mean = mean + np.tensordot(weights, parts.mean, axes=1)
+            second = second + within + between
+        return mean, second
 
     @in_double_precision
-    def mixture(self, x: object) -> gp.Conditional:
-        """f at x given each draw: means [draw, m, k], covariances [draw, c, m, m].
+    def conditional(self, x: object, chosen: np.ndarray) -> gp.Conditional:
+        """f at x given each chosen draw: means [draw, m, k], covariances [draw, c, m, m].
 
         Given its noise where that is Gaussian, else given its values at the training points.
         """
         points = self.posterior.checked_test_points(x)
-        rows = np.concatenate([self.posterior.x, points])
-        kernel = jnp.asarray(nngp(self.posterior.network, rows))
-        order = jnp.asarray(pivot_order(np.asarray(kernel), self.posterior.num_points))
-        size = max(1, _NUMBERS_AT_ONCE // kernel.size)
-        chunks = range(0, len(self.drawn.log_weights), size)
-        parts = [
-            _conditional(self, jax.tree.map(lambda a: a[i : i + size], self.drawn), kernel, order)  # noqa: B023
-            for i in chunks
-        ]
-        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+        kernel = np.asarray(
+            nngp(self.posterior.network, np.concatenate([self.posterior.x, points]))
+        )
+        order = pivot_order(kernel, self.posterior.num_points)
+        drawn = jax.tree.map(lambda a: jnp.asarray(a[chosen]), self.drawn)
+        found = _conditional(self, drawn, jnp.asarray(kernel), jnp.asarray(order))
+        return jax.tree.map(np.asarray, found)
 
     @in_double_precision
     def sample(
@@ -86,10 +94,9 @@ class SampledLimit(eqx.Module):
     ) -> Float[np.ndarray, "sample m k"]:
         """Draws of f at inputs x, [sample, point, output], by resampling the mixture."""
         choice_key, normal_key = jax.random.split(require_key(key))
-        parts = self.mixture(x)
-        probabilities = jnp.asarray(self.weights)
-        chosen = jax.random.choice(choice_key, len(probabilities), (num_samples,), p=probabilities)
-        means, covariances = (np.asarray(part)[np.asarray(chosen)] for part in parts)
+        weights = jnp.asarray(self.weights)
+        chosen = np.asarray(jax.random.choice(choice_key, len(weights), (num_samples,), p=weights))
+        means, covariances = self.conditional(x, chosen)
         values, vectors = np.linalg.eigh(covariances)
         roots = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
         normals = np.asarray(jax.random.normal(normal_key, means.shape, jnp.float64))
@@ -100,6 +107,7 @@ class SampledLimit(eqx.Module):
 @in_double_precision
 def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> SampledLimit:
     """Draws of the process at the training points, with their weights; see `bnnpost.limit`."""
+    positive_integer("num_proposals", num_proposals)
     kernel = np.asarray(nngp(posterior.network, posterior.x))
     guide = fits.guide_for(posterior.likelihood, posterior.targets, kernel, posterior.num_outputs)
     order = pivot_order(kernel, len(kernel))

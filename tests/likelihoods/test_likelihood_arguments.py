@@ -26,7 +26,7 @@ from tests.samplers.cases import X
         (
             lambda: likelihoods.GaussianUnknownNoise(noise_std=dist.Normal(0.0, 1.0)),
             ValueError,
-            "law of positive numbers, got Normal",
+            "law of one positive real number, got Normal",
         ),
     ],
 )

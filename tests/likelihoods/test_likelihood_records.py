@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -60,13 +62,43 @@ def test_other_records_are_refused(record):
 
 def test_noise_std_of_each_draw():
     draws = bnnpost.rejection.sample(
-        cases.key(0), posterior("unknown std"), num_samples=2000, bound="capped", cap=-2.0
+        cases.key(0), posterior("unknown std"), num_samples=500, bound="capped", cap=-2.0
     )
     stds = draws.noise_std()
-    assert stds.shape == (2000,)
+    assert stds.shape == (500,)
     # Observations are as wide as function values and each draw's own noise together.
     values, observed = draws.predict(X_TEST), draws.predictive(cases.key(1), X_TEST)
     standard = ((observed - values) / stds[:, None, None]).ravel()
     assert abs(standard.std() - 1) < 6 / np.sqrt(2 * standard.size)
     with pytest.raises(ValueError, match="Poisson has no noise_std"):
         bnnpost.rejection.sample(cases.key(0), posterior("poisson"), num_samples=5).noise_std()
+
+
+class Scaled(likelihoods.Likelihood):
+    """Logistic regression on scaled outputs, a likelihood of the user's with terms."""
+
+    scale: float
+
+    def log_terms(self, outputs, targets):
+        return jax.nn.log_sigmoid((2 * targets - 1) * self.scale * outputs)
+
+    def log_prob(self, outputs, targets):
+        return jnp.sum(self.log_terms(outputs, targets))
+
+    def log_bound(self, targets):
+        return 0.0
+
+
+def test_draws_of_another_likelihood_are_not_taken_for_these(tmp_path):
+    def own(scale):
+        network = posterior("logit").network
+        return bnnpost.Posterior(network, Scaled(scale), cases.X, np.array([1, 0, 1]))
+
+    draws = bnnpost.rejection.sample(
+        cases.key(0), own(1.0), num_samples=20, bound="capped", cap=-2.0
+    )
+    draws.save(tmp_path / "draws.nc")
+    again = bnnpost.load(tmp_path / "draws.nc", posterior=own(1.0))
+    np.testing.assert_array_equal(again.log_weights, draws.log_weights)
+    with pytest.raises(ValueError, match="another posterior: the likelihood differs"):
+        bnnpost.load(tmp_path / "draws.nc", posterior=own(2.0))

@@ -8,7 +8,7 @@ import scipy.special
 import bnnpost
 from tests.samplers import cases, checks, oracles
 
-WIDTH, NOISE_VAR, NUM_NETWORKS = 1024, 0.1, 1500
+WIDTH, NOISE_VAR, NUM_NETWORKS = 1024, 0.1, 500
 LAYER = oracles.Layer(1.5, 0.1)
 X, Y, X_TEST, _ = bnnpost.datasets.diabetes_problem(50, 5)
 
@@ -53,7 +53,7 @@ def average(relative, values):
 @functools.cache
 def estimated():
     return bnnpost.importance.estimate(
-        cases.key(0), posterior(), np.concatenate([X, X_TEST]), num_proposals=3000
+        cases.key(0), posterior(), np.concatenate([X, X_TEST]), num_proposals=2000
     )
 
 
@@ -73,7 +73,7 @@ def test_mean_and_variance():
 
 
 def test_capped_draws():
-    draws = bnnpost.rejection.sample(cases.key(1), posterior(), num_samples=300, bound="capped")
+    draws = bnnpost.rejection.sample(cases.key(1), posterior(), num_samples=150, bound="capped")
     assert draws.info.complete
     assert draws.info.excess_mass < 0.05
     values, weights = draws.training_outputs(), np.exp(draws.log_weights)
@@ -84,7 +84,7 @@ def test_capped_draws():
 
 def test_half_the_noise_would_be_told():
     halved = cases.with_noise(posterior(), np.sqrt(0.5))
-    found = bnnpost.importance.estimate(cases.key(0), halved, X_TEST, num_proposals=1000)
+    found = bnnpost.importance.estimate(cases.key(0), halved, X_TEST, num_proposals=500)
     evidence, evidence_se, *_ = known()
     assert abs(checks.evidence_z(found, evidence, evidence_se)) > checks.LIMIT
 
