@@ -11,7 +11,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 MEMORY_MAPS = Path("/proc/self/maps")
 # Linux allows a process 65,530 memory maps. Every compiled program takes dozens, and the
 # compiler aborts the process when there are no more.
-MANY_MAPS = 30_000
+MANY_MAPS = 40_000
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -60,6 +60,7 @@ def test_other_records_are_refused(record):
         from_record(record)
 
 
+@pytest.mark.slow
 def test_noise_std_of_each_draw():
     draws = bnnpost.rejection.sample(
         cases.key(0), posterior("unknown std"), num_samples=500, bound="capped", cap=-2.0

@@ -11,6 +11,10 @@ from tests.samplers import cases, checks
 from tests.samplers.cases import X_TEST, X
 from tests.samplers.likelihood_cases import NUM_DRAWS, PROBLEMS, given_noise, posterior, weighted
 
+# The quick suite takes one problem of each kind of guide.
+QUICK = ("student-t", "unknown std", "logit", "softmax")
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PROBLEMS]
+
 
 @functools.cache
 def kernel():
@@ -43,14 +47,14 @@ def limit(name):
     return bnnpost.limit(posterior(name), key=cases.key(2))
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_evidence(name):
     evidence, evidence_se, _ = known(name)
     assert abs(checks.evidence_z(limit(name), evidence, evidence_se)) < checks.LIMIT
     assert limit(name).effective_sample_size > 0.5 * 2**14
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", NAMES)
 def test_mean_and_variance(name):
     (mean, mean_se), (second, second_se) = known(name)[2]
     covariance = limit(name).covariance(X_TEST)
@@ -76,7 +80,8 @@ def test_draws_have_its_moments(name):
     assert checks.worst(checks.variance_z(values, variance, 2 * own * variance)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", ["laplace"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["laplace", "logit"])
 def test_wide_networks_have_its_evidence(name):
     estimate = bnnpost.importance.estimate(
         cases.key(4), posterior(name, width=2048), X_TEST, num_proposals=4096

@@ -13,7 +13,7 @@ from tests.samplers import cases, checks
 from tests.samplers.cases import X_TEST, Case
 
 CASE = Case(2, 1, "relu", 1, noise_std=0.3)
-NUM_DRAWS = 2**13
+NUM_DRAWS = 2**12
 # Log caps over the log evidence: with most of the posterior above it, and with a little.
 LOW, HIGH = -2.0, 0.3
 

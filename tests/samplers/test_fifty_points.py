@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import pytest
 import scipy.special
 
 import bnnpost
@@ -72,6 +73,7 @@ def test_mean_and_variance():
         assert checks.worst((value - expected) / np.hypot(error, own)) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_capped_draws():
     draws = bnnpost.rejection.sample(cases.key(1), posterior(), num_samples=150, bound="capped")
     assert draws.info.complete
@@ -82,6 +84,7 @@ def test_capped_draws():
     assert checks.worst((value - mean[: len(X)]) / np.hypot(mean_se[: len(X)], own)) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_half_the_noise_would_be_told():
     halved = cases.with_noise(posterior(), np.sqrt(0.5))
     found = bnnpost.importance.estimate(cases.key(0), halved, X_TEST, num_proposals=500)

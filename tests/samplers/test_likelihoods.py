@@ -83,7 +83,7 @@ def test_moments_of_the_mixture(name):
         assert checks.worst((found - mean) / np.hypot(error, own_error)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", ["unknown std", "softmax"])
+@pytest.mark.parametrize("name", ["softmax", pytest.param("unknown std", marks=pytest.mark.slow)])
 def test_capped_draws(name):
     draws = bnnpost.rejection.sample(
         cases.key(1), posterior(name), num_samples=4000, bound="capped"
@@ -97,7 +97,9 @@ def test_capped_draws(name):
     assert abs(checks.evidence_z(draws.info, evidence, evidence_se)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", ["unknown variance", "poisson"])
+@pytest.mark.parametrize(
+    "name", ["unknown variance", pytest.param("poisson", marks=pytest.mark.slow)]
+)
 def test_strict_draws(name):
     draws = bnnpost.rejection.sample(cases.key(3), posterior(name), num_samples=4000)
     assert (draws.info.kind, draws.info.complete) == ("exact", True)
@@ -127,9 +129,9 @@ class Unweighted(DrawnNoise):
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("logit", SitesAlone),
+        pytest.param("logit", SitesAlone, marks=pytest.mark.slow),
         ("softmax", SitesAlone),
-        ("laplace", Unweighted),
+        pytest.param("laplace", Unweighted, marks=pytest.mark.slow),
         ("unknown std", Unweighted),
     ],
 )
