@@ -30,7 +30,7 @@ def integral(log_likelihood, std):
     return total + np.log(f[1] - f[0]), np.exp(logs - total) @ f
 
 
-@pytest.mark.parametrize("name", ["laplace", "student-t"])
+@pytest.mark.parametrize("name", ["laplace", pytest.param("student-t", marks=pytest.mark.slow)])
 def test_an_outlier_far_beyond_the_prior_of_its_noise(name):
     # Two hundred of the noise's standard deviations away from what the prior allows.
     x = X[:1]
@@ -66,7 +66,11 @@ def test_one_noise_far_beyond_its_prior():
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "y"), [(likelihoods.Bernoulli(), [0, 1, 1]), (likelihoods.Poisson(), [1, 0, 4])]
+    ("likelihood", "y"),
+    [
+        (likelihoods.Bernoulli(), [0, 1, 1]),
+        pytest.param(likelihoods.Poisson(), [1, 0, 4], marks=pytest.mark.slow),
+    ],
 )
 def test_an_input_where_outputs_are_always_zero(likelihood, y):
     x = np.array([[0.0], [1.0], [0.5]])
