@@ -90,6 +90,7 @@ class Scaled(likelihoods.Likelihood):
         return 0.0
 
 
+@pytest.mark.slow
 def test_draws_of_another_likelihood_are_not_taken_for_these(tmp_path):
     def own(scale):
         network = posterior("logit").network

@@ -9,6 +9,8 @@ import scipy.special
 import bnnpost
 from tests.samplers import cases, checks, oracles
 
+pytestmark = pytest.mark.slow
+
 WIDTH, NOISE_VAR, NUM_NETWORKS = 1024, 0.1, 500
 LAYER = oracles.Layer(1.5, 0.1)
 X, Y, X_TEST, _ = bnnpost.datasets.diabetes_problem(50, 5)
@@ -73,7 +75,6 @@ def test_mean_and_variance():
         assert checks.worst((value - expected) / np.hypot(error, own)) < checks.LIMIT
 
 
-@pytest.mark.slow
 def test_capped_draws():
     draws = bnnpost.rejection.sample(cases.key(1), posterior(), num_samples=150, bound="capped")
     assert draws.info.complete
@@ -84,7 +85,6 @@ def test_capped_draws():
     assert checks.worst((value - mean[: len(X)]) / np.hypot(mean_se[: len(X)], own)) < checks.LIMIT
 
 
-@pytest.mark.slow
 def test_half_the_noise_would_be_told():
     halved = cases.with_noise(posterior(), np.sqrt(0.5))
     found = bnnpost.importance.estimate(cases.key(0), halved, X_TEST, num_proposals=500)

@@ -65,11 +65,12 @@ def test_one_noise_far_beyond_its_prior():
     assert abs(checks.evidence_z(found, evidence)) < checks.LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("likelihood", "y"),
     [
         (likelihoods.Bernoulli(), [0, 1, 1]),
-        pytest.param(likelihoods.Poisson(), [1, 0, 4], marks=pytest.mark.slow),
+        (likelihoods.Poisson(), [1, 0, 4]),
     ],
 )
 def test_an_input_where_outputs_are_always_zero(likelihood, y):
@@ -98,6 +99,7 @@ class Coupled(likelihoods.Likelihood):
         return 0.0
 
 
+@pytest.mark.slow
 def test_coupled_outputs_are_drawn_from_the_prior():
     network = bnnpost.mlp(width=16, depth=1, num_outputs=2)
     posterior = bnnpost.Posterior(network, Coupled(), X, np.ones((3, 2)))

@@ -29,9 +29,9 @@ from tests.samplers.likelihood_cases import (
 
 # The quick suite takes most problems; the others differ from them in a formula that
 # test_log_prob_and_bound holds against scipy.
-SLOW = ("laplace", "unknown variance", "probit")
+SLOW = ("laplace", "unknown variance", "probit", "poisson")
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PROBLEMS]
-GUIDED = ("logit", "poisson", "softmax")
+GUIDED = ("logit", "softmax")
 
 
 @functools.cache

@@ -51,7 +51,10 @@ def test_elimination_from_neighbour_to_neighbour_would_be_told():
     assert max(errors) > 1e-4
 
 
-@pytest.mark.parametrize(("num_points", "width", "depth"), [(25, 64, 1), (100, 128, 2)])
+@pytest.mark.parametrize(
+    ("num_points", "width", "depth"),
+    [(25, 64, 1), pytest.param(100, 128, 2, marks=pytest.mark.slow)],
+)
 def test_parameters_on_a_sorted_grid_reproduce_the_training_outputs(num_points, width, depth):
     posterior = grid_posterior(num_points, width, depth)
     draws = bnnpost.prior.sample(cases.key(0), posterior, num_samples=20)

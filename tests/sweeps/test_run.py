@@ -140,6 +140,7 @@ def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_dr
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "exhausted"
 
 
+@pytest.mark.slow
 def test_a_capped_sweep_says_what_its_draws_are(tmp_path):
     # Beyond strict rejection: it would be refused.
     hard = {"num_train": 12, "noise_std": 0.1, "widths": (128,), "num_proposals": 400}
