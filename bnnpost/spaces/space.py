@@ -25,6 +25,7 @@ from bnnpost.spaces.completions import (
     limit_kernel,
 )
 from bnnpost.spaces.guides import Drawn, Guide
+from bnnpost.spaces.noise_fits import bounded_noise
 from bnnpost.spaces.steps import LinearStep
 
 SPACES = ("functions", "weights")
@@ -249,7 +250,7 @@ def _guide(
         bound = likelihood.collapsed_log_bound(targets, bias_var)
         return fits.known_noise(likelihood, targets), bound
     if collapse and isinstance(likelihood, RandomNoise) and likelihood.shared:
-        bounded = fits.bounded_noise(likelihood, targets)
+        bounded = bounded_noise(likelihood, targets)
         return bounded.guide, bounded.log_bound
     return None, float(likelihood.log_bound(targets))
 
