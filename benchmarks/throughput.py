@@ -45,18 +45,20 @@ class Case:
     """One task at one batch size: keeps its best time a proposal."""
 
     def __init__(self, task: Callable, space: Space, batch: int):
-        self.task, self.space, self.batch = task, space, batch
+        self.task, self.space, self.batch = engine.Each(task, batch), space, batch
         self.best = np.inf
-        self.threads = engine.num_threads(task, space, KEY, ())
-        self.block = batch
+        self._size_block(batch)
         self._calibrate()
+
+    def _size_block(self, block: int) -> None:
+        self.block = block
+        self.calls = engine.Calls(self.task, self.space, KEY, (), block)
+        self.threads = self.calls.threads
 
     def _run(self, blocks: int) -> float:
         def work(start: int) -> object:
             numbers = np.arange(start, start + self.block, dtype=np.uint64)
-            return engine.evaluate_block(
-                self.task, self.space, KEY, numbers, (), self.batch, self.block
-            )
+            return jax.tree.map(np.asarray, self.calls(numbers))
 
         start = time.perf_counter()
         starts: Iterator[int] = itertools.islice(itertools.count(0, self.block), blocks)
@@ -67,7 +69,7 @@ class Case:
     def _calibrate(self) -> None:
         self._run(1)  # compile
         each = self._run(1)
-        self.block *= max(1, int(SECONDS / 4 / each))
+        self._size_block(self.block * max(1, int(SECONDS / 4 / each)))
         self._run(self.threads)
 
     def measure(self) -> None:
@@ -129,8 +131,7 @@ def against_width() -> None:
 
 
 def main() -> None:
-    threads = engine.num_threads(trial, make_space(posterior(8, 1)), KEY, ())
-    print(f"{jax.devices()[0].device_kind}, {threads} thread(s)")
+    print(f"{jax.devices()[0].device_kind}, {engine.num_cores()} core(s)")
     against_weights_and_floor()
     against_width()
 

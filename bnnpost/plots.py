@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnnpost.storage import whole
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -292,10 +294,8 @@ def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:
 
     target = Path(path_without_suffix)
     for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
-        temporary = target.with_name(f".{os.getpid()}.{target.name}.{suffix}.tmp")
-        try:
-            with matplotlib.rc_context(_STYLE):
-                figure.savefig(temporary, format=suffix, dpi=200, metadata=metadata)
-            os.replace(temporary, target.with_name(f"{target.name}.{suffix}"))
-        finally:
-            temporary.unlink(missing_ok=True)
+        with (
+            whole(target.with_name(f"{target.name}.{suffix}")) as temporary,
+            matplotlib.rc_context(_STYLE),
+        ):
+            figure.savefig(temporary, format=suffix, dpi=200, metadata=metadata)

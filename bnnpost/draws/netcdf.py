@@ -1,9 +1,7 @@
 """Draws in one netCDF file: proposal numbers, weights, data and what was sampled."""
 
 import dataclasses
-import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,11 +17,12 @@ from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.space import Space, make_space
+from bnnpost.storage import digest, whole
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = "bnnpost draws 1"
+FORMAT = "bnnpost draws 2"
 # A guide fitted anew on another machine differs from the file's by rounding; by more than this it
 # is of another likelihood.
 _SAME_GUIDE = 1e-4
@@ -39,8 +38,8 @@ class Contents(NamedTuple):
     info: DrawsInfo
 
 
-def write(path: Path, contents: Contents) -> None:
-    """Write draws to `path`; see `Draws.save`."""
+def write(path: Path, contents: Contents) -> str:
+    """Write draws to `path` and return the digest of the file; see `Draws.save`."""
     import xarray as xr
 
     space, posterior = contents.space, contents.space.posterior
@@ -63,28 +62,16 @@ def write(path: Path, contents: Contents) -> None:
         "info": json.dumps(dataclasses.asdict(contents.info)),
     }
     dataset = xr.Dataset(variables, attrs=attributes)
-    _write_whole(dataset.assign_attrs(digest=_digest(dataset)), path)
+    found = _digest(dataset)
+    with whole(path) as temporary:
+        dataset.assign_attrs(digest=found).to_netcdf(temporary, engine="h5netcdf")
+    return found
 
 
 def _digest(dataset: "xr.Dataset") -> str:
     """A hash of everything in the file, so that a damaged one is not taken for another run."""
-    digest = hashlib.sha256()
-    for name in sorted(str(name) for name in dataset.variables):
-        digest.update(name.encode() + np.ascontiguousarray(dataset[name].values).tobytes())
-    for name, value in sorted(dataset.attrs.items()):
-        digest.update(f"{name}={value}".encode() if name != "digest" else b"")
-    return digest.hexdigest()
-
-
-def _write_whole(dataset: "xr.Dataset", path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {path.parent} to write {path.name} in: create it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    arrays = {str(name): dataset[name].values for name in dataset.variables}
+    return digest(arrays, {n: value for n, value in dataset.attrs.items() if n != "digest"})
 
 
 def _network_record(network: Layer) -> object:
@@ -164,6 +151,11 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
         dataset["log_weight"].values,
         DrawsInfo(**json.loads(dataset.attrs["info"])),
     )
+
+
+def digest_of(path: Path) -> str:
+    """The digest that `write` returned. Raises ValueError for a damaged file."""
+    return str(_read(path).attrs["digest"])
 
 
 def _read(path: Path) -> "xr.Dataset":

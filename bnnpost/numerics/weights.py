@@ -30,17 +30,21 @@ class WeightSum:
     def add(self, log_weights: Float[np.ndarray, " b"]) -> "WeightSum":
         """The sums with these weights added."""
         logs = np.where(np.isnan(log_weights), -np.inf, log_weights)
-        largest = max(self.largest, float(np.max(logs, initial=-np.inf)))
-        if largest == -math.inf:
-            return WeightSum(largest, 0.0, 0.0, self.count + len(logs))
-        relative = np.exp(logs - largest)
-        rescale = math.exp(self.largest - largest)
-        return WeightSum(
-            largest,
-            self.total * rescale + float(relative.sum()),
-            self.total_square * rescale**2 + float((relative**2).sum()),
-            self.count + len(logs),
+        largest = float(np.max(logs, initial=-np.inf))
+        relative = np.exp(logs - largest) if largest > -math.inf else np.zeros(len(logs))
+        return self.merge(
+            WeightSum(largest, float(relative.sum()), float((relative**2).sum()), len(logs))
         )
+
+    def merge(self, other: "WeightSum") -> "WeightSum":
+        """The sums over these weights and the other's."""
+        largest = max(self.largest, other.largest)
+        total, total_square = 0.0, 0.0
+        for part in (self, other):
+            rescale = math.exp(part.largest - largest) if part.largest > -math.inf else 0.0
+            total += part.total * rescale
+            total_square += part.total_square * rescale**2
+        return WeightSum(largest, total, total_square, self.count + other.count)
 
     def log_mean(self) -> LogMean:
         """log of the mean weight over all proposals, and its standard error in nats."""

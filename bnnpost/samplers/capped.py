@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.numerics.weights import WeightSum
-from bnnpost.samplers.trials import Tally
+from bnnpost.samplers.tally import Tally
 
 # A cap chosen from a pilot leaves this part of the posterior's mass to unequal weights.
 EXCESS_MASS = 0.01

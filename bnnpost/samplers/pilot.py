@@ -1,10 +1,13 @@
 """A short pilot: log weights of a few thousand proposals that no run ever uses."""
 
+import math
+
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.samplers import trials
+from bnnpost.spaces.engine import BlockShape
 from bnnpost.spaces.space import Space
 
 NUM_PILOT = 4096
@@ -12,8 +15,12 @@ NUM_PILOT = 4096
 _PILOT = 0x70696C74
 
 
-def log_weights(key: Array, space: Space, num_pilot: int) -> Float[np.ndarray, " p"]:
+def log_weights(
+    key: Array, space: Space, num_pilot: int, shape: BlockShape | None = None
+) -> Float[np.ndarray, " p"]:
     """Log weights of `num_pilot` proposals, in the blocks that a run would use; NaN as they are."""
     pilot_key = jax.random.fold_in(key, _PILOT)
-    blocks = trials.blocks(space, pilot_key, num_pilot)
-    return np.concatenate([np.asarray(result.log_weight) for _, result in blocks])
+    blocks = trials.blocks(
+        space, pilot_key, math.inf, max_proposals=num_pilot, keep=num_pilot, shape=shape
+    )
+    return np.concatenate([block.kept for block in blocks])

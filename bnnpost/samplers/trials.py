@@ -1,27 +1,22 @@
-"""Proposals and their fate, in blocks, and the sums over them that say how a run went."""
+"""Proposals and their fate, a block of proposal numbers at a time, on all local devices."""
 
-import math
-from collections.abc import Generator
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt
+from jaxtyping import Array, Float, Int, UInt
 
 from bnnpost.numerics.random import exponential
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space
 
-# A log weight may pass its bound by this much, relative, and still be rounding.
-_BOUND_ROUNDING = 1e-9
-# So many proposals tell how heavy the tail of the weights is.
-_NUM_FIRST = 2**20
-
-
-class BoundExceeded(ValueError):
-    """A log weight was larger than the bound it was promised to stay below."""
+# No proposal has this number: a run without a limit stops before it.
+NO_LIMIT = 2**64 - 1
 
 
 class Trial(NamedTuple):
@@ -29,9 +24,6 @@ class Trial(NamedTuple):
 
     log_weight: Float[Array, ""]
     threshold: Float[Array, ""]
-
-
-Block = tuple[UInt[np.ndarray, " b"], Trial]
 
 
 def trial(space: Space, key: Array) -> Trial:
@@ -43,93 +35,163 @@ def trial(space: Space, key: Array) -> Trial:
     return Trial(space.log_weight(key), exponential(space.threshold_key(key)))
 
 
-def blocks(space: Space, key: Array, max_proposals: int | None) -> Generator[Block, None, None]:
-    """Blocks of proposal numbers with their trials, in order."""
-    shape = engine.block_shape(space)
+@dataclass(frozen=True)
+class Block:
+    """What a block of proposals came to.
 
-    def starts() -> Generator[int, None, None]:
-        start = 0
-        while max_proposals is None or start < max_proposals:
-            yield start
-            start += shape.block
-
-    def work(start: int) -> object:
-        stop = start + shape.block
-        # A last block that is cut short keeps its compiled shape; the rest is dropped.
-        numbers = np.arange(start, stop, dtype=np.uint64)
-        result = engine.evaluate_block(trial, space, key, numbers, (), shape.batch, shape.block)
-        keep = slice(0, shape.block if max_proposals is None else min(stop, max_proposals) - start)
-        return numbers[keep], jax.tree.map(lambda a: a[keep], result)
-
-    threads = engine.num_threads(trial, space, key, ())
-    return engine.in_order(work, starts(), threads)  # type: ignore[return-value]
-
-
-@dataclass
-class Tally:
-    """What the blocks of a run have come to.
-
-    log_level: the strict bound, or the cap. weights: over all proposals; clipped: the same
-    of weights cut off at the level, whose mean over the level is the acceptance rate.
-    first_log_weights: those of the first proposals, where no bound is strict.
+    start, count: its proposal numbers. weights: sums over them; clipped: the same of weights
+    cut off at the level. num_nan, first_nan: NaN weights, and the number of the first.
+    numbers, log_weights: of those accepted. kept: log weights of all proposals from `start`
+    on, as far as they were asked for.
     """
 
-    log_level: float
-    strict: bool
-    allow_nan: bool
-    numbers: list[UInt[np.ndarray, " a"]] = field(default_factory=list)
-    log_weights: list[Float[np.ndarray, " a"]] = field(default_factory=list)
-    first_log_weights: list[Float[np.ndarray, " p"]] = field(default_factory=list)
-    num_accepted: int = 0
-    num_proposals: int = 0
-    num_nan: int = 0
-    weights: WeightSum = field(default_factory=WeightSum)
-    clipped: WeightSum = field(default_factory=WeightSum)
+    start: int
+    count: int
+    weights: WeightSum
+    clipped: WeightSum
+    num_nan: int
+    first_nan: int
+    numbers: UInt[np.ndarray, " a"]
+    log_weights: Float[np.ndarray, " a"]
+    kept: Float[np.ndarray, " p"]
 
-    def add(self, block: Block) -> None:
-        """Count a block's proposals and keep those accepted; raises for NaN and broken bounds."""
-        numbers, result = block
-        log_weights = np.asarray(result.log_weight)
-        is_nan = np.isnan(log_weights)
-        self._check(log_weights, is_nan, numbers)
-        self.num_nan += int(is_nan.sum())
-        self.weights = self.weights.add(log_weights)
-        if not self.strict and self.num_proposals < _NUM_FIRST:
-            self.first_log_weights.append(log_weights[: _NUM_FIRST - self.num_proposals])
-        self.clipped = self.clipped.add(np.minimum(log_weights, self.log_level))
-        # NaN compares false: never accepted.
-        chosen = self.log_level - log_weights < np.asarray(result.threshold)
-        self.numbers.append(numbers[chosen])
-        self.log_weights.append(np.maximum(log_weights[chosen] - self.log_level, 0.0))
-        self.num_accepted += int(chosen.sum())
-        self.num_proposals += len(numbers)
 
-    def _check(
-        self, log_weights: Float[np.ndarray, " b"], is_nan: np.ndarray, numbers: np.ndarray
-    ) -> None:
-        if is_nan.any() and not self.allow_nan:
-            raise FloatingPointError(
-                f"{is_nan.sum()} of {len(log_weights)} log weights are NaN, the first of them "
-                f"proposal {int(numbers[np.argmax(is_nan)])}: the likelihood, or a covariance that "
-                "is not positive definite in double precision, gives no number there. "
-                "allow_nan=True counts such proposals and goes on"
-            )
-        excess = float(np.max(np.where(is_nan, -np.inf, log_weights), initial=-np.inf))
-        bound = self.log_level
-        if self.strict and excess - bound > _BOUND_ROUNDING * (1 + abs(bound)):
-            raise BoundExceeded(
-                f"a log weight of {excess:.6g} exceeds the log bound {bound:.6g} by "
-                f"{excess - bound:.3g} nats: log_bound of the likelihood is too low, and draws "
-                "made with it would not be exact"
-            )
+class _Sums(NamedTuple):
+    """Sums of weights relative to the largest, in nats."""
 
-    def accepted(self, num_samples: int) -> tuple[np.ndarray, np.ndarray]:
-        """Proposal numbers and log weights (over the cap) of the first `num_samples` accepted."""
-        numbers = np.concatenate([np.zeros(0, np.uint64), *self.numbers])[:num_samples]
-        weights = np.concatenate([np.zeros(0), *self.log_weights])[:num_samples]
-        # Under a strict bound what passes it is rounding.
-        return numbers, np.zeros(len(weights)) if self.strict else weights
+    largest: Float[Array, " d"]
+    total: Float[Array, " d"]
+    total_square: Float[Array, " d"]
 
-    def acceptance_rate(self) -> float:
-        """Expected acceptances per proposal, from all proposals."""
-        return math.exp(self.clipped.log_mean().value - self.log_level)
+    @classmethod
+    def of(cls, log_weights: Float[Array, " b"]) -> "_Sums":
+        largest = jnp.max(log_weights)
+        relative = jnp.exp(log_weights - jnp.where(jnp.isfinite(largest), largest, 0.0))
+        return cls(largest[None], jnp.sum(relative)[None], jnp.sum(relative**2)[None])
+
+    def row(self, i: int, count: int) -> WeightSum:
+        """The sums of one block of `count` proposals."""
+        largest, total, square = (float(sums[i]) for sums in self)
+        return WeightSum(largest, total, square, count)
+
+
+class _Fates(NamedTuple):
+    """A `Block` as it is on the devices: a row a block, those accepted first in their rows."""
+
+    weights: _Sums
+    clipped: _Sums
+    num_nan: Int[Array, " d"]
+    first_nan: UInt[Array, " d"]
+    num_accepted: Int[Array, " d"]
+    numbers: UInt[Array, "d b"]
+    log_weights: Float[Array, "d b"]
+    all_log_weights: Float[Array, "d b"]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials of a block, summed up on the device that made them; see `engine.BlockTask`."""
+
+    batch: int
+    block: int
+
+    def __call__(
+        self, space: Space, key: Array, starts: UInt[Array, "1"], log_level: Array, stop: Array
+    ) -> _Fates:
+        numbers = starts[0] + jnp.arange(self.block, dtype=jnp.uint64)
+        result = engine.Each(trial, self.batch)(space, key, numbers)
+        valid = numbers < stop
+        is_nan = jnp.isnan(result.log_weight) & valid  # type: ignore[attr-defined]
+        logs = jnp.where(valid & ~is_nan, result.log_weight, -jnp.inf)  # type: ignore[attr-defined]
+        accepted = valid & ~is_nan & (log_level - logs < result.threshold)  # type: ignore[attr-defined]
+        chosen = jnp.nonzero(accepted, size=self.block, fill_value=0)[0]
+        return _Fates(
+            _Sums.of(logs),
+            _Sums.of(jnp.minimum(logs, log_level)),
+            jnp.sum(is_nan)[None],
+            numbers[jnp.argmax(is_nan)][None],
+            jnp.sum(accepted)[None],
+            numbers[chosen][None],
+            logs[chosen][None],
+            jnp.where(is_nan, jnp.nan, logs)[None],
+        )
+
+
+def blocks(
+    space: Space,
+    key: Array,
+    log_level: float,
+    *,
+    starts: Iterable[int] | None = None,
+    max_proposals: int | None = None,
+    keep: int = 0,
+    shape: engine.BlockShape | None = None,
+) -> Generator[Block, None, None]:
+    """Blocks of proposals tried against a level, in order.
+
+    starts: first proposal numbers of the blocks, by default 0, block, 2·block, …;
+    max_proposals: numbers from there on are not tried. keep: log weights of all proposals below
+    this number are kept. shape: by default that of the space.
+    """
+    shape = shape or engine.block_shape(space)
+    stop = NO_LIMIT if max_proposals is None else max_proposals
+    extra = (np.float64(log_level), np.uint64(stop))
+    calls = engine.Calls(Trials(shape.batch, shape.block), space, key, extra, 1)
+    wanted = itertools.count(0, shape.block) if starts is None else iter(starts)
+    limited = itertools.takewhile(lambda start: start < stop, wanted)
+
+    def work(call: tuple[int, ...]) -> list[Block]:
+        padded = np.resize(np.array(call, np.uint64), calls.num_devices)
+        fates = calls(padded)
+        return list(_taken(fates, call, shape.block, stop, keep))  # type: ignore[arg-type]
+
+    grouped = _grouped(limited, calls.num_devices)
+    return _flat(engine.in_order(work, grouped, calls.threads))
+
+
+def _grouped(items: Iterator[int], size: int) -> Iterator[tuple[int, ...]]:
+    while group := tuple(itertools.islice(items, size)):
+        yield group
+
+
+def _flat(groups: Generator[list[Block], None, None]) -> Generator[Block, None, None]:
+    try:
+        for group in groups:
+            yield from group
+    finally:
+        groups.close()
+
+
+def _taken(
+    fates: _Fates, starts: tuple[int, ...], block: int, stop: int, keep: int
+) -> Iterator[Block]:
+    """The blocks of one call, in the order of `starts`; only sums and accepted draws move."""
+    *few, numbers, log_weights, everything = fates
+    weights, clipped, num_nan, first_nan, num_accepted = jax.tree.map(np.asarray, few)
+    rows = [_rows(array) for array in (numbers, log_weights, everything)]
+    for i, start in enumerate(starts):
+        count, accepted = min(block, stop - start), int(num_accepted[i])
+        yield Block(
+            start,
+            count,
+            weights.row(i, count),
+            clipped.row(i, count),
+            int(num_nan[i]),
+            int(first_nan[i]),
+            _first(rows[0][i], accepted),
+            _first(rows[1][i], accepted),
+            _first(rows[2][i], min(count, max(0, keep - start))),
+        )
+
+
+def _rows(array: Array) -> list[Array]:
+    """The row of each device, left where it is."""
+    shards = sorted(array.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+    return [shard.data for shard in shards]
+
+
+def _first(row: Float[Array, "1 b"], count: int) -> np.ndarray:
+    """The first entries of a row; on an accelerator cut off there, in sizes that are few."""
+    size = min(row.shape[1], 1 << max(0, count - 1).bit_length())
+    on_host = next(iter(row.devices())).platform == "cpu"
+    return np.asarray(row if on_host else row[:, :size])[0, :count]

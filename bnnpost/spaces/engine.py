@@ -1,21 +1,23 @@
 """Running one function of a draw's key over many proposal numbers, in blocks of fixed shape.
 
-Blocks are handed to a few threads and come back in order, so what is chosen from them does
-not depend on which thread was faster. On a CPU small batches that fit in its cache, one
-thread a core, deliver about 1.5 times the proposals a second of one large batch.
+A call takes one block to each local device (`jax.shard_map`, no collectives). Calls are begun
+on a few threads and come back in order, so what is chosen from them depends neither on which
+thread or device was faster nor on how many there are. On a CPU small batches that fit in its
+cache, one thread a core, deliver about 1.5 times the proposals a second of one large batch.
 """
 
 import collections
 import concurrent.futures as futures
 import functools
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from bnnpost.networks.layers import Linear
@@ -23,19 +25,37 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
 from bnnpost.spaces.space import Space, linear_layers
 
-# Normals in one compiled batch (a layer of it fits a core's cache; measured with
+# Normals in one compiled batch (on a CPU a layer of it fits a core's cache; measured with
 # benchmarks/throughput.py), in one block of proposals (about a tenth of a second on one core)
-# and in one chunk of predictions.
-_BATCH_NORMALS = 2**16
-_BLOCK_NORMALS = 2**24
-_CHUNK_NORMALS = 2**21
-_LARGEST_BATCH = 2**11
+# and in one chunk of predictions. Accelerators want more work in a step.
+_NORMALS = {"cpu": (2**16, 2**24, 2**21), "accelerator": (2**23, 2**28, 2**25)}
+_LARGEST_BATCH = {"cpu": 2**11, "accelerator": 2**15}
 _LARGEST_BLOCK = 2**16
 _LARGEST_CHUNK = 2**12
+_DEVICE = "device"
 
 # A task computes arrays from the space, one draw's key and further arrays.
 Task = Callable[..., object]
+S = TypeVar("S")
 T = TypeVar("T")
+# A function of the space, the key, one device's share of the items, and further arrays, whose
+# results' first axes follow the items. Compared by value, so that one kind is compiled once.
+BlockTask = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Each:
+    """A task for every proposal number among the items, `batch` of them in one compiled step."""
+
+    task: Task
+    batch: int
+
+    def __call__(self, space: Space, key: Array, items: Array, *extra: Any) -> object:
+        def one_batch(numbers: Array) -> object:
+            return jax.vmap(lambda n: self.task(space, proposal_key(key, n), *extra))(numbers)
+
+        stacked = jax.lax.map(one_batch, items.reshape(-1, self.batch))
+        return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
 
 
 @dataclass(frozen=True)
@@ -53,15 +73,17 @@ class BlockShape:
 def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     """The block shape for this network, data size and number of test inputs; it is recorded.
 
-    Powers of two that depend on nothing else, so a draw's last bits do not depend on the
-    machine.
+    Powers of two that depend on nothing else but on whether there is an accelerator, so
+    neither a draw's last bits nor the memory depend on the machine's size.
     """
+    kind = "cpu" if jax.default_backend() == "cpu" else "accelerator"
     layers = linear_layers(space.posterior.network)
     normals = [_normals_of(space, layer, num_test) for layer in layers]
-    batch = _power_of_two(_BATCH_NORMALS // max(normals), _LARGEST_BATCH)
+    in_batch, in_block, in_chunk = _NORMALS[kind]
+    batch = _power_of_two(in_batch // max(normals), _LARGEST_BATCH[kind])
     block, chunk = (
         max(batch, _power_of_two(total // sum(normals), largest))
-        for total, largest in ((_BLOCK_NORMALS, _LARGEST_BLOCK), (_CHUNK_NORMALS, _LARGEST_CHUNK))
+        for total, largest in ((in_block, _LARGEST_BLOCK), (in_chunk, _LARGEST_CHUNK))
     )
     return BlockShape(batch, block, chunk)
 
@@ -80,72 +102,98 @@ def proposal_key(key: Array, number: Array) -> Array:
     return fold_number(key, number)
 
 
-@functools.partial(jax.jit, static_argnames=("task", "batch"))
+@functools.partial(jax.jit, static_argnames=("task", "mesh"))
 def _evaluate(
-    task: Task, space: Space, key: Array, numbers: Array, extra: tuple[object, ...], batch: int
+    task: BlockTask, mesh: Mesh, items: Array, space: Space, key: Array, extra: tuple[object, ...]
 ) -> object:
-    def one_batch(chunk: Array) -> object:
-        return jax.vmap(lambda number: task(space, proposal_key(key, number), *extra))(chunk)
+    shared, spread = PartitionSpec(), PartitionSpec(_DEVICE)
 
-    stacked = jax.lax.map(one_batch, numbers.reshape(-1, batch))
-    return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
+    def on_one_device(items: Array, space: Space, key: Array, extra: tuple[object, ...]) -> object:
+        return task(space, key, items, *extra)
+
+    return jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=(spread, shared, shared, shared),
+        out_specs=spread,
+        check_vma=False,
+    )(items, space, key, extra)
 
 
-def evaluate_block(
-    task: Task,
-    space: Space,
-    key: Array,
-    numbers: np.ndarray,
-    extra: tuple[object, ...],
-    batch: int,
-    size: int,
-) -> object:
-    """`task` for up to `size` proposal numbers, as numpy arrays [number, …].
+class Calls:
+    """Calls of one block task on all local devices; what they share is sent there once.
 
-    Fewer numbers are padded, so that one shape is compiled; `size` is a multiple of `batch`.
+    items: how many each device gets in a call. num_devices: how many share a call; threads:
+    how many calls are begun at once.
     """
-    count = len(numbers)
-    padded = np.resize(numbers, size).astype(np.uint64)
-    with jax.enable_x64(True):
-        results = _evaluate(task, space, key, jnp.asarray(padded), extra, batch)
-        return jax.tree.map(lambda a: np.asarray(a)[:count], results)
 
+    @in_double_precision
+    def __init__(
+        self,
+        task: BlockTask,
+        space: Space,
+        key: Array,
+        extra: tuple[object, ...],
+        items: int,
+        devices: Sequence[jax.Device] = (),
+    ):
+        """devices: all local ones by default."""
+        self._task, self._items = task, items
+        found = list(devices) or jax.local_devices()
+        self._share(found[:1], space, key, extra)
+        # Library calls (LAPACK in a user's likelihood, say) wait for the threads they run on,
+        # and two at once can wait for ever.
+        if found[0].platform == "cpu" and self._calls_libraries():
+            self.threads = 1
+            return
+        self.threads = max(1, num_cores() // len(found)) if found[0].platform == "cpu" else 2
+        if len(found) > 1:
+            self._share(found, space, key, extra)
 
-@in_double_precision
-def num_threads(task: Task, space: Space, key: Array, extra: tuple[object, ...]) -> int:
-    """Blocks evaluated at once: one a core on a CPU, one on an accelerator.
+    def _share(self, devices: list[jax.Device], *shared: object) -> None:
+        self._mesh = Mesh(np.array(devices), (_DEVICE,))
+        self._shared = jax.device_put(shared, NamedSharding(self._mesh, PartitionSpec()))
 
-    A task with library calls in it (LAPACK in a user's likelihood, say) gets one thread: such
-    kernels wait for the threads they run on, and two at once can wait for ever.
-    """
-    if jax.default_backend() != "cpu" or _calls_libraries(task, space, key, extra):
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    @property
+    def num_devices(self) -> int:
+        return self._mesh.size
+
+    @in_double_precision
+    def __call__(self, items: np.ndarray) -> object:
+        """Results for `num_devices` times as many items as a device gets, on the devices."""
+        spread = NamedSharding(self._mesh, PartitionSpec(_DEVICE))
+        return _evaluate(self._task, self._mesh, jax.device_put(items, spread), *self._shared)
+
+    @in_double_precision
+    def program(self) -> str:
+        """The text of the program that a call runs, before it is compiled."""
+        items = jnp.zeros(self._items * self.num_devices, jnp.uint64)
+        return _evaluate.lower(self._task, self._mesh, items, *self._shared).as_text()
+
+    def _calls_libraries(self) -> bool:
+        """Whether the program holds custom calls; looked up once for each kind of task."""
+        leaves, structure = jax.tree.flatten(self._shared)
+        signature = (self._task, structure, tuple((a.shape, a.dtype) for a in leaves))
+        if signature not in _library_calls:
+            _library_calls[signature] = "custom_call" in self.program()
+        return _library_calls[signature]
 
 
 _library_calls: dict[object, bool] = {}
 
 
-def _calls_libraries(task: Task, space: Space, key: Array, extra: tuple[object, ...]) -> bool:
-    """Whether the compiled task holds custom calls; looked up once for each kind of task."""
-    leaves, structure = jax.tree.flatten((space, extra))
-    signature = (task, structure, tuple((np.shape(a), jnp.result_type(a)) for a in leaves))
-    if signature not in _library_calls:
-        numbers = jnp.zeros(2, jnp.uint64)
-        text = _evaluate.lower(task, space, key, numbers, extra, 2).as_text()
-        _library_calls[signature] = "custom_call" in text
-    return _library_calls[signature]
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(
-    work: Callable[[T], object], items: Iterable[T], threads: int
-) -> Generator[object, None, None]:
+def in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Generator[T, None, None]:
     """`work` of every item, on a few threads, results in the order of the items.
 
     At most one item more than there are threads is begun ahead of need. When the caller
     stops early, or is interrupted, what has begun is finished and thrown away.
     """
-    pending: collections.deque[futures.Future[object]] = collections.deque()
+    pending: collections.deque[futures.Future[T]] = collections.deque()
     pool = futures.ThreadPoolExecutor(threads)
     try:
         for item in items:
@@ -165,17 +213,24 @@ def evaluate(
     numbers: np.ndarray,
     extra: tuple[object, ...] = (),
     num_test: int = 0,
-) -> Generator[object, None, None]:
-    """Results of `task` for all the proposal numbers, in order, one block of numbers at a time."""
+) -> Iterator[object]:
+    """Results of `task` for all the proposal numbers, in order, as numpy arrays in chunks.
+
+    Too few numbers for a call are padded, so that one shape is compiled.
+    """
     shape = block_shape(space, num_test)
     size = min(shape.chunk, _power_of_two_above(len(numbers), shape.batch))
-    chunks = [numbers[i : i + size] for i in range(0, len(numbers), size)]
-    threads = num_threads(task, space, key, extra)
+    calls = Calls(Each(task, shape.batch), space, key, extra, size)
 
     def work(chunk: np.ndarray) -> object:
-        return evaluate_block(task, space, key, chunk, extra, shape.batch, size)
+        padded = np.resize(chunk, size * calls.num_devices).astype(np.uint64)
+        return jax.tree.map(lambda a: np.asarray(a)[: len(chunk)], calls(padded))
 
-    return in_order(work, chunks, threads)
+    return in_order(work, _batched(numbers, size * calls.num_devices), calls.threads)
+
+
+def _batched(numbers: np.ndarray, size: int) -> list[np.ndarray]:
+    return [numbers[i : i + size] for i in range(0, len(numbers), size)]
 
 
 def _power_of_two_above(number: int, least: int) -> int:

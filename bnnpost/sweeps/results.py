@@ -1,6 +1,5 @@
 """Results of a sweep as labelled arrays: one data set a width, one tree for the whole run."""
 
-import importlib.metadata
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from bnnpost.comparison.rates import fit_rate
 from bnnpost.draws import Draws
 from bnnpost.draws.chains import pseudo_chains
 from bnnpost.spaces import limit
+from bnnpost.storage import versions
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ THEORY = {
 FITTED_FROM = 64
 # How far, relative, the next order in 1/width may move the narrowest width fitted.
 NEXT_ORDER = 0.1
-_VERSIONS = ("bnnpost", "jax", "jaxlib", "numpy", "equinox", "xarray")
 
 
 def width_results(
@@ -213,17 +212,6 @@ def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
     except ValueError:  # too few widths
         return (np.nan,) * 6
     return (fit.exponent, *fit.exponent_interval, fit.coefficient, *fit.coefficient_interval)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    found = {}
-    for name in _VERSIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str, object]:

@@ -30,8 +30,8 @@ def _collect() -> dict[str, Any]:
 
     from bnnpost import datasets
     from bnnpost.networks import catalogue
+    from bnnpost.storage import versions
     from bnnpost.sweeps.config import shipped_configs
-    from bnnpost.sweeps.results import versions
 
     return {
         "python": sys.version.split()[0],

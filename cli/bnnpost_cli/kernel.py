@@ -46,21 +46,18 @@ def command(config: str | None, out: str | None, as_json: bool, **flags: Any) ->
 
 
 def _write(kernel: Any, out: str) -> None:
-    import os
     from pathlib import Path
 
     import numpy as np
 
+    from bnnpost.storage import whole
+
     path = Path(out)
     if path.suffix not in (".csv", ".npz"):
         raise ValueError(f"expected --out to end in .csv or .npz, got {out}")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with whole(path) as temporary:
         if path.suffix == ".csv":
             np.savetxt(temporary, kernel, delimiter=",", fmt="%.17g")
         else:
             np.savez(temporary, nngp=kernel)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     click.echo(f"wrote {path}", err=True)

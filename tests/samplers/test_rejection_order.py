@@ -33,7 +33,7 @@ def with_engine(posterior, shape, threads, num_samples=50):
     changed = dataclasses.replace(engine.block_shape(make_space(posterior)), **shape)
     with (
         mock.patch.object(engine, "block_shape", lambda space, num_test=0: changed),
-        mock.patch.object(engine, "num_threads", lambda *arguments: threads),
+        mock.patch.object(engine, "num_cores", lambda: threads),
     ):
         return sample(posterior, num_samples)
 

@@ -6,7 +6,8 @@ import pytest
 import scipy.stats
 
 import bnnpost
-from bnnpost.samplers.trials import BoundExceeded, trial
+from bnnpost.samplers.tally import BoundExceeded
+from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import make_space
 from tests.samplers import cases, checks
@@ -77,7 +78,7 @@ def test_a_likelihood_is_shown_columns_in_double_precision():
 def test_likelihoods_with_library_calls_get_one_thread():
     spaces = {kind: make_space(one_point(kind(NEVER), y=Y)) for kind in (UnitNoise, WithCholesky)}
     threads = {
-        kind: engine.num_threads(trial, space, jax.random.key(0), ())
+        kind: engine.Calls(engine.Each(trial, 2), space, jax.random.key(0), (), 2).threads
         for kind, space in spaces.items()
     }
     assert threads[WithCholesky] == 1

@@ -1,7 +1,6 @@
 """Function space never forms a width × width array; weight space, the twin, does."""
 
 import jax
-import jax.numpy as jnp
 import pytest
 
 import bnnpost
@@ -16,9 +15,8 @@ def program(form: str) -> str:
     network = bnnpost.mlp(width=WIDTH, depth=2)
     posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(0.3), x, y)
     space = make_space(posterior, space=form)
-    with jax.enable_x64(True):
-        numbers = jnp.arange(2, dtype=jnp.uint64)
-        return engine._evaluate.lower(trial, space, jax.random.key(0), numbers, (), 2).as_text()
+    calls = engine.Calls(engine.Each(trial, 2), space, jax.random.key(0), (), 2)
+    return calls.program()
 
 
 @pytest.mark.parametrize(("form", "forms_one"), [("functions", False), ("weights", True)])

@@ -22,7 +22,7 @@ ROOMS = (
     "sweeps",
 )
 # Self-contained, and open to every room.
-APART = ("datasets",)
+APART = ("datasets", "storage")
 
 
 def room_of(module):

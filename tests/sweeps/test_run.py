@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bnnpost.storage import DirectoryInUse
 from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
-from bnnpost.sweeps.directory import DirectoryInUse, RunDirectory
+from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.problem import load_problem
 
 SMALL = SweepConfig(

@@ -1,0 +1,192 @@
+"""Blocks of a run on disk: a file for every few of them, written whole and checked when read.
+
+A file holds the first blocks of its unit, at most `BLOCKS_PER_FILE`; which proposals they are
+follows from its number alone, so any process can compute it, and twice gives the same.
+"""
+
+import contextlib
+import io
+import itertools
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.samplers.trials import Block
+from bnnpost.storage import digest, whole
+
+BLOCKS_PER_FILE = 32
+FORMAT = "bnnpost blocks 1"
+# So many files in a folder.
+_FILES_PER_FOLDER = 1000
+_DAMAGED = ".damaged"
+
+Say = Callable[[str], None]
+
+
+class OtherRun(OSError):
+    """A block file belongs to another run than the directory it is in."""
+
+
+class BlockFiles:
+    """The block files of one run.
+
+    run: the digest of what is sampled, which every file carries. block: proposals a block.
+    """
+
+    def __init__(self, folder: Path, run: str, block: int, say: Say = lambda message: None):
+        self.folder, self.run, self.block, self._say = folder, run, block, say
+        self._accepted: dict[int, int] = {}
+
+    @property
+    def unit(self) -> int:
+        """Proposals of a whole file."""
+        return BLOCKS_PER_FILE * self.block
+
+    def path(self, number: int) -> Path:
+        """Where unit `number` is kept."""
+        folder = self.folder / f"{number // _FILES_PER_FOLDER:06d}"
+        return folder / f"{number:09d}.npz"
+
+    def numbers(self) -> list[int]:
+        """Units of which there is a file, in order."""
+        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*/[0-9]*.npz"))
+
+    def num_accepted_before(self, number: int) -> int:
+        """Accepted draws in the files of units before this one."""
+        total = 0
+        for earlier in itertools.takewhile(lambda n: n < number, self.numbers()):
+            if earlier not in self._accepted:
+                blocks = self.read(earlier)
+                counted = sum(len(block.numbers) for block in blocks)
+                if len(blocks) < BLOCKS_PER_FILE:  # it may grow
+                    total += counted
+                    continue
+                self._accepted[earlier] = counted
+            total += self._accepted[earlier]
+        return total
+
+    def starts(self, number: int, held: int = 0) -> range:
+        """First proposal numbers of the blocks of a unit, after the first `held`."""
+        first = number * self.unit
+        return range(first + held * self.block, first + self.unit, self.block)
+
+    def read(self, number: int) -> list[Block]:
+        """The blocks of a unit that are on disk; none if there is no file, or a damaged one.
+
+        A damaged file is set aside under another name, and its blocks are computed again.
+        Raises OtherRun for a file of another run.
+        """
+        path = self.path(number)
+        try:
+            contents = path.read_bytes()
+        except FileNotFoundError:
+            return []
+        try:
+            record, arrays = _parsed(contents)
+            if record["unit"] != number:
+                raise ValueError(f"it holds unit {record['unit']}")
+        except Exception as error:  # numpy and zipfile raise almost anything for damaged files
+            path.replace(path.with_name(path.name + _DAMAGED))
+            self._say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
+            return []
+        if (record["run"], record["block"]) != (self.run, self.block):
+            raise OtherRun(
+                f"{path} belongs to another run than the others in {self.folder}: "
+                "move it away, and its blocks are run again"
+            )
+        return _blocks(arrays)
+
+    def write(self, number: int, blocks: list[Block]) -> None:
+        """Write the first blocks of a unit. Raises OSError if that cannot be done."""
+        record = {"format": FORMAT, "run": self.run, "unit": number, "block": self.block}
+        arrays = _arrays(blocks)
+        text = json.dumps({**record, "digest": digest(arrays, record)})
+        path = self.path(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary:
+            np.savez(temporary, allow_pickle=False, record=np.array(text), **arrays)
+
+    def recorded(self, computed: Generator[Block, None, None]) -> Generator[Block, None, None]:
+        """Pass blocks on, and write them as their units fill up; also what there is at the end.
+
+        The blocks of a unit come in order and without a gap after those on disk. A block cut
+        short by a limit on proposals is passed on and not written.
+        """
+        held: list[Block] = []
+        new = 0
+        with contextlib.closing(computed):
+            try:
+                for block in computed:
+                    if new == 0:
+                        held = self.read(block.start // self.unit)
+                    if block.count == self.block:
+                        held.append(block)
+                        new += 1
+                    if len(held) == BLOCKS_PER_FILE:
+                        self._write_held(held)
+                        new = 0
+                    yield block
+            finally:
+                if new:
+                    self._write_held(held)
+
+    def _write_held(self, held: list[Block]) -> None:
+        self.write(held[0].start // self.unit, held)
+
+
+_Arrays = dict[str, np.ndarray]
+_SUMS = ("largest", "total", "total_square")
+
+
+def _parsed(contents: bytes) -> tuple[dict[str, Any], _Arrays]:
+    """The record and the arrays of a file. Raises one error or another if it is damaged."""
+    with np.load(io.BytesIO(contents), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    record = json.loads(str(arrays.pop("record")))
+    expected = record.pop("digest")
+    if digest(arrays, record) != expected:
+        raise ValueError("its contents do not match their digest")
+    return record, arrays
+
+
+def _arrays(blocks: list[Block]) -> _Arrays:
+    """A row a block; what is of different length is put end to end, with the lengths beside."""
+
+    def sums(weights: list[WeightSum]) -> np.ndarray:
+        return np.array([[getattr(one, name) for name in _SUMS] for one in weights])
+
+    return {
+        "counts": np.array([(b.start, b.count, b.num_nan, b.first_nan) for b in blocks], np.uint64),
+        "weights": sums([b.weights for b in blocks]),
+        "clipped": sums([b.clipped for b in blocks]),
+        "num_accepted": np.array([len(b.numbers) for b in blocks]),
+        "numbers": np.concatenate([b.numbers for b in blocks]),
+        "log_weights": np.concatenate([b.log_weights for b in blocks]),
+        "num_kept": np.array([len(b.kept) for b in blocks]),
+        "kept": np.concatenate([b.kept for b in blocks]),
+    }
+
+
+def _blocks(arrays: _Arrays) -> list[Block]:
+    """The inverse of `_arrays`."""
+
+    def parts(name: str, lengths: str) -> list[np.ndarray]:
+        return np.split(arrays[name], np.cumsum(arrays[lengths])[:-1])
+
+    numbers, log_weights = (parts(n, "num_accepted") for n in ("numbers", "log_weights"))
+    kept = parts("kept", "num_kept")
+    blocks = []
+    for i, (start, count, num_nan, first_nan) in enumerate(arrays["counts"].tolist()):
+        weights, clipped = (_sum(arrays[name][i], count) for name in ("weights", "clipped"))
+        accepted = numbers[i], log_weights[i]
+        blocks.append(Block(start, count, weights, clipped, num_nan, first_nan, *accepted, kept[i]))
+    return blocks
+
+
+def _sum(row: np.ndarray, count: int) -> WeightSum:
+    largest, total, total_square = row.tolist()
+    return WeightSum(largest, total, total_square, count)

@@ -1,0 +1,182 @@
+"""What a run of rejection tries: a space, a key and a level; and the draws its blocks come to."""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.draws import Draws, DrawsInfo
+from bnnpost.draws.netcdf import Contents
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.posterior import Posterior
+from bnnpost.samplers import capped, pilot, trials
+from bnnpost.samplers.progress import Progress
+from bnnpost.samplers.tally import Tally
+from bnnpost.samplers.trials import Block
+from bnnpost.spaces import engine
+from bnnpost.spaces.space import Space, make_space
+
+BOUNDS = ("strict", "capped")
+_NUM_FINGERPRINT = 64
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When a run is over: so many accepted draws, or so many proposals (None: no limit)."""
+
+    num_samples: int
+    max_proposals: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides what a run's blocks come to.
+
+    log_level: the strict bound or the cap, in nats; NaN until a pilot has chosen it.
+    shape: proposals in a block.
+    """
+
+    space: Space
+    key: Array
+    log_level: float
+    shape: engine.BlockShape
+
+    @classmethod
+    def make(
+        cls,
+        key: Array,
+        posterior: Posterior,
+        *,
+        space: str,
+        collapse: bool,
+        bound: str,
+        cap: float | None,
+        precision: str,
+    ) -> "Plan":
+        """The plan for the arguments of `rejection.sample`, perhaps without a level yet.
+
+        Raises ValueError for bad arguments.
+        """
+        _check_bound(bound, cap)
+        chosen = make_space(
+            posterior, space=space, collapse=collapse, precision=precision, strict=bound == "strict"
+        )
+        level = chosen.log_bound() if bound == "strict" else math.nan if cap is None else float(cap)
+        return cls(chosen, key, level, engine.block_shape(chosen))
+
+    def settled(self) -> "Plan":
+        """The plan with a level: where there is none yet, the cap that a pilot suggests."""
+        if not math.isnan(self.log_level):
+            return self
+        level = capped.choose_cap(self._pilot(pilot.NUM_PILOT))
+        return dataclasses.replace(self, log_level=level)
+
+    @property
+    def strict(self) -> bool:
+        """Whether the level is one that no weight can exceed."""
+        return self.space.log_limit is not None
+
+    def tally(self, allow_nan: bool) -> Tally:
+        return Tally(self.log_level, strict=self.strict, allow_nan=allow_nan)
+
+    def blocks(
+        self, max_proposals: int | None, starts: Iterable[int] | None = None
+    ) -> Generator[Block, None, None]:
+        """Blocks of the run, in order; those from `starts`, or all."""
+        return trials.blocks(
+            self.space,
+            self.key,
+            self.log_level,
+            starts=starts,
+            max_proposals=max_proposals,
+            keep=self.tally(False).keep,
+            shape=self.shape,
+        )
+
+    def fingerprint(self) -> Float[np.ndarray, " 64"]:
+        """Log weights of a few proposals of the pilot: they tell whether code and data agree."""
+        return self._pilot(_NUM_FINGERPRINT)
+
+    def _pilot(self, num_pilot: int) -> Float[np.ndarray, " p"]:
+        return pilot.log_weights(self.key, self.space, num_pilot, self.shape)
+
+    def contents(self) -> Contents:
+        """The plan as draws of which there are none yet, to be written to a file."""
+        info = dataclasses.replace(
+            self._info(self.tally(False), np.zeros(0), False), seconds=0.0, device=""
+        )
+        none = np.zeros(0, np.uint64)
+        return Contents(self.space, self.key, none, np.zeros(0), info)
+
+    @classmethod
+    def from_contents(cls, contents: Contents) -> "Plan":
+        """The inverse of `contents`."""
+        info = contents.info
+        shape = engine.BlockShape(info.batch, info.block, info.block)
+        return cls(contents.space, contents.key, info.log_bound, shape)
+
+    def gather(
+        self,
+        blocks: Generator[Block, None, None],
+        goal: Goal,
+        *,
+        started: float,
+        allow_nan: bool = False,
+        progress: bool = False,
+    ) -> Draws:
+        """The first accepted draws of a run's blocks, with the record of how it went.
+
+        started: `time.perf_counter()` when the run began.
+        """
+        tally = self.tally(allow_nan)
+        with contextlib.closing(blocks), Progress(goal.num_samples, enabled=progress) as bar:
+            for block in blocks:
+                tally.add(block)
+                bar.update(tally.num_accepted, tally.num_proposals)
+                if tally.num_accepted >= goal.num_samples:
+                    break
+        numbers, log_weights = tally.accepted(goal.num_samples)
+        info = self._info(tally, log_weights, len(numbers) == goal.num_samples)
+        info = dataclasses.replace(info, seconds=time.perf_counter() - started)
+        return Draws(self.space, self.key, numbers, log_weights, info)
+
+    def _info(
+        self, tally: Tally, log_weights: Float[np.ndarray, " s"], complete: bool
+    ) -> DrawsInfo:
+        counted = tally.num_proposals > 0
+        evidence = tally.weights.log_mean()
+        return DrawsInfo(
+            kind="exact" if self.strict else "capped",
+            complete=complete,
+            num_samples=len(log_weights),
+            num_proposals=tally.num_proposals,
+            acceptance_rate=tally.acceptance_rate() if counted else 0.0,
+            log_evidence=evidence.value,
+            log_evidence_se=evidence.standard_error,
+            effective_sample_size=WeightSum().add(log_weights).effective_sample_size(),
+            space=self.space.form,
+            bound=self.space.bound if self.strict else "capped",
+            log_bound=self.log_level,
+            precision=self.space.precision,
+            num_nan=tally.num_nan,
+            batch=self.shape.batch,
+            block=self.shape.block,
+            seconds=0.0,
+            device=str(jax.devices()[0].device_kind),
+            **({} if self.strict else dataclasses.asdict(capped.excess(tally))),
+        )
+
+
+def _check_bound(bound: str, cap: float | None) -> None:
+    if bound not in BOUNDS:
+        raise ValueError(f"expected bound to be {' or '.join(BOUNDS)}, got {bound!r}")
+    if cap is not None and bound != "capped":
+        raise ValueError('a cap was given: pass bound="capped" with it')
+    if cap is not None and not math.isfinite(cap):
+        raise ValueError(f"expected cap to be a finite number of nats, got {cap}")

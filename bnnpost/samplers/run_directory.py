@@ -1,0 +1,194 @@
+"""A run of rejection in a directory: frozen before it starts, gone on with after any end.
+
+run.nc      what is sampled: the posterior, the key, the level
+run.json    its digest, and versions; written last, so that a run has begun if it is there
+blocks/     what each block of proposals came to
+draws.nc    the draws, for `bnnpost.load`
+"""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.draws import Draws, netcdf
+from bnnpost.posterior import Posterior
+from bnnpost.samplers.block_files import BLOCKS_PER_FILE, BlockFiles, Say
+from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.trials import Block
+from bnnpost.storage import Directory, versions
+
+RUN, RECORD, BLOCKS, DRAWS = "run.nc", "run.json", "blocks", "draws.nc"
+FORMAT = "bnnpost run 1"
+# What others may write into the directory before the run begins.
+_NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
+# Log weights computed anew may differ from recorded ones by this much of their spread, as on
+# another kind of device; with another random stream or likelihood they differ by all of it.
+_SAME_WEIGHTS = 0.02
+
+
+class OtherRun(ValueError):
+    """The directory holds a run of something else, or what it runs has changed."""
+
+
+class RunDirectory(Directory):
+    """The directory of one run.
+
+    plan: what is sampled, as it was written down when the run began. files: its blocks.
+    """
+
+    plan: Plan
+    files: BlockFiles
+    _fingerprint: Float[np.ndarray, " p"] | None = None
+
+    def begin(self, plan: Plan, say: Say) -> None:
+        """Write down what is sampled, or find that it is what the run here samples.
+
+        Raises OtherRun if the directory holds another run, or files that are none of a run's.
+        """
+        if (self.path / RECORD).exists():
+            self.resume(plan.space.posterior, say)
+            self._check_same(plan)
+            return
+        if not self.is_vacant(but_for=_NOT_THE_RUNS):
+            raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
+        self.plan = plan.settled()
+        record = {
+            "format": FORMAT,
+            "run": netcdf.write(self.path / RUN, self.plan.contents()),
+            "blocks_per_file": BLOCKS_PER_FILE,
+            "versions": versions(),
+            "fingerprint": self.plan.fingerprint().tolist(),
+        }
+        self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
+        self.files = BlockFiles(self.path / BLOCKS, str(record["run"]), self.plan.shape.block, say)
+
+    def resume(self, posterior: Posterior | None, say: Say) -> None:
+        """Go on with the run that is here.
+
+        posterior: needed where the network or likelihood holds code of the user's own. Raises
+        FileNotFoundError if there is no run, OtherRun if it samples another posterior.
+        """
+        record = self._record()
+        try:
+            contents = netcdf.read(self.path / RUN, posterior)
+            same = netcdf.digest_of(self.path / RUN) == record["run"]
+        except ValueError as error:
+            raise OtherRun(f"{self.path}: {error}") from None
+        if not same:
+            raise OtherRun(f"{self.path}: {RUN} is not the one that {RECORD} was written for")
+        self.plan = Plan.from_contents(contents)
+        self.files = BlockFiles(self.path / BLOCKS, record["run"], self.plan.shape.block, say)
+        self._fingerprint = np.array(record["fingerprint"])
+
+    def _record(self) -> dict[str, Any]:
+        path = self.path / RECORD
+        if not path.exists():
+            raise FileNotFoundError(f"{self.path} holds no run: there is no {RECORD}")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            known = record["format"] == FORMAT and record["blocks_per_file"] == BLOCKS_PER_FILE
+        except (ValueError, KeyError, TypeError) as error:
+            raise OtherRun(f"{path} is damaged: {error!r}") from None
+        if not known:
+            raise OtherRun(f"{path}: expected format {FORMAT!r}, found {record['format']!r}")
+        return record
+
+    def _check_same(self, plan: Plan) -> None:
+        mine, other = self.plan, plan
+        words, other_words = (jax.random.key_data(p.key) for p in (mine, other))
+        changed = {
+            "key": not np.array_equal(words, other_words),
+            "bound": mine.strict != other.strict,
+            "cap": not np.isnan(other.log_level) and mine.log_level != other.log_level,
+            "space": mine.space.form != other.space.form,
+            "collapse": mine.space.collapse != other.space.collapse,
+            "precision": mine.space.precision != other.space.precision,
+        }
+        names = [name for name, is_changed in changed.items() if is_changed]
+        if names:
+            raise OtherRun(
+                f"{self.path} holds a run with another {', '.join(names)}: choose another "
+                "directory, or the same settings to go on with it"
+            )
+
+    def computed(self, starts: Iterator[int], goal: Goal) -> Generator[Block, None, None]:
+        """Blocks from these proposal numbers, computed and written."""
+        first = next(starts, None)
+        if first is not None:
+            self._check_weights()
+            wanted = itertools.chain([first], starts)
+            yield from self.files.recorded(self.plan.blocks(goal.max_proposals, wanted))
+
+    def _check_weights(self) -> None:
+        """Raise OtherRun if code, libraries or data have changed what a proposal comes to."""
+        if self._fingerprint is None:
+            return
+        recorded, now = self._fingerprint, self.plan.fingerprint()
+        finite = np.isfinite(recorded)
+        allowed = _SAME_WEIGHTS * float(np.std(recorded[finite])) if finite.any() else 0.0
+        error = np.abs(now[finite] - recorded[finite])
+        if not np.array_equal(finite, np.isfinite(now)) or np.any(error > allowed + 1e-9):
+            raise OtherRun(
+                f"{self.path}: the same proposals have other weights than when the run began: a "
+                "likelihood, a layer or the version of jax has changed; choose another directory"
+            )
+        self._fingerprint = None
+
+    def stored(self, goal: Goal) -> Iterator[Block]:
+        """The blocks on disk, in order, up to the first gap."""
+        for number in itertools.count():
+            held = self.files.read(number)
+            yield from itertools.takewhile(lambda block: _within(block, goal), held)
+            if len(held) < BLOCKS_PER_FILE or not _within(held[-1], goal):
+                return
+
+    def blocks(self, goal: Goal) -> Generator[Block, None, None]:
+        """All blocks in order: those on disk, and in every gap what is missing, computed."""
+        start = 0
+        while goal.max_proposals is None or start < goal.max_proposals:
+            number, index = divmod(start // self.files.block, BLOCKS_PER_FILE)
+            held = self.files.read(number)[index:]
+            for block in itertools.takewhile(lambda block: _within(block, goal), held):
+                start = block.start + block.count
+                yield block
+            if len(held) < BLOCKS_PER_FILE - index or not _within(held[-1], goal):
+                with contextlib.closing(self.computed(self._gap(start), goal)) as fresh:
+                    for block in fresh:
+                        start = block.start + block.count
+                        yield block
+
+    def _gap(self, start: int) -> Iterator[int]:
+        """Starts of blocks from here up to the next unit of which there is a file."""
+        number = start // self.files.unit
+        later = next((n for n in self.files.numbers() if n > number), None)
+        starts = itertools.count(start, self.files.block)
+        if later is None:
+            return starts
+        return itertools.takewhile(lambda s: s < later * self.files.unit, starts)
+
+    def finish(
+        self, goal: Goal, *, started: float, allow_nan: bool = False, progress: bool = False
+    ) -> Draws:
+        """The draws of the run, computed as far as they are missing, and written."""
+        draws = self.plan.gather(
+            self.blocks(goal), goal, started=started, allow_nan=allow_nan, progress=progress
+        )
+        self.keep(draws)
+        return draws
+
+    def keep(self, draws: Draws) -> None:
+        """Write the draws, and how far the run is."""
+        draws.save(self.path / DRAWS)
+        state = "done" if draws.info.complete else "exhausted"
+        self.set_status(state, num_samples=len(draws), num_proposals=draws.info.num_proposals)
+
+
+def _within(block: Block, goal: Goal) -> bool:
+    """Whether a block is over before the last proposal."""
+    return goal.max_proposals is None or block.start + block.count <= goal.max_proposals

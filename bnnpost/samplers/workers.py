@@ -1,0 +1,139 @@
+"""Who works in a run's directory: one process alone, or several, each on block files of its own.
+
+Workers need no word of each other. Worker i of k owns the files i, i + k, i + 2k, …; it stops
+when the files before its next one hold enough, whoever made them. The last to leave, or anyone
+who merges, computes what a lost worker has left out, and takes the first draws in order.
+"""
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bnnpost.draws import Draws
+from bnnpost.samplers.block_files import BLOCKS_PER_FILE
+from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.progress import Progress
+from bnnpost.samplers.run_directory import RECORD, RunDirectory, Say
+from bnnpost.storage import DirectoryInUse, Lock, LockHeld, remove_temporaries
+
+_BEGIN_LOCK = ".begin.lock"
+_SECONDS_BETWEEN_TRIES = 0.5
+
+
+@dataclass(frozen=True)
+class Share:
+    """Worker `index` (from 0) of `count`."""
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.count:
+            raise ValueError(
+                f"expected a worker from 0/{self.count} to {self.count - 1}/{self.count}, "
+                f"got {self.index}/{self.count}"
+            )
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str]) -> Iterator[RunDirectory]:
+    """A run's directory, held against all other processes. Raises DirectoryInUse."""
+    directory = RunDirectory(path)
+    with directory.held_alone():
+        remove_temporaries(directory.path)
+        yield directory
+
+
+def work(
+    path: str | os.PathLike[str],
+    plan: Plan,
+    goal: Goal,
+    share: Share,
+    *,
+    say: Say,
+    allow_nan: bool = False,
+    progress: bool = False,
+) -> Draws | None:
+    """Do one worker's part of a run; the draws if it was the last to leave, else None.
+
+    Raises DirectoryInUse if this very worker is running already, OtherRun if the directory
+    holds another run.
+    """
+    started = time.perf_counter()
+    directory = RunDirectory(path)
+    directory.path.mkdir(parents=True, exist_ok=True)
+    own = directory.path / f".worker-{share.index}-of-{share.count}.lock"
+    with directory.lock as lock, Lock(own) as own_lock:
+        _hold_shared(lock, directory, say)
+        try:
+            own_lock.hold_alone()
+        except LockHeld:
+            raise DirectoryInUse(
+                f"worker {share.index}/{share.count} is running in {directory.path} already"
+            ) from None
+        _begin(directory, plan, say)
+        _compute(directory, goal, share, allow_nan, progress)
+        lock.release()
+        try:
+            lock.hold_alone()
+        except LockHeld:
+            return None
+        if not Lock.available:
+            return None
+        return directory.finish(goal, started=started, allow_nan=allow_nan, progress=progress)
+
+
+def _hold_shared(lock: Lock, directory: RunDirectory, say: Say) -> None:
+    """Wait for a process that merges, or works alone, to end."""
+    for attempt in itertools.count():
+        try:
+            lock.hold_shared()
+            return
+        except LockHeld:
+            if attempt == 0:
+                say(f"another process works alone in {directory.path}: waiting for it")
+            time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+def _begin(directory: RunDirectory, plan: Plan, say: Say) -> None:
+    """One worker writes down what is sampled; the others wait and read it."""
+    with Lock(directory.path / _BEGIN_LOCK) as lock:
+        for attempt in itertools.count():
+            try:
+                lock.hold_alone()
+                break
+            except LockHeld:
+                if attempt == 0 and not (directory.path / RECORD).exists():
+                    say("another worker starts the run: waiting for it")
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+        directory.begin(plan, say)
+
+
+def _compute(
+    directory: RunDirectory, goal: Goal, share: Share, allow_nan: bool, progress: bool
+) -> None:
+    tally = directory.plan.tally(allow_nan)
+    blocks = directory.computed(_own_starts(directory, goal, share), goal)
+    with (
+        contextlib.closing(blocks),
+        Progress(goal.num_samples, enabled=progress, label=f"worker {share.index}") as bar,
+    ):
+        for block in blocks:
+            tally.add(block)
+            bar.update(tally.num_accepted, tally.num_proposals)
+
+
+def _own_starts(directory: RunDirectory, goal: Goal, share: Share) -> Iterator[int]:
+    """Starts of the blocks of this worker that are not on disk, while they are needed."""
+    files = directory.files
+    for number in itertools.count(share.index, share.count):
+        if files.num_accepted_before(number) >= goal.num_samples:
+            return
+        if goal.max_proposals is not None and number * files.unit >= goal.max_proposals:
+            return
+        held = files.read(number)
+        if len(held) < BLOCKS_PER_FILE:
+            yield from files.starts(number, len(held))

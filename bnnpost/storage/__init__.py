@@ -1,0 +1,19 @@
+"""Files written whole, locks against other processes, digests, and the directory of a run."""
+
+from bnnpost.storage.digest import digest
+from bnnpost.storage.directory import Directory, DirectoryInUse
+from bnnpost.storage.files import remove_temporaries, whole, write_text
+from bnnpost.storage.locks import Lock, LockHeld
+from bnnpost.storage.versions import versions
+
+__all__ = [
+    "Directory",
+    "DirectoryInUse",
+    "Lock",
+    "LockHeld",
+    "digest",
+    "remove_temporaries",
+    "versions",
+    "whole",
+    "write_text",
+]

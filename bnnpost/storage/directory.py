@@ -1,0 +1,71 @@
+"""A directory that one run fills: status, log, and a lock against other processes."""
+
+import contextlib
+import datetime
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bnnpost.storage.files import is_temporary, write_text
+from bnnpost.storage.locks import Lock, LockHeld
+
+STATUS, LOG, LOCK = "status.json", "log.txt", ".lock"
+
+
+class DirectoryInUse(OSError):
+    """Another process is running in this directory."""
+
+
+class Directory:
+    """The files that every run has."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+
+    @property
+    def lock(self) -> Lock:
+        """The lock that whoever writes here holds."""
+        return Lock(self.path / LOCK)
+
+    @contextlib.contextmanager
+    def held_alone(self) -> Iterator[Lock]:
+        """Make the directory if need be and hold it against other processes.
+
+        Raises DirectoryInUse if another one holds it, OSError if it cannot be written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.lock as lock:
+            try:
+                lock.hold_alone()
+            except LockHeld:
+                raise DirectoryInUse(
+                    f"another process is running in {self.path}: wait for it, or choose "
+                    "another directory"
+                ) from None
+            yield lock
+
+    def is_vacant(self, but_for: tuple[str, ...] = ()) -> bool:
+        """Whether nothing but the lock and files of these names is here."""
+        known = {LOCK, *but_for}
+        return not self.path.exists() or all(
+            path.name in known or is_temporary(path) for path in self.path.iterdir()
+        )
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file whole."""
+        write_text(self.path / name, text)
+
+    def set_status(self, state: str, **details: object) -> None:
+        """Record how far the run is: running, done, interrupted, exhausted or failed."""
+        record = {"state": state, "pid": os.getpid(), "time": _now(), **details}
+        self.write_text(STATUS, json.dumps(record, indent=2) + "\n")
+
+    def log(self, message: str) -> None:
+        """Append a line to the log."""
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{_now()} {message}\n")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,46 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX, _SUFFIX = ".", ".tmp"
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path to write to, renamed to `path` if all went well and removed if not.
+
+    A process that is killed leaves the file that was there before, and perhaps a temporary
+    one beside it. Raises FileNotFoundError if the folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path.name} in: create it first")
+    # The ending stays, for writers that go by it; the name is no other process's, on any machine.
+    name = f"{_PREFIX}{path.stem}.{secrets.token_hex(6)}{_SUFFIX}{path.suffix}"
+    temporary = path.with_name(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a path is that of a file which `whole` never finished."""
+    return path.name.startswith(_PREFIX) and _SUFFIX in path.suffixes
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes left half written; nobody else may be writing in `folder`."""
+    for path in folder.iterdir():
+        if is_temporary(path):
+            path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,61 @@
+"""Locks on files, released by the system however their holder ends."""
+
+import os
+from pathlib import Path
+from typing import IO, Self
+
+try:
+    import fcntl
+except ImportError:  # a system without advisory locks
+    fcntl = None  # type: ignore[assignment]
+
+
+class LockHeld(OSError):
+    """Another process holds the lock."""
+
+
+class Lock:
+    """A lock on a file, which is made if need be: held by one alone, or shared by several.
+
+    Use it with `with`: the lock is released at the end, also of a process that is killed.
+    On a system without advisory locks nothing is held and `available` is False.
+    """
+
+    available = fcntl is not None
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def hold_alone(self) -> Self:
+        """Hold it against all others. Raises LockHeld if any other holds it, shared or alone."""
+        return self._hold("LOCK_EX")
+
+    def hold_shared(self) -> Self:
+        """Hold it with others. Raises LockHeld if one holds it alone."""
+        return self._hold("LOCK_SH")
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _hold(self, kind: str) -> Self:
+        if not self.available:
+            return self
+        self.release()
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        try:
+            fcntl.flock(file, getattr(fcntl, kind) | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise LockHeld(f"another process holds {self._path}: {error.strerror}") from None
+        self._file = file
+        return self
