@@ -95,13 +95,13 @@ class Draws:
             known = " or ".join(COMPLETIONS)
             raise ValueError(f"expected completion to be {known}, got {completion!r}")
         way = AS_FUNCTION if completion == "function" else self._jointly(points)
-        shape = (0, len(points), self.posterior.num_outputs)
+        shape = (len(self), len(points), self.posterior.num_outputs)
         return _joined(shape, self._evaluate(_outputs, points, way))
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
         blocks = engine.evaluate(_training_outputs, self.space, self.key, self.proposal_numbers)
-        return _joined((0, self.posterior.num_points, self.posterior.num_outputs), blocks)
+        return _joined((len(self), self.posterior.num_points, self.posterior.num_outputs), blocks)
 
     def _evaluate(
         self, task: engine.Task, points: np.ndarray, completion: Completion
@@ -190,7 +190,7 @@ class Draws:
                 "only Gaussian noise has, and only in posterior draws with a collapsed readout"
             )
         blocks = engine.evaluate(_noise_std, self.space, self.key, self.proposal_numbers)
-        return _joined((0,), blocks)
+        return _joined((len(self),), blocks)
 
     def to_arviz(self, x_test: object | None = None) -> "xr.DataTree":
         """ArviZ's view: four pseudo-chains of function values (an InferenceData on ArviZ 0.x).
@@ -262,9 +262,14 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     return Draws(*netcdf.read(Path(path), posterior))
 
 
-def _joined(empty: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
-    """Blocks one after another; none of them still gives the right shape."""
-    return np.concatenate([np.zeros(empty), *(np.asarray(block) for block in blocks)])
+def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
+    """Blocks one after another in one array of this shape, filled as they come."""
+    joined, start = np.empty(shape), 0
+    for block in blocks:
+        values = np.asarray(block)
+        joined[start : start + len(values)] = values
+        start += len(values)
+    return joined
 
 
 def _training_outputs(space: Space, key: Array) -> Array:

@@ -51,12 +51,11 @@ class RunDirectory(Directory):
 
         Raises OtherRun if the directory holds another run, or files that are none of a run's.
         """
-        if (self.path / RECORD).exists():
+        if self.has_begun():
             self.resume(plan.space.posterior, say)
             self._check_same(plan)
             return
-        if not self.is_vacant(but_for=_NOT_THE_RUNS):
-            raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
+        self.check_vacant()
         self.plan = plan.settled()
         record = {
             "format": FORMAT,
@@ -67,6 +66,17 @@ class RunDirectory(Directory):
         }
         self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
         self.files = BlockFiles(self.path / BLOCKS, str(record["run"]), self.plan.shape.block, say)
+
+    def check_vacant(self) -> None:
+        """Raise OtherRun if files that are none of a run's are here, or the path is a file's."""
+        if self.path.exists() and not self.path.is_dir():
+            raise OtherRun(f"{self.path} is a file: expected a directory for the run")
+        if not self.is_vacant(but_for=_NOT_THE_RUNS) and not self.has_begun():
+            raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
+
+    def has_begun(self) -> bool:
+        """Whether what is sampled has been written down."""
+        return (self.path / RECORD).exists()
 
     def resume(self, posterior: Posterior | None, say: Say) -> None:
         """Go on with the run that is here.
@@ -140,7 +150,7 @@ class RunDirectory(Directory):
             )
         self._fingerprint = None
 
-    def stored(self, goal: Goal) -> Iterator[Block]:
+    def stored(self, goal: Goal) -> Generator[Block, None, None]:
         """The blocks on disk, in order, up to the first gap."""
         for number in itertools.count():
             held = self.files.read(number)
@@ -171,6 +181,26 @@ class RunDirectory(Directory):
         if later is None:
             return starts
         return itertools.takewhile(lambda s: s < later * self.files.unit, starts)
+
+    def take_from(self, other: "RunDirectory", say: Say) -> int:
+        """Copy blocks that another directory of this run has and this one lacks; how many files.
+
+        Raises FileNotFoundError if there is no run, OtherRun if it is another.
+        """
+        record = other._record()
+        if record["run"] != self.files.run:
+            raise OtherRun(
+                f"{other.path} and {self.path} are not the same run: begin it once, and copy the "
+                "directory to where workers are to go on with it"
+            )
+        theirs = BlockFiles(other.path / BLOCKS, record["run"], self.files.block, say)
+        taken = 0
+        for number in theirs.numbers():
+            blocks = theirs.read(number)
+            if len(blocks) > len(self.files.read(number)):
+                self.files.write(number, blocks)
+                taken += 1
+        return taken
 
     def finish(
         self, goal: Goal, *, started: float, allow_nan: bool = False, progress: bool = False

@@ -16,7 +16,7 @@ from bnnpost.draws import Draws
 from bnnpost.samplers.block_files import BLOCKS_PER_FILE
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.progress import Progress
-from bnnpost.samplers.run_directory import RECORD, RunDirectory, Say
+from bnnpost.samplers.run_directory import RunDirectory, Say
 from bnnpost.storage import DirectoryInUse, Lock, LockHeld, remove_temporaries
 
 _BEGIN_LOCK = ".begin.lock"
@@ -40,8 +40,12 @@ class Share:
 
 @contextlib.contextmanager
 def alone(path: str | os.PathLike[str]) -> Iterator[RunDirectory]:
-    """A run's directory, held against all other processes. Raises DirectoryInUse."""
+    """A run's directory, held against all other processes; made if need be.
+
+    Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
+    """
     directory = RunDirectory(path)
+    directory.check_vacant()
     with directory.held_alone():
         remove_temporaries(directory.path)
         yield directory
@@ -64,6 +68,7 @@ def work(
     """
     started = time.perf_counter()
     directory = RunDirectory(path)
+    directory.check_vacant()
     directory.path.mkdir(parents=True, exist_ok=True)
     own = directory.path / f".worker-{share.index}-of-{share.count}.lock"
     with directory.lock as lock, Lock(own) as own_lock:
@@ -106,7 +111,7 @@ def _begin(directory: RunDirectory, plan: Plan, say: Say) -> None:
                 lock.hold_alone()
                 break
             except LockHeld:
-                if attempt == 0 and not (directory.path / RECORD).exists():
+                if attempt == 0 and not directory.has_begun():
                     say("another worker starts the run: waiting for it")
                 time.sleep(_SECONDS_BETWEEN_TRIES)
         directory.begin(plan, say)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bnnpost.storage.files import is_temporary, write_text
-from bnnpost.storage.locks import Lock, LockHeld
+from bnnpost.storage.locks import Lock, LockHeld, is_lock
 
-STATUS, LOG, LOCK = "status.json", "log.txt", ".lock"
+STATUS, LOG, LOCK = "status.json", "log.txt", ".run.lock"
 
 
 class DirectoryInUse(OSError):
@@ -46,10 +46,13 @@ class Directory:
             yield lock
 
     def is_vacant(self, but_for: tuple[str, ...] = ()) -> bool:
-        """Whether nothing but the lock and files of these names is here."""
-        known = {LOCK, *but_for}
+        """Whether nothing but locks, what was left half written, and files of these names is here.
+
+        Also where there is no directory yet.
+        """
         return not self.path.exists() or all(
-            path.name in known or is_temporary(path) for path in self.path.iterdir()
+            path.name in but_for or is_temporary(path) or is_lock(path)
+            for path in self.path.iterdir()
         )
 
     def write_text(self, name: str, text: str) -> None:

@@ -59,3 +59,8 @@ class Lock:
             raise LockHeld(f"another process holds {self._path}: {error.strerror}") from None
         self._file = file
         return self
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a path is that of a file which is there to be locked."""
+    return path.name.startswith(".") and path.suffix == ".lock"

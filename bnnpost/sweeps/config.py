@@ -33,7 +33,8 @@ class SweepConfig:
     and unit std over all rows (digits has its own preparation). split_seed: of the row
     order, the first num_train rows train, the next num_test test. readout_w_std,
     readout_b_std: where the readout's differ. num_samples: draws at each width. bound:
-    "strict" for exact draws, or "capped" for weighted ones where strict has no hope.
+    "strict" for exact draws, or "capped" for weighted ones where strict has no hope; cap: its
+    logarithm, in nats, where a pilot is not to choose it.
     num_proposals: proposals of the comparison with the limit. max_proposals: a limit at
     each width. seed: of all random numbers.
     """
@@ -57,6 +58,7 @@ class SweepConfig:
     max_proposals: int | None = None
     seed: int = 0
     bound: str = "strict"
+    cap: float | None = None
     space: str = "auto"
     collapse: bool = True
     precision: str = "single"
@@ -74,6 +76,8 @@ class SweepConfig:
         _one_of("bound", self.bound, BOUNDS)
         _one_of("space", self.space, ("auto", *SPACES))
         _one_of("precision", self.precision, tuple(FEATURE_DTYPES))
+        if self.cap is not None and self.bound != "capped":
+            raise ConfigError('cap: only with bound = "capped"')
         self._check_network()
 
     def _check_network(self) -> None:

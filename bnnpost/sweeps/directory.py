@@ -46,23 +46,9 @@ class RunDirectory(Directory):
             raise ConfigError(f"{self.path} is a file: expected a directory for the run")
         held = self.path / CONFIG
         if held.exists():
-            self._check_same(config, held)
+            check_same_config(held, config)
         elif not self.is_vacant():
             raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
-
-    def _check_same(self, config: SweepConfig, held: Path) -> None:
-        try:
-            before = json.loads(held.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{held} cannot be read: {error}") from None
-        now = config.as_dict()
-        changed = [key for key in now if before.get(key) != now[key]]
-        if changed:
-            detail = ", ".join(f"{k} {before.get(k)!r} → {now[k]!r}" for k in changed)
-            raise ConfigError(
-                f"{self.path} holds a run with another configuration ({detail}): "
-                "choose another --out, or the same settings to go on with it"
-            )
 
     def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
         """Write a netCDF file whole."""
@@ -72,3 +58,19 @@ class RunDirectory(Directory):
     def width_file(self, width: int) -> Path:
         """Where the results of one width are kept."""
         return self.path / f"width_{width:06d}.nc"
+
+
+def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
+    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
+    try:
+        before = json.loads(held.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{held} cannot be read: {error}") from None
+    now = config.as_dict()
+    changed = [key for key in now if key not in but_for and before.get(key) != now[key]]
+    if changed:
+        detail = ", ".join(f"{k} {before.get(k)!r} → {now[k]!r}" for k in changed)
+        raise ConfigError(
+            f"{held.parent} holds a run with another configuration ({detail}): "
+            "choose another --out, or the same settings to go on with it"
+        )

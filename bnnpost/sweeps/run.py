@@ -58,7 +58,7 @@ def run_sweep(
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:
-        _check_feasible(problem, missing, force, say)
+        check_feasible(problem, missing, force, say)
     directory.set_status("running")
     try:
         found = {
@@ -103,7 +103,13 @@ def expected_proposals(config: SweepConfig, expected: Forecast) -> float:
     return expected.option(config.space, bound).proposals(config.num_samples)
 
 
-def _check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
+def draws_key(problem: Problem, width: int) -> jax.Array:
+    """The key of the draws at one width."""
+    return _keys(problem, width)[0]
+
+
+def check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
+    """Say what strict rejection will take, and raise HopelessRun if that is too much."""
     config = problem.config
     if config.bound == "capped":
         return
@@ -166,6 +172,7 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
         space=config.space,
         collapse=config.collapse,
         bound=config.bound,
+        cap=config.cap,
         max_proposals=config.max_proposals,
         precision=config.precision,
         progress=progress,

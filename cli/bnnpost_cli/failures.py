@@ -1,8 +1,11 @@
 """What goes wrong, as a message on stderr and a documented exit code."""
 
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -15,6 +18,7 @@ def reported(resume: str = "") -> Iterator[None]:
     from bnnpost.datasets import DataError
     from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun
 
+    before = _interrupt_on_termination()
     try:
         yield
     except (ConfigError, HopelessRun) as error:
@@ -27,6 +31,20 @@ def reported(resume: str = "") -> Iterator[None]:
         _leave(str(error), ERROR)
     except KeyboardInterrupt:
         _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt_on_termination() -> Any:
+    """Let SIGTERM, by which schedulers end a job, do what Ctrl-C does; the handler before."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, interrupt)
 
 
 def _leave(message: str, code: int) -> None:

@@ -26,6 +26,23 @@ class _Widths(click.ParamType):
             self.fail(f"expected whole numbers with commas between, such as 4,16,64, got {value!r}")
 
 
+class Fraction(click.ParamType):
+    """A worker and how many there are, such as 0/4."""
+
+    name = "i/k"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        try:
+            index, count = map(int, str(value).split("/"))
+        except ValueError:
+            self.fail(f"expected a worker and their number, such as 0/4, got {value!r}")
+        if not 0 <= index < count:
+            self.fail(f"expected a worker from 0/{count} to {count - 1}/{count}, got {value!r}")
+        return index, count
+
+
 def _option(name: str, kind: Any, text: str, default: str | None = None) -> Decorator:
     shown = text if default is None else f"{text} [default: {default}]"
     return click.option(f"--{name}", type=kind, default=None, help=shown)
@@ -56,12 +73,14 @@ _MODEL = (
     _option("noise-std", float, "Std of the Gaussian observation noise.", "0.316 (√0.1)"),
     _option("seed", int, "Seed of every random number.", "0"),
 )
+_PROPOSALS = _option("num-proposals", int, "Proposals of the comparison with the limit.", "40000")
 _SAMPLING = (
     _option("num-samples", int, "Draws at each width.", "1000"),
     _option(
         "bound", str, "strict: exact draws; capped: weighted draws, for many points.", "strict"
     ),
-    _option("num-proposals", int, "Proposals of the comparison with the limit.", "40000"),
+    _option("cap", float, "Log cap of capped draws, in nats. [default: by a pilot]"),
+    _PROPOSALS,
     _option("max-proposals", int, "Stop a width after this many proposals. [default: no limit]"),
     _option("space", str, "Where to draw: auto, functions or weights.", "auto"),
     click.option(
@@ -93,6 +112,16 @@ def _all(options: tuple[Decorator, ...]) -> Decorator:
 
 problem_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL))
 sweep_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, *_SAMPLING))
+sample_options = _all(
+    (
+        *_CONFIG,
+        *_DATA,
+        click.option("--width", type=int, default=None, help="Units of the hidden layers."),
+        *_NETWORK[1:],
+        *_MODEL,
+        *(option for option in _SAMPLING if option is not _PROPOSALS),
+    )
+)
 forecast_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, _SAMPLING[0]))
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

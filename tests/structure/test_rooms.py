@@ -102,10 +102,11 @@ def test_rooms_import_only_from_rooms_above():
     assert wrong_arrows(edges(sources.trees(), at_load_only=False)) == []
 
 
-def test_datasets_import_no_room():
+@pytest.mark.parametrize("room", APART)
+def test_a_room_apart_imports_no_other(room):
     graph = edges(sources.trees(), at_load_only=False)
-    targets = {t for module, found in graph.items() if room_of(module) in APART for t in found}
-    assert {room_of(target) for target in targets} == {"datasets"}
+    targets = {t for module, found in graph.items() if room_of(module) == room for t in found}
+    assert {room_of(target) for target in targets} == {room}
 
 
 def modules(**code):

@@ -1,0 +1,179 @@
+"""One posterior of a configuration, sampled into a directory by one process or several."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnnpost.draws import Draws
+from bnnpost.samplers import workers
+from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.samplers.workers import Share
+from bnnpost.storage import whole
+from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
+from bnnpost.sweeps.directory import CONFIG, check_same_config
+from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.run import Say, check_feasible, draws_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PREDICTIONS = "predictions.nc"
+# What may change when a run is gone on with: how far it goes, and what plays no part in it.
+_GOALS = ("num_samples", "max_proposals", "num_proposals")
+
+
+def sample(
+    problem: Problem,
+    path: str | Path,
+    *,
+    share: Share | None = None,
+    force: bool = False,
+    progress: bool = False,
+    say: Say = lambda message: None,
+) -> Draws | None:
+    """Draws from the posterior at the configuration's one width, kept in a directory.
+
+    A run that is there already is gone on with; its draws are those of one call. share: this
+    process's part where several work in the directory; the last to leave returns the draws,
+    the others None. Raises HopelessRun if the acceptance rate is too low and `force` is not
+    given, ConfigError or OtherRun if the directory holds another run, DirectoryInUse if
+    another process works there alone.
+    """
+    config, started = problem.config, time.perf_counter()
+    width = only_width(config)
+    directory = RunDirectory(path)
+    _check_config(directory, config)
+    if not directory.has_begun():
+        check_feasible(problem, [width], force, say)
+    plan = _plan(problem, width)
+    if share is not None and share.count > 1:
+        directory.path.mkdir(parents=True, exist_ok=True)
+        _write_config(directory, config)
+        found = workers.work(path, plan, _goal(config), share, say=say, progress=progress)
+        return None if found is None else _finished(directory, problem, found)
+    with workers.alone(path) as directory:
+        _check_config(directory, config)
+        _write_config(directory, config)
+        directory.begin(plan, say)
+        directory.set_status("running")
+        draws = _interruptible(directory, config, started, progress)
+        return _finished(directory, problem, draws)
+
+
+def _interruptible(
+    directory: RunDirectory, config: SweepConfig, started: float, progress: bool
+) -> Draws:
+    try:
+        return directory.finish(_goal(config), started=started, progress=progress)
+    except KeyboardInterrupt:
+        directory.set_status("interrupted")
+        raise
+    except Exception as error:
+        directory.set_status("failed", error=str(error))
+        raise
+
+
+def merge(
+    path: str | Path,
+    sources: Sequence[str | Path] = (),
+    *,
+    num_samples: int | None = None,
+    compute: bool = True,
+    progress: bool = False,
+    say: Say = lambda message: None,
+) -> tuple[Draws, Problem]:
+    """The draws of a run whose blocks are there, or are in other directories of the same run.
+
+    num_samples: by default as many as the run was asked for. compute: what blocks are missing
+    are computed; otherwise draws come from those before the first gap. Raises
+    FileNotFoundError where there is no run, OtherRun where one is another, DirectoryInUse if
+    processes work there.
+    """
+    started = time.perf_counter()
+    config = read_config(path)
+    if num_samples is not None:
+        config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
+    with workers.alone(path) as directory:
+        directory.resume(None, say)
+        for source in sources:
+            say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
+        problem, goal = load_problem(config), _goal(config)
+        if compute:
+            draws = directory.finish(goal, started=started, progress=progress)
+        else:
+            draws = directory.plan.gather(directory.stored(goal), goal, started=started)
+            directory.keep(draws)
+        return _finished(directory, problem, draws), problem
+
+
+def only_width(config: SweepConfig) -> int:
+    """The width of a configuration that must have one. Raises ConfigError."""
+    if len(config.widths) != 1:
+        raise ConfigError(f"expected one width, got {len(config.widths)}: choose one with --width")
+    return config.widths[0]
+
+
+def read_config(path: str | Path) -> SweepConfig:
+    """The configuration in a run's directory. Raises FileNotFoundError, ConfigError."""
+    held = Path(path) / CONFIG
+    if not held.exists():
+        raise FileNotFoundError(f"{path} holds no run: there is no {CONFIG}")
+    try:
+        values = json.loads(held.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{held} cannot be read: {error}") from None
+    return load_config(None, values)
+
+
+def _plan(problem: Problem, width: int) -> Plan:
+    config = problem.config
+    return Plan.make(
+        draws_key(problem, width),
+        problem.posterior(width),
+        space=config.space,
+        collapse=config.collapse,
+        bound=config.bound,
+        cap=config.cap,
+        precision=config.precision,
+    )
+
+
+def _goal(config: SweepConfig) -> Goal:
+    return Goal(config.num_samples, config.max_proposals)
+
+
+def _check_config(directory: RunDirectory, config: SweepConfig) -> None:
+    directory.check_vacant()
+    if (directory.path / CONFIG).exists():
+        check_same_config(directory.path / CONFIG, config, but_for=_GOALS)
+
+
+def _write_config(directory: RunDirectory, config: SweepConfig) -> None:
+    directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+
+
+def _finished(directory: RunDirectory, problem: Problem, draws: Draws) -> Draws:
+    """Write predictions, and a line in the log."""
+    with whole(directory.path / PREDICTIONS) as temporary:
+        predictions(draws, problem).to_netcdf(temporary, engine="h5netcdf")
+    info = draws.info
+    directory.log(f"{info.num_samples} draws of {info.num_proposals} proposals")
+    return draws
+
+
+def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
+    """Function values at the test inputs, [sample, point, output], with each draw's weight."""
+    import xarray as xr
+
+    y_test = problem.y_test[:, None] if problem.y_test.ndim == 1 else problem.y_test
+    variables = {
+        "f": (("sample", "point", "output"), draws.predict(problem.x_test)),
+        "log_weight": (("sample",), draws.log_weights),
+        "proposal_number": (("sample",), draws.proposal_numbers),
+        "x_test": (("point", "feature"), problem.x_test),
+        "y_test": (("point", "output"), y_test),
+    }
+    return xr.Dataset(variables, attrs=draws.info.as_attributes())

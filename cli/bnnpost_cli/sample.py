@@ -1,0 +1,61 @@
+"""bnnpost sample: draws of one posterior, kept as they are made."""
+
+from typing import Any
+
+import click
+
+from bnnpost_cli.failures import reported
+from bnnpost_cli.options import Fraction, as_json, given, sample_options
+from bnnpost_cli.shown_draws import show
+
+
+@click.command(short_help="Draws of one posterior, kept as they are made.")
+@sample_options
+@click.option("--out", required=True, metavar="DIR", help="Directory of the run; made if need be.")
+@click.option(
+    "--worker",
+    type=Fraction(),
+    default=None,
+    help="This process is worker i (from 0) of k that work in DIR at once or one after another.",
+)
+@click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
+@as_json
+def command(
+    config: str | None,
+    width: int | None,
+    out: str,
+    worker: tuple[int, int] | None,
+    force: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Draw from the posterior of one network, and keep every block of proposals as it is done.
+
+    \b
+    Example:  bnnpost sample --config diabetes --width 256 --out runs/one
+              bnnpost sample --num-train 50 --width 4096 --bound capped --out runs/fifty
+              bnnpost sample --width 1024 --num-train 9 --worker 3/16 --out runs/many
+
+    Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
+    kill or a full disk the same command goes on, to the same draws; with more --num-samples
+    it adds to those there. Workers share DIR on one machine or a common disk: each makes
+    blocks of its own, and the last to leave merges (or: bnnpost merge).
+    """
+    from bnnpost.samplers.workers import Share
+    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.problem import load_problem
+    from bnnpost.sweeps.sampling import sample
+
+    with reported(resume=f"the same command goes on from what is in {out}"):
+        widths = {} if width is None else {"widths": (width,)}
+        problem = load_problem(load_config(config, {**given(flags), **widths}))
+        share = None if worker is None else Share(*worker)
+        draws = sample(problem, out, share=share, force=force, progress=True, say=_say)
+        if draws is None:
+            _say(f"other workers go on in {out}: the last one merges, or bnnpost merge {out}")
+        else:
+            show(draws, problem, out, as_json)
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
