@@ -12,8 +12,12 @@ NUM_PILOT = 4096
 _PILOT = 0x70696C74
 
 
+def own_key(key: Array) -> Array:
+    """The key of a pilot before the run with this key."""
+    return jax.random.fold_in(key, _PILOT)
+
+
 def log_weights(key: Array, space: Space, num_pilot: int) -> Float[np.ndarray, " p"]:
     """Log weights of `num_pilot` proposals, in the blocks that a run would use; NaN as they are."""
-    pilot_key = jax.random.fold_in(key, _PILOT)
-    blocks = trials.blocks(space, pilot_key, num_pilot)
+    blocks = trials.blocks(space, own_key(key), num_pilot)
     return np.concatenate([np.asarray(result.log_weight) for _, result in blocks])
