@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 # Exactness is worth this long a wait, or so many proposals where no time was measured.
 FEASIBLE_SECONDS = 3600.0
 FEASIBLE_PROPOSALS = 1e8
-# A pilot worth fewer draws than the first gives rough figures, than the second none.
-_ROUGH_SIZE, _HOPELESS_SIZE = 100.0, 10.0
+# A pilot worth fewer draws than the first gives only a rough cap, whose last percent of mass
+# it hardly saw (worth 130 draws, its figure was a run's within a factor of two), than the
+# second none; an evidence needs fewer draws than a cap.
+_ROUGH_CAP, _HOPELESS_SIZE, _ROUGH_EVIDENCE = 400.0, 10.0, 100.0
+_EASIER = "Fewer training points, wider networks or more noise make it easier."
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 31557600.0
 
@@ -37,19 +40,21 @@ def is_feasible(option: Option, num_samples: int) -> bool:
 
 def _costs(forecast: "Forecast", num_samples: int) -> str:
     parts = []
-    about = "roughly" if forecast.pilot_effective_size < _ROUGH_SIZE else "about"
+    size = forecast.pilot_effective_size
     if forecast.options:
         limiting = forecast.source == "limit"
         basis = ", judged by the infinite-width limit," if limiting else ""
         option = quickest(forecast, num_samples)
-        needed = _needed(option, num_samples, "about" if limiting else about)
+        rough = size < _ROUGH_EVIDENCE and not limiting
+        needed = _needed(option, num_samples, "roughly" if rough else "about")
         parts.append(f"strict{basis} needs {needed}")
     if is_judged(forecast):
+        about = "roughly" if size < _ROUGH_CAP else "about"
         parts.append(
             f"capped needs {_needed(forecast.capped, num_samples, about)} and leaves "
             f"{100 * EXCESS_MASS:.0f} % of the mass to weights"
         )
-    elif forecast.pilot_effective_size > 0:
+    elif size > 0:
         parts.append("what capped needs cannot be told from this pilot")
     return f"For {num_samples:,} draws {'; '.join(parts)}." if parts else ""
 
@@ -86,24 +91,20 @@ def _recommended(forecast: "Forecast", num_samples: int) -> str:
         return (
             f"None of the pilot's {forecast.num_pilot:,} proposals had a positive weight: the "
             "prior and the targets are at odds, or the likelihood gives no number. "
-            f"{_easier()}"
+            f"{_EASIER}"
         )
-    draws = "1 draw" if f"{size:.2g}" == "1" else f"{size:.2g} draws"
-    worth = f"the pilot's {forecast.num_pilot:,} proposals are worth {draws}"
+    draws = count(size) if size >= _HOPELESS_SIZE else f"{size:.1f}"
+    worth = f"the pilot's {forecast.num_pilot:,} proposals are worth {draws} draws"
     if not is_judged(forecast):
         estimates = (
             " Estimates over all of many proposals (importance.estimate) waste the least."
             if forecast.linear_readout
             else ""
         )
-        return f"Rejection is not advised: {worth}. {_easier()}{estimates}"
-    if size < _ROUGH_SIZE:
-        return f"Use capped with care: {worth}, so its figures are rough. {_easier()}"
+        return f"Rejection is not advised: {worth}. {_EASIER}{estimates}"
+    if size < _ROUGH_CAP:
+        return f"Use capped with care: {worth}, so its figures are rough. {_EASIER}"
     return "Use capped: its draws are weighted, for the exact posterior."
-
-
-def _easier() -> str:
-    return "Fewer training points, wider networks or more noise make it easier."
 
 
 def _cautions(forecast: "Forecast") -> Iterator[str]:

@@ -23,7 +23,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     From the evidence of the infinite-width limit, a pilot of a few thousand proposals at each
     width, and a short timing on this device. Takes the flags of sweep.
     """
-    from bnnpost.samplers.forecast import SPACES
+    from bnnpost.spaces.space import SPACES
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
     from bnnpost.sweeps.run import forecasts

@@ -14,7 +14,7 @@ from bnnpost_cli.options import as_json, given, sweep_options
 
 @click.command(short_help="Exact draws and their distance to the limit, over widths.")
 @sweep_options
-@click.option("--out", metavar="DIR", help="Directory of the run; made if need be. Required.")
+@click.option("--out", metavar="DIR", help="Directory of the run; made if need be.")
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
 @click.option("--dry-run", is_flag=True, help="Print what it would do and cost; write nothing.")
 @as_json
@@ -24,7 +24,8 @@ def command(
     """Draw exactly from the posterior at each width, and measure the distance to the limit.
 
     \b
-    Example:  bnnpost sweep --config diabetes --out runs/diabetes
+    Example:  bnnpost sweep --config diabetes --dry-run
+              bnnpost sweep --config diabetes --out runs/diabetes
               bnnpost sweep --data wine.csv --target quality --widths 16,64,256 --out runs/wine
 
     Writes results.nc (netCDF), distances and densities as PNG and SVG, and a file a width into

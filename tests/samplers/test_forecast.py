@@ -186,8 +186,11 @@ def test_advice_prefers_exactness_while_it_costs_little(found):
     assert "Use strict" in advised(-3.0, 2.0)
     assert "Use capped: its" in advised(-20.0, 2000.0)
     assert "strict needs about 1·10²³ proposals (over 10⁶ years here)" in advised(-20.0, 2000.0)
-    assert "Use capped with care" in advised(-20.0, 50.0)
-    assert "needs roughly" in advised(-20.0, 50.0)
+    assert "Use capped with care: the pilot's 4,096 proposals are worth 130" in advised(
+        -20.0, 127.0
+    )
+    assert "strict needs about" in advised(-20.0, 127.0)
+    assert "capped needs roughly" in advised(-20.0, 127.0)
     hopeless = advised(-20.0, 3.0)
     assert "Rejection is not advised" in hopeless and "importance.estimate" in hopeless
     assert "cannot be told" in hopeless and "leaves 1 % of the mass" not in hopeless
