@@ -1,55 +1,46 @@
-"""What strict rejection will cost, before it runs: acceptance and proposals for each bound."""
+"""What sampling will cost, before it runs: acceptance, proposals, time, and what to do."""
 
+import dataclasses
 import itertools
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from jaxtyping import Array
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
 
+from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.pilot import NUM_PILOT, log_weights
-from bnnpost.spaces import limit
-from bnnpost.spaces.space import SPACES, Space, make_space
+from bnnpost.samplers import advice, calibration, capped, pilot
+from bnnpost.samplers.options import Option
+from bnnpost.samplers.prior_scale import PriorScale, prior_scale
+from bnnpost.spaces import engine, limit
+from bnnpost.spaces.space import SPACES, Space, make_space, split_readout
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0
 
 
 @dataclass(frozen=True)
-class Option:
-    """One way to run strict rejection, and what it is expected to cost.
-
-    log_bound in nats; log10_acceptance: expected acceptance per proposal, as a power of ten.
-    """
-
-    space: str
-    bound: str
-    log_bound: float
-    log10_acceptance: float
-
-    @property
-    def acceptance_rate(self) -> float:
-        """Expected accepted draws per proposal (0 where too small for a float)."""
-        return 10.0**self.log10_acceptance
-
-    def proposals(self, num_samples: int) -> float:
-        """Expected proposals for this many draws; infinity where too many for a float."""
-        log10 = math.log10(num_samples) - self.log10_acceptance
-        return 10.0**log10 if log10 < 300 else math.inf
-
-
-@dataclass(frozen=True)
 class Forecast:
-    """Expected acceptance of strict rejection, from the evidence over each bound.
+    """Expected cost of strict and capped rejection and of estimates over all proposals.
 
     limit_log_evidence: of the infinite-width limit, in nats (NaN where it has no closed
-    form). pilot_log_evidence, pilot_log_evidence_se, pilot_effective_size: of a short pilot
-    of the finite network, with its own random numbers. source: "pilot" where its weights
-    are worth at least 100 draws, else "limit": for networks about as narrow as there are
-    points the limit can be off by orders of magnitude. options: each space and bound.
+    form). pilot_log_evidence, pilot_log_evidence_se, pilot_effective_size: of a pilot of
+    num_pilot proposals of the finite network, with its own random numbers; num_nan: those of
+    them whose weight is NaN; pareto_k of their weights (None for a handful). source: where
+    the acceptance of strict bounds is from, "pilot" where its weights are worth at least 100
+    draws, else "limit": for networks about as narrow as there are points the limit can be off
+    by orders of magnitude. options: each space with each strict bound there is; no_strict:
+    why there is none, else empty. capped_options: each space with the cap that the pilot
+    suggests. collapsed: whether their readout is integrated out; linear_readout: whether
+    there is one at all, without which there are no importance estimates.
+    prior_scale: None where there is nothing to compare.
     """
 
     limit_log_evidence: float
@@ -58,56 +49,190 @@ class Forecast:
     pilot_effective_size: float
     source: str
     options: tuple[Option, ...]
+    capped_options: tuple[Option, ...]
+    num_pilot: int
+    num_nan: int
+    pareto_k: float | None
+    no_strict: str
+    collapsed: bool
+    linear_readout: bool
+    prior_scale: PriorScale | None
 
     @property
     def best(self) -> Option:
-        """The option with the fewest expected proposals (function space where it is a tie)."""
+        """The strict option with the fewest expected proposals, the first where it is a tie.
+
+        Raises ValueError where there is no strict bound.
+        """
+        if not self.options:
+            raise ValueError(f"no strict bound exists ({self.no_strict}): see forecast.capped")
         return max(self.options, key=lambda option: option.log10_acceptance)
 
+    @property
+    def capped(self) -> Option:
+        """Capped rejection in function space."""
+        return self.option("auto", "capped")
+
+    @property
+    def effective_per_proposal(self) -> float:
+        """Equally weighted draws that a proposal of an importance estimate is worth."""
+        return self.pilot_effective_size / self.num_pilot
+
     def option(self, space: str, bound: str) -> Option:
-        """The option for this space ("auto" is function space) and bound."""
+        """The option for this space ("auto" is function space) and bound, "capped" included.
+
+        Raises ValueError where there is none.
+        """
         wanted = "functions" if space == "auto" else space
-        return next(o for o in self.options if (o.space, o.bound) == (wanted, bound))
+        every = (*self.options, *self.capped_options)
+        for option in every:
+            if (option.space, option.bound) == (wanted, bound):
+                return option
+        known = ", ".join(f"{option.space}/{option.bound}" for option in every)
+        raise ValueError(f"no option {wanted}/{bound}: expected one of {known}")
+
+    def advice(self, num_samples: int) -> str:
+        """What `num_samples` draws would cost and what to do, one plain sentence a line.
+
+        Strict where it takes at most an hour here (where no time was measured, 10⁸
+        proposals), else capped; where even its weights are worth next to nothing, what would
+        help.
+        """
+        return "\n".join(advice.sentences(self, num_samples))
 
 
-def forecast(key: Array, posterior: Posterior, *, num_pilot: int = NUM_PILOT) -> Forecast:
-    """Expected acceptance and proposals of strict rejection for each space and bound.
+def forecast(
+    key: Array,
+    posterior: Posterior,
+    *,
+    num_pilot: int = pilot.NUM_PILOT,
+    collapse: bool = True,
+    precision: str = "single",
+    calibrate: Collection[str] = SPACES,
+) -> Forecast:
+    """Expected acceptance, proposals and time of strict and of capped rejection, and advice.
 
-    The acceptance rate is the evidence over the bound; as widths grow the evidence tends to
-    the limit's, so the cost is known before the run. A pilot of `num_pilot` proposals
-    checks that at this width. Raises TypeError for a legacy key, ValueError where no strict
-    bound exists.
+    Strict: acceptance is the evidence over the bound; as widths grow the evidence tends to the
+    limit's, so the cost is known before the run. A pilot of `num_pilot` proposals checks that
+    at this width, and suggests the cap of capped rejection. collapse, precision: as for
+    `rejection.sample`, where collapse False concerns the capped options only (strict ones are
+    listed both ways). calibrate: the spaces, of "functions" and "weights", in which proposals
+    are timed, each of which compiles and then takes about half a second; a naive bound is
+    given the time of the collapsed one in its space.
+
+    Raises TypeError for a legacy key, ValueError for bad arguments.
     """
     require_key(key)
-    spaces = _candidates(posterior)
-    pilot = WeightSum().add(log_weights(key, spaces[0], num_pilot))
-    limit_evidence = math.nan
-    if isinstance(posterior.likelihood, Gaussian):
-        limit_evidence = limit(posterior).log_evidence
-    found, size = pilot.log_mean(), pilot.effective_sample_size()
-    trusted = size >= _TRUSTED_SIZE or math.isnan(limit_evidence)
-    evidence = found.value if trusted else limit_evidence
-    options = tuple(
-        Option(s.form, s.bound, s.log_bound(), (evidence - s.log_bound()) / math.log(10))
-        for s in spaces
+    positive_integer("num_pilot", num_pilot)
+    if unknown := set(calibrate) - set(SPACES):
+        raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")
+    strict, no_strict = _strict_spaces(posterior, precision)
+    weighted = [
+        make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
+        for form in SPACES
+    ]
+    logs = pilot.log_weights(key, _the_same(weighted[0], strict), num_pilot)
+    sums = WeightSum().add(logs)
+    found, size = sums.log_mean(), sums.effective_sample_size()
+    limiting = _limit_log_evidence(posterior)
+    trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
+    timed = _Timer(key, calibrate, strict)
+    level, accepted = _cap(logs)
+    k = pareto_k(logs) if math.isfinite(found.value) else math.nan
+    return Forecast(
+        limit_log_evidence=limiting,
+        pilot_log_evidence=found.value,
+        pilot_log_evidence_se=found.standard_error,
+        pilot_effective_size=size,
+        source="pilot" if trusted else "limit",
+        options=tuple(timed.strict(s, found.value if trusted else limiting) for s in strict),
+        capped_options=tuple(timed.capped(s, level, accepted) for s in weighted),
+        num_pilot=num_pilot,
+        num_nan=int(np.sum(np.isnan(logs))),
+        pareto_k=None if math.isnan(k) else k,
+        no_strict=no_strict,
+        collapsed=weighted[0].collapse,
+        linear_readout=split_readout(posterior.network)[1] is not None,
+        prior_scale=prior_scale(posterior),
     )
-    source = "pilot" if trusted else "limit"
-    return Forecast(limit_evidence, found.value, found.standard_error, size, source, options)
 
 
-def _candidates(posterior: Posterior) -> list[Space]:
-    """Every space with every bound that this posterior allows, the most collapsed first."""
+@dataclass
+class _Timer:
+    """Makes options, timing proposals once for each space and kind of work."""
+
+    key: Array
+    calibrate: Collection[str]
+    known: list[Space]
+    times: dict[tuple[str, bool], float] = dataclasses.field(default_factory=dict)
+
+    def strict(self, space: Space, log_evidence: float) -> Option:
+        log_bound = space.log_bound()
+        expected = (log_evidence - log_bound) / math.log(10)
+        block = engine.block_shape(space).block
+        return Option(space.form, space.bound, log_bound, expected, self._seconds(space), block)
+
+    def capped(self, space: Space, log_cap: float, log10_acceptance: float) -> Option:
+        seconds, block = self._seconds(space), engine.block_shape(space).block
+        return Option(
+            space.form, "capped", log_cap, log10_acceptance, seconds, block, pilot.NUM_PILOT
+        )
+
+    def _seconds(self, space: Space) -> float | None:
+        if space.form not in self.calibrate:
+            return None
+        same = _the_same(space, self.known)
+        is_known = any(same is other for other in self.known)
+        if (space.form, is_known) not in self.times:
+            # Of the strict bounds in one space the first, the collapsed one, stands for both.
+            work = next(s for s in self.known if s.form == space.form) if is_known else space
+            self.times[space.form, is_known] = calibration.seconds_per_proposal(self.key, work)
+        return self.times[space.form, is_known]
+
+
+def _the_same(space: Space, others: list[Space]) -> Space:
+    """The one of `others` whose draws and weights are the same, so compiled already, or `space`."""
+    bare = dataclasses.replace(space, log_limit=None)
+    for other in others:
+        if bool(eqx.tree_equal(bare, dataclasses.replace(other, log_limit=None))):
+            return other
+    return space
+
+
+def _cap(log_weights: Float[np.ndarray, " p"]) -> tuple[float, float]:
+    """The cap, in nats, and log10 of the acceptance under it; no hope without positive weights."""
+    try:
+        level = capped.choose_cap(log_weights)
+    except ValueError:  # no positive weight
+        return math.nan, -math.inf
+    clipped = WeightSum().add(np.minimum(log_weights, level)).log_mean().value
+    return level, (clipped - level) / math.log(10)
+
+
+def _limit_log_evidence(posterior: Posterior) -> float:
+    """NaN where it has no closed form or the network no Gaussian limit."""
+    linear = split_readout(posterior.network)[1] is not None
+    if not (linear and isinstance(posterior.likelihood, Gaussian)):
+        return math.nan
+    try:
+        return float(limit(posterior).log_evidence)
+    except (NotImplementedError, ValueError):  # no kernel, or none that is finite
+        return math.nan
+
+
+def _strict_spaces(posterior: Posterior, precision: str) -> tuple[list[Space], str]:
+    """Every space with every strict bound, the most collapsed first; why none, if none."""
     found: list[Space] = []
-    reasons: list[ValueError] = []
+    reasons: list[str] = []
     for collapse, form in itertools.product((True, False), SPACES):
         try:
-            found.append(make_space(posterior, space=form, collapse=collapse))
+            one = make_space(posterior, space=form, collapse=collapse, precision=precision)
         except ValueError as error:  # no such bound
-            reasons.append(error)
-    if not found:
-        raise reasons[0]
-    return [
-        s
-        for i, s in enumerate(found)
-        if (s.form, s.bound) not in {(t.form, t.bound) for t in found[:i]}
-    ]
+            reasons.append(str(error))
+            continue
+        if (one.form, one.bound) not in {(other.form, other.bound) for other in found}:
+            found.append(one)
+    return found, "" if found else reasons[0]
+
+
+__all__ = ["Forecast", "Option", "forecast"]

@@ -15,12 +15,16 @@ NUM_PILOT = 4096
 _PILOT = 0x70696C74
 
 
+def own_key(key: Array) -> Array:
+    """The key of a pilot before the run with this key."""
+    return jax.random.fold_in(key, _PILOT)
+
+
 def log_weights(
     key: Array, space: Space, num_pilot: int, shape: BlockShape | None = None
 ) -> Float[np.ndarray, " p"]:
     """Log weights of `num_pilot` proposals, in the blocks that a run would use; NaN as they are."""
-    pilot_key = jax.random.fold_in(key, _PILOT)
     blocks = trials.blocks(
-        space, pilot_key, math.inf, max_proposals=num_pilot, keep=num_pilot, shape=shape
+        space, own_key(key), math.inf, max_proposals=num_pilot, keep=num_pilot, shape=shape
     )
     return np.concatenate([block.kept for block in blocks])

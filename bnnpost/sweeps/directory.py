@@ -39,6 +39,13 @@ class RunDirectory(Directory):
                 directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
             yield directory
 
+    @classmethod
+    def inspect(cls, path: str | os.PathLike[str], config: SweepConfig) -> Self:
+        """The directory as `claim` would give it, nothing made or held. Raises ConfigError."""
+        directory = cls(Path(path))
+        directory._check_vacant(config)
+        return directory
+
     def _check_vacant(self, config: SweepConfig) -> None:
         if not self.path.exists():
             return

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ import jax
 from bnnpost.comparison import compare
 from bnnpost.draws import Draws
 from bnnpost.samplers import rejection
+from bnnpost.samplers.advice import is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.samplers.options import Option
 from bnnpost.sweeps import results
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import RESULTS, RunDirectory
@@ -92,15 +94,51 @@ def _keys(problem: Problem, width: int) -> tuple[jax.Array, ...]:
     return (*jax.random.split(key, 3), jax.random.fold_in(key, _RESAMPLE))
 
 
-def forecasts(problem: Problem, widths: list[int]) -> dict[int, Forecast]:
-    """What strict rejection is expected to cost at each width."""
-    return {width: forecast(_keys(problem, width)[2], problem.posterior(width)) for width in widths}
+def forecasts(
+    problem: Problem, widths: Collection[int], calibrate: Collection[str] = ()
+) -> dict[int, Forecast]:
+    """What rejection is expected to cost at each width; time in the spaces of `calibrate`."""
+    config = problem.config
+    return {
+        width: forecast(
+            _keys(problem, width)[2],
+            problem.posterior(width),
+            collapse=config.collapse,
+            precision=config.precision,
+            calibrate=calibrate,
+        )
+        for width in widths
+    }
+
+
+def expected_option(config: SweepConfig, expected: Forecast) -> Option:
+    """The option of a forecast that the sweep would use at that width."""
+    strict = "collapsed" if config.collapse else "naive"
+    return expected.option(config.space, "capped" if config.bound == "capped" else strict)
 
 
 def expected_proposals(config: SweepConfig, expected: Forecast) -> float:
     """Expected proposals at one width, for the sweep's space and bound."""
-    bound = "collapsed" if config.collapse else "naive"
-    return expected.option(config.space, bound).proposals(config.num_samples)
+    return expected_option(config, expected).proposals(config.num_samples)
+
+
+def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
+    """Why a sweep with these forecasts would be refused, and what to do; empty if it is not."""
+    needed = {width: expected_proposals(config, one) for width, one in found.items()}
+    worst = max(needed, key=lambda width: needed[width])
+    limit = min(MOST_PROPOSALS, config.max_proposals or MOST_PROPOSALS)
+    if needed[worst] <= limit:
+        return ""
+    ways = ["use fewer training points or draws or more noise"]
+    if config.max_proposals is not None:
+        ways.append("raise max_proposals")
+    if config.bound == "strict" and is_judged(found[worst]):
+        ways.append("ask for weighted draws with --bound capped")
+    return (
+        f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
+        f"{config.num_samples} draws, more than {_spelled(limit)}: {', '.join(ways)}, or run it "
+        f"all the same with --force.\n{found[worst].advice(config.num_samples)}"
+    )
 
 
 def draws_key(problem: Problem, width: int) -> jax.Array:
@@ -109,25 +147,16 @@ def draws_key(problem: Problem, width: int) -> jax.Array:
 
 
 def check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
-    """Say what strict rejection will take, and raise HopelessRun if that is too much."""
-    config = problem.config
-    if config.bound == "capped":
-        return
-    needed = {w: expected_proposals(config, f) for w, f in forecasts(problem, widths).items()}
-    worst = max(needed, key=lambda width: needed[width])
-    limit = (
-        MOST_PROPOSALS
-        if config.max_proposals is None
-        else min(MOST_PROPOSALS, config.max_proposals)
-    )
+    """Say what the draws will take, and raise HopelessRun if that is too much."""
+    config, found = problem.config, forecasts(problem, widths)
+    needed = {width: expected_proposals(config, one) for width, one in found.items()}
     say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
-    if needed[worst] > limit and not force:
-        raise HopelessRun(
-            f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
-            f"{config.num_samples} draws, more than {_spelled(limit)}: use fewer training points "
-            "or draws or more noise, raise max_proposals, ask for weighted draws with --bound "
-            "capped, or run it all the same with --force"
-        )
+    for one in found.values():
+        if one.prior_scale is not None and one.prior_scale.at_odds:
+            say(one.prior_scale.sentence())
+            break  # of the limit: the same at every width
+    if not force and (reason := refusal(config, found)):
+        raise HopelessRun(reason)
 
 
 def _spelled(number: float) -> str:

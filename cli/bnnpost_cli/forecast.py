@@ -1,66 +1,91 @@
-"""bnnpost forecast: what strict rejection would cost, before it runs."""
+"""bnnpost forecast: what sampling would cost, before it runs."""
 
+import dataclasses
 import json
 from typing import Any
 
 import click
 
+from bnnpost_cli import tables
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, forecast_options, given
 
 
-@click.command(short_help="What exact rejection would cost, before it runs.")
+@click.command(short_help="What sampling would cost, and what to do.")
 @forecast_options
 @as_json
 def command(config: str | None, as_json: bool, **flags: Any) -> None:
-    """Expected acceptance and proposals of exact rejection, for each width, space and bound.
+    """Expected acceptance, proposals and time at each width, in every way of sampling; advice.
 
     \b
     Example:  bnnpost forecast --data digits --num-train 10 --activation relu --widths 64,512
 
-    From the evidence of the infinite-width limit, checked by a pilot of a few thousand
-    proposals at each width. Takes the flags of sweep.
+    From the evidence of the infinite-width limit, a pilot of a few thousand proposals at each
+    width, and a short timing on this device. Takes the flags of sweep.
     """
+    from bnnpost.spaces.space import SPACES
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
     from bnnpost.sweeps.run import forecasts
 
     with reported():
         settings = load_config(config, given(flags))
-        found = forecasts(load_problem(settings), list(settings.widths))
+        problem = load_problem(settings)
+        found: dict[int, Any] = {}
+        for width in settings.widths:
+            click.echo(f"width {width}: pilot and timing", err=True)
+            found |= forecasts(problem, [width], calibrate=SPACES)
         if as_json:
-            click.echo(json.dumps(_as_json(found, settings.num_samples), indent=2))
+            click.echo(json.dumps(tables.plain(_as_json(found, settings.num_samples)), indent=2))
         else:
             click.echo(_table(found, settings.num_samples))
+            click.echo("\n" + tables.advice(found, settings.num_samples))
 
 
 def _as_json(found: dict[int, Any], num_samples: int) -> list[dict[str, Any]]:
+    """A row for each width and way of sampling."""
     return [
         {
             "width": width,
-            "space": option.space,
-            "bound": option.bound,
-            "log_bound": option.log_bound,
-            "log10_acceptance": option.log10_acceptance,
+            **dataclasses.asdict(option),
             "proposals": option.proposals(num_samples),
-            "source": one.source,
-            "limit_log_evidence": one.limit_log_evidence,
-            "pilot_log_evidence": one.pilot_log_evidence,
-            "pilot_log_evidence_se": one.pilot_log_evidence_se,
+            "seconds": option.seconds(num_samples),
+            **{
+                name: getattr(one, name)
+                for name in (
+                    "source", "limit_log_evidence", "pilot_log_evidence", "pilot_log_evidence_se",
+                    "pilot_effective_size", "num_pilot", "num_nan", "effective_per_proposal",
+                    "pareto_k", "no_strict",
+                )
+            },
+            "prior_scale": None if one.prior_scale is None else _scale(one.prior_scale),
+            "advice": one.advice(num_samples).splitlines(),
         }
         for width, one in found.items()
-        for option in one.options
-    ]
+        for option in (*one.options, *one.capped_options)
+    ]  # fmt: skip
+
+
+def _scale(scale: Any) -> dict[str, Any]:
+    return {**dataclasses.asdict(scale), "at_odds": scale.at_odds}
 
 
 def _table(found: dict[int, Any], num_samples: int) -> str:
-    head = f"{'width':>7}  {'space':<10} {'bound':<10} {'acceptance':>11} {'proposals':>11}  from"
-    lines = [f"Expected for {num_samples:,} exact draws", head]
+    lines = [
+        f"Expected for {num_samples:,} draws, time on this device once all is compiled",
+        f"{'width':>7}  {'space':<10} {'bound':<10} {tables.HEAD}",
+    ]
     for width, one in found.items():
-        for option in one.options:
-            acceptance = f"10^{option.log10_acceptance:.1f}"
-            lines.append(
-                f"{width:>7}  {option.space:<10} {option.bound:<10} {acceptance:>11} "
-                f"{option.proposals(num_samples):>11.2g}  {one.source}"
-            )
+        for option in (*one.options, *one.capped_options):
+            cells = tables.cells(one, option, num_samples)
+            lines.append(f"{width:>7}  {option.space:<10} {option.bound:<10} {cells}")
+        lines.append(_estimates(width, one))
     return "\n".join(lines)
+
+
+def _estimates(width: int, one: Any) -> str:
+    tail = "" if one.pareto_k is None else f", Pareto-k {one.pareto_k:.2f}"
+    return (
+        f"{width:>7}  estimates over all proposals: {one.effective_per_proposal:.2g} effective "
+        f"draws a proposal{tail}"
+    )

@@ -73,6 +73,13 @@ def test_sweep_prints_a_table_and_writes_everything(tmp_path):
     found = json.loads(again.stdout)
     assert [one["width"] for one in found["widths"]] == [4, 64, 128]
     assert found["rates"]["tv"]["exponent"] < -0.5
+    dry = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--dry-run")
+    assert dry.exit_code == 0 and "Nothing is left to run." in dry.stdout
+    size = sum(f.stat().st_size for f in (tmp_path / "run").iterdir())
+    expected = json.loads(
+        invoke("sweep", *SMALL, "--out", tmp_path / "run", "--dry-run", "--json").stdout
+    )
+    assert 0.5 * size < expected["disk_bytes"] < 2 * size
     other = invoke("sweep", *SMALL, "--seed", 5, "--out", tmp_path / "run")
     assert other.exit_code == 2
     assert "another configuration" in other.stderr
@@ -169,13 +176,67 @@ def _numbers(text):
     return found
 
 
-def test_forecast_lists_widths_spaces_and_bounds():
-    done = invoke("forecast", *PROBLEM)
+def test_forecast_lists_widths_spaces_bounds_and_advice():
+    done = invoke("forecast", *PROBLEM, "--widths", "64")
     assert done.exit_code == 0, done.stderr
-    assert "collapsed" in done.stdout and "naive" in done.stdout
-    found = json.loads(invoke("forecast", *PROBLEM, "--json").stdout)
-    assert {one["width"] for one in found} == {4, 64, 128}
-    assert all(one["proposals"] > 0 for one in found)
+    for word in ("collapsed", "naive", "capped", "effective draws a proposal", "Use strict"):
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    found = json.loads(invoke("forecast", *PROBLEM, "--widths", "64", "--json").stdout)
+    assert {one["width"] for one in found} == {64}
+    assert all(one["proposals"] > 0 and one["seconds"] > 0 for one in found)
+    assert {one["bound"] for one in found} == {"collapsed", "naive", "capped"}
+    assert not found[0]["prior_scale"]["at_odds"]
+
+
+HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (
+            [],
+            0,
+            (
+                "It would run.",
+                "disk     about",
+                "2 training and 2 test points",
+                "every width: Use strict",
+            ),
+        ),
+        (
+            HOPELESS,
+            2,
+            ("It would be refused: width 64", "over 10⁶ years", "The prior is too narrow"),
+        ),
+        ([*HOPELESS, "--force"], 0, ("It would run.",)),
+    ],
+)
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(
+    tmp_path, monkeypatch, arguments, code, words
+):
+    monkeypatch.chdir(tmp_path)
+    where = ["--out", "run"] if code == 0 else []
+    done = invoke("sweep", *SMALL, "--widths", "4,64", *arguments, "--dry-run", *where)
+    assert done.exit_code == code, done.output
+    for word in words:
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_as_json():
+    found = json.loads(invoke("sweep", *SMALL, "--widths", "64", "--dry-run", "--json").stdout)
+    assert found["refusal"] is None and found["config"]["num_samples"] == 50
+    (width,) = found["widths"]
+    assert width["proposals"] > 50 and width["bound"] == "collapsed" and width["advice"]
+
+
+def test_a_sweep_needs_a_directory_unless_it_is_dry():
+    done = invoke("sweep", *SMALL)
+    assert done.exit_code == 2
+    assert "--out DIR" in done.stderr
 
 
 def test_kernel_prints_and_writes_the_matrix(tmp_path):

@@ -11,6 +11,7 @@ from bnnpost.storage import DirectoryInUse
 from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, refusal
 
 SMALL = SweepConfig(
     num_train=2,
@@ -128,6 +129,24 @@ def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
     with pytest.raises(HopelessRun, match="is expected to need"):
         run(tmp_path / "run", num_train=25, noise_std=0.05)
     assert not list((tmp_path / "run").glob("width_*"))
+
+
+def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
+    """Where strict has no hope, and refused only beyond its own budget; advice says the rest."""
+    config = dataclasses.replace(SMALL, num_train=8, noise_std=0.05, widths=(128,), bound="capped")
+    problem = load_problem(config)
+    found = forecasts(problem, config.widths)
+    assert expected_option(config, found[128]).bound == "capped"
+    assert found[128].best.proposals(config.num_samples) > 1e3 * expected_proposals(
+        config, found[128]
+    )
+    assert refusal(config, found) == ""
+    tight = dataclasses.replace(config, max_proposals=50)
+    assert "raise max_proposals" in refusal(tight, found)
+    assert "For 50 draws strict" in refusal(tight, found)
+    assert "--bound capped" not in refusal(tight, found)
+    strict = dataclasses.replace(tight, bound="strict")
+    assert "--bound capped" in refusal(strict, found)
 
 
 def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_drawn(tmp_path):

@@ -1,0 +1,85 @@
+"""The plan of a sweep (bnnpost sweep --dry-run) as text and as JSON."""
+
+import dataclasses
+from typing import Any
+
+from bnnpost_cli import tables
+
+
+def as_text(plan: Any) -> str:
+    """Settings, expected cost at each width, advice and whether it would run."""
+    parts = ["Plan of the sweep; nothing was run or written", _settings(plan)]
+    if plan.forecasts:
+        parts += [_widths(plan), tables.advice(plan.forecasts, plan.config.num_samples)]
+    if plan.finished:
+        parts.append(f"Finished already, and read back: {', '.join(map(str, plan.finished))}")
+    reason = plan.refusal.splitlines()[0] if plan.refusal else ""
+    verdict = f"It would be refused: {reason}" if reason else "It would run."
+    if not plan.forecasts:
+        verdict = "Nothing is left to run."
+    return "\n\n".join([*parts, tables.wrapped(verdict)])
+
+
+def as_json(plan: Any) -> dict[str, Any]:
+    """The same as plain data."""
+    widths = [
+        {
+            "width": width,
+            **dataclasses.asdict(plan.option(width)),
+            "proposals": plan.option(width).proposals(plan.config.num_samples),
+            "seconds": plan.option(width).seconds(plan.config.num_samples),
+            "source": one.source,
+            "advice": one.advice(plan.config.num_samples).splitlines(),
+        }
+        for width, one in plan.forecasts.items()
+    ]
+    found = {
+        "config": plan.config.as_dict(),
+        "widths": widths,
+        "finished": list(plan.finished),
+        "disk_bytes": plan.disk_bytes,
+        "refusal": plan.refusal or None,
+    }
+    plain: dict[str, Any] = tables.plain(found)
+    return plain
+
+
+def _settings(plan: Any) -> str:
+    config = plan.config
+    outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
+    readout = [
+        f"readout {name} {value:g}"
+        for name, value in (("w_std", config.readout_w_std), ("b_std", config.readout_b_std))
+        if value is not None
+    ]
+    stds = [f"w_std {config.w_std:.4g}", f"b_std {config.b_std:.4g}", *readout]
+    rows = {
+        "data": f"{config.data}: {config.num_train} training and {config.num_test} test points, "
+        f"{outputs}",
+        "network": f"{config.activation}, depth {config.depth}, {', '.join(stds)}",
+        "noise": f"Gaussian, noise_std {config.noise_std:.4g}",
+        "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
+        f"readout {'integrated out' if config.collapse else 'drawn'}",
+        "limit": f"compared over {config.num_proposals:,} further proposals a width",
+        "random": f"seed {config.seed}, {config.precision} precision",
+        "disk": f"about {_bytes(plan.disk_bytes)}",
+    }
+    if config.max_proposals is not None:
+        rows["draws"] += f", at most {config.max_proposals:,} proposals"
+    return "\n".join(f"  {name:<8} {text}" for name, text in rows.items())
+
+
+def _widths(plan: Any) -> str:
+    lines = [f"{'width':>7} {tables.HEAD}"]
+    for width, one in plan.forecasts.items():
+        cells = tables.cells(one, plan.option(width), plan.config.num_samples)
+        lines.append(f"{width:>7} {cells}")
+    foot = "Time: of the draws, on this device, once all is compiled; the comparison comes on top."
+    return "\n".join([*lines, foot])
+
+
+def _bytes(number: int) -> str:
+    rounded = float(f"{number:.1e}")
+    units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+    unit, name = next(one for one in units if rounded >= one[0])
+    return f"{rounded / unit:g} {name}"
