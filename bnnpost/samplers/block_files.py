@@ -1,7 +1,7 @@
 """Blocks of a run on disk: a file for every few of them, written whole and checked when read.
 
-A file holds the first blocks of its unit, at most `BLOCKS_PER_FILE`; which proposals they are
-follows from its number alone, so any process can compute it, and twice gives the same.
+A file holds blocks of one unit, from its first on. Which proposals they are follows from the
+unit's number alone, so any process can compute them, and twice gives the same.
 """
 
 import contextlib
@@ -18,7 +18,6 @@ from bnnpost.numerics.weights import WeightSum
 from bnnpost.samplers.trials import Block
 from bnnpost.storage import digest, whole
 
-BLOCKS_PER_FILE = 32
 FORMAT = "bnnpost blocks 1"
 # So many files in a folder.
 _FILES_PER_FOLDER = 1000
@@ -34,17 +33,19 @@ class OtherRun(OSError):
 class BlockFiles:
     """The block files of one run.
 
-    run: the digest of what is sampled, which every file carries. block: proposals a block.
+    run: the digest of what is sampled, which every file carries. block: proposals a block;
+    per_file: blocks a unit. say: is told of damaged files.
     """
 
-    def __init__(self, folder: Path, run: str, block: int, say: Say = lambda message: None):
-        self.folder, self.run, self.block, self._say = folder, run, block, say
+    def __init__(self, folder: Path, run: str, block: int, per_file: int, say: Say):
+        self.folder, self.run, self.block, self.per_file = folder, run, block, per_file
+        self._say = say
         self._accepted: dict[int, int] = {}
 
     @property
     def unit(self) -> int:
         """Proposals of a whole file."""
-        return BLOCKS_PER_FILE * self.block
+        return self.per_file * self.block
 
     def path(self, number: int) -> Path:
         """Where unit `number` is kept."""
@@ -62,7 +63,7 @@ class BlockFiles:
             if earlier not in self._accepted:
                 blocks = self.read(earlier)
                 counted = sum(len(block.numbers) for block in blocks)
-                if len(blocks) < BLOCKS_PER_FILE:  # it may grow
+                if len(blocks) < self.per_file:  # it may grow
                     total += counted
                     continue
                 self._accepted[earlier] = counted
@@ -126,7 +127,7 @@ class BlockFiles:
                     if block.count == self.block:
                         held.append(block)
                         new += 1
-                    if len(held) == BLOCKS_PER_FILE:
+                    if len(held) == self.per_file:
                         self._write_held(held)
                         new = 0
                     yield block

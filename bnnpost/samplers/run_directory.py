@@ -18,13 +18,15 @@ from jaxtyping import Float
 
 from bnnpost.draws import Draws, netcdf
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.block_files import BLOCKS_PER_FILE, BlockFiles, Say
+from bnnpost.samplers.block_files import BlockFiles, Say
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.trials import Block
 from bnnpost.storage import Directory, versions
 
 RUN, RECORD, BLOCKS, DRAWS = "run.nc", "run.json", "blocks", "draws.nc"
 FORMAT = "bnnpost run 1"
+# On two cores a file of so many blocks is a few seconds' work, which is what a kill can cost.
+BLOCKS_PER_FILE = 32
 # What others may write into the directory before the run begins.
 _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 # Log weights computed anew may differ from recorded ones by this much of their spread, as on
@@ -65,7 +67,7 @@ class RunDirectory(Directory):
             "fingerprint": self.plan.fingerprint().tolist(),
         }
         self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
-        self.files = BlockFiles(self.path / BLOCKS, str(record["run"]), self.plan.shape.block, say)
+        self.files = self._block_files(record, say)
 
     def check_vacant(self) -> None:
         """Raise OtherRun if files that are none of a run's are here, or the path is a file's."""
@@ -93,7 +95,7 @@ class RunDirectory(Directory):
         if not same:
             raise OtherRun(f"{self.path}: {RUN} is not the one that {RECORD} was written for")
         self.plan = Plan.from_contents(contents)
-        self.files = BlockFiles(self.path / BLOCKS, record["run"], self.plan.shape.block, say)
+        self.files = self._block_files(record, say)
         self._fingerprint = np.array(record["fingerprint"])
 
     def _record(self) -> dict[str, Any]:
@@ -102,20 +104,25 @@ class RunDirectory(Directory):
             raise FileNotFoundError(f"{self.path} holds no run: there is no {RECORD}")
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            known = record["format"] == FORMAT and record["blocks_per_file"] == BLOCKS_PER_FILE
+            known = record["format"] == FORMAT
         except (ValueError, KeyError, TypeError) as error:
             raise OtherRun(f"{path} is damaged: {error!r}") from None
         if not known:
             raise OtherRun(f"{path}: expected format {FORMAT!r}, found {record['format']!r}")
         return record
 
+    def _block_files(self, record: dict[str, Any], say: Say) -> BlockFiles:
+        block, per_file = self.plan.shape.block, int(record["blocks_per_file"])
+        return BlockFiles(self.path / BLOCKS, str(record["run"]), block, per_file, say)
+
     def _check_same(self, plan: Plan) -> None:
         mine, other = self.plan, plan
         words, other_words = (jax.random.key_data(p.key) for p in (mine, other))
+        cap_was_given = not other.strict and not np.isnan(other.log_level)
         changed = {
             "key": not np.array_equal(words, other_words),
             "bound": mine.strict != other.strict,
-            "cap": not np.isnan(other.log_level) and mine.log_level != other.log_level,
+            "cap": cap_was_given and mine.log_level != other.log_level,
             "space": mine.space.form != other.space.form,
             "collapse": mine.space.collapse != other.space.collapse,
             "precision": mine.space.precision != other.space.precision,
@@ -155,19 +162,19 @@ class RunDirectory(Directory):
         for number in itertools.count():
             held = self.files.read(number)
             yield from itertools.takewhile(lambda block: _within(block, goal), held)
-            if len(held) < BLOCKS_PER_FILE or not _within(held[-1], goal):
+            if len(held) < self.files.per_file or not _within(held[-1], goal):
                 return
 
     def blocks(self, goal: Goal) -> Generator[Block, None, None]:
         """All blocks in order: those on disk, and in every gap what is missing, computed."""
         start = 0
         while goal.max_proposals is None or start < goal.max_proposals:
-            number, index = divmod(start // self.files.block, BLOCKS_PER_FILE)
+            number, index = divmod(start // self.files.block, self.files.per_file)
             held = self.files.read(number)[index:]
             for block in itertools.takewhile(lambda block: _within(block, goal), held):
                 start = block.start + block.count
                 yield block
-            if len(held) < BLOCKS_PER_FILE - index or not _within(held[-1], goal):
+            if len(held) < self.files.per_file - index or not _within(held[-1], goal):
                 with contextlib.closing(self.computed(self._gap(start), goal)) as fresh:
                     for block in fresh:
                         start = block.start + block.count
@@ -193,7 +200,9 @@ class RunDirectory(Directory):
                 f"{other.path} and {self.path} are not the same run: begin it once, and copy the "
                 "directory to where workers are to go on with it"
             )
-        theirs = BlockFiles(other.path / BLOCKS, record["run"], self.files.block, say)
+        theirs = BlockFiles(
+            other.path / BLOCKS, self.files.run, self.files.block, self.files.per_file, say
+        )
         taken = 0
         for number in theirs.numbers():
             blocks = theirs.read(number)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnnpost.draws import Draws
-from bnnpost.samplers.block_files import BLOCKS_PER_FILE
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.run_directory import RunDirectory, Say
@@ -140,5 +139,5 @@ def _own_starts(directory: RunDirectory, goal: Goal, share: Share) -> Iterator[i
         if goal.max_proposals is not None and number * files.unit >= goal.max_proposals:
             return
         held = files.read(number)
-        if len(held) < BLOCKS_PER_FILE:
+        if len(held) < files.per_file:
             yield from files.starts(number, len(held))

@@ -1,0 +1,225 @@
+"""A run in a directory: what is computed is kept, and gives the draws that one call would give."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import bnnpost
+from bnnpost.likelihoods import Likelihood
+from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.storage import DirectoryInUse, Lock
+from tests.samplers.cases import Case, X
+from tests.samplers.small_blocks import assert_same, block_files, sample
+from tests.samplers.user_likelihoods import one_point
+
+OPTIONS = {"strict": {}, "capped": {"bound": "capped"}, "given cap": {"bound": "capped", "cap": -5}}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """What one call without a directory gives."""
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    sample(directory=path)
+    return path
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A finished run, to be damaged."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
+    options = OPTIONS[name]
+    for num_samples in (40, 300, 300, 150):
+        draws = sample(num_samples, directory=tmp_path / "run", **options)
+        assert_same(draws, sample(num_samples, **options))
+    assert_same(bnnpost.load(tmp_path / "run" / "draws.nc"), draws)
+    assert len(block_files(tmp_path / "run")) > 2 or name != "strict"
+
+
+@pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])
+def test_a_limit_on_proposals_is_kept_and_may_be_raised(whole, tmp_path, max_proposals):
+    few = sample(directory=tmp_path / "run", max_proposals=max_proposals)
+    assert_same(few, sample(max_proposals=max_proposals))
+    assert not few.info.complete
+    assert_same(sample(directory=tmp_path / "run"), whole)
+    assert_same(sample(directory=tmp_path / "run", max_proposals=max_proposals), few)
+
+
+@pytest.mark.parametrize("gone", [[0], [1, 2], [-1], range(100)])
+def test_missing_blocks_are_computed_again(whole, copy, gone):
+    files = block_files(copy)
+    for i in gone:
+        files[i].unlink() if i < len(files) else None
+    assert_same(sample(directory=copy), whole)
+    assert block_files(copy) == files
+
+
+def test_a_finished_run_is_read_and_not_computed(whole, copy, monkeypatch):
+    monkeypatch.setattr("bnnpost.samplers.trials.blocks", None)
+    assert_same(sample(directory=copy), whole)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.99])
+def test_a_truncated_block_file_is_set_aside_and_computed_again(whole, copy, part):
+    file = block_files(copy)[1]
+    contents = file.read_bytes()
+    file.write_bytes(contents[: int(part * len(contents))])
+    with pytest.warns(UserWarning, match="is damaged .* set aside, its blocks are run again"):
+        draws = sample(directory=copy)
+    assert_same(draws, whole)
+    assert file.with_name(file.name + ".damaged").exists()
+    assert file.read_bytes() == contents
+
+
+def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(whole, copy):
+    file = block_files(copy)[1]
+    contents, said, noticed = file.read_bytes(), [], 0
+    directory = RunDirectory(copy)
+    directory.resume(None, said.append)
+    unharmed = directory.files.read(1)
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(contents), 200, replace=False):
+        altered = bytearray(contents)
+        altered[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(altered)
+        blocks = directory.files.read(1)
+        assert said or _same_blocks(blocks, unharmed)
+        noticed += bool(said)
+        said.clear()
+    assert noticed > 100
+
+
+def _same_blocks(blocks, others):
+    return len(blocks) == len(others) and all(
+        one.weights == other.weights and np.array_equal(one.numbers, other.numbers)
+        for one, other in zip(blocks, others, strict=True)
+    )
+
+
+def test_a_block_file_of_another_run_is_refused(copy, tmp_path):
+    sample(seed=1, directory=tmp_path / "other")
+    shutil.copy(block_files(tmp_path / "other")[1], block_files(copy)[1])
+    with pytest.raises(OSError, match="belongs to another run"):
+        sample(directory=copy)
+
+
+def test_a_block_file_under_another_number_is_noticed(whole, copy):
+    files = block_files(copy)
+    shutil.copy(files[0], files[1])
+    with pytest.warns(UserWarning, match="holds unit 0"):
+        assert_same(sample(directory=copy), whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": 1}, "another key"),
+        ({"bound": "capped"}, "another bound"),
+        ({"space": "weights"}, "another space"),
+        ({"collapse": False}, "another collapse"),
+        ({"precision": "double"}, "another precision"),
+        ({"posterior": Case(width=9).posterior()}, "network differ"),
+        ({"posterior": Case(noise_std=0.6).posterior()}, "likelihood differ"),
+    ],
+)
+def test_another_run_in_the_directory_is_refused_and_left_alone(copy, options, words):
+    before = {f: f.read_bytes() for f in copy.rglob("*") if f.is_file()}
+    with pytest.raises(ValueError, match=words):
+        sample(directory=copy, **options)
+    assert before == {f: f.read_bytes() for f in copy.rglob("*") if f.is_file()}
+
+
+class UnitNoise(Likelihood):
+    """A user's likelihood, whose code files cannot hold."""
+
+    shift = 0.0
+
+    def log_prob(self, outputs, targets):
+        return -0.5 * ((targets - outputs - self.shift) ** 2).sum()
+
+    def log_bound(self, targets):
+        return 0.0
+
+
+class Changed(UnitNoise):
+    """The same after an edit."""
+
+    shift = 0.2
+
+
+def test_code_that_changed_since_the_run_began_is_noticed(tmp_path):
+    def posterior(likelihood):
+        return bnnpost.Posterior(Case().posterior().network, likelihood, X, Case().targets)
+
+    few = sample(20, posterior=posterior(UnitNoise()), directory=tmp_path / "run")
+    more = sample(200, posterior=posterior(UnitNoise()), directory=tmp_path / "run")
+    np.testing.assert_array_equal(more.proposal_numbers[:20], few.proposal_numbers)
+    Changed.__name__ = "UnitNoise"
+    with pytest.raises(ValueError, match="other weights than when the run began"):
+        sample(400, posterior=posterior(Changed()), directory=tmp_path / "run")
+
+
+def test_a_directory_of_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="files that are not a run's"):
+        sample(directory=tmp_path)
+    with pytest.raises(ValueError, match="is a file"):
+        sample(directory=tmp_path / "thesis.tex")
+    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_process_is_refused(copy):
+    with Lock(copy / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse, match="wait for it"):
+        sample(directory=copy)
+
+
+def test_a_run_that_was_never_begun_starts_anew(whole, tmp_path):
+    """Killed between the two files that say what is sampled."""
+    sample(50, directory=tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "blocks")
+    (tmp_path / "run" / "run.json").unlink()
+    (tmp_path / "run" / "draws.nc").unlink()
+    assert_same(sample(directory=tmp_path / "run"), whole)
+
+
+def test_damaged_records_are_named(copy):
+    (copy / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+        sample(directory=copy)
+
+
+def test_a_swapped_plan_is_noticed(copy, tmp_path):
+    sample(num_samples=20, directory=tmp_path / "other", seed=1)
+    shutil.copy(tmp_path / "other" / "run.nc", copy / "run.nc")
+    with pytest.raises(ValueError, match=r"not the one that run\.json was written for"):
+        sample(directory=copy)
+
+
+def test_an_error_in_a_run_keeps_what_was_computed(tmp_path):
+    posterior = one_point(NaNBelow(), y=0.0)
+    with pytest.raises(FloatingPointError, match="are NaN"):
+        sample(500, posterior=posterior, directory=tmp_path / "run")
+    allowed = {"allow_nan": True, "posterior": posterior}
+    assert_same(sample(500, directory=tmp_path / "run", **allowed), sample(500, **allowed))
+
+
+class NaNBelow(Likelihood):
+    """No number for one output in a thousand."""
+
+    def log_prob(self, outputs, targets):
+        import jax.numpy as jnp
+
+        f = outputs[0, 0] - targets[0, 0]
+        return jnp.where(f < -3, jnp.nan, -0.5 * f**2)
+
+    def log_bound(self, targets):
+        return 0.0
