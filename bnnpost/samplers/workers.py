@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bnnpost.draws import Draws
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.progress import Progress
-from bnnpost.samplers.run_directory import RunDirectory, Say
+from bnnpost.samplers.run_directory import BLOCKS, RunDirectory, Say
 from bnnpost.storage import DirectoryInUse, Lock, LockHeld, remove_temporaries
 
 _BEGIN_LOCK = ".begin.lock"
@@ -46,7 +46,8 @@ def alone(path: str | os.PathLike[str]) -> Iterator[RunDirectory]:
     directory = RunDirectory(path)
     directory.check_vacant()
     with directory.held_alone():
-        remove_temporaries(directory.path)
+        for folder in (directory.path, *directory.path.glob(f"{BLOCKS}/*/")):
+            remove_temporaries(folder)
         yield directory
 
 
