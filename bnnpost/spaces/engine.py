@@ -146,7 +146,7 @@ class Calls:
         if found[0].platform == "cpu" and self._calls_libraries():
             self.threads = 1
             return
-        self.threads = max(1, num_cores() // len(found)) if found[0].platform == "cpu" else 2
+        self.threads = _calls_at_once(found)
         if len(found) > 1:
             self._share(found, space, key, extra)
 
@@ -180,6 +180,12 @@ class Calls:
 
 
 _library_calls: dict[object, bool] = {}
+
+
+def _calls_at_once(devices: list[jax.Device]) -> int:
+    """One a core where one device stands for a CPU; elsewhere the next waits as one is run."""
+    alone = len(devices) == 1 and devices[0].platform == "cpu"
+    return num_cores() if alone else 2
 
 
 def num_cores() -> int:

@@ -9,29 +9,12 @@ import time
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from bnnpost.sweeps import SweepConfig
-from bnnpost_cli.main import main
+from tests.cli.invocation import invoke, start
 
 PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "4,64,128", "--noise-std", "0.5"]
 SMALL = [*PROBLEM, "--depth", "1", "--num-samples", "50", "--num-proposals", "2000"]
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(main, [str(a) for a in arguments])
-
-
-def start(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "bnnpost_cli.main", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        **options,
-    )
 
 
 def test_help_opens_with_an_example_and_imports_no_jax():
@@ -45,7 +28,7 @@ def test_help_opens_with_an_example_and_imports_no_jax():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
     )
     assert "bnnpost sweep --config diabetes" in done.stdout
-    for word in ("sweep", "forecast", "kernel", "info", "Exit codes"):
+    for word in ("sweep", "sample", "merge", "forecast", "kernel", "info", "Exit codes"):
         assert word in done.stdout
 
 

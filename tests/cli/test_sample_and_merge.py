@@ -1,0 +1,151 @@
+"""bnnpost sample and merge as a user meets them."""
+
+import json
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bnnpost
+from tests.cli.invocation import invoke, start
+
+PROBLEM = ["--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8]
+
+
+def sample(path, *arguments, num_samples=100):
+    return invoke("sample", *PROBLEM, "--num-samples", num_samples, "--out", path, *arguments)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    done = sample(path)
+    assert done.exit_code == 0, done.stderr
+    return path, done
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "run")
+
+
+def numbers(path):
+    return bnnpost.load(path / "draws.nc").proposal_numbers.tolist()
+
+
+def test_sample_prints_how_it_went_and_writes_everything(finished):
+    path, done = finished
+    assert "100 exact draws of" in done.stdout and "mean of f" in done.stdout
+    assert "expected proposals" in done.stderr
+    names = {"run.nc", "run.json", "config.json", "draws.nc", "predictions.nc", "status.json"}
+    assert names <= {file.name for file in path.iterdir()}
+    draws = bnnpost.load(path / "draws.nc")
+    with xr.open_dataset(path / "predictions.nc", engine="h5netcdf") as stored:
+        np.testing.assert_array_equal(stored["f"], draws.predict(stored["x_test"].values))
+        np.testing.assert_array_equal(stored["log_weight"], np.zeros(100))
+        assert stored.attrs["kind"] == "exact"
+
+
+def test_sample_draws_what_sweep_draws(finished):
+    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.problem import load_problem
+    from bnnpost.sweeps.run import draws_key
+
+    config = json.loads((finished[0] / "config.json").read_text())
+    problem = load_problem(load_config(None, config))
+    draws = bnnpost.rejection.sample(draws_key(problem, 8), problem.posterior(8), num_samples=100)
+    assert numbers(finished[0]) == draws.proposal_numbers.tolist()
+
+
+def test_a_run_is_extended_and_read_as_json(finished, copy):
+    more = sample(copy, "--json", num_samples=250)
+    assert more.exit_code == 0, more.stderr
+    found = json.loads(more.stdout)
+    assert found["info"]["num_samples"] == 250
+    assert [row["point"] for row in found["predictions"]] == [0, 1]
+    assert numbers(copy)[:100] == numbers(finished[0])
+
+
+def test_another_configuration_is_refused(copy):
+    done = sample(copy, "--seed", 3)
+    assert done.exit_code == 2
+    assert "another configuration (seed 0 → 3)" in done.stderr
+
+
+def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
+    done = sample(copy, "--max-proposals", 50, "--force", num_samples=10_000)
+    assert done.exit_code == 4, done.stderr
+    assert "of 10000 draws are there" in done.stderr
+    assert 0 < len(numbers(copy)) < 100
+
+
+def test_workers_and_merge(finished, tmp_path):
+    path = tmp_path / "run"
+    done = sample(path, "--worker", "1/2")
+    assert done.exit_code == 0, done.stderr
+    assert numbers(path) == numbers(finished[0])
+    (path / "draws.nc").unlink()
+    merged = invoke("merge", path)
+    assert merged.exit_code == 0, merged.stderr
+    assert numbers(path) == numbers(finished[0])
+    assert "100 exact draws" in merged.stdout
+    fewer = invoke("merge", path, "--num-samples", 30, "--json")
+    assert json.loads(fewer.stdout)["info"]["num_samples"] == 30
+
+
+def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
+    other = shutil.copytree(copy, tmp_path / "other")
+    shutil.rmtree(copy / "blocks")
+    none = invoke("merge", copy, "--only-finished")
+    assert none.exit_code == 4, none.stderr
+    taken = invoke("merge", copy, other, "--only-finished")
+    assert taken.exit_code == 0, taken.stderr
+    assert "1 block files taken" in taken.stderr
+    assert numbers(copy) == numbers(finished[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["sample", *PROBLEM, "--worker", "2/2"], 2, "from 0/2 to 1/2"),
+        (["sample", *PROBLEM, "--worker", "one"], 2, "such as 0/4"),
+        (["sample", *PROBLEM[:-2]], 2, "--width"),
+        (["sample", *PROBLEM, "--cap", "-3"], 2, 'only with bound = "capped"'),
+        (["sample", *PROBLEM[:-2], "--width", 0], 2, "at least 1"),
+        (["merge"], 1, "holds no run"),
+    ],
+)
+def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path, arguments, code, words):
+    where = [tmp_path / "run"] if arguments[0] == "merge" else ["--out", tmp_path / "run"]
+    done = invoke(*arguments, *where)
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_of_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    done = sample(tmp_path)
+    assert done.exit_code == 1
+    assert "not a run's" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(copy, stop):
+    process = start("sample", *PROBLEM, "--num-samples", 10**7, "--out", copy)
+    before = len(list(copy.glob("blocks/*/*.npz")))
+    while process.poll() is None and len(list(copy.glob("blocks/*/*.npz"))) == before:
+        time.sleep(0.05)
+    asked = time.monotonic()
+    process.send_signal(stop)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert time.monotonic() - asked < 20  # a second after the block, on a machine with time
+    assert "the same command goes on from what is in" in said
+    assert json.loads((copy / "status.json").read_text())["state"] == "interrupted"
+    assert sample(copy, num_samples=200).exit_code == 0
