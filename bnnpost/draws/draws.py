@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PREDICTIVE_KEYS_AT_ONCE = 4096
+_KINDS = ("observations", "probabilities")
 # Folded into the key of a capped run where its view must be resampled.
 _RESAMPLE = 0x72657361
 
@@ -156,12 +157,25 @@ class Draws:
         return evaluate
 
     @in_double_precision
-    def predictive(self, key: Array, x_test: object) -> Float[np.ndarray, "sample point output"]:
-        """Observations at x_test: each draw's latent values with the likelihood's noise.
+    def predictive(
+        self, key: Array, x_test: object, *, kind: str = "observations"
+    ) -> Float[np.ndarray, "sample point output"]:
+        """Observations at x_test, or class probabilities: what each draw says of the targets.
 
-        Noise of unknown size has each draw's own.
+        kind "observations" draws targets given each draw's latent values, with the
+        likelihood's noise (of unknown size: each draw's own). "probabilities" gives p(1) of
+        each output (Bernoulli) or p(c) of each class (Categorical) given them, and spends
+        no randomness; weigh draws by `log_weights` before averaging. Raises ValueError for
+        another kind, TypeError for probabilities of a likelihood without classes.
         """
         require_key(key)
+        if kind not in _KINDS:
+            raise ValueError(f"expected kind to be {' or '.join(_KINDS)}, got {kind!r}")
+        if kind == "probabilities":
+            # Of no draws first: a likelihood without classes says so before anything is drawn.
+            likelihood, empty = self.posterior.likelihood, (0, 1, self.posterior.num_outputs)
+            likelihood.probabilities(jnp.zeros(empty))
+            return np.asarray(likelihood.probabilities(jnp.asarray(self.predict(x_test))))
         outputs = self.predict(x_test)
         if isinstance(self.posterior.likelihood, GaussianUnknownNoise):
             noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))

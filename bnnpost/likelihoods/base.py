@@ -29,6 +29,14 @@ class Likelihood(eqx.Module):
             "define sample(self, key, outputs) to use predictive()"
         )
 
+    def probabilities(self, outputs: Float[Array, "*b n k"]) -> Float[Array, "*b n k"]:
+        """Class probabilities given outputs. Optional: only a likelihood of classes has them."""
+        raise TypeError(
+            f"{type(self).__name__} has no class probabilities: expected Bernoulli, Categorical or "
+            "a likelihood that defines probabilities(self, outputs); for draws of observations "
+            'use predictive(key, x_test, kind="observations")'
+        )
+
     def log_terms(
         self, outputs: Float[Array, "*b n k"], targets: Float[Array, "n t"]
     ) -> Float[Array, "*b n c"]:

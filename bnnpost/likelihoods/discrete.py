@@ -38,9 +38,12 @@ class Bernoulli(Likelihood):
     def log_bound(self, targets: np.ndarray) -> float:
         return 0.0
 
+    def probabilities(self, outputs: Array) -> Array:
+        """p(1) for each output: 1/(1 + e^−f), or Φ(f)."""
+        return jax.nn.sigmoid(outputs) if self.link == "logit" else jax.scipy.special.ndtr(outputs)
+
     def sample(self, key: Array, outputs: Array) -> Array:
-        chance = jax.nn.sigmoid if self.link == "logit" else jax.scipy.special.ndtr
-        return jax.random.bernoulli(key, chance(outputs)).astype(outputs.dtype)
+        return jax.random.bernoulli(key, self.probabilities(outputs)).astype(outputs.dtype)
 
 
 class Categorical(Likelihood):
@@ -72,6 +75,10 @@ class Categorical(Likelihood):
 
     def log_bound(self, targets: np.ndarray) -> float:
         return 0.0
+
+    def probabilities(self, outputs: Array) -> Array:
+        """p(c) for each class c: e^f_c / Σ e^f, over the last axis."""
+        return jax.nn.softmax(outputs, axis=-1)
 
     def sample(self, key: Array, outputs: Array) -> Array:
         classes = jax.random.categorical(key, outputs, axis=-1)

@@ -7,6 +7,10 @@ over all proposals is, to first order: regressing on them leaves noise of relati
 1/√proposals at any width, where without it grows as √(width/proposals).
 """
 
+import functools
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -39,21 +43,44 @@ def deviations(network: Layer, kernels: list[Float[Array, "r r"]]) -> Float[Arra
     if not available(network) or len(kernels) < 2:
         return jnp.zeros(0, jnp.float64)
     rows, columns = jnp.tril_indices(kernels[0].shape[0])
-    expected = _expected(network, kernels)
-    parts = [(k - e)[rows, columns] for k, e in zip(kernels[1:], expected, strict=True)]
-    return jnp.concatenate(parts)
+    steps = zip(_maps(network), kernels[:-1], kernels[1:], strict=True)
+    return jnp.concatenate([(after - step(before))[rows, columns] for step, before, after in steps])
 
 
-def _expected(network: Layer, kernels: list[Array]) -> list[Array]:
-    """The kernel map from each linear layer to the next, applied to the drawn kernel."""
-    expected: list[Array] = []
-    state: Covariance | None = None
-    remaining = iter(kernels)
+def response(network: Layer, kernels: list[Float[Array, "r r"]]) -> Float[Array, "r r"]:
+    """What the last kernel differs by from the limit's, to first order in all deviations.
+
+    Each layer's deviation D is carried on by the derivatives of the limit's kernel maps:
+    Rˡ⁺¹ = κ′(Kˡ)[Rˡ] + Dˡ⁺¹, from R = 0 at the inputs. It is linear in the deviations, so its
+    mean under the prior is exactly zero at any width. Zeros where no closed form exists.
+    """
+    total = jnp.zeros_like(kernels[-1])
+    if not available(network) or len(kernels) < 2:
+        return total
+    limit = kernels[0]  # of the inputs: every draw has the same
+    for step, before, after in zip(_maps(network), kernels[:-1], kernels[1:], strict=True):
+        deviation = after - step(before)
+        limit, carried = jax.jvp(step, (limit,), (total,))
+        total = carried + deviation
+    return total
+
+
+def _maps(network: Layer) -> list[Callable[[Array], Array]]:
+    """The kernel map from each linear layer to the next."""
+    found: list[Callable[[Array], Array]] = []
+    segment: tuple[Linear | Map, ...] | None = None
     for layer in _flat(network):
+        if segment is not None and isinstance(layer, Linear | Map):
+            segment = (*segment, layer)
         if isinstance(layer, Linear):
-            if state is not None:
-                expected.append(layer.covariance(state).cross)
-            state = Covariance.of_self(next(remaining))
-        elif isinstance(layer, Map) and state is not None:
-            state = layer.covariance(state)
-    return expected
+            if segment is not None:
+                found.append(functools.partial(_mapped, segment))
+            segment = ()
+    return found
+
+
+def _mapped(layers: tuple[Linear | Map, ...], kernel: Array) -> Array:
+    state = Covariance.of_self(kernel)
+    for layer in layers:
+        state = layer.covariance(state)
+    return state.cross

@@ -30,8 +30,8 @@ from bnnpost.spaces.steps import LinearStep
 
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, everything that the network draws,
-# and what its guide draws.
-_THRESHOLD, _NETWORK, _GUIDE = 0, 1, 2
+# what its guide draws, and what a comparison draws given the kernels.
+_THRESHOLD, _NETWORK, _GUIDE, _INNER = 0, 1, 2, 3
 
 
 class Observation(NamedTuple):
@@ -104,7 +104,7 @@ class Space(eqx.Module):
         x = jnp.asarray(self.posterior.x, jnp.float64)
         return x if x_test is None else jnp.concatenate([x, x_test])
 
-    def _drawn(self, key: Array) -> Drawn:
+    def drawn(self, key: Array) -> Drawn:
         """The sites of the draw with this key."""
         assert self.guide is not None
         return self.guide.draw(jax.random.fold_in(key, _GUIDE))
@@ -120,7 +120,7 @@ class Space(eqx.Module):
             return self._log_prob(outputs)
         features = _through(hidden, self._inputs(None), step)
         kernel = readout.gram(_flat_rows(readout, features))
-        drawn = self._drawn(key)
+        drawn = self.drawn(key)
         log_weight = gp.log_density(kernel, drawn.sites) + drawn.log_weight
         if self.guide.exact:
             return log_weight
@@ -142,7 +142,7 @@ class Space(eqx.Module):
         if readout is None or self.guide is None or not self.conditioned:
             return self.posterior.network.propagate(self._inputs(x_test), step)
         features = _through(hidden, self._inputs(x_test), step)
-        return _readout(step, readout, features, self._drawn(key).sites)
+        return _readout(step, readout, features, self.drawn(key).sites)
 
     def mixture(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
@@ -154,16 +154,31 @@ class Space(eqx.Module):
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> "Observation":
         """One proposal's weight and its predictive at x_test. Needs a linear readout."""
+        step = self._step(key, completion)
+        features, kernels = self._hidden(step, x_test)
+        log_weight, predictive = self._weigh(key, step, features, kernels[-1])
+        deviations = controls.deviations(self.posterior.network, kernels)
+        return Observation(log_weight, predictive, deviations)
+
+    def kernels(
+        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
+    ) -> list[Float[Array, "n+m n+m"]]:
+        """The drawn K̂ of each linear layer, training rows first. Needs a linear readout."""
+        return self._hidden(self._step(key, completion), x_test)[1]
+
+    def _hidden(self, step: LinearStep, x_test: Array) -> tuple[Array, list[Array]]:
+        """What enters the readout, and the kernels on the way there."""
         hidden, readout = self.layers
         assert readout is not None
-        step = self._step(key, completion)
         step.grams = []
         features = _through(hidden, self._inputs(x_test), step)
         kernels = [*step.grams, readout.gram(_flat_rows(readout, features))]
         step.grams = None
-        log_weight, predictive = self._weigh(key, step, features, kernels[-1])
-        deviations = controls.deviations(self.posterior.network, kernels)
-        return Observation(log_weight, predictive, deviations)
+        return features, kernels
+
+    def inner_key(self, key: Array) -> Array:
+        """A key for what is drawn besides the draw with this key, independently of its network."""
+        return jax.random.fold_in(key, _INNER)
 
     def _weigh(
         self, key: Array, step: LinearStep, features: Array, kernel: Float[Array, "n+m n+m"]
@@ -180,7 +195,7 @@ class Space(eqx.Module):
             outputs = step(readout, readout.rows(features[:num_train])).astype(jnp.float64)
             predictive = gp.condition_on_values(kernel, outputs, order)
             return self._log_prob(outputs), predictive
-        drawn = self._drawn(key)
+        drawn = self.drawn(key)
         log_weight = gp.log_density(train, drawn.sites) + drawn.log_weight
         if self.guide.exact:
             return log_weight, gp.condition(kernel, drawn.sites)
@@ -190,7 +205,7 @@ class Space(eqx.Module):
 
     def noise_variances(self, key: Array) -> Float[Array, "n c"]:
         """Noise variances of the draw with this key. Needs Gaussian noise, given them."""
-        return jnp.asarray(self._drawn(key).sites.variances)
+        return jnp.asarray(self.drawn(key).sites.variances)
 
     def parameters(self, key: Array) -> Parameters:
         """Weights and biases of the one network that the draw with this key is."""

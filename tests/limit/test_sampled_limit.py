@@ -99,5 +99,3 @@ def test_another_limit_would_be_told():
 def test_a_likelihood_without_a_closed_form_needs_a_key():
     with pytest.raises(TypeError, match="has no closed form and is sampled: pass"):
         bnnpost.limit(posterior("logit"))
-    with pytest.raises(TypeError, match="compare needs the limit in closed form"):
-        bnnpost.compare(cases.key(0), posterior("logit"), X_TEST)

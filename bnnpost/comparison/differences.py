@@ -1,0 +1,73 @@
+"""What two posteriors differ by, and its jackknife: value and standard error of each quantity."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.comparison.distances import Distances
+
+# Jackknife blocks.
+NUM_BLOCKS = 20
+
+Quantities = dict[str, Float[np.ndarray, "*s"]]
+
+
+class Difference(NamedTuple):
+    """Finite network against limit: distances of each marginal, and finite − limit of the rest."""
+
+    distances: Distances
+    mean: Float[np.ndarray, "m k"]
+    covariance: Float[np.ndarray, "k m m"]
+    log_evidence: Float[np.ndarray, ""]
+
+    def quantities(self) -> Quantities:
+        """Scalars, averaged over marginals, and what they are averages of."""
+        variance = np.diagonal(self.covariance, axis1=-2, axis2=-1).T
+        by_point = {
+            **self.distances._asdict(),
+            "mean_error": self.mean,
+            "variance_error": variance,
+        }
+        return {
+            **{name: values.mean() for name, values in self.distances._asdict().items()},
+            "mean_error": _rms(self.mean),
+            "variance_error": _rms(variance),
+            "covariance_error": _rms(self.covariance),
+            "log_evidence_error": self.log_evidence,
+            **{f"{name}_by_point": values for name, values in by_point.items()},
+        }
+
+
+class Found(NamedTuple):
+    """Differences from all proposals, then from all but those of each block; and attributes."""
+
+    replicates: list[Difference]
+    attributes: dict[str, float]
+
+    def estimates(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Each quantity's jackknife estimate and standard error."""
+        computed = [one.quantities() for one in self.replicates]
+        return {
+            name: jackknife(computed[0][name], np.stack([one[name] for one in computed[1:]]))
+            for name in computed[0]
+        }
+
+
+def block_bounds(num_proposals: int) -> np.ndarray:
+    """Proposal numbers at which the jackknife's blocks, equal to within one, begin and end."""
+    return np.linspace(0, num_proposals, NUM_BLOCKS + 1).astype(int)
+
+
+def jackknife(
+    whole: Float[np.ndarray, "*s"], without: Float[np.ndarray, "b *s"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bias-corrected value and standard error from leave-one-block-out replicates."""
+    count = len(without)
+    centre = without.mean(axis=0)
+    value = count * whole - (count - 1) * centre
+    return value, np.sqrt((count - 1) / count * np.sum((without - centre) ** 2, axis=0))
+
+
+def _rms(values: Float[np.ndarray, "*s"]) -> Float[np.ndarray, ""]:
+    return np.sqrt(np.mean(values**2))
