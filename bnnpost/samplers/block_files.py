@@ -6,7 +6,6 @@ unit's number alone, so any process can compute them, and twice gives the same.
 
 import contextlib
 import io
-import itertools
 import json
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -40,7 +39,7 @@ class BlockFiles:
     def __init__(self, folder: Path, run: str, block: int, per_file: int, say: Say):
         self.folder, self.run, self.block, self.per_file = folder, run, block, per_file
         self._say = say
-        self._accepted: dict[int, int] = {}
+        self._accepted: dict[int, dict[int, int]] = {}
 
     @property
     def unit(self) -> int:
@@ -58,17 +57,23 @@ class BlockFiles:
 
     def num_accepted_before(self, number: int) -> int:
         """Accepted draws in the files of units before this one."""
-        total = 0
-        for earlier in itertools.takewhile(lambda n: n < number, self.numbers()):
-            if earlier not in self._accepted:
-                blocks = self.read(earlier)
-                counted = sum(len(block.numbers) for block in blocks)
-                if len(blocks) < self.per_file:  # it may grow
-                    total += counted
-                    continue
-                self._accepted[earlier] = counted
-            total += self._accepted[earlier]
-        return total
+        folders = range(number // _FILES_PER_FOLDER + 1)
+        return sum(self._num_accepted_in(folder, number) for folder in folders)
+
+    def _num_accepted_in(self, folder: int, before: int) -> int:
+        """The same in one folder; whole files are read once, and a full folder is left alone."""
+        known, partial = self._accepted.setdefault(folder, {}), 0
+        if len(known) < _FILES_PER_FOLDER:
+            for path in self.path(folder * _FILES_PER_FOLDER).parent.glob("[0-9]*.npz"):
+                number = int(path.stem)
+                if number < before and number not in known:
+                    blocks = self.read(number)
+                    counted = sum(len(block.numbers) for block in blocks)
+                    if len(blocks) == self.per_file:
+                        known[number] = counted
+                    else:  # it may grow
+                        partial += counted
+        return partial + sum(n for number, n in known.items() if number < before)
 
     def starts(self, number: int, held: int = 0) -> range:
         """First proposal numbers of the blocks of a unit, after the first `held`."""
@@ -91,7 +96,8 @@ class BlockFiles:
             if record["unit"] != number:
                 raise ValueError(f"it holds unit {record['unit']}")
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
-            path.replace(path.with_name(path.name + _DAMAGED))
+            with contextlib.suppress(FileNotFoundError):  # another worker was quicker
+                path.replace(path.with_name(path.name + _DAMAGED))
             self._say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
             return []
         if (record["run"], record["block"]) != (self.run, self.block):

@@ -16,6 +16,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit
+from bnnpost.spaces.space import split_readout
 
 
 class Conditional(NamedTuple):
@@ -74,10 +75,16 @@ def limit(
     Closed form for Gaussian noise of known size (Rasmussen and Williams 2006, algorithm 2.1).
     Under any other likelihood it is an importance estimate from `num_proposals` draws of the
     process, guided as a network's are, and needs a key. Raises TypeError without one,
-    FloatingPointError if the noise is lost in the rounding of the kernel.
+    ValueError for a network that does not end in a linear layer, whose outputs are not
+    Gaussian in the limit, FloatingPointError if the noise is lost in the rounding of the kernel.
     """
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    if split_readout(posterior.network)[1] is None:
+        raise ValueError(
+            "the limit is a Gaussian process only where the network ends in a linear layer: add "
+            "a Dense layer, or compare draws without a limit"
+        )
     if not isinstance(posterior.likelihood, Gaussian):
         if key is None:
             raise TypeError(
