@@ -93,22 +93,35 @@ class BlockFiles:
             return []
         try:
             record, arrays = _parsed(contents)
-            if record["unit"] != number:
-                raise ValueError(f"it holds unit {record['unit']}")
+            blocks, is_ours = _blocks(arrays), (record["run"], record["block"]) == self._ours
+            if is_ours:
+                self._check_in_order(record["unit"], blocks, number)
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
             with contextlib.suppress(FileNotFoundError):  # another worker was quicker
                 path.replace(path.with_name(path.name + _DAMAGED))
             self._say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
             return []
-        if (record["run"], record["block"]) != (self.run, self.block):
+        if not is_ours:
             raise OtherRun(
                 f"{path} belongs to another run than the others in {self.folder}: "
                 "move it away, and its blocks are run again"
             )
-        return _blocks(arrays)
+        return blocks
+
+    @property
+    def _ours(self) -> tuple[str, int]:
+        return self.run, self.block
+
+    def _check_in_order(self, unit: int, blocks: list[Block], number: int) -> None:
+        """Raise ValueError unless they are the first blocks of this unit, whole and in order."""
+        starts = [block.start for block in blocks]
+        whole = all(block.count == self.block for block in blocks)
+        if unit != number or not whole or starts != list(self.starts(number))[: len(blocks)]:
+            raise ValueError(f"it holds blocks {starts} of unit {unit}")
 
     def write(self, number: int, blocks: list[Block]) -> None:
         """Write the first blocks of a unit. Raises OSError if that cannot be done."""
+        self._check_in_order(number, blocks, number)
         record = {"format": FORMAT, "run": self.run, "unit": number, "block": self.block}
         arrays = _arrays(blocks)
         text = json.dumps({**record, "digest": digest(arrays, record)})
@@ -129,7 +142,9 @@ class BlockFiles:
             try:
                 for block in computed:
                     if new == 0:
-                        held = self.read(block.start // self.unit)
+                        # Another process may have gone on with the file meanwhile.
+                        before = self.read(block.start // self.unit)
+                        held = [b for b in before if b.start < block.start]
                     if block.count == self.block:
                         held.append(block)
                         new += 1
@@ -138,7 +153,7 @@ class BlockFiles:
                         new = 0
                     yield block
             finally:
-                if new:
+                if new and len(self.read(held[0].start // self.unit)) < len(held):
                     self._write_held(held)
 
     def _write_held(self, held: list[Block]) -> None:

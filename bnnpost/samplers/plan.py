@@ -137,6 +137,11 @@ class Plan:
         tally = self.tally(allow_nan)
         with contextlib.closing(blocks), Progress(goal.num_samples, enabled=progress) as bar:
             for block in blocks:
+                if block.start != tally.num_proposals:
+                    raise RuntimeError(
+                        f"expected the block from proposal {tally.num_proposals} on, got that "
+                        f"from {block.start} on: draws would be missing or twice there"
+                    )
                 tally.add(block)
                 bar.update(tally.num_accepted, tally.num_proposals)
                 if tally.num_accepted >= goal.num_samples:

@@ -115,7 +115,7 @@ def test_a_block_file_of_another_run_is_refused(copy, tmp_path):
 def test_a_block_file_under_another_number_is_noticed(whole, copy):
     files = block_files(copy)
     shutil.copy(files[0], files[1])
-    with pytest.warns(UserWarning, match="holds unit 0"):
+    with pytest.warns(UserWarning, match="of unit 0"):
         assert_same(sample(directory=copy), whole)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bnnpost.samplers import workers
+from bnnpost.samplers.block_files import BlockFiles
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.run_directory import OtherRun, RunDirectory
 from bnnpost.samplers.workers import Share
@@ -100,6 +101,37 @@ def test_workers_may_come_for_more_draws(tmp_path):
     path = tmp_path / "run"
     work(path, 0, 2, num_samples=100)
     assert_same(work(path, 1, 2, num_samples=400), sample(400))
+
+
+def test_a_file_that_another_process_writes_meanwhile(whole, tmp_path, monkeypatch):
+    """After this worker has seen that it is not there, and before it writes its own."""
+    path, other = tmp_path / "run", tmp_path / "other"
+    with Elsewhere(other):
+        work(other, 0, 5)
+    recorded = BlockFiles.recorded
+
+    def later(files, computed):
+        for file in block_files(other):
+            target = path / file.relative_to(other)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        return recorded(files, computed)
+
+    monkeypatch.setattr(BlockFiles, "recorded", later)
+    with Elsewhere(path):
+        work(path, 0, 2)
+    monkeypatch.undo()
+    assert_same(work(path, 1, 2), whole)
+
+
+def test_blocks_out_of_order_are_refused():
+    """What would give draws twice, or leave some out, is an error whoever made it."""
+    with small_blocks():
+        chosen, goal = plan(), Goal(10**6, 2000)
+        for starts in ([0, 0], [0, 512], [256]):
+            blocks = chosen.blocks(None, iter(starts))
+            with pytest.raises(RuntimeError, match="missing or twice there"):
+                chosen.gather(blocks, goal, started=0.0)
 
 
 def test_the_same_worker_twice_is_refused(tmp_path):
