@@ -13,7 +13,7 @@ import pytest
 from bnnpost.sweeps import SweepConfig
 from tests.cli.invocation import invoke, start
 
-PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "4,64,128", "--noise-std", "0.5"]
+PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "64,128", "--noise-std", "0.5"]
 SMALL = [*PROBLEM, "--depth", "1", "--num-samples", "50", "--num-proposals", "2000"]
 
 
@@ -54,7 +54,7 @@ def test_sweep_prints_a_table_and_writes_everything(tmp_path):
     again = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--json")
     assert again.exit_code == 0
     found = json.loads(again.stdout)
-    assert [one["width"] for one in found["widths"]] == [4, 64, 128]
+    assert [one["width"] for one in found["widths"]] == [64, 128]
     assert found["rates"]["tv"]["exponent"] < -0.5
     dry = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--dry-run")
     assert dry.exit_code == 0 and "Nothing is left to run." in dry.stdout
@@ -147,7 +147,7 @@ def test_interrupted_and_killed_runs_go_on_to_the_same_results(tmp_path):
             assert "the same command goes on" in said
         resumed = invoke("sweep", *SMALL, "--out", tmp_path / stop.name, "--json")
         assert resumed.exit_code == 0, resumed.stderr
-        assert "read from width_000004.nc" in resumed.stderr
+        assert "read from width_000064.nc" in resumed.stderr
         assert _numbers(resumed.stdout) == _numbers(whole.stdout)
 
 
