@@ -70,14 +70,31 @@ def widest() -> None:
     )
 
 
+def many_predictions() -> None:
+    posterior, _ = problem(5, 16)
+    draws = bnnpost.rejection.sample(KEY, posterior, num_samples=100_000)
+    x_test = np.random.default_rng(0).standard_normal((1000, 10))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    start = time.perf_counter()
+    held = draws.predict(x_test).nbytes / 2**30
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"diabetes(5, 5), width 16, 100,000 exact draws at 1,000 test inputs: {held:.2f} GiB of "
+        f"predictions in {time.perf_counter() - start:.0f} s, peak {peak:.2f} GiB, of which "
+        f"{before:.2f} before",
+        flush=True,
+    )
+
+
 def main() -> None:
     efficiency(50, 4096, 4000, 0.5)
     efficiency(100, 16_384, 1000, 0.5)
     cap_of_four_means()
     thousand_draws()
-    process = multiprocessing.get_context("spawn").Process(target=widest)
-    process.start()
-    process.join()
+    for task in (widest, many_predictions):
+        process = multiprocessing.get_context("spawn").Process(target=task)
+        process.start()
+        process.join()
 
 
 if __name__ == "__main__":

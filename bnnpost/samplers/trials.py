@@ -194,4 +194,5 @@ def _first(row: Float[Array, "1 b"], count: int) -> np.ndarray:
     """The first entries of a row; on an accelerator cut off there, in sizes that are few."""
     size = min(row.shape[1], 1 << max(0, count - 1).bit_length())
     on_host = next(iter(row.devices())).platform == "cpu"
-    return np.asarray(row if on_host else row[:, :size])[0, :count]
+    # A copy, since what is kept of it would keep all of the row.
+    return np.asarray(row if on_host else row[:, :size])[0, :count].copy()

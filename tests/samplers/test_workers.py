@@ -124,6 +124,15 @@ def test_a_file_that_another_process_writes_meanwhile(whole, tmp_path, monkeypat
     assert_same(work(path, 1, 2), whole)
 
 
+def test_a_block_keeps_only_what_was_accepted():
+    """Long runs hold many: none may hold on to the arrays of all its proposals."""
+    with small_blocks():
+        block = next(plan().blocks(None))
+    assert len(block.numbers) > 0
+    for array in (block.numbers, block.log_weights, block.kept):
+        assert array.base is None
+
+
 def test_blocks_out_of_order_are_refused():
     """What would give draws twice, or leave some out, is an error whoever made it."""
     with small_blocks():
