@@ -55,6 +55,7 @@ def write(path: Path, contents: Contents) -> str:
     attributes = {
         "format": FORMAT,
         "key_implementation": str(jax.random.key_impl(contents.key)),
+        "random_stream": _random_stream(),
         "network": json.dumps(_network_record(posterior.network)),
         "num_outputs": posterior.num_outputs,
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
@@ -66,6 +67,18 @@ def write(path: Path, contents: Contents) -> str:
     with whole(path) as temporary:
         dataset.assign_attrs(digest=found).to_netcdf(temporary, engine="h5netcdf")
     return found
+
+
+def _random_stream() -> str:
+    """The setting of JAX that decides what numbers a key stands for."""
+    partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    return f"jax_threefry_partitionable={partitionable}"
+
+
+def holds_code(posterior: Posterior) -> bool:
+    """Whether the network or the likelihood has code of the user's own, which no file holds."""
+    records = _network_record(posterior.network), _likelihood_record(posterior.likelihood)
+    return any(isinstance(record, dict) and "not_written" in record for record in records)
 
 
 def _digest(dataset: "xr.Dataset") -> str:
@@ -139,6 +152,11 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
     if not path.exists():
         raise FileNotFoundError(f"no file {path}")
     dataset = _read(path)
+    if dataset.attrs["random_stream"] != _random_stream():
+        raise ValueError(
+            f"{path} holds draws that were made with {dataset.attrs['random_stream']}; now it is "
+            f"{_random_stream()}, with which the same proposals are other networks"
+        )
     if posterior is None:
         posterior = _posterior(path, dataset)
     else:

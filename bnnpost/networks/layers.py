@@ -231,12 +231,14 @@ class Serial(Layer):
         return sum(parts, ())
 
 
-def positive_integer(name: str, value: object) -> int:
-    """`value` as an int of at least 1; raises ValueError or TypeError that names it."""
+def positive_integer(name: str, value: object, most: int | None = None) -> int:
+    """`value` as an int from 1 to `most`; raises ValueError or TypeError that names it."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"expected {name} to be a whole number, got {value!r}")
     if value < 1:
         raise ValueError(f"expected {name} to be at least 1, got {value}")
+    if most is not None and value > most:
+        raise ValueError(f"expected {name} to be at most {most}, got {value}")
     return int(value)
 
 

@@ -7,7 +7,7 @@ unit's number alone, so any process can compute them, and twice gives the same.
 import contextlib
 import io
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,30 @@ _DAMAGED = ".damaged"
 Say = Callable[[str], None]
 
 
-class OtherRun(OSError):
-    """A block file belongs to another run than the directory it is in."""
+class OtherRun(ValueError):
+    """A directory, or a file in it, is of another run, or what it samples has changed."""
 
 
 class BlockFiles:
     """The block files of one run.
 
     run: the digest of what is sampled, which every file carries. block: proposals a block;
-    per_file: blocks a unit. say: is told of damaged files.
+    per_file: blocks a unit. say: is told of damaged files. before_writing: raises if this run
+    must not be written to; without it nothing is written or set aside.
     """
 
-    def __init__(self, folder: Path, run: str, block: int, per_file: int, say: Say):
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        block: int,
+        per_file: int,
+        *,
+        say: Say,
+        before_writing: Callable[[], None] | None = None,
+    ):
         self.folder, self.run, self.block, self.per_file = folder, run, block, per_file
-        self._say = say
+        self._say, self._before_writing = say, before_writing
         self._accepted: dict[int, dict[int, int]] = {}
 
     @property
@@ -53,7 +63,7 @@ class BlockFiles:
 
     def numbers(self) -> list[int]:
         """Units of which there is a file, in order."""
-        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*/[0-9]*.npz"))
+        return sorted(map(int, _stems(self.folder.glob("[0-9]*/[0-9]*.npz"))))
 
     def num_accepted_before(self, number: int) -> int:
         """Accepted draws in the files of units before this one."""
@@ -64,8 +74,8 @@ class BlockFiles:
         """The same in one folder; whole files are read once, and a full folder is left alone."""
         known, partial = self._accepted.setdefault(folder, {}), 0
         if len(known) < _FILES_PER_FOLDER:
-            for path in self.path(folder * _FILES_PER_FOLDER).parent.glob("[0-9]*.npz"):
-                number = int(path.stem)
+            for stem in _stems(self.path(folder * _FILES_PER_FOLDER).parent.glob("[0-9]*.npz")):
+                number = int(stem)
                 if number < before and number not in known:
                     blocks = self.read(number)
                     counted = sum(len(block.numbers) for block in blocks)
@@ -83,7 +93,7 @@ class BlockFiles:
     def read(self, number: int) -> list[Block]:
         """The blocks of a unit that are on disk; none if there is no file, or a damaged one.
 
-        A damaged file is set aside under another name, and its blocks are computed again.
+        A damaged file is set aside under another name, so that its blocks are computed again.
         Raises OtherRun for a file of another run.
         """
         path = self.path(number)
@@ -94,12 +104,15 @@ class BlockFiles:
         try:
             record, arrays = _parsed(contents)
             blocks, is_ours = _blocks(arrays), (record["run"], record["block"]) == self._ours
+            if record["format"] != FORMAT:
+                raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}")
             if is_ours:
                 self._check_in_order(record["unit"], blocks, number)
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
-            with contextlib.suppress(FileNotFoundError):  # another worker was quicker
-                path.replace(path.with_name(path.name + _DAMAGED))
             self._say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
+            if self._before_writing is not None:
+                with contextlib.suppress(FileNotFoundError):  # another worker was quicker
+                    path.replace(path.with_name(path.name + _DAMAGED))
             return []
         if not is_ours:
             raise OtherRun(
@@ -122,6 +135,8 @@ class BlockFiles:
     def write(self, number: int, blocks: list[Block]) -> None:
         """Write the first blocks of a unit. Raises OSError if that cannot be done."""
         self._check_in_order(number, blocks, number)
+        assert self._before_writing is not None
+        self._before_writing()
         record = {"format": FORMAT, "run": self.run, "unit": number, "block": self.block}
         arrays = _arrays(blocks)
         text = json.dumps({**record, "digest": digest(arrays, record)})
@@ -158,6 +173,11 @@ class BlockFiles:
 
     def _write_held(self, held: list[Block]) -> None:
         self.write(held[0].start // self.unit, held)
+
+
+def _stems(paths: Iterable[Path]) -> Iterator[str]:
+    """Names of block files; what else has found its way into the folder is not looked at."""
+    return (path.stem for path in paths if path.stem.isdigit())
 
 
 _Arrays = dict[str, np.ndarray]

@@ -23,7 +23,6 @@ from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space, make_space
 
 BOUNDS = ("strict", "capped")
-_NUM_FINGERPRINT = 64
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,6 @@ class Plan:
             keep=self.tally(False).keep,
             shape=self.shape,
         )
-
-    def fingerprint(self) -> Float[np.ndarray, " 64"]:
-        """Log weights of a few proposals of the pilot: they tell whether code and data agree."""
-        return self._pilot(_NUM_FINGERPRINT)
 
     def _pilot(self, num_pilot: int) -> Float[np.ndarray, " p"]:
         return pilot.log_weights(self.key, self.space, num_pilot, self.shape)

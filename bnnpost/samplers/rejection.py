@@ -11,9 +11,10 @@ from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import workers
+from bnnpost.samplers.block_files import OtherRun
 from bnnpost.samplers.plan import BOUNDS, Goal, Plan
-from bnnpost.samplers.run_directory import OtherRun
 from bnnpost.samplers.tally import BoundExceeded
+from bnnpost.samplers.trials import MOST_PROPOSALS
 
 
 def sample(
@@ -61,7 +62,7 @@ def sample(
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     positive_integer("num_samples", num_samples)
     if max_proposals is not None:
-        positive_integer("max_proposals", max_proposals)
+        positive_integer("max_proposals", max_proposals, MOST_PROPOSALS)
     goal = Goal(num_samples, max_proposals)
     plan = Plan.make(
         key,

@@ -14,14 +14,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from bnnpost.draws import Draws, netcdf
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.block_files import BlockFiles, Say
+from bnnpost.samplers.block_files import BlockFiles, OtherRun, Say
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.trials import Block
-from bnnpost.storage import Directory, versions
+from bnnpost.storage import Directory, processor, versions
 
 RUN, RECORD, BLOCKS, DRAWS = "run.nc", "run.json", "blocks", "draws.nc"
 FORMAT = "bnnpost run 1"
@@ -29,13 +28,12 @@ FORMAT = "bnnpost run 1"
 BLOCKS_PER_FILE = 32
 # What others may write into the directory before the run begins.
 _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
-# Log weights computed anew may differ from recorded ones by this much of their spread, as on
-# another kind of device; with another random stream or likelihood they differ by all of it.
-_SAME_WEIGHTS = 0.02
-
-
-class OtherRun(ValueError):
-    """The directory holds a run of something else, or what it runs has changed."""
+# Log weights computed anew may differ from those on disk by so much, relative to 1 + their size:
+# on the same processor with the same versions, and elsewhere, where single precision rounds
+# otherwise. Another random stream, likelihood or layer changes them by more.
+_SAME_HERE, _SAME_ELSEWHERE = 1e-6, 1e-4
+# And elsewhere this part of the draws may be others: those within rounding of their thresholds.
+_TIES = 0.02
 
 
 class RunDirectory(Directory):
@@ -46,7 +44,7 @@ class RunDirectory(Directory):
 
     plan: Plan
     files: BlockFiles
-    _fingerprint: Float[np.ndarray, " p"] | None = None
+    _checked = False
 
     def begin(self, plan: Plan, say: Say) -> None:
         """Write down what is sampled, or find that it is what the run here samples.
@@ -63,8 +61,7 @@ class RunDirectory(Directory):
             "format": FORMAT,
             "run": netcdf.write(self.path / RUN, self.plan.contents()),
             "blocks_per_file": BLOCKS_PER_FILE,
-            "versions": versions(),
-            "fingerprint": self.plan.fingerprint().tolist(),
+            "made_with": _made_with(),
         }
         self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
         self.files = self._block_files(record, say)
@@ -96,7 +93,8 @@ class RunDirectory(Directory):
             raise OtherRun(f"{self.path}: {RUN} is not the one that {RECORD} was written for")
         self.plan = Plan.from_contents(contents)
         self.files = self._block_files(record, say)
-        self._fingerprint = np.array(record["fingerprint"])
+        if netcdf.holds_code(self.plan.space.posterior):
+            self.check_code()
 
     def _record(self) -> dict[str, Any]:
         path = self.path / RECORD
@@ -105,6 +103,7 @@ class RunDirectory(Directory):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             known = record["format"] == FORMAT
+            str(record["run"]), int(record["blocks_per_file"]), dict(record["made_with"])
         except (ValueError, KeyError, TypeError) as error:
             raise OtherRun(f"{path} is damaged: {error!r}") from None
         if not known:
@@ -112,8 +111,26 @@ class RunDirectory(Directory):
         return record
 
     def _block_files(self, record: dict[str, Any], say: Say) -> BlockFiles:
-        block, per_file = self.plan.shape.block, int(record["blocks_per_file"])
-        return BlockFiles(self.path / BLOCKS, str(record["run"]), block, per_file, say)
+        return BlockFiles(
+            self.path / BLOCKS,
+            str(record["run"]),
+            self.plan.shape.block,
+            int(record["blocks_per_file"]),
+            say=say,
+            before_writing=self._check_still_there,
+        )
+
+    def _check_still_there(self) -> None:
+        """Raise OtherRun if the directory was removed, or replaced by another run's, meanwhile."""
+        try:
+            same = self._record()["run"] == self.files.run
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise OtherRun(
+                f"{self.path} was removed or replaced while this process was running: nothing more "
+                "is written there"
+            )
 
     def _check_same(self, plan: Plan) -> None:
         mine, other = self.plan, plan
@@ -138,24 +155,37 @@ class RunDirectory(Directory):
         """Blocks from these proposal numbers, computed and written."""
         first = next(starts, None)
         if first is not None:
-            self._check_weights()
+            self.check_code()
             wanted = itertools.chain([first], starts)
             yield from self.files.recorded(self.plan.blocks(goal.max_proposals, wanted))
 
-    def _check_weights(self) -> None:
-        """Raise OtherRun if code, libraries or data have changed what a proposal comes to."""
-        if self._fingerprint is None:
+    def check_code(self) -> None:
+        """Raise OtherRun unless draws on disk come out the same again.
+
+        Checked once, in the first block on disk that has draws: by it code, libraries or data
+        that have changed since it was made are told.
+        """
+        held = self._first_accepted()
+        if held is None or self._checked:
             return
-        recorded, now = self._fingerprint, self.plan.fingerprint()
-        finite = np.isfinite(recorded)
-        allowed = _SAME_WEIGHTS * float(np.std(recorded[finite])) if finite.any() else 0.0
-        error = np.abs(now[finite] - recorded[finite])
-        if not np.array_equal(finite, np.isfinite(now)) or np.any(error > allowed + 1e-9):
+        with contextlib.closing(self.plan.blocks(None, iter([held.start]))) as blocks:
+            again = next(blocks)
+        if not _are_same(held, again, here=self._record()["made_with"] == _made_with()):
             raise OtherRun(
                 f"{self.path}: the same proposals have other weights than when the run began: a "
                 "likelihood, a layer or the version of jax has changed; choose another directory"
             )
-        self._fingerprint = None
+        self._checked = True
+
+    def _first_accepted(self) -> Block | None:
+        """The first block on disk that has draws, or else the first of all."""
+        first = None
+        for number in self.files.numbers():
+            for block in self.files.read(number):
+                first = first or block
+                if len(block.numbers):
+                    return block
+        return first
 
     def stored(self, goal: Goal) -> Generator[Block, None, None]:
         """The blocks on disk, in order, up to the first gap."""
@@ -200,9 +230,8 @@ class RunDirectory(Directory):
                 f"{other.path} and {self.path} are not the same run: begin it once, and copy the "
                 "directory to where workers are to go on with it"
             )
-        theirs = BlockFiles(
-            other.path / BLOCKS, self.files.run, self.files.block, self.files.per_file, say
-        )
+        mine = self.files
+        theirs = BlockFiles(other.path / BLOCKS, mine.run, mine.block, mine.per_file, say=say)
         taken = 0
         for number in theirs.numbers():
             blocks = theirs.read(number)
@@ -223,6 +252,7 @@ class RunDirectory(Directory):
 
     def keep(self, draws: Draws) -> None:
         """Write the draws, and how far the run is."""
+        self._check_still_there()
         draws.save(self.path / DRAWS)
         state = "done" if draws.info.complete else "exhausted"
         self.set_status(state, num_samples=len(draws), num_proposals=draws.info.num_proposals)
@@ -231,3 +261,29 @@ class RunDirectory(Directory):
 def _within(block: Block, goal: Goal) -> bool:
     """Whether a block is over before the last proposal."""
     return goal.max_proposals is None or block.start + block.count <= goal.max_proposals
+
+
+def _made_with() -> dict[str, object]:
+    """What the last bits of a draw depend on."""
+    device = str(jax.devices()[0].device_kind)
+    return {"versions": versions(), "device": device, "processor": processor()}
+
+
+def _are_same(one: Block, other: Block, *, here: bool) -> bool:
+    """Whether two computations of a block agree, here or on different machines."""
+    tolerance = _SAME_HERE if here else _SAME_ELSEWHERE
+    common, mine, others = np.intersect1d(
+        one.numbers, other.numbers, assume_unique=True, return_indices=True
+    )
+    num_all = len(one.numbers) + len(other.numbers) - len(common)
+    allowed = 0 if here else max(1, int(_TIES * num_all))
+    evidence, again = (np.array(block.weights.log_mean().value) for block in (one, other))
+    return (
+        num_all - len(common) <= allowed
+        and _are_close(one.log_weights[mine], other.log_weights[others], tolerance)
+        and _are_close(evidence, again, tolerance)
+    )
+
+
+def _are_close(one: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+    return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance))

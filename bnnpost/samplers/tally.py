@@ -51,9 +51,11 @@ class Tally:
         self.num_nan += block.num_nan
         self.weights = self.weights.merge(block.weights)
         self.clipped = self.clipped.merge(block.clipped)
-        self.first_log_weights.append(block.kept)
-        self.numbers.append(block.numbers)
-        self.log_weights.append(np.maximum(block.log_weights - self.log_level, 0.0))
+        if len(block.kept):
+            self.first_log_weights.append(block.kept)
+        if len(block.numbers):
+            self.numbers.append(block.numbers)
+            self.log_weights.append(np.maximum(block.log_weights - self.log_level, 0.0))
         self.num_accepted += len(block.numbers)
         self.num_proposals += block.count
 
@@ -66,6 +68,11 @@ class Tally:
                 "allow_nan=True counts such proposals and goes on"
             )
         largest, bound = block.weights.largest, self.log_level
+        if largest == math.inf:
+            raise FloatingPointError(
+                f"a log weight among proposals {block.start} to {block.start + block.count - 1} is "
+                "infinite: the density of the likelihood has no upper bound there"
+            )
         if self.strict and largest - bound > _BOUND_ROUNDING * (1 + abs(bound)):
             raise BoundExceeded(
                 f"a log weight of {largest:.6g} exceeds the log bound {bound:.6g} by "

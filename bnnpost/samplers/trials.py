@@ -17,6 +17,8 @@ from bnnpost.spaces.space import Space
 
 # No proposal has this number: a run without a limit stops before it.
 NO_LIMIT = 2**64 - 1
+# The largest limit that may be set.
+MOST_PROPOSALS = 2**63
 
 
 class Trial(NamedTuple):

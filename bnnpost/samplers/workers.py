@@ -9,11 +9,10 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bnnpost.draws import Draws
-from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.plan import Goal
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.run_directory import BLOCKS, RunDirectory, Say
 from bnnpost.storage import DirectoryInUse, Lock, LockHeld, remove_temporaries
@@ -51,70 +50,62 @@ def alone(path: str | os.PathLike[str]) -> Iterator[RunDirectory]:
         yield directory
 
 
+@contextlib.contextmanager
+def alone_if_last(path: str | os.PathLike[str]) -> Iterator[RunDirectory | None]:
+    """The same, or None while others go on there."""
+    with contextlib.ExitStack() as stack:
+        directory = None
+        # Without locks nobody can tell who is the last.
+        if Lock.available:
+            with contextlib.suppress(DirectoryInUse):
+                directory = stack.enter_context(alone(path))
+        yield directory
+
+
 def work(
     path: str | os.PathLike[str],
-    plan: Plan,
+    begin: Callable[[RunDirectory], None],
     goal: Goal,
     share: Share,
     *,
     say: Say,
     allow_nan: bool = False,
     progress: bool = False,
-) -> Draws | None:
-    """Do one worker's part of a run; the draws if it was the last to leave, else None.
+) -> None:
+    """Do one worker's part of a run.
 
-    Raises DirectoryInUse if this very worker is running already, OtherRun if the directory
-    holds another run.
+    begin: begins the run or goes on with it, while no other worker does. Raises
+    DirectoryInUse if this very worker is running already, and what `begin` raises.
     """
-    started = time.perf_counter()
     directory = RunDirectory(path)
     directory.check_vacant()
     directory.path.mkdir(parents=True, exist_ok=True)
     own = directory.path / f".worker-{share.index}-of-{share.count}.lock"
     with directory.lock as lock, Lock(own) as own_lock:
-        _hold_shared(lock, directory, say)
+        busy = f"another process works alone in {directory.path}: waiting for it"
+        _wait(lock.hold_shared, lambda: say(busy))
         try:
             own_lock.hold_alone()
         except LockHeld:
             raise DirectoryInUse(
                 f"worker {share.index}/{share.count} is running in {directory.path} already"
             ) from None
-        _begin(directory, plan, say)
+        with Lock(directory.path / _BEGIN_LOCK) as begin_lock:
+            _wait(begin_lock.hold_alone, lambda: say("another worker begins: waiting for it"))
+            begin(directory)
         _compute(directory, goal, share, allow_nan, progress)
-        lock.release()
-        try:
-            lock.hold_alone()
-        except LockHeld:
-            return None
-        if not Lock.available:
-            return None
-        return directory.finish(goal, started=started, allow_nan=allow_nan, progress=progress)
 
 
-def _hold_shared(lock: Lock, directory: RunDirectory, say: Say) -> None:
-    """Wait for a process that merges, or works alone, to end."""
+def _wait(hold: Callable[[], object], say: Callable[[], None]) -> None:
+    """Try to hold a lock until it is free; `say` so if it is not at once."""
     for attempt in itertools.count():
         try:
-            lock.hold_shared()
+            hold()
             return
         except LockHeld:
             if attempt == 0:
-                say(f"another process works alone in {directory.path}: waiting for it")
+                say()
             time.sleep(_SECONDS_BETWEEN_TRIES)
-
-
-def _begin(directory: RunDirectory, plan: Plan, say: Say) -> None:
-    """One worker writes down what is sampled; the others wait and read it."""
-    with Lock(directory.path / _BEGIN_LOCK) as lock:
-        for attempt in itertools.count():
-            try:
-                lock.hold_alone()
-                break
-            except LockHeld:
-                if attempt == 0 and not directory.has_begun():
-                    say("another worker starts the run: waiting for it")
-                time.sleep(_SECONDS_BETWEEN_TRIES)
-        directory.begin(plan, say)
 
 
 def _compute(

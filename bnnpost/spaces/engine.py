@@ -20,7 +20,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from bnnpost.networks.layers import Linear
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
 from bnnpost.spaces.space import Space, linear_layers
@@ -77,8 +76,7 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     neither a draw's last bits nor the memory depend on the machine's size.
     """
     kind = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    layers = linear_layers(space.posterior.network)
-    normals = [_normals_of(space, layer, num_test) for layer in layers]
+    normals = _normals(space, num_test)
     in_batch, in_block, in_chunk = _NORMALS[kind]
     batch = _power_of_two(in_batch // max(normals), _LARGEST_BATCH[kind])
     block, chunk = (
@@ -88,9 +86,13 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     return BlockShape(batch, block, chunk)
 
 
-def _normals_of(space: Space, layer: Linear, num_test: int) -> int:
-    rows = space.posterior.num_points + num_test
-    return layer.width * (layer.width if space.form == "weights" else rows)
+def _normals(space: Space, num_test: int) -> list[int]:
+    """How many normals each linear layer of one proposal takes."""
+    posterior = space.posterior
+    rows = posterior.num_points + num_test
+    fan_ins = linear_layers(posterior.network, posterior.x.shape[1:])
+    weights = space.form == "weights"
+    return [layer.width * (fan_in if weights else rows) for layer, fan_in in fan_ins]
 
 
 def _power_of_two(number: int, largest: int) -> int:

@@ -212,7 +212,7 @@ class Space(eqx.Module):
         step = self._step(key, AS_FUNCTION)
         step.parameters = []
         self._outputs(key, None, step)
-        biases = [layer.has_bias for layer in linear_layers(self.posterior.network)]
+        biases = [layer.has_bias for layer, _ in linear_layers(self.posterior.network)]
         return tuple(
             Linear.split(matrix, bias) for matrix, bias in zip(step.parameters, biases, strict=True)
         )
@@ -277,15 +277,18 @@ def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
     return (layers[:-1], last) if isinstance(last, Linear) else (layers, None)
 
 
-def linear_layers(network: Layer) -> list[Linear]:
-    """The linear layers in the order that a forward pass meets them."""
-    met: list[Linear] = []
+def linear_layers(network: Layer, features: tuple[int, ...] = (1,)) -> list[tuple[Linear, int]]:
+    """The linear layers, and how many inputs each has, in the order of a forward pass.
+
+    features: shape of one input.
+    """
+    met: list[tuple[Linear, int]] = []
 
     def step(layer: Linear, rows: Array) -> Array:
-        met.append(layer)
+        met.append((layer, rows.shape[-1]))
         return jnp.zeros((*rows.shape[:-1], layer.width))
 
-    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, 1)), step))
+    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))
     return met
 
 

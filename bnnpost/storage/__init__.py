@@ -4,7 +4,7 @@ from bnnpost.storage.digest import digest
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
-from bnnpost.storage.versions import versions
+from bnnpost.storage.versions import processor, versions
 
 __all__ = [
     "Directory",
@@ -12,6 +12,7 @@ __all__ = [
     "Lock",
     "LockHeld",
     "digest",
+    "processor",
     "remove_temporaries",
     "versions",
     "whole",

@@ -23,6 +23,8 @@ def whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(name)
     try:
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the new name and no contents
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -54,9 +54,15 @@ class Lock:
         file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
         try:
             fcntl.flock(file, getattr(fcntl, kind) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise LockHeld(f"another process holds {self._path}") from None
         except OSError as error:
             file.close()
-            raise LockHeld(f"another process holds {self._path}: {error.strerror}") from None
+            raise OSError(
+                f"{self._path} cannot be locked ({error.strerror}): use a directory on a file "
+                "system that has locks, and copy it when the run is over"
+            ) from None
         self._file = file
         return self
 

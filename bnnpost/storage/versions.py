@@ -1,6 +1,8 @@
-"""Versions of what numbers depend on."""
+"""Versions of what numbers depend on, and the processor that rounds them."""
 
 import importlib.metadata
+import platform
+from pathlib import Path
 
 _PACKAGES = ("bnnpost", "jax", "jaxlib", "numpy", "equinox", "xarray")
 
@@ -14,3 +16,13 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

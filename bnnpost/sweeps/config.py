@@ -17,6 +17,7 @@ from bnnpost.networks import Serial, mlp
 from bnnpost.networks.catalogue import unknown
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.samplers.rejection import BOUNDS
+from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.spaces.space import SPACES
 
 
@@ -68,6 +69,8 @@ class SweepConfig:
             object.__setattr__(self, name, _typed(name, kind, getattr(self, name)))
         for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
             _at_least(name, getattr(self, name), 1)
+        if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
+            raise ConfigError(f"max_proposals: expected at most {MOST_PROPOSALS}")
         _at_least("num_proposals", self.num_proposals, 200)
         for width in self.widths:
             _at_least("widths", width, 1)

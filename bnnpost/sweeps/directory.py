@@ -70,8 +70,8 @@ class RunDirectory(Directory):
 def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
     try:
-        before = json.loads(held.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        before = dict(json.loads(held.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
     now = config.as_dict()
     changed = [key for key in now if key not in but_for and before.get(key) != now[key]]

@@ -1,8 +1,9 @@
 """One posterior of a configuration, sampled into a directory by one process or several."""
 
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,36 +44,43 @@ def sample(
     another process works there alone.
     """
     config, started = problem.config, time.perf_counter()
-    width = only_width(config)
+    width, goal = only_width(config), _goal(config)
     directory = RunDirectory(path)
     _check_config(directory, config)
     if not directory.has_begun():
         check_feasible(problem, [width], force, say)
     plan = _plan(problem, width)
-    if share is not None and share.count > 1:
-        directory.path.mkdir(parents=True, exist_ok=True)
-        _write_config(directory, config)
-        found = workers.work(path, plan, _goal(config), share, say=say, progress=progress)
-        return None if found is None else _finished(directory, problem, found)
-    with workers.alone(path) as directory:
+
+    def begin(directory: RunDirectory) -> None:
         _check_config(directory, config)
-        _write_config(directory, config)
         directory.begin(plan, say)
+        directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
         directory.set_status("running")
-        draws = _interruptible(directory, config, started, progress)
-        return _finished(directory, problem, draws)
+
+    shared = share is not None and share.count > 1
+    if share is not None and shared:
+        with _with_status(directory):
+            workers.work(path, begin, goal, share, say=say, progress=progress)
+    with workers.alone_if_last(path) if shared else workers.alone(path) as own:
+        if own is None:
+            return None
+        begin(own)
+        with _with_status(own):
+            draws = own.finish(goal, started=started, progress=progress)
+        return _finished(own, problem, draws)
 
 
-def _interruptible(
-    directory: RunDirectory, config: SweepConfig, started: float, progress: bool
-) -> Draws:
+@contextlib.contextmanager
+def _with_status(directory: RunDirectory) -> Iterator[None]:
+    """Record an interruption or an error, if a run has begun."""
     try:
-        return directory.finish(_goal(config), started=started, progress=progress)
-    except KeyboardInterrupt:
-        directory.set_status("interrupted")
-        raise
-    except Exception as error:
-        directory.set_status("failed", error=str(error))
+        yield
+    except BaseException as error:
+        if directory.has_begun():
+            interrupted = isinstance(error, KeyboardInterrupt)
+            state, why = ("interrupted", "") if interrupted else ("failed", str(error))
+            with contextlib.suppress(OSError):  # a full disk must not hide the error
+                directory.set_status(state, error=why)
         raise
 
 
@@ -85,7 +93,7 @@ def merge(
     progress: bool = False,
     say: Say = lambda message: None,
 ) -> tuple[Draws, Problem]:
-    """The draws of a run whose blocks are there, or are in other directories of the same run.
+    """The draws of a run whose blocks are there, or in other directories of the same run.
 
     num_samples: by default as many as the run was asked for. compute: what blocks are missing
     are computed; otherwise draws come from those before the first gap. Raises
@@ -96,11 +104,11 @@ def merge(
     config = read_config(path)
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
+    problem, goal = load_problem(config), _goal(config)
     with workers.alone(path) as directory:
-        directory.resume(None, say)
+        directory.resume(problem.posterior(only_width(config)), say)
         for source in sources:
             say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
-        problem, goal = load_problem(config), _goal(config)
         if compute:
             draws = directory.finish(goal, started=started, progress=progress)
         else:
@@ -120,11 +128,16 @@ def read_config(path: str | Path) -> SweepConfig:
     """The configuration in a run's directory. Raises FileNotFoundError, ConfigError."""
     held = Path(path) / CONFIG
     if not held.exists():
-        raise FileNotFoundError(f"{path} holds no run: there is no {CONFIG}")
+        raise FileNotFoundError(
+            f"{path} holds no run of bnnpost sample: there is no {CONFIG} (a run of the library is "
+            "gone on with by rejection.sample(…, directory=…))"
+        )
     try:
         values = json.loads(held.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{held} cannot be read: expected keys and values")
     return load_config(None, values)
 
 
@@ -149,10 +162,6 @@ def _check_config(directory: RunDirectory, config: SweepConfig) -> None:
     directory.check_vacant()
     if (directory.path / CONFIG).exists():
         check_same_config(directory.path / CONFIG, config, but_for=_GOALS)
-
-
-def _write_config(directory: RunDirectory, config: SweepConfig) -> None:
-    directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
 
 
 def _finished(directory: RunDirectory, problem: Problem, draws: Draws) -> Draws:

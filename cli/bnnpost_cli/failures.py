@@ -29,6 +29,10 @@ def reported(resume: str = "") -> Iterator[None]:
         _leave(str(error), ERROR)
     except ValueError as error:
         _leave(str(error), ERROR)
+    except RuntimeError as error:
+        if type(error).__name__ != "JaxRuntimeError":
+            raise
+        _leave(f"the device gave up, perhaps for lack of memory: {error}", ERROR)
     except KeyboardInterrupt:
         _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
     finally:

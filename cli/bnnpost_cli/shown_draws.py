@@ -24,8 +24,8 @@ def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
     click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
     if not draws.info.complete:
         click.echo(
-            f"bnnpost: {len(draws)} of {problem.config.num_samples} draws are there; the same "
-            "command with more proposals goes on",
+            f"bnnpost: {len(draws)} of {problem.config.num_samples} draws are there: allow more "
+            "proposals, or let blocks that are missing be computed, to have them all",
             err=True,
         )
         sys.exit(BUDGET)

@@ -113,6 +113,7 @@ def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
         (["sample", *PROBLEM, "--worker", "2/2"], 2, "from 0/2 to 1/2"),
         (["sample", *PROBLEM, "--worker", "one"], 2, "such as 0/4"),
         (["sample", *PROBLEM[:-2]], 2, "--width"),
+        (["sample", *PROBLEM, "--max-proposals", 10**20], 2, "expected at most"),
         (["sample", *PROBLEM, "--cap", "-3"], 2, 'only with bound = "capped"'),
         (["sample", *PROBLEM[:-2], "--width", 0], 2, "at least 1"),
         (["merge"], 1, "holds no run"),
@@ -125,6 +126,33 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path, arguments,
     assert words in done.stderr
     assert "Traceback" not in done.output
     assert not (tmp_path / "run").exists()
+
+
+def test_merge_notices_that_the_data_have_changed(tmp_path):
+    table, path = tmp_path / "mine.csv", tmp_path / "run"
+    rows = np.random.default_rng(0).normal(size=(6, 2))
+
+    def write(factor):
+        lines = ["a,b", *(f"{a},{b * factor}" for a, b in rows)]
+        table.write_text("\n".join(lines) + "\n")
+
+    write(1.0)
+    data = ["--data", table, "--target", "b", "--no-standardise"]
+    done = sample(path, *data)
+    assert done.exit_code == 0, done.stderr
+    before = (path / "predictions.nc").read_bytes()
+    write(1.01)
+    merged = invoke("merge", path)
+    assert merged.exit_code == 1
+    assert "y differ" in merged.stderr
+    assert before == (path / "predictions.nc").read_bytes()
+
+
+def test_a_damaged_configuration_is_named(copy):
+    (copy / "config.json").write_text("[1]")
+    for done in (invoke("merge", copy), sample(copy)):
+        assert done.exit_code == 2
+        assert "config.json cannot be read" in done.stderr
 
 
 def test_a_directory_of_other_files_is_left_alone(tmp_path):

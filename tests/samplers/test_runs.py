@@ -2,6 +2,8 @@
 
 import shutil
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -108,7 +110,7 @@ def _same_blocks(blocks, others):
 def test_a_block_file_of_another_run_is_refused(copy, tmp_path):
     sample(seed=1, directory=tmp_path / "other")
     shutil.copy(block_files(tmp_path / "other")[1], block_files(copy)[1])
-    with pytest.raises(OSError, match="belongs to another run"):
+    with pytest.raises(ValueError, match="belongs to another run"):
         sample(directory=copy)
 
 
@@ -150,22 +152,59 @@ class UnitNoise(Likelihood):
         return 0.0
 
 
-class Changed(UnitNoise):
-    """The same after an edit."""
+class Indicator(Likelihood):
+    """Nothing but outputs near the targets: weights are one or zero."""
 
-    shift = 0.2
+    shift = 1.0
+
+    def log_prob(self, outputs, targets):
+        return jnp.where(jnp.abs(targets - outputs).max() < self.shift, 0.0, -jnp.inf)
+
+    def log_bound(self, targets):
+        return 0.0
 
 
-def test_code_that_changed_since_the_run_began_is_noticed(tmp_path):
+@pytest.mark.parametrize(("kind", "shift"), [(UnitNoise, 0.01), (Indicator, 0.98)])
+@pytest.mark.parametrize("num_samples", [20, 40])
+def test_code_that_changed_since_the_run_began_is_noticed(tmp_path, kind, shift, num_samples):
+    """Whether more draws are wanted or not, and however little a likelihood was edited."""
+
     def posterior(likelihood):
         return bnnpost.Posterior(Case().posterior().network, likelihood, X, Case().targets)
 
-    few = sample(20, posterior=posterior(UnitNoise()), directory=tmp_path / "run")
-    more = sample(200, posterior=posterior(UnitNoise()), directory=tmp_path / "run")
-    np.testing.assert_array_equal(more.proposal_numbers[:20], few.proposal_numbers)
-    Changed.__name__ = "UnitNoise"
+    few = sample(15, posterior=posterior(kind()), directory=tmp_path / "run")
+    more = sample(20, posterior=posterior(kind()), directory=tmp_path / "run")
+    np.testing.assert_array_equal(more.proposal_numbers[:15], few.proposal_numbers)
+    edited = type(kind.__name__, (kind,), {"shift": shift})
     with pytest.raises(ValueError, match="other weights than when the run began"):
-        sample(400, posterior=posterior(Changed()), directory=tmp_path / "run")
+        sample(num_samples, posterior=posterior(edited()), directory=tmp_path / "run")
+
+
+def test_files_that_are_no_block_files_are_not_looked_at(whole, copy):
+    file = block_files(copy)[0]
+    file.with_name("000000000 (1).npz").write_bytes(b"a copy of some other program's making")
+    file.with_name("notes.txt").write_text("mine")
+    (copy / "blocks" / "000000" / "1x.npz").mkdir()
+    assert_same(sample(directory=copy), whole)
+
+
+def test_another_random_stream_is_refused(copy):
+    """The same proposals would be other networks."""
+    with (
+        jax.threefry_partitionable(not jax.config.jax_threefry_partitionable),
+        pytest.raises(ValueError, match="the same proposals are other networks"),
+    ):
+        sample(directory=copy)
+
+
+def test_infinite_weights_are_refused():
+    class Spike(UnitNoise):
+        def log_prob(self, outputs, targets):
+            return jnp.where(outputs[0, 0] > 0, jnp.inf, 0.0)
+
+    posterior = bnnpost.Posterior(Case().posterior().network, Spike(), X, Case().targets)
+    with pytest.raises(FloatingPointError, match="is infinite"):
+        sample(posterior=posterior, bound="capped", cap=0.0)
 
 
 def test_a_directory_of_other_files_is_refused(tmp_path):
@@ -216,8 +255,6 @@ class NaNBelow(Likelihood):
     """No number for one output in a thousand."""
 
     def log_prob(self, outputs, targets):
-        import jax.numpy as jnp
-
         f = outputs[0, 0] - targets[0, 0]
         return jnp.where(f < -3, jnp.nan, -0.5 * f**2)
 

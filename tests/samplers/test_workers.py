@@ -38,10 +38,20 @@ def plan(seed=0):
 
 
 def work(path, index, count, num_samples=NUM_SAMPLES, said=None, max_proposals=None):
+    """One worker's part; the draws if it was the last to leave."""
     said = [] if said is None else said
+    goal = Goal(num_samples, max_proposals)
     with small_blocks():
-        goal = Goal(num_samples, max_proposals)
-        return workers.work(path, plan(), goal, Share(index, count), say=said.append)
+
+        def begin(directory):
+            directory.begin(plan(), said.append)
+
+        workers.work(path, begin, goal, Share(index, count), say=said.append)
+        with workers.alone_if_last(path) as directory:
+            if directory is None:
+                return None
+            begin(directory)
+            return directory.finish(goal, started=0.0)
 
 
 class Elsewhere:
@@ -233,6 +243,34 @@ def test_two_processes_at_once(whole, tmp_path):
     assert {"merged"} <= {out.strip() for out, _ in said} <= {"left", "merged"}, said
     assert_same(sample(NUM_SAMPLES, directory=path), whole)
     assert json.loads((path / "status.json").read_text())["state"] == "done"
+
+
+def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
+    """Its lock went with the directory, so only what is in it can tell."""
+    path, moved = tmp_path / "run", tmp_path / "moved"
+    sample(50, directory=path)
+    with small_blocks(), workers.alone(path) as old:
+        old.begin(plan(), print)
+        path.rename(moved)
+        with pytest.raises(OtherRun, match="removed or replaced"):
+            old.finish(Goal(200, None), started=0.0)
+        assert not path.exists()
+        sample(60, directory=path, seed=1)
+        before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+        with pytest.raises(OtherRun, match="another run"):
+            old.finish(Goal(400, None), started=0.0)
+        with pytest.raises(OtherRun, match="removed or replaced"):
+            old.files.write(7, [])
+    assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def none(*arguments):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(OSError, match=r"cannot be locked \(No locks available\)"):
+        sample(20, directory=tmp_path / "run")
 
 
 def test_locks(tmp_path):
