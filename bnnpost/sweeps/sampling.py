@@ -49,36 +49,37 @@ def sample(
     _check_config(directory, config)
     if not directory.has_begun():
         check_feasible(problem, [width], force, say)
-    plan = _plan(problem, width)
+    plan, begun = _plan(problem, width), []
 
     def begin(directory: RunDirectory) -> None:
         _check_config(directory, config)
         directory.begin(plan, say)
         directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
         directory.set_status("running")
+        begun.append(directory)
 
     shared = share is not None and share.count > 1
     if share is not None and shared:
-        with _with_status(directory):
+        with _with_status(begun):
             workers.work(path, begin, goal, share, say=say, progress=progress)
     with workers.alone_if_last(path) if shared else workers.alone(path) as own:
         if own is None:
             return None
         begin(own)
-        with _with_status(own):
+        with _with_status(begun):
             draws = own.finish(goal, started=started, progress=progress)
         return _finished(own, problem, draws)
 
 
 @contextlib.contextmanager
-def _with_status(directory: RunDirectory) -> Iterator[None]:
-    """Record an interruption or an error, if a run has begun."""
+def _with_status(begun: list[RunDirectory]) -> Iterator[None]:
+    """Record an interruption or an error of a run that has begun (and in no other's directory)."""
     try:
         yield
     except BaseException as error:
-        if directory.has_begun():
-            interrupted = isinstance(error, KeyboardInterrupt)
-            state, why = ("interrupted", "") if interrupted else ("failed", str(error))
+        interrupted = isinstance(error, KeyboardInterrupt)
+        state, why = ("interrupted", "") if interrupted else ("failed", str(error))
+        for directory in begun[-1:]:
             with contextlib.suppress(OSError):  # a full disk must not hide the error
                 directory.set_status(state, error=why)
         raise

@@ -69,10 +69,24 @@ def test_a_run_is_extended_and_read_as_json(finished, copy):
     assert numbers(copy)[:100] == numbers(finished[0])
 
 
-def test_another_configuration_is_refused(copy):
-    done = sample(copy, "--seed", 3)
+@pytest.mark.parametrize("worker", [(), ("--worker", "0/2")])
+def test_another_configuration_is_refused(copy, worker):
+    done = sample(copy, "--seed", 3, *worker)
     assert done.exit_code == 2
     assert "another configuration (seed 0 → 3)" in done.stderr
+    # Without its configuration the run is still known by what it samples, and left as it was.
+    (copy / "config.json").unlink()
+    before = contents(copy)
+    done = sample(copy, "--seed", 3, *worker)
+    assert done.exit_code == 1
+    assert "another key" in done.stderr
+    assert contents(copy) == before
+
+
+def contents(path):
+    """All files of a run but its locks."""
+    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
+    return {file: file.read_bytes() for file in files}
 
 
 def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
