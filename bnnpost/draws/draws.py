@@ -70,8 +70,9 @@ class Draws:
 
     def __repr__(self) -> str:
         info = self.info
+        size = f", effective size {info.effective_sample_size:.4g}" if info.kind == "capped" else ""
         return (
-            f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals, "
+            f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals{size}, "
             f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g})"
         )
 
@@ -270,8 +271,9 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     """Draws from a file that `Draws.save` wrote; nothing in it is executed.
 
     posterior: needed where the network or likelihood holds code of the user's own; its data
-    must be the file's. Raises FileNotFoundError, or ValueError for a file that is not one of
-    these, is damaged, or belongs to other data.
+    must be the file's, and that the code is what made the draws is taken on trust. Raises
+    FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
+    belongs to other data.
     """
     return Draws(*netcdf.read(Path(path), posterior))
 

@@ -176,6 +176,13 @@ def digest_of(path: Path) -> str:
     return str(_read(path).attrs["digest"])
 
 
+def num_draws(path: Path) -> int:
+    """How many draws a file holds. Raises FileNotFoundError, or ValueError for a damaged file."""
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}")
+    return int(_read(path).sizes["sample"])
+
+
 def _read(path: Path) -> "xr.Dataset":
     import xarray as xr
 

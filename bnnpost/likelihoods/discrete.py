@@ -59,7 +59,10 @@ class Categorical(Likelihood):
                 "classes and one output use Bernoulli"
             )
         if targets.shape[1] != 1:
-            raise ValueError(f"expected one column of class numbers, got {targets.shape[1]}")
+            raise ValueError(
+                f"expected one column of class numbers, got {targets.shape[1]}; "
+                "of one-hot targets y.argmax(axis=1) gives them"
+            )
         if not np.isin(targets, np.arange(num_outputs)).all():
             raise ValueError(
                 f"expected class numbers 0 to {num_outputs - 1}, got {np.unique(targets)[:5]}"

@@ -48,7 +48,7 @@ class BlockFiles:
         before_writing: Callable[[], None] | None = None,
     ):
         self.folder, self.run, self.block, self.per_file = folder, run, block, per_file
-        self._say, self._before_writing = say, before_writing
+        self.say, self._before_writing = say, before_writing
         self._accepted: dict[int, dict[int, int]] = {}
 
     @property
@@ -109,7 +109,7 @@ class BlockFiles:
             if is_ours:
                 self._check_in_order(record["unit"], blocks, number)
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
-            self._say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
+            self.say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
             if self._before_writing is not None:
                 with contextlib.suppress(FileNotFoundError):  # another worker was quicker
                     path.replace(path.with_name(path.name + _DAMAGED))

@@ -64,15 +64,18 @@ class Excess:
 def excess(tally: Tally) -> Excess:
     """What a finished run says of the weights above its cap."""
     log_weights = np.concatenate([np.zeros(0), *tally.log_weights])
-    # In units of the cap; every proposal above it was accepted.
-    above = np.exp(log_weights[log_weights > 0])
-    total = tally.num_proposals * math.exp(tally.weights.log_mean().value - tally.log_level)
+    # As parts of all proposals' weights; every proposal above the cap was accepted.
+    log_total = (
+        tally.weights.log_mean().value - tally.log_level + math.log(tally.num_proposals or 1)
+    )
+    above = log_weights[log_weights > 0]
+    parts = np.exp(above - log_total)
     clipped = tally.num_proposals * tally.acceptance_rate()
     k = pareto_k(np.concatenate([np.zeros(0), *tally.first_log_weights]))
-    mass = float(np.sum(above - 1) / total) if total > 0 else 0.0
-    if not (k <= LARGEST_PARETO_K and total > 0):
+    mass = float(np.sum(parts * -np.expm1(-above)))
+    if not (k <= LARGEST_PARETO_K and clipped > 0):
         return Excess(len(above), mass, None if math.isnan(k) else k, None, None)
-    terms = np.maximum(above / total - 1 / clipped, 0.0)
+    terms = np.maximum(parts - 1 / clipped, 0.0)
     tv = float(np.sum(terms))
     return Excess(len(above), mass, k, tv, min(1.0, tv + _margin(terms, tally.weights)))
 

@@ -108,13 +108,14 @@ def forecast(
     num_pilot: int = pilot.NUM_PILOT,
     collapse: bool = True,
     precision: str = "single",
+    cap: float | None = None,
     calibrate: Collection[str] = SPACES,
 ) -> Forecast:
     """Expected acceptance, proposals and time of strict and of capped rejection, and advice.
 
     Strict: acceptance is the evidence over the bound; as widths grow the evidence tends to the
     limit's, so the cost is known before the run. A pilot of `num_pilot` proposals checks that
-    at this width, and suggests the cap of capped rejection. collapse, precision: as for
+    at this width, and suggests the cap of capped rejection. collapse, cap, precision: as for
     `rejection.sample`, where collapse False concerns the capped options only (strict ones are
     listed both ways). calibrate: the spaces, of "functions" and "weights", in which proposals
     are timed, each of which compiles and then takes about half a second; a naive bound is
@@ -124,6 +125,7 @@ def forecast(
     """
     require_key(key)
     positive_integer("num_pilot", num_pilot)
+    calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):
         raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")
     strict, no_strict = _strict_spaces(posterior, precision)
@@ -137,7 +139,7 @@ def forecast(
     limiting = _limit_log_evidence(posterior)
     trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
     timed = _Timer(key, calibrate, strict)
-    level, accepted = _cap(logs)
+    level, accepted = _cap(logs, cap)
     k = pareto_k(logs) if math.isfinite(found.value) else math.nan
     return Forecast(
         limit_log_evidence=limiting,
@@ -199,10 +201,10 @@ def _the_same(space: Space, others: list[Space]) -> Space:
     return space
 
 
-def _cap(log_weights: Float[np.ndarray, " p"]) -> tuple[float, float]:
+def _cap(log_weights: Float[np.ndarray, " p"], cap: float | None) -> tuple[float, float]:
     """The cap, in nats, and log10 of the acceptance under it; no hope without positive weights."""
     try:
-        level = capped.choose_cap(log_weights)
+        level = capped.choose_cap(log_weights) if cap is None else float(cap)
     except ValueError:  # no positive weight
         return math.nan, -math.inf
     clipped = WeightSum().add(np.minimum(log_weights, level)).log_mean().value

@@ -253,9 +253,20 @@ class RunDirectory(Directory):
     def keep(self, draws: Draws) -> None:
         """Write the draws, and how far the run is."""
         self._check_still_there()
+        self._say_if_fewer(len(draws))
         draws.save(self.path / DRAWS)
         state = "done" if draws.info.complete else "exhausted"
         self.set_status(state, num_samples=len(draws), num_proposals=draws.info.num_proposals)
+
+    def _say_if_fewer(self, num_samples: int) -> None:
+        try:
+            before = netcdf.num_draws(self.path / DRAWS)
+        except (OSError, ValueError):  # none, or damaged
+            return
+        if before > num_samples:
+            self.files.say(
+                f"{DRAWS} held {before} draws and now holds {num_samples}; all blocks are kept"
+            )
 
 
 def _within(block: Block, goal: Goal) -> bool:

@@ -4,6 +4,7 @@ A draw is its key. Everything a draw has (features, outputs, parameters) is a fu
 that key and of the posterior, so nothing else need be stored.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -267,7 +268,13 @@ def _guide(
     if collapse and isinstance(likelihood, RandomNoise) and likelihood.shared:
         bounded = bounded_noise(likelihood, targets)
         return bounded.guide, bounded.log_bound
-    return None, float(likelihood.log_bound(targets))
+    bound = float(likelihood.log_bound(targets))
+    if not math.isfinite(bound):
+        raise ValueError(
+            f"log_bound of {type(likelihood).__name__} is {bound}: expected a finite number of "
+            'nats; without a bound there are draws with weights, bound="capped"'
+        )
+    return None, bound
 
 
 def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:

@@ -33,6 +33,11 @@ class Problem:
 def load_problem(config: SweepConfig) -> Problem:
     """Read, prepare and split the data. Raises datasets.DataError if that cannot be done."""
     counts = config.num_train, config.num_test
+    if config.target is not None and config.data in datasets.names():
+        raise datasets.DataError(
+            f"{config.data} comes with its target: a target column, here {config.target!r}, is "
+            "chosen for a file"
+        )
     if config.data == "digits":
         return Problem(config, *datasets.digits_problem(*counts, seed=config.split_seed))
     table = load_table(config.data, config.target)

@@ -105,6 +105,7 @@ def forecasts(
             problem.posterior(width),
             collapse=config.collapse,
             precision=config.precision,
+            cap=config.cap,
             calibrate=calibrate,
         )
         for width in widths

@@ -1,6 +1,7 @@
 """What goes wrong, as a message on stderr and a documented exit code."""
 
 import contextlib
+import errno
 import signal
 import sys
 import threading
@@ -25,7 +26,10 @@ def reported(resume: str = "") -> Iterator[None]:
         _leave(str(error), USAGE)
     except BudgetExhausted as error:
         _leave(str(error), BUDGET)
-    except (DataError, OSError, FloatingPointError) as error:
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        _leave(f"{error}{'; ' + resume if is_full and resume else ''}", ERROR)
+    except (DataError, FloatingPointError) as error:
         _leave(str(error), ERROR)
     except ValueError as error:
         _leave(str(error), ERROR)

@@ -38,6 +38,8 @@ class Fraction(click.ParamType):
             index, count = map(int, str(value).split("/"))
         except ValueError:
             self.fail(f"expected a worker and their number, such as 0/4, got {value!r}")
+        if count < 1:
+            self.fail(f"expected at least one worker, such as 0/1, got {value!r}")
         if not 0 <= index < count:
             self.fail(f"expected a worker from 0/{count} to {count - 1}/{count}, got {value!r}")
         return index, count

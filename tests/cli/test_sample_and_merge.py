@@ -108,6 +108,7 @@ def test_workers_and_merge(finished, tmp_path):
     assert "100 exact draws" in merged.stdout
     fewer = invoke("merge", path, "--num-samples", 30, "--json")
     assert json.loads(fewer.stdout)["info"]["num_samples"] == 30
+    assert "held 100 draws and now holds 30" in fewer.stderr
 
 
 def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
@@ -125,6 +126,9 @@ def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
     ("arguments", "code", "words"),
     [
         (["sample", *PROBLEM, "--worker", "2/2"], 2, "from 0/2 to 1/2"),
+        (["sample", *PROBLEM, "--worker", "0/0"], 2, "at least one worker"),
+        (["sample", *PROBLEM, "--target", "age"], 1, "comes with its target"),
+        (["sample", *PROBLEM, "--bound", "capped", "--cap", 99], 2, "is expected to need"),
         (["sample", *PROBLEM, "--worker", "one"], 2, "such as 0/4"),
         (["sample", *PROBLEM[:-2]], 2, "--width"),
         (["sample", *PROBLEM, "--max-proposals", 10**20], 2, "expected at most"),

@@ -210,3 +210,15 @@ def test_saved_capped_draws_keep_their_weights_and_record(tmp_path):
     np.testing.assert_array_equal(loaded.log_weights, draws.log_weights)
     assert loaded.info == draws.info
     np.testing.assert_array_equal(loaded.mixture(X_TEST).log_weights, draws.log_weights)
+
+
+@pytest.mark.parametrize("cap", [-2000.0, -300.0])
+def test_a_cap_far_below_all_weights_accepts_every_proposal(cap):
+    draws = bnnpost.rejection.sample(
+        cases.key(0), Case().posterior(), num_samples=200, bound="capped", cap=cap
+    )
+    info = draws.info
+    assert draws.proposal_numbers.tolist() == list(range(200))
+    assert info.acceptance_rate == 1.0
+    assert info.excess_mass == pytest.approx(1.0)
+    assert info.num_excess >= 200

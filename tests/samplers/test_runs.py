@@ -40,11 +40,16 @@ def copy(finished, tmp_path):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
     options = OPTIONS[name]
-    for num_samples in (40, 300, 300, 150):
+    for num_samples in (40, 300, 300):
         draws = sample(num_samples, directory=tmp_path / "run", **options)
         assert_same(draws, sample(num_samples, **options))
     assert_same(bnnpost.load(tmp_path / "run" / "draws.nc"), draws)
     assert len(block_files(tmp_path / "run")) > 2 or name != "strict"
+
+
+def test_fewer_draws_than_there_were_are_announced(copy):
+    with pytest.warns(UserWarning, match="held 300 draws and now holds 40; all blocks are kept"):
+        sample(40, directory=copy)
 
 
 @pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])
@@ -53,7 +58,9 @@ def test_a_limit_on_proposals_is_kept_and_may_be_raised(whole, tmp_path, max_pro
     assert_same(few, sample(max_proposals=max_proposals))
     assert not few.info.complete
     assert_same(sample(directory=tmp_path / "run"), whole)
-    assert_same(sample(directory=tmp_path / "run", max_proposals=max_proposals), few)
+    with pytest.warns(UserWarning, match="now holds"):
+        again = sample(directory=tmp_path / "run", max_proposals=max_proposals)
+    assert_same(again, few)
 
 
 @pytest.mark.parametrize("gone", [[0], [1, 2], [-1], range(100)])

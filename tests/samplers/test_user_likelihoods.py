@@ -95,3 +95,13 @@ def test_predictive_needs_a_likelihood_that_can_be_drawn_from():
         draws.predictive(jax.random.key(1), np.ones((1, 1)))
     with pytest.raises(ValueError, match="collapsed readout"):
         draws.mixture(np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("bound", [np.inf, np.nan])
+def test_a_bound_that_is_no_number_is_refused(bound):
+    class Boundless(UnitNoise):
+        def log_bound(self, targets):
+            return bound
+
+    with pytest.raises(ValueError, match=r"log_bound of Boundless is (inf|nan)"):
+        bnnpost.rejection.sample(jax.random.key(0), one_point(Boundless(NEVER), y=Y))
