@@ -18,7 +18,7 @@ from bnnpost.spaces.space import split_readout
 
 # Nats of evidence that a better scale gains before the prior is said to be at odds with the
 # targets: a hundredfold acceptance. Targets drawn from the prior itself gain as much with
-# probability 0.003 (measured at 1 to 50 points, 1 and 10 outputs; χ²₁ of twice the gain: 0.0024).
+# probability 0.003 at most (benchmarks/prior_scale.py; χ²₁ of twice the gain: 0.0024).
 LARGEST_GAIN = math.log(100.0)
 # Factors tried: steps of 2.3 %, finer than any advice on a prior need be.
 _FACTORS = np.logspace(-3, 3, 601)
@@ -99,9 +99,8 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
     variances = np.maximum(variances, 0.0)
     squares = np.sum((directions.T @ posterior.targets) ** 2, axis=1)
     num_outputs, noise = posterior.targets.shape[1], float(likelihood.noise_var)
-    squared = _FACTORS[:, None] ** 2
     now = _log_evidence(variances + noise, squares, num_outputs)
-    scaled = _log_evidence(squared * variances + noise, squares, num_outputs) - now
+    scaled = gains(variances, squares, num_outputs, noise)
     larger = _FACTORS[_FACTORS > 0.999, None] ** 2
     noisier = _log_evidence(variances + larger * noise, squares, num_outputs) - now
     best, best_noise = int(np.argmax(scaled)), int(np.argmax(noisier))
@@ -115,6 +114,21 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
         noise_gain=float(noisier[best_noise]),
         norm_ratio=float(np.sum(squares / (variances + noise)) / posterior.targets.size),
     )
+
+
+def gains(
+    variances: Float[np.ndarray, " n"],
+    squares: Float[np.ndarray, " n"],
+    num_outputs: int,
+    noise_var: float,
+) -> Float[np.ndarray, " f"]:
+    """Nats of evidence that each factor on the readout std gains.
+
+    variances: eigenvalues of the kernel K; squares: Σ_o (uᵢᵀy_o)² along its eigenvectors.
+    """
+    now = _log_evidence(variances + noise_var, squares, num_outputs)
+    scaled = _FACTORS[:, None] ** 2 * variances + noise_var
+    return _log_evidence(scaled, squares, num_outputs) - now
 
 
 def _log_evidence(

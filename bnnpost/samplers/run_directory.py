@@ -165,8 +165,8 @@ class RunDirectory(Directory):
         Checked once, in the first block on disk that has draws: by it code, libraries or data
         that have changed since it was made are told.
         """
-        held = self._first_accepted()
-        if held is None or self._checked:
+        held = None if self._checked else self._first_accepted()
+        if held is None:
             return
         with contextlib.closing(self.plan.blocks(None, iter([held.start]))) as blocks:
             again = next(blocks)

@@ -64,6 +64,20 @@ class Directory:
         record = {"state": state, "pid": os.getpid(), "time": _now(), **details}
         self.write_text(STATUS, json.dumps(record, indent=2) + "\n")
 
+    @contextlib.contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Record an interruption or an error in the status, and pass it on."""
+        try:
+            yield
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            state, details = (
+                ("interrupted", {}) if interrupted else ("failed", {"error": str(error)})
+            )
+            with contextlib.suppress(OSError):  # a full disk must not hide the error
+                self.set_status(state, **details)
+            raise
+
     def log(self, message: str) -> None:
         """Append a line to the log."""
         with (self.path / LOG).open("a", encoding="utf-8") as file:

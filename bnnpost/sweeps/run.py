@@ -62,16 +62,10 @@ def run_sweep(
     if missing:
         check_feasible(problem, missing, force, say)
     directory.set_status("running")
-    try:
+    with directory.noting_failure():
         found = {
             width: _one_width(problem, directory, width, progress, say) for width in config.widths
         }
-    except KeyboardInterrupt:
-        directory.set_status("interrupted")
-        raise
-    except Exception as error:
-        directory.set_status("failed", error=str(error))
-        raise
     tree = results.assemble(problem, found)
     directory.write_netcdf(RESULTS, tree)
     short = [width for width, one in found.items() if one.attrs["complete"] == "false"]

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,40 +49,26 @@ def sample(
     _check_config(directory, config)
     if not directory.has_begun():
         check_feasible(problem, [width], force, say)
-    plan, begun = _plan(problem, width), []
+    plan, shared = _plan(problem, width), share is not None and share.count > 1
+    with contextlib.ExitStack() as stack:
 
-    def begin(directory: RunDirectory) -> None:
-        _check_config(directory, config)
-        directory.begin(plan, say)
-        directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
-        directory.set_status("running")
-        begun.append(directory)
+        def begin(directory: RunDirectory) -> None:
+            _check_config(directory, config)
+            directory.begin(plan, say)
+            directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+            directory.set_status("running")
+            # From here on it is this run's directory, and no other's.
+            stack.enter_context(directory.noting_failure())
 
-    shared = share is not None and share.count > 1
-    if share is not None and shared:
-        with _with_status(begun):
+        if share is not None and shared:
             workers.work(path, begin, goal, share, say=say, progress=progress)
-    with workers.alone_if_last(path) if shared else workers.alone(path) as own:
+        held = workers.alone_if_last(path) if shared else workers.alone(path)
+        own = stack.enter_context(held)
         if own is None:
             return None
         begin(own)
-        with _with_status(begun):
-            draws = own.finish(goal, started=started, progress=progress)
+        draws = own.finish(goal, started=started, progress=progress)
         return _finished(own, problem, draws)
-
-
-@contextlib.contextmanager
-def _with_status(begun: list[RunDirectory]) -> Iterator[None]:
-    """Record an interruption or an error of a run that has begun (and in no other's directory)."""
-    try:
-        yield
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        state, why = ("interrupted", "") if interrupted else ("failed", str(error))
-        for directory in begun[-1:]:
-            with contextlib.suppress(OSError):  # a full disk must not hide the error
-                directory.set_status(state, error=why)
-        raise
 
 
 def merge(

@@ -35,10 +35,12 @@ def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
     """Posterior mean and std of f at each test point and output, with the target."""
     import numpy as np
 
+    from bnnpost.numerics.weights import normalised
+
     if not len(draws):
         return []
     f = draws.predict(problem.x_test)
-    weights = np.exp(draws.log_weights) / np.exp(draws.log_weights).sum()
+    weights = normalised(draws.log_weights)
     mean = np.tensordot(weights, f, axes=1)
     std = np.sqrt(np.tensordot(weights, (f - mean) ** 2, axes=1))
     target = problem.y_test.reshape(mean.shape)
