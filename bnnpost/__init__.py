@@ -7,10 +7,13 @@ from bnnpost.kernels import nngp
 from bnnpost.networks import (
     Activation,
     Dense,
+    Fixed,
     Serial,
+    WeightPrior,
     at_width,
     from_spec,
     mlp,
+    per_input,
     to_spec,
 )
 from bnnpost.posterior import Posterior
@@ -22,8 +25,10 @@ __all__ = [
     "Activation",
     "Dense",
     "Draws",
+    "Fixed",
     "Posterior",
     "Serial",
+    "WeightPrior",
     "at_width",
     "compare",
     "datasets",
@@ -36,6 +41,7 @@ __all__ = [
     "load",
     "mlp",
     "nngp",
+    "per_input",
     "prior",
     "rejection",
     "to_spec",

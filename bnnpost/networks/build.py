@@ -5,7 +5,8 @@ from collections.abc import Callable
 from jaxtyping import Array
 
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.layers import Dense, Layer, Linear, Map, Serial, positive_integer
+from bnnpost.networks.layers import Layer, Map, Serial, positive_integer
+from bnnpost.networks.linear import Dense, Linear
 
 
 def mlp(
@@ -15,25 +16,34 @@ def mlp(
     activation: str | Callable[[Array], Array] | Activation = "erf",
     w_std: object = 1.5,
     b_std: object = 0.1,
+    prior: object = None,
+    bias_prior: object = None,
     num_outputs: int = 1,
     readout_w_std: object = None,
     readout_b_std: object = None,
+    readout_prior: object = None,
+    readout_bias_prior: object = None,
 ) -> Serial:
     """A multilayer perceptron with `depth` hidden layers of `width` units and a linear readout.
 
     w_std, b_std: prior standard deviations of every layer (weights have variance
-    w_std²/fan_in); readout_w_std, readout_b_std: those of the readout, where they differ.
+    w_std²/fan_in), numbers or laws as in `Dense`; prior, bias_prior: laws of the weights and
+    biases that these multiply, standard normal by default. readout_…: those of the readout,
+    where they differ.
     Raises ValueError for a width, depth or num_outputs below 1 or an unknown activation.
     """
     positive_integer("depth", depth)
     act = activation if isinstance(activation, Activation) else Activation(activation)
     hidden: list[Layer] = []
     for _ in range(depth):
-        hidden += [Dense(width, w_std=w_std, b_std=b_std), act]
+        layer = Dense(width, w_std=w_std, b_std=b_std, prior=prior, bias_prior=bias_prior)
+        hidden += [layer, act]
     readout = Dense(
         positive_integer("num_outputs", num_outputs),
         w_std=w_std if readout_w_std is None else readout_w_std,
         b_std=b_std if readout_b_std is None else readout_b_std,
+        prior=prior if readout_prior is None else readout_prior,
+        bias_prior=bias_prior if readout_bias_prior is None else readout_bias_prior,
     )
     return Serial([*hidden, readout])
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE, unknown
-from bnnpost.networks.layers import Dense, Layer, Serial, positive_integer
+from bnnpost.networks.layers import Layer, Serial, positive_integer
+from bnnpost.networks.linear import Dense
 
 Spec = Mapping[str, object]
 _DENSE_KEYS = ("width", "W_std", "b_std")

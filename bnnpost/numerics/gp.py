@@ -107,11 +107,16 @@ def condition_on_values(
 
 
 def condition_normals(
-    key: Array, factor: Float[Array, "n q"], normals: Float[Array, "q k"], sites: Sites
+    noise: Float[Array, "n k"],
+    factor: Float[Array, "n q"],
+    normals: Float[Array, "q k"],
+    sites: Sites,
 ) -> Float[Array, "q k"]:
-    """Turn prior normals g into a draw of g given sites on F g (Matheron's rule)."""
+    """Turn prior normals g into a draw of g given sites on F g (Matheron's rule).
+
+    noise: standard normals, one for each target.
+    """
     targets, variances = sites.arrays()
-    noise = jax.random.normal(key, targets.shape, factor.dtype)
     residual = targets - (factor @ normals + jnp.sqrt(variances) * noise)
     if sites.contrasts:
         residual = residual - jnp.mean(residual, axis=1, keepdims=True)

@@ -7,17 +7,23 @@ the next, with errors of up to 1e-4 in the covariances that are drawn from.
 """
 
 import hashlib
+from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.kernels import self_kernel
 from bnnpost.networks.layers import Layer
+from bnnpost.networks.linear import Linear
+from bnnpost.networks.priors import Fixed, Scale, WeightPrior, standard
 from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
 
+# A standard normal's upper quartile: turns one of another law into a standard deviation.
+_QUARTILE = 0.6744897501960817
 COMPLETIONS = ("joint", "function")
 
 
@@ -63,8 +69,50 @@ def elimination_order(kernel: Float[np.ndarray, "n n"], num_first: int) -> Int[n
 
 @in_double_precision
 def limit_kernel(network: Layer, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarray, "n n"]:
-    """The kernel of the network's limit; NaN throughout where there is none to be had."""
+    """About the kernel of the network's limit; NaN throughout where there is none to be had.
+
+    That of a Gaussian network in its place, with typical scales: what draws are led by, and
+    the order in which their rows are eliminated, need no more.
+    """
     try:
-        return np.asarray(self_kernel(network, jnp.asarray(x.reshape(len(x), -1))))
+        return np.asarray(self_kernel(stand_in(network), jnp.asarray(x.reshape(len(x), -1))))
     except NotImplementedError:
         return np.full((len(x), len(x)), np.nan)
+
+
+def stand_in(network: Layer) -> Layer:
+    """A network with Gaussian weights and fixed scales near what this one draws.
+
+    Scales are their medians, weights of another law normal ones of the same standard deviation
+    (of the same quartiles where there is none).
+    """
+
+    def is_linear(node: object) -> bool:
+        return isinstance(node, Linear)
+
+    def replaced(node: Any) -> Any:
+        if not is_linear(node) or (node.gaussian and not node.random_scales):
+            return node
+        w_std = _typical(node.w_std) * _spread(node.priors.weights)
+        b_std = _typical(node.b_std) * _spread(node.priors.biases) if node.has_bias else None
+        return node.with_scales(w_std, b_std)
+
+    return jax.tree.map(replaced, network, is_leaf=is_linear)
+
+
+def _typical(scale: Any) -> Any:
+    return scale.typical() if isinstance(scale, Scale) else scale
+
+
+def _spread(prior: WeightPrior | None) -> float:
+    """The standard deviation of one entry, or what comes near it."""
+    if isinstance(prior, Fixed):
+        return max(float(np.sqrt(np.mean(np.square(prior.values)))), np.finfo(float).tiny)
+    try:
+        mean, variance = standard(prior).moments()
+        if np.isfinite(mean) and np.isfinite(variance):
+            return float(np.sqrt(variance + mean**2))
+        quartiles = standard(prior).from_normals(jnp.array([-_QUARTILE, _QUARTILE]))
+        return float(quartiles[1] - quartiles[0]) / (2 * _QUARTILE)
+    except NotImplementedError:
+        return 1.0

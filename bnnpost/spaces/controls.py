@@ -16,13 +16,17 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.layers import Layer, Linear, Map, Serial
+from bnnpost.networks.layers import Layer, Map, Serial
+from bnnpost.networks.linear import Linear
 
 
 def available(network: Layer) -> bool:
-    """Whether the expectations have a closed form: a sequence of linear layers and activations."""
+    """Whether the expectations have a closed form: a sequence of linear layers and activations.
+
+    The linear ones with Gaussian weights and scales that are not random.
+    """
     return all(
-        isinstance(layer, Linear)
+        (isinstance(layer, Linear) and layer.gaussian and not layer.random_scales)
         or (isinstance(layer, Activation) and layer.nonlinearity.closed_form)
         for layer in _flat(network)
     )

@@ -10,9 +10,9 @@ import collections
 import concurrent.futures as futures
 import functools
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from jaxtyping import Array
 
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
+from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space, linear_layers
 
 # Normals in one compiled batch (on a CPU a layer of it fits a core's cache; measured with
@@ -33,7 +34,9 @@ _LARGEST_BLOCK = 2**16
 _LARGEST_CHUNK = 2**12
 _DEVICE = "device"
 
-# A task computes arrays from the space, one draw's key and further arrays.
+# Proposal numbers; or numbers of a chain's draws and the arrays that it gives for each.
+Items: TypeAlias = Any
+# A task computes arrays from the space, one draw (its key, or its origin) and further arrays.
 Task = Callable[..., object]
 S = TypeVar("S")
 T = TypeVar("T")
@@ -44,16 +47,22 @@ BlockTask = Callable[..., object]
 
 @dataclass(frozen=True)
 class Each:
-    """A task for every proposal number among the items, `batch` of them in one compiled step."""
+    """A task for every draw among the items, `batch` of them in one compiled step."""
 
     task: Task
     batch: int
 
-    def __call__(self, space: Space, key: Array, items: Array, *extra: Any) -> object:
-        def one_batch(numbers: Array) -> object:
-            return jax.vmap(lambda n: self.task(space, proposal_key(key, n), *extra))(numbers)
+    def __call__(self, space: Space, key: Array, items: Items, *extra: Any) -> object:
+        def one(item: Items) -> object:
+            if not isinstance(item, tuple):
+                return self.task(space, proposal_key(key, item), *extra)
+            number, given = item
+            return self.task(space, Origin(proposal_key(key, number), given), *extra)
 
-        stacked = jax.lax.map(one_batch, items.reshape(-1, self.batch))
+        def batches(array: Array) -> Array:
+            return array.reshape(-1, self.batch, *array.shape[1:])
+
+        stacked = jax.lax.map(jax.vmap(one), jax.tree.map(batches, items))
         return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
 
 
@@ -92,7 +101,10 @@ def _normals(space: Space, num_test: int) -> list[int]:
     rows = posterior.num_points + num_test
     fan_ins = linear_layers(posterior.network, posterior.x.shape[1:])
     weights = space.form == "weights"
-    return [layer.width * (fan_in if weights else rows) for layer, fan_in in fan_ins]
+    return [
+        layer.width * (fan_in if weights or layer.priors.weights is not None else rows)
+        for layer, fan_in in fan_ins
+    ]
 
 
 def _power_of_two(number: int, largest: int) -> int:
@@ -106,11 +118,11 @@ def proposal_key(key: Array, number: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("task", "mesh"))
 def _evaluate(
-    task: BlockTask, mesh: Mesh, items: Array, space: Space, key: Array, extra: tuple[object, ...]
+    task: BlockTask, mesh: Mesh, items: object, space: Space, key: Array, extra: tuple[object, ...]
 ) -> object:
     shared, spread = PartitionSpec(), PartitionSpec(_DEVICE)
 
-    def on_one_device(items: Array, space: Space, key: Array, extra: tuple[object, ...]) -> object:
+    def on_one_device(items: object, space: Space, key: Array, extra: tuple[object, ...]) -> object:
         return task(space, key, items, *extra)
 
     return jax.shard_map(
@@ -125,8 +137,8 @@ def _evaluate(
 class Calls:
     """Calls of one block task on all local devices; what they share is sent there once.
 
-    items: how many each device gets in a call. num_devices: how many share a call; threads:
-    how many calls are begun at once.
+    items: such as one device gets in a call, or how many numbers it gets. num_devices: how
+    many share a call; threads: how many calls are begun at once.
     """
 
     @in_double_precision
@@ -136,11 +148,12 @@ class Calls:
         space: Space,
         key: Array,
         extra: tuple[object, ...],
-        items: int,
+        items: Items,
         devices: Sequence[jax.Device] = (),
     ):
         """devices: all local ones by default."""
-        self._task, self._items = task, items
+        self._task = task
+        self._items = np.zeros(items, np.uint64) if isinstance(items, int) else items
         found = list(devices) or jax.local_devices()
         self._share(found[:1], space, key, extra)
         # Library calls (LAPACK in a user's likelihood, say) wait for the threads they run on,
@@ -161,7 +174,7 @@ class Calls:
         return self._mesh.size
 
     @in_double_precision
-    def __call__(self, items: np.ndarray) -> object:
+    def __call__(self, items: object) -> object:
         """Results for `num_devices` times as many items as a device gets, on the devices."""
         spread = NamedSharding(self._mesh, PartitionSpec(_DEVICE))
         return _evaluate(self._task, self._mesh, jax.device_put(items, spread), *self._shared)
@@ -169,7 +182,8 @@ class Calls:
     @in_double_precision
     def program(self) -> str:
         """The text of the program that a call runs, before it is compiled."""
-        items = jnp.zeros(self._items * self.num_devices, jnp.uint64)
+        count = self.num_devices
+        items = jax.tree.map(lambda a: jnp.concatenate([jnp.asarray(a)] * count), self._items)
         return _evaluate.lower(self._task, self._mesh, items, *self._shared).as_text()
 
     def _calls_libraries(self) -> bool:
@@ -221,24 +235,33 @@ def evaluate(
     numbers: np.ndarray,
     extra: tuple[object, ...] = (),
     num_test: int = 0,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[object]:
     """Results of `task` for all the proposal numbers, in order, as numpy arrays in chunks.
 
-    Too few numbers for a call are padded, so that one shape is compiled.
+    given: what a chain gives for each of them. Too few numbers for a call are padded, so that
+    one shape is compiled.
     """
     shape = block_shape(space, num_test)
     size = min(shape.chunk, _power_of_two_above(len(numbers), shape.batch))
-    calls = Calls(Each(task, shape.batch), space, key, extra, size)
+    items: Items = np.asarray(numbers, np.uint64)
+    items = (items, dict(given)) if given else items
+    sizes = jax.tree.map(lambda a: np.zeros((size, *a.shape[1:]), a.dtype), items)
+    calls = Calls(Each(task, shape.batch), space, key, extra, sizes)
 
     def work(chunk: np.ndarray) -> object:
-        padded = np.resize(chunk, size * calls.num_devices).astype(np.uint64)
-        return jax.tree.map(lambda a: np.asarray(a)[: len(chunk)], calls(padded))
+        padded = np.resize(chunk, size * calls.num_devices)
+        return jax.tree.map(lambda a: np.asarray(a)[: len(chunk)], calls(_chosen(items, padded)))
 
-    return in_order(work, _batched(numbers, size * calls.num_devices), calls.threads)
+    return in_order(work, _batched(len(numbers), size * calls.num_devices), calls.threads)
 
 
-def _batched(numbers: np.ndarray, size: int) -> list[np.ndarray]:
-    return [numbers[i : i + size] for i in range(0, len(numbers), size)]
+def _batched(count: int, size: int) -> list[np.ndarray]:
+    return [np.arange(i, min(i + size, count)) for i in range(0, count, size)]
+
+
+def _chosen(items: Items, places: np.ndarray) -> Items:
+    return jax.tree.map(lambda array: array[places], items)
 
 
 def _power_of_two_above(number: int, least: int) -> int:

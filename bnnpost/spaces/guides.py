@@ -13,10 +13,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bnnpost.likelihoods import Likelihood, RandomNoise
 from bnnpost.numerics.gp import Sites, contrasts
+from bnnpost.spaces.sources import Source
 
 
 class Drawn(NamedTuple):
@@ -38,8 +39,8 @@ class Guide(eqx.Module):
         return False
 
     @abc.abstractmethod
-    def draw(self, key: Array) -> Drawn:
-        """The sites of the draw whose own randomness is `key`."""
+    def draw(self, source: Source) -> Drawn:
+        """The sites of a draw, with what is random about them from `source`."""
 
     @abc.abstractmethod
     def log_ratio(self, outputs: Float[Array, "n k"]) -> Float[Array, ""]:
@@ -56,8 +57,8 @@ class KnownNoise(Guide):
     def one_noise(self) -> bool:
         return True
 
-    def draw(self, key: Array) -> Drawn:
-        del key
+    def draw(self, source: Source) -> Drawn:
+        del source
         return Drawn(self.sites, jnp.zeros((), jnp.float64))
 
     def log_ratio(self, outputs: Array) -> Array:
@@ -82,28 +83,59 @@ class DrawnNoise(Guide):
     def one_noise(self) -> bool:
         return self.likelihood.shared
 
-    def draw(self, key: Array) -> Drawn:
-        log_var, log_density = self._log_variances(key)
-        log_weight = jnp.sum(self.likelihood.log_density(log_var) - log_density)
-        shape = (len(self.targets), 1) if len(self.log_masses) == 1 else self.targets.shape
+    def draw(self, source: Source) -> Drawn:
+        num_rows = len(self.log_masses)
+        log_var = source.values(
+            "noise", source.key, (num_rows,), self._from_key, self._from_normals
+        )
+        log_weight = jnp.sum(self.likelihood.log_density(log_var) - self._log_density(log_var))
+        shape = (len(self.targets), 1) if num_rows == 1 else self.targets.shape
         variances = jnp.broadcast_to(jnp.exp(log_var).reshape(-1, *shape[1:]), shape)
         return Drawn(Sites(jnp.asarray(self.targets), variances), log_weight)
 
-    def _log_variances(self, key: Array) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-        """t of each row and the log density that it was drawn from."""
+    def _from_key(self, key: Array) -> Float[Array, " r"]:
+        """t of each row."""
         cell_key, place_key = jax.random.split(key)
-        num_rows, num_cells = self.log_masses.shape
-        cumulative = jnp.cumsum(jnp.exp(jnp.asarray(self.log_masses)), axis=1)
+        num_rows = len(self.log_masses)
+        cumulative = self._cumulative()
         level = jax.random.uniform(cell_key, (num_rows, 1), jnp.float64) * cumulative[:, -1:]
+        place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
+        low, width = self._ends(self._chosen(cumulative, level))
+        return low + width * place
+
+    def _from_normals(self, normals: Float[Array, " r"]) -> Float[Array, " r"]:
+        """t of each row, at the quantile that a standard normal stands for."""
+        cumulative = self._cumulative()
+        level = jax.scipy.stats.norm.cdf(normals)[:, None] * cumulative[:, -1:]
+        chosen = self._chosen(cumulative, level)
+        mass = jnp.sum(jnp.where(chosen, jnp.exp(jnp.asarray(self.log_masses)), 0.0), axis=1)
+        above = jnp.sum(jnp.where(chosen, cumulative, 0.0), axis=1) - level[:, 0]
+        low, width = self._ends(chosen)
+        return low + width * jnp.clip(1 - above / mass, 0.0, 1.0)
+
+    def _cumulative(self) -> Float[Array, "r q"]:
+        return jnp.cumsum(jnp.exp(jnp.asarray(self.log_masses)), axis=1)
+
+    def _chosen(self, cumulative: Array, level: Float[Array, "r 1"]) -> Bool[Array, "r q"]:
+        """The cell of each row, as the one True in its row."""
         # Comparisons and products: batched searches and gathers are slow on CPUs.
+        num_cells = cumulative.shape[1]
         cell = jnp.minimum(jnp.sum(cumulative <= level, axis=1), num_cells - 1)
-        chosen = jnp.arange(num_cells) == cell[:, None]
-        log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
+        return jnp.arange(num_cells) == cell[:, None]
+
+    def _ends(self, chosen: Bool[Array, "r q"]) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
+        """Lower end and width of each row's cell."""
         edges = jnp.asarray(self.edges)
         low = jnp.sum(jnp.where(chosen, edges[:-1], 0.0), axis=1)
-        width = jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
-        place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
-        return low + width * place, log_mass - jnp.log(width)
+        return low, jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
+
+    def _log_density(self, log_var: Float[Array, " r"]) -> Float[Array, " r"]:
+        """Of what log variances are drawn from."""
+        edges = jnp.asarray(self.edges)
+        cell = jnp.clip(jnp.sum(edges[:-1] <= log_var[:, None], axis=1) - 1, 0)
+        chosen = jnp.arange(len(edges) - 1) == cell[:, None]
+        log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
+        return log_mass - jnp.log(self._ends(chosen)[1])
 
     def log_ratio(self, outputs: Array) -> Array:
         return jnp.zeros((), outputs.dtype)
@@ -117,8 +149,8 @@ class FittedSites(Guide):
     likelihood: Likelihood
     sites: Sites
 
-    def draw(self, key: Array) -> Drawn:
-        del key
+    def draw(self, source: Source) -> Drawn:
+        del source
         return Drawn(self.sites, jnp.zeros((), jnp.float64))
 
     def log_ratio(self, outputs: Array) -> Array:

@@ -18,6 +18,7 @@ from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.guides import Guide
+from bnnpost.spaces.sources import Source
 
 # Covariances in one chunk of predictions (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
@@ -139,8 +140,9 @@ def _draw(
             outputs = factor @ normals
             log_prob = posterior.likelihood.log_prob(outputs, jnp.asarray(posterior.targets))
             return Drawn(log_prob, outputs, jnp.zeros((num_points, 1)))
-        sites, log_weight = guide.draw(guide_key)
-        outputs = factor @ gp.condition_normals(noise_key, factor, normals, sites)
+        sites, log_weight = guide.draw(Source(guide_key, {}))
+        noise = jax.random.normal(noise_key, sites.targets.shape, jnp.float64)
+        outputs = factor @ gp.condition_normals(noise, factor, normals, sites)
         log_weight = log_weight + gp.log_density(kernel, sites) + guide.log_ratio(outputs)
         return Drawn(log_weight, outputs, jnp.asarray(sites.variances))
 

@@ -1,10 +1,12 @@
 """Function space and weight space: one prior draw, its log weight, its continuation.
 
-A draw is its key. Everything a draw has (features, outputs, parameters) is a function of
-that key and of the posterior, so nothing else need be stored.
+A draw is its key, or its key and the arrays that a chain gives for it. Everything a draw has
+(features, outputs, parameters) is a function of these and of the posterior, so nothing else
+need be stored.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,7 +16,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.likelihoods import Gaussian, RandomNoise
-from bnnpost.networks.layers import Layer, Linear, Parameters, Serial
+from bnnpost.networks.layers import Layer, Parameters, Serial
+from bnnpost.networks.linear import Linear
+from bnnpost.networks.priors import Scale
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
@@ -27,7 +31,8 @@ from bnnpost.spaces.completions import (
 )
 from bnnpost.spaces.guides import Drawn, Guide
 from bnnpost.spaces.noise_fits import bounded_noise
-from bnnpost.spaces.steps import LinearStep
+from bnnpost.spaces.sources import Origin, Source, origin
+from bnnpost.spaces.steps import LinearStep, matrix_form
 
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, everything that the network draws,
@@ -68,8 +73,8 @@ class Space(eqx.Module):
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
-        """Hidden layers and linear readout (None if the network does not end in one)."""
-        return split_readout(self.posterior.network)
+        """Hidden layers and readout (None if the network does not end in a Gaussian one)."""
+        return split_gaussian_readout(self.posterior.network)
 
     @property
     def dtype(self) -> Any:
@@ -95,33 +100,59 @@ class Space(eqx.Module):
         """The key of the acceptance threshold of the draw with this key."""
         return jax.random.fold_in(key, _THRESHOLD)
 
-    def _step(self, key: Array, completion: Completion) -> LinearStep:
-        network_key = jax.random.fold_in(key, _NETWORK)
+    def layer_forms(self) -> str:
+        """What is drawn of each linear layer, in order: "functions" or "weights"."""
+        num_train, weights = self.posterior.num_points, self.form == "weights"
+        layers = linear_layers(self.posterior.network, self.posterior.x.shape[1:])
+        forms = [matrix_form(layer, num_train, fan_in, weights) for layer, fan_in in layers]
+        return ", ".join(SPACES[form] for form in forms)
+
+    def _step(self, source: Source, completion: Completion) -> LinearStep:
+        key = jax.random.fold_in(source.key, _NETWORK)
+        network = Source(key, source.given, source.recorded)
         num_train = self.posterior.num_points
         form = self.form == "weights"
-        return LinearStep(network_key, num_train, self.dtype, form, completion, self.order)
+        return LinearStep(network, num_train, self.dtype, form, completion, self.order)
 
     def _inputs(self, x_test: Array | None) -> Array:
         x = jnp.asarray(self.posterior.x, jnp.float64)
         return x if x_test is None else jnp.concatenate([x, x_test])
 
-    def drawn(self, key: Array) -> Drawn:
-        """The sites of the draw with this key."""
-        assert self.guide is not None
-        return self.guide.draw(jax.random.fold_in(key, _GUIDE))
+    def drawn(self, draw: Array | Origin) -> Drawn:
+        """The sites of a draw. Needs a guide."""
+        return self._drawn(Source(*origin(draw)))
 
-    def log_weight(self, key: Array) -> Float[Array, ""]:
-        """log weight of the prior draw with this key, in nats."""
+    def _drawn(self, source: Source) -> Drawn:
+        assert self.guide is not None
+        key = jax.random.fold_in(source.key, _GUIDE)
+        return self.guide.draw(Source(key, source.given, source.recorded))
+
+    def log_weight(self, draw: Array | Origin) -> Float[Array, ""]:
+        """log weight of the prior draw that this is, in nats. A draw is its key, or an Origin."""
+        return self._log_weight(Source(*origin(draw)))
+
+    def normals(self, key: Array) -> dict[str, Array]:
+        """The standard normals, by name, that the log weight of the draw with this key is of.
+
+        An `Origin` with others of the same shapes in their place is another draw; under the
+        posterior their density is that of standard normals times exp(log_weight). Raises
+        NotImplementedError for a prior that has no map from standard normals.
+        """
+        recorded: dict[str, Array] = {}
+        self._log_weight(Source(key, {}, recorded))
+        return recorded
+
+    def _log_weight(self, source: Source) -> Float[Array, ""]:
         if not self.conditioned:
             return jnp.zeros((), jnp.float64)
-        step = self._step(key, AS_FUNCTION)
+        step = self._step(source, AS_FUNCTION)
         hidden, readout = self.layers
         if self.guide is None or readout is None:
             outputs = self.posterior.network.propagate(self._inputs(None), step)
             return self._log_prob(outputs)
         features = _through(hidden, self._inputs(None), step)
-        kernel = readout.gram(_flat_rows(readout, features))
-        drawn = self.drawn(key)
+        kernel = _gram(step, readout, features)
+        drawn = self._drawn(source)
         log_weight = gp.log_density(kernel, drawn.sites) + drawn.log_weight
         if self.guide.exact:
             return log_weight
@@ -132,40 +163,42 @@ class Space(eqx.Module):
         return self.posterior.likelihood.log_prob(outputs.astype(jnp.float64), targets)
 
     def outputs(
-        self, key: Array, x_test: Float[Array, "m *f"] | None, completion: Completion
+        self, draw: Array | Origin, x_test: Float[Array, "m *f"] | None, completion: Completion
     ) -> Float[Array, "n+m k"]:
-        """Latent function values of the draw with this key: training points, then any x_test."""
-        step = self._step(key, completion)
-        return self._outputs(key, x_test, step).astype(jnp.float64)
+        """Latent function values of a draw: training points, then any x_test."""
+        source = Source(*origin(draw))
+        step = self._step(source, completion)
+        return self._outputs(source, x_test, step).astype(jnp.float64)
 
-    def _outputs(self, key: Array, x_test: Array | None, step: LinearStep) -> Array:
+    def _outputs(self, source: Source, x_test: Array | None, step: LinearStep) -> Array:
         hidden, readout = self.layers
         if readout is None or self.guide is None or not self.conditioned:
             return self.posterior.network.propagate(self._inputs(x_test), step)
         features = _through(hidden, self._inputs(x_test), step)
-        return _readout(step, readout, features, self.drawn(key).sites)
+        return _readout(step, readout, features, self._drawn(source).sites)
 
     def mixture(
-        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
+        self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
     ) -> gp.Conditional:
         """f* at x_test given what this draw has but its readout (or but f*). Needs a guide."""
-        return self.observe(key, x_test, completion).predictive
+        return self.observe(draw, x_test, completion).predictive
 
     def observe(
-        self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
+        self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
     ) -> "Observation":
-        """One proposal's weight and its predictive at x_test. Needs a linear readout."""
-        step = self._step(key, completion)
+        """One proposal's weight and its predictive at x_test. Needs a Gaussian readout."""
+        source = Source(*origin(draw))
+        step = self._step(source, completion)
         features, kernels = self._hidden(step, x_test)
-        log_weight, predictive = self._weigh(key, step, features, kernels[-1])
+        log_weight, predictive = self._weigh(source, step, features, kernels[-1])
         deviations = controls.deviations(self.posterior.network, kernels)
         return Observation(log_weight, predictive, deviations)
 
     def kernels(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> list[Float[Array, "n+m n+m"]]:
-        """The drawn K̂ of each linear layer, training rows first. Needs a linear readout."""
-        return self._hidden(self._step(key, completion), x_test)[1]
+        """The drawn K̂ of each linear layer, training rows first. Needs a Gaussian readout."""
+        return self._hidden(self._step(Source(key, {}), completion), x_test)[1]
 
     def _hidden(self, step: LinearStep, x_test: Array) -> tuple[Array, list[Array]]:
         """What enters the readout, and the kernels on the way there."""
@@ -173,7 +206,7 @@ class Space(eqx.Module):
         assert readout is not None
         step.grams = []
         features = _through(hidden, self._inputs(x_test), step)
-        kernels = [*step.grams, readout.gram(_flat_rows(readout, features))]
+        kernels = [*step.grams, _gram(step, readout, features)]
         step.grams = None
         return features, kernels
 
@@ -182,7 +215,7 @@ class Space(eqx.Module):
         return jax.random.fold_in(key, _INNER)
 
     def _weigh(
-        self, key: Array, step: LinearStep, features: Array, kernel: Float[Array, "n+m n+m"]
+        self, source: Source, step: LinearStep, features: Array, kernel: Float[Array, "n+m n+m"]
     ) -> tuple[Float[Array, ""], gp.Conditional]:
         readout, num_train = self.layers[1], self.posterior.num_points
         assert readout is not None
@@ -196,7 +229,7 @@ class Space(eqx.Module):
             outputs = step(readout, readout.rows(features[:num_train])).astype(jnp.float64)
             predictive = gp.condition_on_values(kernel, outputs, order)
             return self._log_prob(outputs), predictive
-        drawn = self.drawn(key)
+        drawn = self._drawn(source)
         log_weight = gp.log_density(train, drawn.sites) + drawn.log_weight
         if self.guide.exact:
             return log_weight, gp.condition(kernel, drawn.sites)
@@ -204,19 +237,17 @@ class Space(eqx.Module):
         predictive = gp.condition_on_values(kernel, outputs, order)
         return log_weight + self.guide.log_ratio(outputs), predictive
 
-    def noise_variances(self, key: Array) -> Float[Array, "n c"]:
-        """Noise variances of the draw with this key. Needs Gaussian noise, given them."""
-        return jnp.asarray(self.drawn(key).sites.variances)
+    def noise_variances(self, draw: Array | Origin) -> Float[Array, "n c"]:
+        """Noise variances of a draw. Needs Gaussian noise, given them."""
+        return jnp.asarray(self._drawn(Source(*origin(draw))).sites.variances)
 
-    def parameters(self, key: Array) -> Parameters:
-        """Weights and biases of the one network that the draw with this key is."""
-        step = self._step(key, AS_FUNCTION)
+    def parameters(self, draw: Array | Origin) -> Parameters:
+        """Weights and biases of the one network that a draw is."""
+        source = Source(*origin(draw))
+        step = self._step(source, AS_FUNCTION)
         step.parameters = []
-        self._outputs(key, None, step)
-        biases = [layer.has_bias for layer, _ in linear_layers(self.posterior.network)]
-        return tuple(
-            Linear.split(matrix, bias) for matrix, bias in zip(step.parameters, biases, strict=True)
-        )
+        self._outputs(source, None, step)
+        return tuple(step.parameters)
 
 
 def make_space(
@@ -230,7 +261,8 @@ def make_space(
 ) -> Space:
     """The space that a sampler was asked for; `collapse` holds where it is possible.
 
-    Collapsing needs a network that ends in a Dense layer and, where the bound must be strict,
+    Collapsing needs a network that ends in a Dense layer whose prior is Gaussian, given its
+    scales, and, where the bound must be strict,
     Gaussian noise of known size or of one size under a law for which there is a bound.
     Raises ValueError for an unknown space or precision, or where there is no bound.
     """
@@ -244,7 +276,7 @@ def make_space(
     order = elimination_order(kernel, posterior.num_points)
     guide: Guide | None = None
     log_limit: float | None = 0.0
-    collapse = collapse and split_readout(posterior.network)[1] is not None
+    collapse = collapse and split_gaussian_readout(posterior.network)[1] is not None
     if conditioned:
         guide, log_limit = _guide(posterior, kernel, collapse, strict)
     return Space(posterior, order, guide, form, precision, conditioned, log_limit)
@@ -262,8 +294,7 @@ def _guide(
     if collapse and isinstance(likelihood, Gaussian):
         readout = split_readout(posterior.network)[1]
         assert readout is not None
-        bias_var = 0.0 if readout.b_std is None else float(readout.b_std) ** 2
-        bound = likelihood.collapsed_log_bound(targets, bias_var)
+        bound = likelihood.collapsed_log_bound(targets, _least(readout.b_std) ** 2)
         return fits.known_noise(likelihood, targets), bound
     if collapse and isinstance(likelihood, RandomNoise) and likelihood.shared:
         bounded = bounded_noise(likelihood, targets)
@@ -282,6 +313,21 @@ def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
     layers = network.flattened() if isinstance(network, Serial) else (network,)
     last = layers[-1]
     return (layers[:-1], last) if isinstance(last, Linear) else (layers, None)
+
+
+def split_gaussian_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
+    """The same, with None for a readout whose outputs are not Gaussian given its scales."""
+    hidden, readout = split_readout(network)
+    if readout is None or readout.gaussian:
+        return hidden, readout
+    return (*hidden, readout), None
+
+
+def _least(b_std: Any) -> float:
+    """The least standard deviation of a bias that there can be."""
+    if isinstance(b_std, Scale):
+        return b_std.smallest()
+    return 0.0 if b_std is None else float(b_std)
 
 
 def linear_layers(network: Layer, features: tuple[int, ...] = (1,)) -> list[tuple[Linear, int]]:
@@ -305,16 +351,18 @@ def _through(layers: tuple[Layer, ...], x: Array, step: LinearStep) -> Array:
     return x
 
 
-def _flat_rows(readout: Linear, features: Array) -> Float[Array, "r f"]:
+def _gram(step: LinearStep, readout: Linear, features: Array) -> Float[Array, "r r"]:
+    """The readout's K̂, given its scales."""
     rows = readout.rows(features)
-    return rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
+    flat = rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
+    return step.realised(readout, flat.shape[1]).gram(flat)
 
 
 def _readout(step: LinearStep, readout: Linear, features: Array, sites: gp.Sites) -> Array:
     """Outputs given the sites, drawn in double whatever the precision of the features."""
 
-    def condition(key: Array, factor: Array, normals: Array) -> Array:
-        return gp.condition_normals(key, factor, normals, sites)
+    def condition(noise: Callable[[tuple[int, ...]], Array], factor: Array, g: Array) -> Array:
+        return gp.condition_normals(noise(sites.targets.shape), factor, g, sites)
 
     step.dtype = jnp.float64
     return step(readout, readout.rows(features), condition)

@@ -1,10 +1,11 @@
-"""The Gaussian linear step: how one matrix product with standard normal weights is drawn.
+"""The linear step: how one matrix product with random weights is drawn.
 
-Given the rows h that enter it, the outputs are F g with g standard normal, in either of two
-forms. In *matrix* form F is the scaled rows with their bias column and g the weights
-themselves, fan_in + 1 rows of them. In *row* form F is a square root C of K̂ = C Cᵀ, and g
-has only as many rows as there are training rows: no weight is drawn. Both give the same law.
-Test rows never change which form is used or what was drawn.
+Given the rows h that enter it, and its scales, the outputs are F g with g standard normal, in
+either of two forms. In *matrix* form F is the scaled rows with their bias column and g the
+weights themselves, fan_in + 1 rows of them. In *row* form F is a square root C of K̂ = C Cᵀ,
+and g has only as many rows as there are training rows: no weight is drawn. Both give the same
+law. Weights of another law are drawn as they are, in matrix form; biases of another law are
+drawn by themselves and added. Test rows never change which form is used or what was drawn.
 """
 
 import dataclasses
@@ -18,7 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.networks.layers import Linear
+from bnnpost.networks.layers import Affine
+from bnnpost.networks.linear import Linear
+from bnnpost.networks.priors import Scale, WeightPrior, standard
 from bnnpost.numerics.linalg import (
     Factor,
     nested_factor,
@@ -28,6 +31,7 @@ from bnnpost.numerics.linalg import (
 )
 from bnnpost.numerics.random import fold_number, row_normals
 from bnnpost.spaces.completions import Completion
+from bnnpost.spaces.sources import Source
 
 # Weights that were not drawn are made in blocks of this many output units.
 _COLUMN_BLOCK = 64
@@ -40,48 +44,100 @@ class Domain(enum.IntEnum):
     TEST = 1
     COMPLEMENT = 2
     NOISE = 3
+    WEIGHTS = 4
+    BIASES = 5
+    W_STD = 6
+    B_STD = 7
 
 
-Conditioning = Callable[[Array, Float[Array, "n q"], Float[Array, "q k"]], Float[Array, "q k"]]
+# Normals given something on F g: from standard normals of a shape to be had for the asking, F
+# and the normals.
+Conditioning = Callable[
+    [Callable[[tuple[int, ...]], Array], Float[Array, "n q"], Float[Array, "q k"]],
+    Float[Array, "q k"],
+]
+
+
+def matrix_form(layer: Linear, num_train: int, fan_in: int, weights: bool) -> bool:
+    """Whether this layer's weights are drawn, given how many training rows enter it."""
+    by_law = layer.priors.weights is not None
+    return weights or by_law or num_train >= layer.num_parameter_rows(fan_in)
 
 
 @dataclasses.dataclass
 class LinearStep:
     """Draws each linear layer that a forward pass meets, numbering them as it goes.
 
-    key: this draw's; num_train: how many of the points are training points, which come
-    first; dtype: of features and normals (factors are always double); weights: always
+    source: of this draw's random arrays; num_train: how many of the points are training
+    points, which come first; dtype: of features and normals (factors are always double); weights: always
     matrix form; order: of elimination of the training points; parameters, grams: collect
     each layer's, if given a list to do so.
     """
 
-    key: Array
+    source: Source
     num_train: int
     dtype: Any
     weights: bool
     completion: Completion
     order: Int[np.ndarray | Array, " n"]
-    parameters: list[Float[Array, "p width"]] | None = None
+    parameters: list[Affine] | None = None
     grams: list[Float[Array, "r r"]] | None = None
     count: int = 0
 
     def __call__(self, layer: Linear, rows: Array, condition: Conditioning | None = None) -> Array:
         """Outputs [point, …, width] for rows [point, …, fan_in]."""
-        key = jax.random.fold_in(self.key, self.count)
-        self.count += 1
+        key = self._key
+        realised = self.realised(layer, rows.shape[-1])
         flat = rows.reshape(-1, rows.shape[-1])
         num_train = self.num_train * math.prod(rows.shape[1:-1])
-        one = _LayerDraw(layer, flat[:num_train], flat[num_train:], key, self, condition)
+        one = _LayerDraw(realised, flat[:num_train], flat[num_train:], key, self, condition)
+        self.count += 1
         outputs = one.outputs()
         if self.parameters is not None:
-            self.parameters.append(one.parameters())
+            scales = [
+                jnp.asarray(number) if isinstance(scale, Scale) else None
+                for scale, number in ((layer.w_std, realised.w_std), (layer.b_std, realised.b_std))
+            ]
+            self.parameters.append(Affine(*one.parameters(), *scales))
         if self.grams is not None:
-            self.grams.append(layer.gram(flat.astype(jnp.float64)))
+            self.grams.append(realised.gram(flat.astype(jnp.float64)))
         return outputs.reshape(*rows.shape[:-1], layer.width).astype(self.dtype)
+
+    @property
+    def name(self) -> str:
+        """Of the layer that comes next, in the names of its arrays."""
+        return f"layer{self.count}"
+
+    @property
+    def _key(self) -> Array:
+        return jax.random.fold_in(self.source.key, self.count)
+
+    def realised(self, layer: Linear, fan_in: int) -> Linear:
+        """The layer that comes next, with numbers in the place of random scales."""
+        if not layer.random_scales:
+            return layer
+        w_std = self._scale("w_std", Domain.W_STD, layer.w_std, fan_in)
+        b_std = self._scale("b_std", Domain.B_STD, layer.b_std, 1)
+        return layer.with_scales(w_std, b_std)
+
+    def _scale(self, kind: str, domain: Domain, scale: Any, fan_in: int) -> Any:
+        if not isinstance(scale, Scale):
+            return scale
+        return self.source.values(
+            f"{self.name}.{kind}",
+            jax.random.fold_in(self._key, domain),
+            scale.shape(fan_in),
+            lambda key: scale.sample(key, fan_in),
+            scale.from_normals,
+        )
 
 
 class _LayerDraw:
-    """One layer of one draw: training outputs, their continuation, and the weights behind them."""
+    """One layer of one draw: training outputs, their continuation, and the weights behind them.
+
+    Where weights or biases have a law of their own, `layer` is without its bias, which is
+    drawn by itself.
+    """
 
     def __init__(
         self,
@@ -93,22 +149,66 @@ class _LayerDraw:
         condition: Conditioning | None,
     ):
         self.layer, self.train, self.test, self.key, self.step = layer, train, test, key, step
-        num_train, num_parameters = train.shape[0], layer.num_parameter_rows(train.shape[1])
-        self.matrix_form = step.weights or num_train >= num_parameters
+        self.name = step.name
+        num_train, fan_in = train.shape
+        self.matrix_form = matrix_form(layer, num_train, fan_in, step.weights)
+        self.shift, self.biases = self._own_biases()
         self.jointly = (
             not self.matrix_form
             and not step.completion.as_function
-            and num_train + test.shape[0] <= num_parameters
+            and num_train + test.shape[0] <= self.layer.num_parameter_rows(fan_in)
         )
         self.factor = self._factor()
-        normals = row_normals(
-            self._domain(Domain.TRAINING), self.factor.shape[1], layer.width, step.dtype
-        )
+        self.normals = self._normals()
         # A conditioned readout is small and enters the posterior itself: kept in double.
-        self.normals = normals
         if condition is not None:
-            noise_key = self._domain(Domain.NOISE)
-            self.normals = condition(noise_key, self.factor, normals.astype(jnp.float64))
+            self.normals = condition(self._noise, self.factor, self.normals.astype(jnp.float64))
+
+    def _own_biases(self) -> tuple[Float[Array, " width"] | None, Float[Array, " width"] | None]:
+        """What biases drawn by themselves add, and those biases; takes them from the layer."""
+        layer = self.layer
+        if layer.gaussian or not layer.has_bias:
+            return None, None
+        biases = self._of_law("biases", Domain.BIASES, layer.priors.biases, (layer.width,))
+        self.layer = layer.without_bias()
+        return jnp.asarray(layer.b_std, jnp.float64) * biases, biases
+
+    def _of_law(
+        self, kind: str, domain: Domain, prior: WeightPrior | None, shape: tuple[int, ...]
+    ) -> Array:
+        prior, dtype = standard(prior), self.step.dtype
+        if not prior.random:
+            return prior.sample(self.key, shape, dtype)
+        values = self.step.source.values(
+            f"{self.name}.{kind}",
+            self._domain(domain),
+            shape,
+            lambda key: prior.sample(key, shape, dtype),
+            prior.from_normals,
+        )
+        return values.astype(dtype)
+
+    def _normals(self) -> Float[Array, "q width"]:
+        """What multiplies F: standard normals, or weights of another law."""
+        source, shape = self.step.source, (self.train.shape[1], self.layer.width)
+        weights, name = self.layer.priors.weights, f"{self.name}.weights"
+        if weights is not None:
+            return self._of_law("weights", Domain.WEIGHTS, weights, shape)
+        if name in source.given:
+            parts = [source.given[name]]
+            if self.layer.has_bias:
+                parts.append(source.given[f"{self.name}.biases"][None])
+            return jnp.concatenate(parts).astype(self.step.dtype)
+        key, rows = self._domain(Domain.TRAINING), self.factor.shape[1]
+        return source.normals(
+            self.name, lambda: row_normals(key, rows, self.layer.width, self.step.dtype)
+        )
+
+    def _noise(self, shape: tuple[int, ...]) -> Array:
+        key = self._domain(Domain.NOISE)
+        return self.step.source.normals(
+            f"{self.name}.noise", lambda: jax.random.normal(key, shape, jnp.float64)
+        )
 
     def _domain(self, domain: Domain) -> Array:
         return jax.random.fold_in(self.key, domain)
@@ -153,10 +253,10 @@ class _LayerDraw:
     def outputs(self) -> Float[Array, "n+m width"]:
         """Training outputs, then test outputs."""
         multiply = self._times if self.matrix_form else square_times
-        train = multiply(self.factor, self.normals)
-        if self.test.shape[0] == 0:
-            return train
-        return jnp.concatenate([train, self._test_outputs()])
+        outputs = multiply(self.factor, self.normals)
+        if self.test.shape[0] > 0:
+            outputs = jnp.concatenate([outputs, self._test_outputs()])
+        return outputs if self.shift is None else outputs + self.shift.astype(outputs.dtype)
 
     def _test_outputs(self) -> Float[Array, "m width"]:
         if self.matrix_form:
@@ -196,7 +296,13 @@ class _LayerDraw:
         blocks = jax.lax.map(block, indices)
         return jnp.moveaxis(blocks, 0, 1).reshape(blocks.shape[1], -1)[:, : self.layer.width]
 
-    def parameters(self) -> Float[Array, "p width"]:
+    def parameters(self) -> tuple[Float[Array, "f width"], Float[Array, " width"] | None]:
+        """Weights and biases."""
+        if self.shift is not None:
+            return self._matrix(), self.biases
+        return self.layer.split(self._matrix(), self.layer.has_bias)[:2]
+
+    def _matrix(self) -> Float[Array, "p width"]:
         """W = Q g + (I − QQᵀ) W⊥: standard normal, and F g on the training rows."""
         if self.matrix_form:
             return self.normals

@@ -15,6 +15,7 @@ import bnnpost
 from bnnpost.comparison import given_kernel
 from bnnpost.comparison.given_kernel import Inner, Problem
 from bnnpost.spaces import controls, fits
+from bnnpost.spaces.sources import Source
 from tests.samplers import checks
 from tests.samplers.cases import X_TEST, X
 from tests.samplers.likelihood_cases import PROBLEMS, posterior
@@ -72,7 +73,7 @@ def estimated(name, guided=True, num=2**12):
         def draw(key):
             guide_key, normal_key = jax.random.split(key)
             normals = jax.random.normal(normal_key, (len(kernel()), k), jnp.float64)
-            drawn = None if guide is None else guide.draw(guide_key)
+            drawn = None if guide is None else guide.draw(Source(guide_key, {}))
             return given_kernel.law(problem, jnp.asarray(kernel()), Inner(drawn, normals))
 
         laws = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(0), num))

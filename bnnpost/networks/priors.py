@@ -1,0 +1,237 @@
+"""Prior laws of weights and biases that are not Gaussian, and of scales that are not fixed.
+
+Entries of a layer's weight matrix W and bias b are standard normal unless a law says
+otherwise; w_std/√fan_in and b_std multiply what the law draws. A standard deviation may have
+a law of its own: given it, the layer is what it was.
+"""
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.networks.nonlinearities import concrete, hyperparameter
+from bnnpost.numerics.quantiles import quantile, require_law, support
+
+LAYERWISE, PER_INPUT = "layer", "input"
+
+
+class Moments(NamedTuple):
+    """Mean and variance of one entry."""
+
+    mean: float
+    variance: float
+
+
+class WeightPrior(eqx.Module):
+    """The law of a weight matrix or bias vector, before w_std/√fan_in or b_std multiplies it.
+
+    Subclass it with `sample` and `log_prob`: exact draws and HMC in weight space need no
+    more. `moments` besides, for independent entries of one law, gives the infinite-width
+    limit; `from_normals` gives the samplers that move standard normals.
+    """
+
+    @abc.abstractmethod
+    def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Float[Array, "..."]:
+        """A draw of the whole array: [fan_in, width] for weights, [width] for biases."""
+
+    @abc.abstractmethod
+    def log_prob(self, values: Float[Array, "..."]) -> Float[Array, ""]:
+        """log density of the whole array, in nats; constants may be left out."""
+
+    def moments(self) -> Moments:
+        """Mean and variance of one entry, where all are independent with one law."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say the mean and variance of its entries: define "
+            "moments(self) if they are independent with one law"
+        )
+
+    def from_normals(self, normals: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The array that as many independent standard normals stand for (their law's image)."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not map standard normals to its entries: define "
+            'from_normals(self, normals), or use hmc.sample(…, space="weights")'
+        )
+
+    @property
+    def random(self) -> bool:
+        """Whether there is anything to draw."""
+        return True
+
+
+class StandardNormals(WeightPrior):
+    """Independent standard normals: the prior of a layer that names none."""
+
+    def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jax.random.normal(key, shape, dtype)
+
+    def log_prob(self, values: Array) -> Array:
+        return jnp.sum(jax.scipy.stats.norm.logpdf(values))
+
+    def moments(self) -> Moments:
+        return Moments(0.0, 1.0)
+
+    def from_normals(self, normals: Array) -> Array:
+        return normals
+
+
+class IndependentEntries(WeightPrior):
+    """Independent entries, each with the same one-dimensional law from numpyro."""
+
+    law: Any
+
+    def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jnp.asarray(self.law.sample(key, shape), dtype)
+
+    def log_prob(self, values: Array) -> Array:
+        return jnp.sum(self.law.log_prob(values))
+
+    def moments(self) -> Moments:
+        return law_moments(self.law)
+
+    def from_normals(self, normals: Array) -> Array:
+        return quantile(self.law, normals.astype(jnp.float64)).astype(normals.dtype)
+
+
+class Fixed(WeightPrior):
+    """Parameters that are not random: one number for all entries, or the whole array.
+
+    Raises ValueError for values that are not finite.
+    """
+
+    values: Any = eqx.field(converter=hyperparameter)
+
+    def __check_init__(self) -> None:
+        number = concrete(self.values)
+        if number is not None and not np.all(np.isfinite(number)):
+            raise ValueError("expected finite fixed parameters, got NaN or infinity")
+
+    def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        del key
+        return self._broadcast(shape, dtype)
+
+    def _broadcast(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        if np.ndim(self.values) > 0 and np.shape(self.values) != shape:
+            raise ValueError(
+                f"expected fixed parameters of shape {shape}, or one number, got "
+                f"{np.shape(self.values)}"
+            )
+        return jnp.broadcast_to(jnp.asarray(self.values, dtype), shape)
+
+    def log_prob(self, values: Array) -> Array:
+        del values
+        return jnp.zeros(())
+
+    def moments(self) -> Moments:
+        raise NotImplementedError("fixed parameters have no law whose limit could be taken")
+
+    @property
+    def random(self) -> bool:
+        return False
+
+
+class Scale(eqx.Module):
+    """The law of a standard deviation (or of its square): one for the layer, or one an input unit.
+
+    law: a numpyro law of a positive number. of_variance: whether it is that of the variance.
+    per: "layer" or "input". Given the scales a layer's outputs are Gaussian.
+    """
+
+    law: Any
+    of_variance: bool = eqx.field(static=True, default=False)
+    per: str = eqx.field(static=True, default=LAYERWISE)
+
+    def __check_init__(self) -> None:
+        low = support(require_law("the law of a scale", self.law))[0]
+        if not low >= 0:
+            raise ValueError(
+                f"expected the law of a positive number for a scale, got {type(self.law).__name__}"
+            )
+
+    def shape(self, fan_in: int) -> tuple[int, ...]:
+        """Of what is drawn for a layer of fan_in inputs: one number, or one for each input."""
+        return (fan_in,) if self.per == PER_INPUT else ()
+
+    def sample(self, key: Array, fan_in: int) -> Float[Array, "*s"]:
+        """Standard deviations from their prior, in the default dtype."""
+        return self.std(self.law.sample(key, self.shape(fan_in)))
+
+    def from_normals(self, normals: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        """The standard deviations that as many standard normals stand for."""
+        return self.std(quantile(self.law, normals.astype(jnp.float64)))
+
+    def std(self, values: Array) -> Array:
+        """Standard deviations, for values of the law."""
+        return jnp.sqrt(values) if self.of_variance else values
+
+    def typical(self) -> float:
+        """The median standard deviation."""
+        with jax.enable_x64(True):
+            return float(self.std(quantile(self.law, jnp.zeros((), jnp.float64))))
+
+    def mean_square(self) -> float:
+        """E[std²]: what a wide layer with a scale for each input unit comes to. Can be infinite."""
+        mean, variance = law_moments(self.law)
+        return mean if self.of_variance else mean**2 + variance
+
+    def smallest(self) -> float:
+        """The lower end of the standard deviation's support."""
+        return float(np.sqrt(self._low()) if self.of_variance else self._low())
+
+    def _low(self) -> float:
+        return max(0.0, support(self.law)[0])
+
+
+def per_input(law: object) -> Scale:
+    """For w_std: a standard deviation for every input unit, each drawn from `law`.
+
+    law: any numpyro law of a positive number.
+    """
+    return Scale(law, per=PER_INPUT)
+
+
+def law_moments(law: Any) -> Moments:
+    """Mean and variance of a numpyro law; NaN or infinite where it has none."""
+    try:
+        with jax.enable_x64(True):
+            return Moments(float(law.mean), float(law.variance))
+    except (NotImplementedError, ZeroDivisionError):
+        return Moments(float("nan"), float("nan"))
+
+
+def is_law(value: object) -> bool:
+    """Whether something looks like a law from numpyro, and not like a number."""
+    return hasattr(value, "log_prob") and hasattr(value, "sample")
+
+
+def weight_prior(name: str, law: object) -> WeightPrior | None:
+    """A prior as a user gives it, as a `WeightPrior`; None for standard normals.
+
+    Raises TypeError for something that is neither a law nor a WeightPrior, ValueError for a
+    discrete law or one that is not of a single number.
+    """
+    if law is None or isinstance(law, WeightPrior):
+        return law
+    if type(law).__name__ == "Delta":
+        return Fixed(law.v)  # type: ignore[attr-defined]
+    return IndependentEntries(require_law(name, law))
+
+
+def folded(scale: Any, prior: WeightPrior | None) -> tuple[Any, WeightPrior | None]:
+    """A normal prior of mean zero taken into the scale, where that is a number."""
+    law = prior.law if isinstance(prior, IndependentEntries) else None
+    if type(law).__name__ != "Normal" or concrete(law.loc) != 0.0:  # type: ignore[union-attr]
+        return scale, prior
+    std = concrete(law.scale)  # type: ignore[union-attr]
+    if std == 1.0:
+        return scale, None
+    return (scale, prior) if isinstance(scale, Scale) or std is None else (scale * std, None)
+
+
+def standard(prior: WeightPrior | None) -> WeightPrior:
+    """The prior, spelled out where it is the standard normal one."""
+    return StandardNormals() if prior is None else prior
