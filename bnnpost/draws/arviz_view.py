@@ -1,15 +1,16 @@
-"""The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x)."""
+"""The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x), diagnostics."""
 
 import importlib
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, UInt
 
-from bnnpost.draws.chains import num_left_out, pseudo_chains
+from bnnpost.draws.chains import in_chains, num_left_out
 from bnnpost.draws.info import DrawsInfo
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class DrawsLeftOut(UserWarning):
 
 
 _EQUAL = "all draws are equally weighted"
+_QUARTERS = "contiguous quarters of independent draws, in proposal order"
 _RESAMPLED = "importance weights, which ArviZ ignores, were made equal by repeating draws"
 
 
@@ -37,6 +39,7 @@ class Contents:
     f_train: Float[np.ndarray, "s n k"]
     proposal_numbers: UInt[np.ndarray, " s"]
     log_weights: Float[np.ndarray, " s"]
+    sample_stats: Mapping[str, np.ndarray]
     x_train: Float[np.ndarray, "n *f"]
     targets: Float[np.ndarray, "n k"]
     x_test: Float[np.ndarray, "m *f"] | None
@@ -47,7 +50,8 @@ def to_arviz(contents: Contents) -> "xr.DataTree":
     """Draws as four equal pseudo-chains; see `Draws.to_arviz`."""
     import xarray as xr
 
-    left_out = num_left_out(len(contents.proposal_numbers))
+    chains = contents.info.chains
+    left_out = 0 if chains else num_left_out(len(contents.proposal_numbers))
     _warn_of_left_out(left_out)
     groups = {f"/{name}": xr.Dataset(group) for name, group in _groups(contents).items()}
     tree = xr.DataTree.from_dict(groups)
@@ -55,9 +59,10 @@ def to_arviz(contents: Contents) -> "xr.DataTree":
         **contents.info.as_attributes(),
         "inference_library": "bnnpost",
         "weights": _EQUAL if contents.info.kind != "resampled" else _RESAMPLED,
-        "pseudo_chains": "contiguous quarters of independent draws, in proposal order",
         "num_left_out": left_out,
     }
+    if not chains:
+        tree.attrs["pseudo_chains"] = _QUARTERS
     for child in tree.children.values():
         child.attrs = tree.attrs
     return _for_installed_arviz(tree)
@@ -91,27 +96,49 @@ def _warn_of_left_out(count: int) -> None:
         )
 
 
+def diagnostics(values: Float[np.ndarray, "s m k"], num_chains: int | None) -> "xr.Dataset":
+    """r_hat, ess_bulk, ess_tail [point, output]; see `Draws.diagnostics`.
+
+    num_chains: None for independent draws. NaN where ArviZ gives none: too few draws or
+    chains, or a value that never changes.
+    """
+    import arviz as az
+    import xarray as xr
+
+    chains = in_chains(values, num_chains)
+    data = xr.Dataset({"f": (("chain", "draw", "point", "output"), chains)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {
+            "r_hat": az.rhat(data),
+            "ess_bulk": az.ess(data, method="bulk"),
+            "ess_tail": az.ess(data, method="tail"),
+        }
+    return xr.Dataset({name: _values(result) for name, result in found.items()})
+
+
+def _values(result: Any) -> Variable:
+    return ("point", "output"), np.asarray(result["f"], np.float64)
+
+
 def _groups(contents: Contents) -> dict[str, dict[str, Variable]]:
+    def stored(dims: tuple[str, ...], values: np.ndarray) -> Variable:
+        return ("chain", "draw", *dims), in_chains(values, contents.info.num_chains)
+
+    functions = {"f_train": stored(("train_point", "output"), contents.f_train)}
+    if contents.f is not None:
+        functions["f"] = stored(("point", "output"), contents.f)
+    stats = {name: stored((), values) for name, values in contents.sample_stats.items()}
     return {
-        "prior" if contents.info.kind == "prior" else "posterior": _function_values(contents),
-        "sample_stats": {
-            "proposal_number": _chains((), contents.proposal_numbers.astype(np.int64)),
-            "log_weight": _chains((), contents.log_weights),
+        "prior" if contents.info.kind == "prior" else "posterior": functions,
+        "sample_stats": stats
+        or {
+            "proposal_number": stored((), contents.proposal_numbers.astype(np.int64)),
+            "log_weight": stored((), contents.log_weights),
         },
         "observed_data": {"y": (("train_point", "output"), contents.targets)},
         "constant_data": _inputs(contents),
     }
-
-
-def _chains(dims: tuple[str, ...], values: np.ndarray) -> Variable:
-    return ("chain", "draw", *dims), pseudo_chains(values)
-
-
-def _function_values(contents: Contents) -> dict[str, Variable]:
-    values = {"f_train": _chains(("train_point", "output"), contents.f_train)}
-    return (
-        values if contents.f is None else {**values, "f": _chains(("point", "output"), contents.f)}
-    )
 
 
 def _inputs(contents: Contents) -> dict[str, Variable]:

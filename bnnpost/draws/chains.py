@@ -21,5 +21,12 @@ def pseudo_chains(values: np.ndarray) -> np.ndarray:
     return values[: num_chains * length].reshape(num_chains, length, *values.shape[1:])
 
 
+def in_chains(values: np.ndarray, num_chains: int | None) -> np.ndarray:
+    """Values [sample, …], chain after chain, as [chain, draw, …]; pseudo-chains where None."""
+    if num_chains is None:
+        return pseudo_chains(values)
+    return values.reshape(num_chains, -1, *values.shape[1:])
+
+
 def _num_chains(num_draws: int) -> int:
     return NUM_PSEUDO_CHAINS if num_draws >= NUM_PSEUDO_CHAINS else 1

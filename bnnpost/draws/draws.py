@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +21,7 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION, COMPLETIONS, Completion, jointly
+from bnnpost.spaces.sources import NOISE_STD, Origin
 from bnnpost.spaces.space import Space
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class Draws:
 
     key, proposal_numbers [sample]: from which activations, parameters and predictions are
     made again whenever they are asked for. log_weights [sample]: importance weights, zeros
-    where the draws are exact. info: how they were made.
+    where the draws are exact. info: how they were made. given: of a chain, the arrays
+    [sample, …] that its draws have besides, by name. sample_stats: of a chain, numbers that go
+    with each draw [sample], by ArviZ's names.
     """
 
     def __init__(
@@ -60,16 +63,21 @@ class Draws:
         proposal_numbers: UInt[np.ndarray, " s"],
         log_weights: Float[np.ndarray, " s"],
         info: DrawsInfo,
+        given: Mapping[str, np.ndarray] | None = None,
+        sample_stats: Mapping[str, np.ndarray] | None = None,
     ):
         self.space, self.key, self.info = space, key, info
         self.proposal_numbers = np.asarray(proposal_numbers, np.uint64)
         self.log_weights = np.asarray(log_weights, np.float64)
+        self.given, self.sample_stats = dict(given or {}), dict(sample_stats or {})
 
     def __len__(self) -> int:
         return len(self.proposal_numbers)
 
     def __repr__(self) -> str:
         info = self.info
+        if info.chains is not None:
+            return f"Draws({info.num_samples} of {info.chains.summary()})"
         size = f", effective size {info.effective_sample_size:.4g}" if info.kind == "capped" else ""
         return (
             f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals{size}, "
@@ -102,14 +110,19 @@ class Draws:
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
-        blocks = engine.evaluate(_training_outputs, self.space, self.key, self.proposal_numbers)
+        blocks = self._at_training_points(_training_outputs)
         return _joined((len(self), self.posterior.num_points, self.posterior.num_outputs), blocks)
+
+    def _at_training_points(self, task: engine.Task) -> Iterable[object]:
+        return engine.evaluate(task, self.space, self.key, self.proposal_numbers, given=self.given)
 
     def _evaluate(
         self, task: engine.Task, points: np.ndarray, completion: Completion
     ) -> Iterable[object]:
         numbers, extra = self.proposal_numbers, (points, completion)
-        return engine.evaluate(task, self.space, self.key, numbers, extra, len(points))
+        return engine.evaluate(
+            task, self.space, self.key, numbers, extra, len(points), given=self.given
+        )
 
     def _jointly(self, points: np.ndarray) -> Completion:
         return jointly(self.posterior.network, self.posterior.x, points)
@@ -141,16 +154,14 @@ class Draws:
 
         `network.apply(parameters, x)` gives that network's outputs.
         """
-        drawn = _parameters(self.space, self._draw_key(i))
+        key = engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
+        given = {name: jnp.asarray(array[i]) for name, array in self.given.items()}
+        drawn = _parameters(self.space, Origin(key, given))
         return jax.tree.map(np.asarray, drawn)
-
-    @in_double_precision
-    def _draw_key(self, i: int) -> Array:
-        return engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
 
     def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
         """Draw i as one fixed function of inputs [point, feature]."""
-        single = Draws(self.space, self.key, self.proposal_numbers[i][None], np.zeros(1), self.info)
+        single = self._of(np.array([i]), np.zeros(1), self.info)
 
         def evaluate(x: object) -> Float[np.ndarray, "point output"]:
             return single.predict(x, completion="function")[0]
@@ -179,6 +190,7 @@ class Draws:
             return np.asarray(likelihood.probabilities(jnp.asarray(self.predict(x_test))))
         outputs = self.predict(x_test)
         if isinstance(self.posterior.likelihood, GaussianUnknownNoise):
+            # Of size noise_std(), which each draw has its own of.
             noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))
             return outputs + self.noise_std()[:, None, None] * noise
         keys = jax.random.split(key, len(outputs))
@@ -198,23 +210,37 @@ class Draws:
 
         Raises ValueError where it has none, or where the draws are from the prior.
         """
+        if NOISE_STD in self.given:
+            return self.given[NOISE_STD].copy()
         guide = self.space.guide
         if not (guide is not None and guide.exact and guide.one_noise):
             raise ValueError(
                 f"{type(self.posterior.likelihood).__name__} has no noise_std that draws share: "
                 "only Gaussian noise has, and only in posterior draws with a collapsed readout"
             )
-        blocks = engine.evaluate(_noise_std, self.space, self.key, self.proposal_numbers)
-        return _joined((len(self),), blocks)
+        return _joined((len(self),), self._at_training_points(_noise_std))
+
+    def diagnostics(self, x_test: object | None = None) -> "xr.Dataset":
+        """R-hat and effective sample sizes of function values, by ArviZ.
+
+        Variables r_hat, ess_bulk, ess_tail [point, output], at inputs x_test (default: the
+        training inputs). Function values and not weights: units may be exchanged and signs
+        flipped without any change of the function, so chains that agree on every function may
+        sit at different weights. Independent draws are looked at as four pseudo-chains, as in
+        `to_arviz`; importance weights are ignored.
+        """
+        values = self.training_outputs() if x_test is None else self.predict(x_test)
+        return arviz_view.diagnostics(values, self.info.num_chains)
 
     def to_arviz(self, x_test: object | None = None) -> "xr.DataTree":
-        """ArviZ's view: four pseudo-chains of function values (an InferenceData on ArviZ 0.x).
+        """ArviZ's view: chains of function values (an InferenceData on ArviZ 0.x).
 
         Groups posterior (or prior) with f_train and, where x_test is given, f, each [chain,
-        draw, point, output]; sample_stats; observed_data; constant_data. Independent draws
-        have no chains: the quarters are there so that ArviZ's summaries work, and an R-hat
-        near 1 is no proof of independence. Where the number of draws is no multiple of four,
-        the last one to three are left out, with a DrawsLeftOut warning and the attribute
+        draw, point, output]; sample_stats; observed_data; constant_data. Of a chain sampler
+        its chains. Independent draws have none: four quarters are there in their place so that
+        ArviZ's summaries work, and an R-hat near 1 is no proof of independence. Where the number
+        of draws is no multiple of four, the last one to three are left out, with a DrawsLeftOut
+        warning and the attribute
         num_left_out. Fewer than four draws make one chain. ArviZ ignores importance weights:
         draws of a capped run are resampled, and the attribute `weights` says so.
         """
@@ -226,6 +252,7 @@ class Draws:
             f_train=self.training_outputs(),
             proposal_numbers=self.proposal_numbers,
             log_weights=self.log_weights,
+            sample_stats=self.sample_stats,
             x_train=self.posterior.x,
             targets=self.posterior.targets,
             x_test=points,
@@ -250,7 +277,16 @@ class Draws:
         places = (np.arange(size) + float(jax.random.uniform(key))) / size
         chosen = np.minimum(np.searchsorted(edges, places, side="right"), len(self) - 1)
         info = dataclasses.replace(self.info, kind="resampled", num_samples=size)
-        return Draws(self.space, self.key, self.proposal_numbers[chosen], np.zeros(size), info)
+        return self._of(chosen, np.zeros(size), info)
+
+    def _of(self, chosen: np.ndarray, log_weights: np.ndarray, info: DrawsInfo) -> "Draws":
+        """These draws, with other weights and another record."""
+        given, stats = (
+            {name: array[chosen] for name, array in arrays.items()}
+            for arrays in (self.given, self.sample_stats)
+        )
+        numbers = self.proposal_numbers[chosen]
+        return Draws(self.space, self.key, numbers, log_weights, info, given, stats)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to make these draws again to one netCDF file.
@@ -263,7 +299,13 @@ class Draws:
 
     def _contents(self) -> netcdf.Contents:
         return netcdf.Contents(
-            self.space, self.key, self.proposal_numbers, self.log_weights, self.info
+            self.space,
+            self.key,
+            self.proposal_numbers,
+            self.log_weights,
+            self.info,
+            self.given,
+            self.sample_stats,
         )
 
 
@@ -288,25 +330,28 @@ def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
     return joined
 
 
-def _training_outputs(space: Space, key: Array) -> Array:
-    return space.outputs(key, None, AS_FUNCTION)
+Draw = Array | Origin
 
 
-def _outputs(space: Space, key: Array, x_test: Array, completion: Completion) -> Array:
-    return space.outputs(key, x_test, completion)[space.posterior.num_points :]
+def _training_outputs(space: Space, draw: Draw) -> Array:
+    return space.outputs(draw, None, AS_FUNCTION)
+
+
+def _outputs(space: Space, draw: Draw, x_test: Array, completion: Completion) -> Array:
+    return space.outputs(draw, x_test, completion)[space.posterior.num_points :]
 
 
 def _mixture(
-    space: Space, key: Array, x_test: Array, completion: Completion
+    space: Space, draw: Draw, x_test: Array, completion: Completion
 ) -> tuple[Array, Array]:
-    result: gp.Conditional = space.mixture(key, x_test, completion)
+    result: gp.Conditional = space.mixture(draw, x_test, completion)
     return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
 
 
-def _noise_std(space: Space, key: Array) -> Array:
-    return jnp.sqrt(space.noise_variances(key)[0, 0])
+def _noise_std(space: Space, draw: Draw) -> Array:
+    return jnp.sqrt(space.noise_variances(draw)[0, 0])
 
 
 @jax.jit
-def _parameters(space: Space, key: Array) -> Parameters:
-    return space.parameters(key)
+def _parameters(space: Space, draw: Draw) -> Parameters:
+    return space.parameters(draw)

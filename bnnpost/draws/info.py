@@ -3,6 +3,42 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ChainsInfo:
+    """How chains were run, and how well they seem to have mixed.
+
+    sampler: "nuts", "hmc", "pcn" or "elliptical_slice". num_samples: kept of each chain, one
+    step in `thinning`. num_steps: transitions, num_evaluations: of the log density,
+    num_gradients: of its gradient, in all chains after warmup. step_size: after warmup, each
+    chain's (of pcn: β; NaN for a sampler that has none). num_divergent: transitions after
+    warmup whose energy was lost. r_hat, ess_bulk, ess_tail: the largest R-hat and the least
+    effective sample sizes of f at the training inputs (Vehtari et al. 2021); NaN where chains
+    are too few or too short for them.
+    """
+
+    sampler: str
+    num_chains: int
+    num_samples: int
+    num_warmup: int
+    thinning: int
+    num_steps: int
+    num_evaluations: int
+    num_gradients: int
+    num_divergent: int
+    step_size: tuple[float, ...]
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+
+    def summary(self) -> str:
+        """The chains in one line."""
+        return (
+            f"{self.num_chains} chain(s) of {self.num_samples} by {self.sampler}, R-hat "
+            f"{self.r_hat:.3f}, effective size {self.ess_bulk:.4g}, {self.num_divergent} divergent"
+        )
 
 
 @dataclass(frozen=True)
@@ -10,14 +46,17 @@ class DrawsInfo:
     """How draws were made. Log quantities are in nats.
 
     kind: "exact" (independent draws from the posterior), "capped" (independent draws with
-    weights), "resampled" (capped, made equally weighted by repetition) or "prior". complete:
+    weights), "resampled" (capped, made equally weighted by repetition), "chain" (dependent
+    draws, exact only in the limit of long chains) or "prior". complete:
     whether as many draws were accepted as were asked for. acceptance_rate: the mean of
     min(1, exp(log weight − log bound)) over all proposals, which, unlike accepted/proposals,
     a stop at a number of acceptances does not bias. log_evidence, log_evidence_se: of p(y),
     from the mean weight. effective_sample_size: (Σw)²/Σw² of the draws' weights. space:
     "functions" or "weights". bound: "collapsed", "naive" or "capped"; log_bound: that bound,
     or the cap. num_nan: proposals whose weight was NaN. batch, block: proposals compiled and
-    run together.
+    run together. layer_forms: what is drawn of each linear layer, in order, "functions" (its
+    outputs) or "weights". chains: of kind "chain", how they were run; the log evidence is then
+    NaN and the effective sample size the least bulk one.
 
     Of a capped run: num_excess, proposals above the cap; excess_mass, the part of the
     posterior's mass above it; pareto_k of all proposals' weights; tv_unweighted, an estimate
@@ -48,10 +87,25 @@ class DrawsInfo:
     pareto_k: float | None = None
     tv_unweighted: float | None = 0.0
     tv_unweighted_upper: float | None = 0.0
+    layer_forms: str = ""
+    chains: ChainsInfo | None = None
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "DrawsInfo":
+        """The record that `dataclasses.asdict` and JSON made plain."""
+        chains = record.get("chains")
+        if chains is not None:
+            chains = ChainsInfo(**{**chains, "step_size": tuple(chains["step_size"])})
+        return cls(**{**record, "chains": chains})
+
+    @property
+    def num_chains(self) -> int | None:
+        """How many chains there are; None for independent draws."""
+        return None if self.chains is None else self.chains.num_chains
 
     def as_attributes(self) -> dict[str, object]:
         """The record as netCDF attributes: numbers and strings, the rest as JSON."""
         return {
-            name: json.dumps(value) if isinstance(value, bool | None) else value
+            name: json.dumps(value) if isinstance(value, bool | dict | None) else value
             for name, value in dataclasses.asdict(self).items()
         }

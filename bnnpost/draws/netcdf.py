@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -26,6 +28,8 @@ FORMAT = "bnnpost draws 2"
 # A guide fitted anew on another machine differs from the file's by rounding; by more than this it
 # is of another likelihood.
 _SAME_GUIDE = 1e-4
+# Before the names of what a chain gives for its draws, and of the numbers that go with them.
+_GIVEN, _STATS = "given_", "stat_"
 
 
 class Contents(NamedTuple):
@@ -36,6 +40,8 @@ class Contents(NamedTuple):
     proposal_numbers: UInt[np.ndarray, " s"]
     log_weights: Float[np.ndarray, " s"]
     info: DrawsInfo
+    given: Mapping[str, np.ndarray] = MappingProxyType({})
+    sample_stats: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def write(path: Path, contents: Contents) -> str:
@@ -50,6 +56,8 @@ def write(path: Path, contents: Contents) -> str:
         "y": (("y_dim_0", "output"), posterior.targets),
         "elimination_order": (("point",), space.order),
         **_guide_variables(space),
+        **_named(_GIVEN, contents.given),
+        **_named(_STATS, contents.sample_stats),
         "key_data": (("key_word",), np.asarray(jax.random.key_data(contents.key)).ravel()),
     }
     attributes = {
@@ -67,6 +75,24 @@ def write(path: Path, contents: Contents) -> str:
     with whole(path) as temporary:
         dataset.assign_attrs(digest=found).to_netcdf(temporary, engine="h5netcdf")
     return found
+
+
+def _named(
+    prefix: str, arrays: Mapping[str, np.ndarray]
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Arrays [sample, …] as variables of the file."""
+    return {
+        f"{prefix}{name}": (
+            ("sample", *(f"{prefix}{name}_dim_{i}" for i in range(1, array.ndim))),
+            array,
+        )
+        for name, array in arrays.items()
+    }
+
+
+def _unnamed(prefix: str, dataset: "xr.Dataset") -> dict[str, np.ndarray]:
+    names = [str(name) for name in dataset.data_vars if str(name).startswith(prefix)]
+    return {name[len(prefix) :]: dataset[name].values for name in names}
 
 
 def _random_stream() -> str:
@@ -167,7 +193,9 @@ def read(path: Path, posterior: Posterior | None) -> Contents:
         jax.random.wrap_key_data(words, impl=dataset.attrs["key_implementation"]),
         dataset["proposal_number"].values,
         dataset["log_weight"].values,
-        DrawsInfo(**json.loads(dataset.attrs["info"])),
+        DrawsInfo.from_dict(json.loads(dataset.attrs["info"])),
+        _unnamed(_GIVEN, dataset),
+        _unnamed(_STATS, dataset),
     )
 
 

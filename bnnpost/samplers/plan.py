@@ -161,6 +161,7 @@ class Plan:
             log_evidence_se=evidence.standard_error,
             effective_sample_size=WeightSum().add(log_weights).effective_sample_size(),
             space=self.space.form,
+            layer_forms=self.space.layer_forms(),
             bound=self.space.bound if self.strict else "capped",
             log_bound=self.log_level,
             precision=self.space.precision,

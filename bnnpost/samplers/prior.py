@@ -42,6 +42,7 @@ def sample(
         log_evidence_se=0.0,
         effective_sample_size=float(num_samples),
         space=chosen.form,
+        layer_forms=chosen.layer_forms(),
         bound="none",
         log_bound=0.0,
         precision=precision,

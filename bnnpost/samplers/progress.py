@@ -11,12 +11,14 @@ class Progress:
     Nothing is shown unless enabled and stderr is a terminal.
     """
 
-    def __init__(self, num_samples: int, *, enabled: bool, label: str = "accepted"):
+    def __init__(
+        self, num_samples: int, *, enabled: bool, label: str = "accepted", unit: str = "draw"
+    ):
         self._bar = None
         if enabled and sys.stderr.isatty():
             import tqdm
 
-            self._bar = tqdm.tqdm(total=num_samples, desc=label, unit="draw", file=sys.stderr)
+            self._bar = tqdm.tqdm(total=num_samples, desc=label, unit=unit, file=sys.stderr)
 
     def __enter__(self) -> Self:
         return self
@@ -32,8 +34,11 @@ class Progress:
 
     def update(self, num_accepted: int, num_proposals: int) -> None:
         """Show these totals."""
-        if self._bar is None:
-            return
-        self._bar.n = min(num_accepted, self._bar.total)
         rate = num_accepted / num_proposals
-        self._bar.set_postfix_str(f"{num_proposals:,} proposals, rate {rate:.2g}")
+        self.show(num_accepted, f"{num_proposals:,} proposals, rate {rate:.2g}")
+
+    def show(self, done: int, text: str) -> None:
+        """Show how much is done, and a few words."""
+        if self._bar is not None:
+            self._bar.n = min(done, self._bar.total)
+            self._bar.set_postfix_str(text)

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 NORMALS = "normals"
+# The name of the one noise standard deviation, where a chain in weight space gives it.
+NOISE_STD = "noise_std"
 
 
 class Origin(NamedTuple):

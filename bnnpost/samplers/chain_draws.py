@@ -1,0 +1,150 @@
+"""Chains turned into draws, with the record of how they went, and what is said when they went ill.
+
+R-hat and effective sample sizes are of function values. Weights are not identifiable: units
+may be exchanged, and signs flipped, without any change of the function.
+"""
+
+import dataclasses
+import math
+import warnings
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from bnnpost.draws import Draws, DrawsInfo
+from bnnpost.draws.info import ChainsInfo
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.samplers.chains import Length, Progressed
+from bnnpost.samplers.kernels import Kernel
+from bnnpost.spaces.space import Space
+
+# Above this, chains have not come to agree (Vehtari et al. 2021).
+LARGEST_R_HAT = 1.01
+# A draw's number: its chain's, then its place in the chain.
+_CHAIN_BITS = 40
+
+
+class ConvergenceWarning(UserWarning):
+    """A chain's draws should not be taken for draws from the posterior."""
+
+
+def draws(
+    kernel: Kernel,
+    space: Space,
+    key: Array,
+    length: Length,
+    done: Progressed,
+    seconds: float,
+) -> Draws:
+    """The draws of finished chains; warns with ConvergenceWarning where they did not converge.
+
+    space: in which `kernel.given` describes draws.
+    """
+    parts = [jax.tree.map(_joined, part) for part in _by_name(done)]
+    given, stats = parts
+    chain = np.repeat(np.arange(length.num_chains, dtype=np.uint64), length.num_samples)
+    place = np.tile(np.arange(length.num_samples, dtype=np.uint64), length.num_chains)
+    numbers = (chain << np.uint64(_CHAIN_BITS)) | place
+    weights = np.zeros(len(numbers))
+    info = _info(kernel, space, length, done, seconds)
+    found = Draws(space, key, numbers, weights, info, given, stats)
+    chains = info.chains
+    assert chains is not None
+    diagnosed = found.diagnostics()
+    chains = dataclasses.replace(
+        chains,
+        r_hat=_worst(diagnosed["r_hat"].values, np.nanmax),
+        ess_bulk=_worst(diagnosed["ess_bulk"].values, np.nanmin),
+        ess_tail=_worst(diagnosed["ess_tail"].values, np.nanmin),
+    )
+    info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
+    for message in problems(chains):
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+    return Draws(space, key, numbers, weights, info, given, stats)
+
+
+def _by_name(done: Progressed) -> list[dict[str, np.ndarray]]:
+    """Given arrays and stats, each [chain, draw, …]."""
+    return [
+        {
+            name: np.concatenate([getattr(part, kind)[name] for part in done.kept], axis=1)
+            for name in getattr(done.kept[0], kind)
+        }
+        for kind in ("given", "stats")
+    ]
+
+
+def _joined(array: np.ndarray) -> np.ndarray:
+    """[chain, draw, …] as [sample, …], chain after chain."""
+    return array.reshape(-1, *array.shape[2:])
+
+
+def _worst(values: np.ndarray, which: object) -> float:
+    finite = values[np.isfinite(values)]
+    return float(which(finite)) if finite.size else math.nan  # type: ignore[operator]
+
+
+@in_double_precision
+def _info(
+    kernel: Kernel, space: Space, length: Length, done: Progressed, seconds: float
+) -> DrawsInfo:
+    totals = [carried.totals for carried in done.chains]
+    num_steps = sum(int(total.transitions) for total in totals)
+    num_samples = length.num_chains * length.num_samples
+    n_steps = sum(int(total.n_steps) for total in totals)
+    chains = ChainsInfo(
+        sampler=kernel.name,
+        num_chains=length.num_chains,
+        num_samples=length.num_samples,
+        num_warmup=length.num_warmup,
+        thinning=length.thinning,
+        num_steps=num_steps,
+        num_evaluations=n_steps,
+        num_gradients=n_steps * kernel.gradients_per_step,
+        num_divergent=sum(int(total.diverging) for total in totals),
+        step_size=tuple(float(kernel.tuned(carried.state)) for carried in done.chains),
+        r_hat=math.nan,
+        ess_bulk=math.nan,
+        ess_tail=math.nan,
+    )
+    return DrawsInfo(
+        kind="chain",
+        complete=True,
+        num_samples=num_samples,
+        num_proposals=num_steps,
+        acceptance_rate=sum(float(total.acceptance) for total in totals) / num_steps,
+        log_evidence=math.nan,
+        log_evidence_se=math.nan,
+        effective_sample_size=math.nan,
+        space=space.form,
+        layer_forms=space.layer_forms(),
+        bound="none",
+        log_bound=math.nan,
+        precision=space.precision,
+        num_nan=0,
+        batch=1,
+        block=1,
+        seconds=seconds,
+        device=str(jax.devices()[0].device_kind),
+        chains=chains,
+    )
+
+
+def problems(chains: ChainsInfo) -> list[str]:
+    """What is wrong with chains, in plain words; empty where nothing is known to be."""
+    found = []
+    if chains.num_divergent:
+        found.append(
+            f"{chains.num_divergent} of {chains.num_steps:,} transitions diverged: the sampler "
+            "could not follow the posterior there, and the draws miss part of it. Raise "
+            "target_accept, or sample in function space"
+        )
+    if chains.r_hat > LARGEST_R_HAT:
+        found.append(
+            f"R-hat of the function values at the training inputs is up to {chains.r_hat:.3f}, "
+            f"above {LARGEST_R_HAT}: the chains have not come to agree, and these draws should "
+            "not be taken for the posterior. Raise num_warmup and num_samples, or sample in "
+            "function space"
+        )
+    return found

@@ -1,0 +1,253 @@
+"""Kernels in function space: preconditioned Crank–Nicolson, elliptical slice, HMC by rotation.
+
+All three leave standard normals as they are without looking at the weight, which is why their
+steps need not shrink as networks grow wide.
+"""
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bnnpost.numerics.random import exponential
+from bnnpost.samplers.adaptation import StepSize
+from bnnpost.samplers.kernels import (
+    Arrays,
+    NormalsKernel,
+    Number,
+    State,
+    combined,
+    fresh,
+    rotated,
+    square,
+)
+from bnnpost.spaces.space import Space
+
+QUARTER_TURN = math.pi / 2
+# An energy that is lost by more than this many nats is called a divergence, as elsewhere.
+_DIVERGENCE = 1000.0
+# Angles of one trajectory are this part longer or shorter, at random, so that none is periodic.
+_JITTER = 0.2
+
+
+class CrankNicolson(NormalsKernel):
+    """g′ = √(1−β²) g + β ν, accepted with probability min(1, w(g′)/w(g)) (Cotter et al. 2013).
+
+    β is adapted in warmup towards the target acceptance, up to 1 (a fresh prior draw);
+    `step_size`, if not NaN, is β and stays as it is.
+    """
+
+    space: Space
+    num_warmup: Number
+    step_size: Number
+    target: Number
+    name: ClassVar[str] = "pcn"
+
+    def start(self, normals: Arrays) -> StepSize:
+        del normals
+        given = jnp.isnan(self.step_size)
+        return StepSize.start(jnp.where(given, 0.5, jnp.arcsin(self.step_size)))
+
+    def step(self, key: Array, state: State, number: Array) -> State:
+        normal_key, threshold_key = jax.random.split(key)
+        adapting = (number < self.num_warmup) & jnp.isnan(self.step_size)
+        angle = state.tuning.value(adapting)
+        proposal, _ = rotated(state.normals, fresh(normal_key, state.normals), angle)
+        log_weight = self.log_weight(proposal)
+        gain = log_weight - state.log_weight
+        accepted = gain >= -exponential(threshold_key)
+        normals, kept = chosen(accepted, (proposal, log_weight), (state.normals, state.log_weight))
+        rate = jnp.minimum(1.0, jnp.exp(gain))
+        after = state.tuning.updated(rate, self.target, QUARTER_TURN)
+        stats = {
+            "lp": kept - 0.5 * square(normals),
+            "acceptance_rate": rate,
+            "n_steps": jnp.ones((), jnp.int64),
+            "diverging": jnp.zeros((), bool),
+        }
+        return State(normals, kept, chosen(adapting, after, state.tuning), stats)
+
+    def tuned(self, state: State) -> Array:
+        return jnp.sin(state.tuning.value(jnp.zeros((), bool)))
+
+
+class EllipticalSlice(NormalsKernel):
+    """g′ on an ellipse through g, the bracket of angles shrunk until the weight is above a level.
+
+    Murray, Adams and MacKay (2010), figure 2; there is nothing to tune. n_steps counts
+    evaluations of the weight.
+    """
+
+    space: Space
+    num_warmup: Number
+    name: ClassVar[str] = "elliptical_slice"
+
+    def start(self, normals: Arrays) -> tuple[()]:
+        del normals
+        return ()
+
+    def step(self, key: Array, state: State, number: Array) -> State:
+        del number
+        normal_key, level_key, angle_key, bracket_key = jax.random.split(key, 4)
+        other = fresh(normal_key, state.normals)
+        level = state.log_weight - exponential(level_key)
+        angle = 2 * math.pi * jax.random.uniform(angle_key, (), jnp.float64)
+
+        def at(angle: Array) -> tuple[Arrays, Array]:
+            normals, _ = rotated(state.normals, other, angle)
+            return normals, self.log_weight(normals)
+
+        def below(carry: "_Bracket") -> Array:
+            return ~(carry.log_weight >= level)
+
+        def shrink(carry: "_Bracket") -> "_Bracket":
+            low = jnp.where(carry.angle < 0, carry.angle, carry.low)
+            high = jnp.where(carry.angle < 0, carry.high, carry.angle)
+            draw_key = jax.random.fold_in(bracket_key, carry.evaluations)
+            angle = low + (high - low) * jax.random.uniform(draw_key, (), jnp.float64)
+            # Once nothing is left of the bracket the state stays; rounding can lead there.
+            empty = carry.evaluations >= _MOST_SHRINKS
+            angle = jnp.where(empty, 0.0, angle)
+            normals, log_weight = at(angle)
+            log_weight = jnp.where(empty, jnp.inf, log_weight)
+            return _Bracket(low, high, angle, normals, log_weight, carry.evaluations + 1)
+
+        normals, log_weight = at(angle)
+        one = jnp.ones((), jnp.int64)
+        first = _Bracket(angle - 2 * math.pi, angle, angle, normals, log_weight, one)
+        last = jax.lax.while_loop(below, shrink, first)
+        log_weight = jnp.where(last.log_weight == jnp.inf, state.log_weight, last.log_weight)
+        stats = {
+            "lp": log_weight - 0.5 * square(last.normals),
+            "acceptance_rate": 1 / last.evaluations.astype(jnp.float64),
+            "n_steps": last.evaluations,
+            "diverging": jnp.zeros((), bool),
+        }
+        return State(last.normals, log_weight, state.tuning, stats)
+
+
+# Brackets are then narrower than 2π·0.5^100 of a turn, all but surely.
+_MOST_SHRINKS = 200
+
+
+class _Bracket(NamedTuple):
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    angle: Float[Array, ""]
+    normals: Arrays
+    log_weight: Float[Array, ""]
+    evaluations: Array
+
+
+class _Tuning(NamedTuple):
+    """Of the rotation: its angle a step, and the gradient of the log weight at the state."""
+
+    angle: StepSize
+    gradient: Arrays
+
+
+class Rotation(NormalsKernel):
+    """HMC whose steps turn (g, momentum) exactly and kick by the gradient of the log weight.
+
+    The Gaussian part of the dynamics has no error at any step size (Shahbaba et al. 2014,
+    section 3; Beskos et al. 2011); only the weight, which varies ever less with width, limits
+    it. num_steps of an angle that is adapted in warmup, up to a quarter turn in all: where
+    the weight is constant that is an independent draw. `step_size`, if not NaN, is the angle.
+    """
+
+    space: Space
+    num_warmup: Number
+    step_size: Number
+    target: Number
+    num_steps: Number
+    name: ClassVar[str] = "hmc"
+
+    @property
+    def gradients_per_step(self) -> int:
+        return 1
+
+    def start(self, normals: Arrays) -> _Tuning:
+        most = QUARTER_TURN / self.num_steps
+        angle = jnp.where(jnp.isnan(self.step_size), 0.5 * most, self.step_size)
+        return _Tuning(StepSize.start(angle), self._gradient(normals)[1])
+
+    def _gradient(self, normals: Arrays) -> tuple[Array, Arrays]:
+        log_weight, gradient = jax.value_and_grad(self.log_weight)(normals)
+        return log_weight, gradient
+
+    def _no_stats(self) -> Arrays:
+        nothing = jnp.zeros((), jnp.float64)
+        return {**super()._no_stats(), "energy": nothing, "energy_error": nothing}
+
+    def step(self, key: Array, state: State, number: Array) -> State:
+        momentum_key, jitter_key, threshold_key = jax.random.split(key, 3)
+        adapting = (number < self.num_warmup) & jnp.isnan(self.step_size)
+        jitter = jax.random.uniform(jitter_key, (), jnp.float64, 1 - _JITTER, 1 + _JITTER)
+        angle = state.tuning.angle.value(adapting) * jitter
+        momentum = fresh(momentum_key, state.normals)
+        before = -state.log_weight + 0.5 * (square(state.normals) + square(momentum))
+        start = _Phase(
+            state.normals, momentum, state.log_weight, state.tuning.gradient, jnp.zeros_like(before)
+        )
+        end = jax.lax.fori_loop(0, self.num_steps, lambda _, at: self._leap(at, angle), start)
+        error = state.log_weight - end.log_weight + end.kinetic_gain
+        error = jnp.where(jnp.isnan(error), jnp.inf, error)
+        accepted = error <= exponential(threshold_key)
+        normals, log_weight, gradient = chosen(
+            accepted,
+            (end.normals, end.log_weight, end.gradient),
+            (state.normals, state.log_weight, state.tuning.gradient),
+        )
+        rate = jnp.exp(jnp.minimum(0.0, -error))
+        most = QUARTER_TURN / self.num_steps
+        after = state.tuning.angle.updated(rate, self.target, most)
+        tuning = _Tuning(chosen(adapting, after, state.tuning.angle), gradient)
+        stats = {
+            "lp": log_weight - 0.5 * square(normals),
+            "acceptance_rate": rate,
+            "n_steps": jnp.asarray(self.num_steps, jnp.int64),
+            "diverging": error > _DIVERGENCE,
+            "energy": before + jnp.where(accepted, error, 0.0),
+            "energy_error": error,
+        }
+        return State(normals, log_weight, tuning, stats)
+
+    def _leap(self, at: "_Phase", angle: Array) -> "_Phase":
+        """Half a kick, a turn, half a kick; what kicks change of |p|²/2 is added up."""
+        momentum, first = _kicked(at.momentum, at.gradient, 0.5 * angle)
+        normals, momentum = rotated(at.normals, momentum, angle)
+        log_weight, gradient = self._gradient(normals)
+        momentum, second = _kicked(momentum, gradient, 0.5 * angle)
+        return _Phase(normals, momentum, log_weight, gradient, at.kinetic_gain + first + second)
+
+    def tuned(self, state: State) -> Array:
+        return state.tuning.angle.value(jnp.zeros((), bool))
+
+
+class _Phase(NamedTuple):
+    normals: Arrays
+    momentum: Arrays
+    log_weight: Float[Array, ""]
+    gradient: Arrays
+    kinetic_gain: Float[Array, ""]
+
+
+def _kicked(momentum: Arrays, gradient: Arrays, size: Array) -> tuple[Arrays, Array]:
+    """p + s∇, and by how much that raises |p|²/2: s∇·(p + s∇/2), which no cancellation spoils."""
+    kicked = combined(lambda p, slope: p + size * slope, momentum, gradient)
+    gains = [
+        jnp.sum(
+            (kicked[name].astype(jnp.float64) - p.astype(jnp.float64))
+            * 0.5
+            * (kicked[name].astype(jnp.float64) + p.astype(jnp.float64))
+        )
+        for name, p in momentum.items()
+    ]
+    return kicked, sum(gains, jnp.zeros((), jnp.float64))
+
+
+def chosen(condition: Array, yes: Any, no: Any) -> Any:
+    """One of two trees of arrays."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
