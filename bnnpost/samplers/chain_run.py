@@ -1,7 +1,9 @@
 """What chain samplers share: their arguments, checked, and the run itself."""
 
 import collections
+import os
 import time
+import warnings
 from collections.abc import Callable
 
 from jaxtyping import Array
@@ -9,8 +11,9 @@ from jaxtyping import Array
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import chain_draws
-from bnnpost.samplers.chains import Chains, Length, run
+from bnnpost.samplers.chain_directory import ChainDirectory
+from bnnpost.samplers.chain_plan import ChainPlan
+from bnnpost.samplers.chains import Length, run
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.spaces.space import Space, make_space
 
@@ -31,6 +34,7 @@ def sampled(
     collapse: bool,
     precision: str,
     chain_method: str,
+    directory: str | os.PathLike[str] | None,
     progress: bool,
 ) -> Draws:
     """Draws of chains that move the standard normals of a space."""
@@ -40,7 +44,7 @@ def sampled(
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     made = make_space(posterior, space=space, collapse=collapse, precision=precision, strict=False)
     kernel = make_kernel(made)
-    return finished(kernel, made, key, length, chain_method, progress, started)
+    return finished(kernel, made, key, length, chain_method, progress, started, directory)
 
 
 def finished(
@@ -51,8 +55,18 @@ def finished(
     chain_method: str,
     progress: bool,
     started: float,
+    directory: str | os.PathLike[str] | None = None,
 ) -> Draws:
-    """Run chains of a kernel to their end."""
-    chains = Chains(kernel, key, length, chain_method)
-    [done] = collections.deque(run(chains, length, progress=progress), maxlen=1)
-    return chain_draws.draws(kernel, space, key, length, done, time.perf_counter() - started)
+    """Run chains of a kernel to their end.
+
+    directory: where they are kept as they are run, and gone on with from where they are. Raises
+    ValueError for draws that would not fit in memory.
+    """
+    plan = ChainPlan(kernel, space, key, length, chain_method)
+    plan.check_memory()
+    if directory is None:
+        [done] = collections.deque(run(plan.chains(), length, progress=progress), maxlen=1)
+        return plan.draws(done, time.perf_counter() - started)
+    with ChainDirectory.alone(directory) as held:
+        held.begin(plan, lambda message: warnings.warn(message, stacklevel=4))
+        return held.finish(started=started, progress=progress)

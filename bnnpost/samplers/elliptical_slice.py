@@ -1,5 +1,7 @@
 """Elliptical slice sampling in function space."""
 
+import os
+
 import numpy as np
 from jaxtyping import Array
 
@@ -22,6 +24,7 @@ def sample(
     collapse: bool = True,
     precision: str = "single",
     chain_method: str = "auto",
+    directory: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by elliptical slice sampling of the standard normals behind the functions.
@@ -40,5 +43,6 @@ def sample(
         collapse=collapse,
         precision=precision,
         chain_method=chain_method,
+        directory=directory,
         progress=progress,
     )

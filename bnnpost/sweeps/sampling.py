@@ -62,7 +62,7 @@ def sample(
 
         if share is not None and shared:
             workers.work(path, begin, goal, share, say=say, progress=progress)
-        held = workers.alone_if_last(path) if shared else workers.alone(path)
+        held = workers.alone_if_last(path) if shared else RunDirectory.alone(path)
         own = stack.enter_context(held)
         if own is None:
             return None
@@ -92,7 +92,7 @@ def merge(
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
-    with workers.alone(path) as directory:
+    with RunDirectory.alone(path) as directory:
         directory.resume(problem.posterior(only_width(config)), say)
         for source in sources:
             say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
