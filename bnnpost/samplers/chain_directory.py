@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import jax
@@ -36,10 +37,12 @@ class ChainDirectory(RecordedRun):
     """The directory of one run of chains.
 
     plan: what is sampled, as it was written down when the run began. files: what is kept.
+    beside: further text files, by name, that are written once the run has begun.
     """
 
     format = "bnnpost chains 1"
     details: ClassVar[Mapping[str, type]] = {"settings": dict}
+    beside: Mapping[str, str] = MappingProxyType({})
     plan: ChainPlan
     files: ChainFiles
     _say: Say
@@ -68,6 +71,8 @@ class ChainDirectory(RecordedRun):
         self.files = ChainFiles(
             self.path, self._run, say=say, before_writing=self._check_still_there
         )
+        for name, text in self.beside.items():
+            self.write_text(name, text)
 
     def _check_still_there(self) -> None:
         self.check_still_there(self._run)

@@ -1,10 +1,12 @@
 """What chain samplers share: their arguments, checked, and the run itself."""
 
 import collections
+import contextlib
 import os
 import time
 import warnings
 from collections.abc import Callable
+from typing import TypeAlias
 
 from jaxtyping import Array
 
@@ -16,6 +18,9 @@ from bnnpost.samplers.chain_plan import ChainPlan
 from bnnpost.samplers.chains import Length, run
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.spaces.space import Space, make_space
+
+# Where chains are kept, if anywhere.
+Where: TypeAlias = str | os.PathLike[str] | ChainDirectory | None
 
 
 def check_between(name: str, value: float | None, low: float, high: float) -> None:
@@ -34,7 +39,7 @@ def sampled(
     collapse: bool,
     precision: str,
     chain_method: str,
-    directory: str | os.PathLike[str] | None,
+    directory: Where,
     progress: bool,
 ) -> Draws:
     """Draws of chains that move the standard normals of a space."""
@@ -55,18 +60,22 @@ def finished(
     chain_method: str,
     progress: bool,
     started: float,
-    directory: str | os.PathLike[str] | None = None,
+    directory: Where = None,
 ) -> Draws:
     """Run chains of a kernel to their end.
 
-    directory: where they are kept as they are run, and gone on with from where they are. Raises
-    ValueError for draws that would not fit in memory.
+    directory: where they are kept as they are run, and gone on with from where they are; one
+    that is held already stays held. Raises ValueError for draws that would not fit in memory.
     """
     plan = ChainPlan(kernel, space, key, length, chain_method)
     plan.check_memory()
     if directory is None:
         [done] = collections.deque(run(plan.chains(), length, progress=progress), maxlen=1)
         return plan.draws(done, time.perf_counter() - started)
-    with ChainDirectory.alone(directory) as held:
+    with contextlib.ExitStack() as stack:
+        if isinstance(directory, ChainDirectory):
+            held = directory
+        else:
+            held = stack.enter_context(ChainDirectory.alone(directory))
         held.begin(plan, lambda message: warnings.warn(message, stacklevel=4))
         return held.finish(started=started, progress=progress)

@@ -1,7 +1,5 @@
 """Elliptical slice sampling in function space."""
 
-import os
-
 import numpy as np
 from jaxtyping import Array
 
@@ -24,7 +22,7 @@ def sample(
     collapse: bool = True,
     precision: str = "single",
     chain_method: str = "auto",
-    directory: str | os.PathLike[str] | None = None,
+    directory: chain_run.Where = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by elliptical slice sampling of the standard normals behind the functions.

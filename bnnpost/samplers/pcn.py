@@ -1,7 +1,6 @@
 """Preconditioned Crank–Nicolson in function space."""
 
 import math
-import os
 
 import numpy as np
 from jaxtyping import Array
@@ -27,7 +26,7 @@ def sample(
     collapse: bool = True,
     precision: str = "single",
     chain_method: str = "auto",
-    directory: str | os.PathLike[str] | None = None,
+    directory: chain_run.Where = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by preconditioned Crank–Nicolson on the standard normals behind the functions.

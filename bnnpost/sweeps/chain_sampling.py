@@ -1,0 +1,66 @@
+"""One posterior of a configuration, sampled by chains into a directory."""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bnnpost.draws import Draws
+from bnnpost.samplers import elliptical_slice, pcn
+from bnnpost.samplers.chain_directory import ChainDirectory
+from bnnpost.samplers.chain_draws import ConvergenceWarning
+from bnnpost.sweeps.chain_config import ChainConfig
+from bnnpost.sweeps.directory import CONFIG
+from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.run import Say, draws_key
+from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
+
+_SAMPLERS: dict[str, Callable[..., Draws]] = {
+    "pcn": pcn.sample,
+    "slice": elliptical_slice.sample,
+}
+
+
+def sample_chains(
+    problem: Problem,
+    chain: ChainConfig,
+    path: str | Path,
+    *,
+    progress: bool = False,
+    say: Say = lambda message: None,
+) -> Draws:
+    """Chains on the posterior at the configuration's one width, kept in a directory.
+
+    Chains that are there already are gone on with. say: is told what the library warns of but
+    that chains did not converge, which is in `info.chains` of the draws. Raises ConfigError or
+    OtherRun if the directory holds another run, DirectoryInUse if another process works there.
+    """
+    config = problem.config
+    width = only_width(config)
+    check_config(ChainDirectory(path), config)
+    record = {**config.as_dict(), CHAIN: chain.as_dict()}
+    with ChainDirectory.alone(path) as held, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.showwarning = _said(say)
+        check_config(held, config)
+        held.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
+        draws = _SAMPLERS[chain.method](
+            draws_key(problem, width),
+            problem.posterior(width),
+            num_samples=config.num_samples,
+            precision=config.precision,
+            directory=held,
+            progress=progress,
+            **chain.arguments(),
+        )
+        with held.noting_failure():
+            return finished(held, problem, draws)
+
+
+def _said(say: Say) -> Callable[..., None]:
+    def show(message: Warning | str, *where: Any) -> None:
+        del where
+        say(str(message))
+
+    return show
