@@ -5,7 +5,7 @@ Besides the files of every run: blocks/, what was kept, and states/, where the c
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -37,12 +37,14 @@ class ChainDirectory(RecordedRun):
     """The directory of one run of chains.
 
     plan: what is sampled, as it was written down when the run began. files: what is kept.
-    beside: further text files, by name, that are written once the run has begun.
+    beside: further text files, by name, that are written once the run has begun; after: what is
+    done with the draws once they are there.
     """
 
     format = "bnnpost chains 1"
     details: ClassVar[Mapping[str, type]] = {"settings": dict}
     beside: Mapping[str, str] = MappingProxyType({})
+    after: Callable[[Draws], object] | None = None
     plan: ChainPlan
     files: ChainFiles
     _say: Say
@@ -100,6 +102,8 @@ class ChainDirectory(RecordedRun):
             self._note("done", done)
             length = self.plan.length
             self.log(f"{length.num_chains} chains of {length.num_samples} draws are done")
+            if self.after is not None:
+                self.after(draws)
         return draws
 
     def _seconds(self) -> float:

@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array
@@ -20,8 +19,8 @@ from bnnpost.storage import available_memory
 
 # What was kept is in memory twice while blocks are put one after another.
 _COPIES = 2
-# A kernel's name for a number, and the user's.
-_NAMES = {"target": "target_accept"}
+# A kernel's name for a setting, and the user's.
+_NAMES = {"name": "sampler", "target": "target_accept"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class ChainPlan:
         return {
             "sampler": self.kernel.name,
             **mine,
-            "kernel": type(self.kernel).__name__,
+            "kernel": _kind(self.kernel),
             "num_chains": self.length.num_chains,
             "thinning": self.length.thinning,
             # One program for all chains rounds otherwise than one for each.
@@ -99,14 +98,18 @@ class ChainPlan:
             )
 
 
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
 def _gigabytes(count: int) -> str:
     return f"{count / 2**30:,.1f} GiB"
 
 
 def _plain(value: Any) -> object:
-    """A setting in plain data: numbers and words as they are, arrays as lists, else its text."""
-    if eqx.is_array_like(value):
+    """A setting in plain data: numbers, words, arrays as lists; of anything else its kind."""
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
         value = np.asarray(value).tolist()
     if isinstance(value, float) and math.isnan(value):
         return None
-    return value if isinstance(value, bool | int | float | str | list | None) else repr(value)
+    return value if isinstance(value, bool | int | float | str | list | None) else _kind(value)

@@ -1,7 +1,6 @@
 """What chain samplers share: their arguments, checked, and the run itself."""
 
 import collections
-import contextlib
 import os
 import time
 import warnings
@@ -64,18 +63,15 @@ def finished(
 ) -> Draws:
     """Run chains of a kernel to their end.
 
-    directory: where they are kept as they are run, and gone on with from where they are; one
-    that is held already stays held. Raises ValueError for draws that would not fit in memory.
+    directory: where they are kept as they are run, and gone on with from where they are. Raises
+    ValueError for draws that would not fit in memory.
     """
     plan = ChainPlan(kernel, space, key, length, chain_method)
     plan.check_memory()
     if directory is None:
         [done] = collections.deque(run(plan.chains(), length, progress=progress), maxlen=1)
         return plan.draws(done, time.perf_counter() - started)
-    with contextlib.ExitStack() as stack:
-        if isinstance(directory, ChainDirectory):
-            held = directory
-        else:
-            held = stack.enter_context(ChainDirectory.alone(directory))
+    own = directory if isinstance(directory, ChainDirectory) else ChainDirectory(directory)
+    with own.claimed() as held:
         held.begin(plan, lambda message: warnings.warn(message, stacklevel=4))
         return held.finish(started=started, progress=progress)

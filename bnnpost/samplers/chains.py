@@ -146,7 +146,6 @@ class Chains:
         if method == "auto":
             method = "parallel" if jax.default_backend() == "cpu" else "vectorized"
         self._kernel, self._length, self._compiled = kernel, length, False
-        self.num_chains = length.num_chains
         self.block = self._block = min(_BLOCK, length.num_samples)
         self.vectorized = method == "vectorized"
         self._threads = engine.num_cores() if method == "parallel" else 1

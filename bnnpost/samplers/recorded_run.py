@@ -39,18 +39,21 @@ class RecordedRun(Directory):
     details: ClassVar[Mapping[str, type]] = {}
 
     @classmethod
+    def alone(cls, path: str | os.PathLike[str]) -> contextlib.AbstractContextManager[Self]:
+        """The directory at this path, claimed."""
+        return cls(path).claimed()
+
     @contextlib.contextmanager
-    def alone(cls, path: str | os.PathLike[str]) -> Iterator[Self]:
-        """A run's directory, held against all other processes; made if need be.
+    def claimed(self) -> Iterator[Self]:
+        """This directory, held against all other processes; made if need be.
 
         Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
         """
-        directory = cls(path)
-        directory.check_vacant()
-        with directory.held_alone():
-            for folder in directory.folders():
+        self.check_vacant()
+        with self.held_alone():
+            for folder in self.folders():
                 remove_temporaries(folder)
-            yield directory
+            yield self
 
     def folders(self) -> list[Path]:
         """Folders that files of the run are in."""

@@ -1,5 +1,6 @@
 """One posterior of a configuration, sampled by chains into a directory."""
 
+import functools
 import json
 import warnings
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
-from bnnpost.samplers import elliptical_slice, pcn
+from bnnpost.samplers import elliptical_slice, hmc, pcn
 from bnnpost.samplers.chain_directory import ChainDirectory
 from bnnpost.samplers.chain_draws import ConvergenceWarning
 from bnnpost.sweeps.chain_config import ChainConfig
@@ -17,6 +18,8 @@ from bnnpost.sweeps.run import Say, draws_key
 from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
 
 _SAMPLERS: dict[str, Callable[..., Draws]] = {
+    "hmc": functools.partial(hmc.sample, method="hmc"),
+    "nuts": functools.partial(hmc.sample, method="nuts"),
     "pcn": pcn.sample,
     "slice": elliptical_slice.sample,
 }
@@ -37,25 +40,23 @@ def sample_chains(
     OtherRun if the directory holds another run, DirectoryInUse if another process works there.
     """
     config = problem.config
-    width = only_width(config)
-    check_config(ChainDirectory(path), config)
+    width, directory = only_width(config), ChainDirectory(path)
+    check_config(directory, config)
     record = {**config.as_dict(), CHAIN: chain.as_dict()}
-    with ChainDirectory.alone(path) as held, warnings.catch_warnings():
+    directory.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
+    directory.after = lambda draws: finished(directory, problem, draws)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.showwarning = _said(say)
-        check_config(held, config)
-        held.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
-        draws = _SAMPLERS[chain.method](
+        return _SAMPLERS[chain.method](
             draws_key(problem, width),
             problem.posterior(width),
             num_samples=config.num_samples,
             precision=config.precision,
-            directory=held,
+            directory=directory,
             progress=progress,
             **chain.arguments(),
         )
-        with held.noting_failure():
-            return finished(held, problem, draws)
 
 
 def _said(say: Say) -> Callable[..., None]:

@@ -1,0 +1,378 @@
+"""Chains in a directory: gone on with after any end, to the draws that one call gives."""
+
+import dataclasses
+import json
+import shutil
+import signal
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bnnpost
+from bnnpost.likelihoods import Likelihood
+from bnnpost.samplers import chain_directory, chain_plan
+from bnnpost.samplers.chain_files import _packed, _unpacked
+from bnnpost.samplers.chains import Carried, Chains, Length, Totals
+from bnnpost.storage import DirectoryInUse, Lock
+from tests.samplers.cases import Case, X, key
+from tests.samplers.small_blocks import sample as by_rejection
+from tests.samplers.small_blocks import start_python
+
+# Few chains and draws agree by chance only.
+pytestmark = pytest.mark.filterwarnings("ignore::bnnpost.samplers.chain_draws.ConvergenceWarning")
+
+
+def sample(num_samples=200, seed=0, posterior=None, sampler=bnnpost.pcn, **options):
+    """Two short chains; all of 128 draws or more are of one compiled program."""
+    posterior = Case().posterior() if posterior is None else posterior
+    settings = {"num_chains": 2, "num_warmup": 40, **options}
+    return sampler.sample(key(seed), posterior, num_samples=num_samples, **settings)
+
+
+def assert_same(one, other):
+    """The same draws and the same record, but for the time it took."""
+    for mine, others in ((one.given, other.given), (one.sample_stats, other.sample_stats)):
+        assert mine.keys() == others.keys()
+        for name, array in mine.items():
+            np.testing.assert_array_equal(array, others[name])
+    records = [repr(dataclasses.replace(draws.info, seconds=0.0)) for draws in (one, other)]
+    assert records[0] == records[1]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """What one call without a directory gives."""
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain_directory, "SECONDS", 0.0)
+        sample(directory=path)
+    return path
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A finished run, of several files, to be damaged."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def parts(path):
+    return sorted((path / "blocks").glob("*.npz"))
+
+
+def states(path):
+    return sorted((path / "states").glob("*.npz"))
+
+
+def contents(path):
+    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
+    return {file: file.read_bytes() for file in files}
+
+
+def test_a_directory_changes_nothing_and_a_run_can_be_extended(whole, tmp_path):
+    path = tmp_path / "run"
+    assert_same(sample(130, directory=path), sample(130))
+    assert_same(sample(directory=path), whole)
+    assert_same(bnnpost.load(path / "draws.nc"), whole)
+    assert [int(file.stem) for file in parts(path)] == [0, 130]
+    assert [int(file.stem) for file in states(path)] == [170, 240]
+    status = json.loads((path / "status.json").read_text())
+    assert (status["state"], status["num_warmup"], status["num_samples"]) == ("done", 40, 200)
+    with pytest.warns(UserWarning, match="held 400 draws and now holds 260; all blocks are kept"):
+        assert_same(sample(130, directory=path), sample(130))
+
+
+def test_thinned_chains_are_gone_on_with(tmp_path):
+    for num_samples in (129, 140):
+        draws = sample(num_samples, thinning=2, directory=tmp_path / "run")
+    assert_same(draws, sample(140, thinning=2))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1000.0])
+@pytest.mark.parametrize("calls", [1, 3, 8])
+def test_an_interruption_anywhere_loses_one_block(whole, tmp_path, monkeypatch, calls, seconds):
+    """In warmup or later, whether a write is due or not."""
+    advance, path, done = Chains.advance, tmp_path / "run", []
+
+    def interrupted(self, chains, first, count, every):
+        if len(done) == calls:
+            raise KeyboardInterrupt
+        done.append(count)
+        return advance(self, chains, first, count, every)
+
+    monkeypatch.setattr(chain_directory, "SECONDS", seconds)
+    with monkeypatch.context() as patch:
+        patch.setattr(Chains, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sample(directory=path)
+    assert json.loads((path / "status.json").read_text())["state"] == "interrupted"
+    assert int(states(path)[-1].stem) == sum(done)
+    assert_same(sample(directory=path), whole)
+    assert len(states(path)) == 2
+
+
+def test_draws_that_were_written_before_a_kill_and_their_state_was_not(whole, copy):
+    """The part is there, the state that comes after it is not."""
+    states(copy)[-1].unlink()
+    (copy / "states" / ".half.0123456789ab.tmp.npz").write_bytes(b"half")
+    assert_same(sample(directory=copy), whole)
+    assert not list(copy.rglob("*.tmp*"))
+
+
+def test_a_finished_run_is_read_and_not_computed(whole, copy, monkeypatch):
+    monkeypatch.setattr(Chains, "advance", None)
+    before = {file: file.stat().st_mtime_ns for file in (*parts(copy), *states(copy))}
+    assert_same(sample(directory=copy), whole)
+    assert before == {file: file.stat().st_mtime_ns for file in (*parts(copy), *states(copy))}
+
+
+@pytest.mark.parametrize("which", [0, 2, -1])
+def test_a_damaged_part_is_set_aside_and_made_again(whole, copy, which):
+    file = parts(copy)[which]
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=r"is damaged .* set aside") as said:
+        draws = sample(directory=copy)
+    assert any("are missing: run again" in str(one.message) for one in said)
+    assert_same(draws, whole)
+    assert file.with_name(file.name + ".damaged").exists()
+    assert_same(sample(directory=copy), whole)
+
+
+@pytest.mark.parametrize("gone", [[-1], [-1, -2]])
+def test_damaged_states_are_set_aside_and_the_chains_go_on_from_before(whole, copy, gone):
+    for which in gone:
+        states(copy)[which].write_bytes(b"")
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert_same(sample(directory=copy), whole)
+
+
+def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(whole, copy):
+    rng = np.random.default_rng(0)
+    for file in (parts(copy)[1], states(copy)[-1]):
+        unharmed = file.read_bytes()
+        for place in rng.choice(len(unharmed), 8, replace=False):
+            altered = bytearray(unharmed)
+            altered[place] ^= 1 << int(rng.integers(8))
+            file.write_bytes(altered)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("warnings.warn", lambda *arguments, **options: None)
+                assert_same(sample(directory=copy), whole)
+
+
+@pytest.mark.parametrize("folder", ["blocks", "states"])
+def test_a_file_of_another_run_is_refused(copy, tmp_path, folder):
+    sample(seed=1, directory=tmp_path / "other")
+    mine = sorted((copy / folder).glob("*.npz"))[-1]
+    shutil.copy(sorted((tmp_path / "other" / folder).glob("*.npz"))[-1], mine)
+    with pytest.raises(ValueError, match="belongs to another run"):
+        sample(directory=copy)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": 1}, "another key"),
+        ({"num_warmup": 50}, r"num_warmup \(40 → 50\)"),
+        ({"num_chains": 3}, r"num_chains \(2 → 3\)"),
+        ({"thinning": 2}, r"thinning \(1 → 2\)"),
+        ({"step_size": 0.5}, r"step_size \(None → 0.5\)"),
+        ({"target_accept": 0.4}, r"target_accept \(0.3 → 0.4\)"),
+        ({"chain_method": "vectorized"}, "vectorized"),
+        ({"space": "weights"}, r"space \(functions → weights\)"),
+        ({"collapse": False}, r"collapse \(True → False\)"),
+        ({"precision": "double"}, r"precision \(single → double\)"),
+        ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → elliptical_slice\)"),
+        ({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)"),
+        ({"posterior": Case(width=9).posterior()}, "network differ"),
+        ({"posterior": Case(noise_std=0.6).posterior()}, "likelihood differ"),
+    ],
+)
+def test_another_run_in_the_directory_is_refused_and_left_alone(copy, options, words):
+    before = contents(copy)
+    with pytest.raises(ValueError, match=words):
+        sample(directory=copy, **options)
+    assert contents(copy) == before
+
+
+def test_other_data_are_refused(copy):
+    posterior = Case().posterior()
+    posterior = bnnpost.Posterior(posterior.network, posterior.likelihood, X, -posterior.targets)
+    with pytest.raises(ValueError, match="y differ"):
+        sample(posterior=posterior, directory=copy)
+
+
+def test_runs_of_rejection_and_of_chains_are_told_apart(copy, tmp_path):
+    with pytest.raises(ValueError, match="another kind of sampler"):
+        by_rejection(20, directory=copy)
+    by_rejection(20, directory=tmp_path / "other")
+    with pytest.raises(ValueError, match="another kind of sampler"):
+        sample(directory=tmp_path / "other")
+
+
+def test_a_directory_of_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="files that are not a run's"):
+        sample(directory=tmp_path)
+    with pytest.raises(ValueError, match="is a file"):
+        sample(directory=tmp_path / "thesis.tex")
+    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_process_is_refused(copy):
+    with Lock(copy / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse, match="wait for it"):
+        sample(directory=copy)
+
+
+def test_a_directory_that_is_replaced_meanwhile_is_not_written_to(tmp_path, monkeypatch):
+    advance, path = Chains.advance, tmp_path / "run"
+
+    def removed(self, *arguments):
+        shutil.rmtree(path, ignore_errors=True)
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(Chains, "advance", removed)
+    with pytest.raises(ValueError, match="removed or replaced"):
+        sample(directory=path)
+    assert not (path / "blocks").exists()
+
+
+def test_draws_that_would_not_fit_in_memory_are_refused_before_they_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(chain_plan, "available_memory", lambda: 10**5)
+    with pytest.raises(ValueError, match=r"2 chains of 200 draws need about .* thinning="):
+        sample(directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+class UnitNoise(Likelihood):
+    """A user's likelihood, whose code files cannot hold."""
+
+    shift = 0.0
+
+    def log_prob(self, outputs, targets):
+        return -0.5 * ((targets - outputs - self.shift) ** 2).sum()
+
+    def log_bound(self, targets):
+        return 0.0
+
+
+def test_code_that_changed_since_the_run_began_is_noticed(tmp_path):
+    def run(likelihood, num_samples):
+        posterior = bnnpost.Posterior(Case().posterior().network, likelihood, X, Case().targets)
+        return sample(num_samples, posterior=posterior, directory=tmp_path, collapse=False)
+
+    run(UnitNoise(), 128)
+    edited = type("UnitNoise", (UnitNoise,), {"shift": 0.01})
+    for num_samples in (128, 129):
+        with pytest.raises(ValueError, match="come to other draws than before"):
+            run(edited(), num_samples)
+
+
+def test_another_version_is_told_and_goes_on(whole, copy, monkeypatch):
+    monkeypatch.setattr(chain_directory, "made_with", lambda: {"processor": "another"})
+    states(copy)[-1].unlink()
+    with pytest.warns(UserWarning, match="need not be, bit for bit"):
+        assert_same(sample(directory=copy), whole)
+
+
+def test_no_start_leaves_no_draws_and_says_so(tmp_path):
+    class NoNumber(UnitNoise):
+        def log_prob(self, outputs, targets):
+            return jnp.nan * outputs.sum()
+
+    posterior = bnnpost.Posterior(Case().posterior().network, NoNumber(), X, Case().targets)
+    with pytest.raises(FloatingPointError, match="finds no start"):
+        sample(posterior=posterior, directory=tmp_path / "run", collapse=False)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "failed" and "finds no start" in status["error"]
+
+
+class Tree(eqx.Module):
+    """Leaves of every kind that a state may have."""
+
+    key: jax.Array
+    numbers: dict[str, jax.Array]
+    none: None = None
+
+
+def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
+    class Fake:
+        def precision(self):
+            return jax.enable_x64(True)
+
+        def shapes(self):
+            return jax.eval_shape(lambda: made(0)), None
+
+    def made(i):
+        numbers = {"whole": jnp.arange(3) + i, "small": jnp.float32(i), "on": jnp.array(i > 0)}
+        return Carried(Tree(jax.random.key(i), numbers), Totals.none())
+
+    with jax.enable_x64(True):
+        carried = [made(0), made(5)]
+    again = _unpacked(_packed(carried, Fake()), 2, Fake())
+    assert jax.tree.structure(again) == jax.tree.structure(carried)
+    for one, other in zip(jax.tree.leaves(again), jax.tree.leaves(carried), strict=True):
+        assert one.dtype == other.dtype
+        assert (one == other).all()
+
+
+def test_lengths_that_cannot_be():
+    with pytest.raises(ValueError, match="num_samples"):
+        Length(0, 1, 1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"space": "functions"},
+        {"method": "hmc", "space": "functions"},
+        {"method": "hmc", "chain_method": "vectorized"},
+    ],
+)
+def test_hamiltonian_chains_are_gone_on_with_from_within_warmup(tmp_path, monkeypatch, options):
+    advance, left = Chains.advance, [4]
+
+    def interrupted(self, *arguments):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(Chains, "advance", interrupted)
+    settings = {"sampler": bnnpost.hmc, **options}
+    with pytest.raises(KeyboardInterrupt):
+        sample(directory=tmp_path / "run", **settings)
+    assert_same(sample(directory=tmp_path / "run", **settings), sample(**settings))
+
+
+CODE = """
+import bnnpost
+from tests.samplers.test_chain_files import sample
+sample({num_samples}, directory={path!r})
+"""
+
+
+@pytest.mark.slow
+def test_killed_runs_lose_seconds_and_go_on(tmp_path):
+    """Killed twice, with draws on disk and then a little later."""
+    path, held = tmp_path / "run", 0
+    for _ in range(2):
+        process = start_python(CODE.format(num_samples=10**6, path=str(path)))
+        while process.poll() is None and len(parts(path)) <= held:
+            time.sleep(0.05)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        before, held = held, len(parts(path))
+        assert held > before
+    num_kept = int(states(path)[-1].stem) - 40
+    assert_same(sample(num_kept + 500, directory=path), sample(num_kept + 500))
