@@ -35,7 +35,7 @@ def command(
     Example:  bnnpost sample --config diabetes --width 256 --out runs/one
               bnnpost sample --num-train 50 --width 4096 --bound capped --out runs/fifty
               bnnpost sample --width 1024 --num-train 9 --worker 3/16 --out runs/many
-              bnnpost sample --method pcn --num-train 50 --width 256 --out runs/chains
+              bnnpost sample --method nuts --num-train 50 --width 32 --out runs/chains
 
     Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
     kill or a full disk the same command goes on, to the same draws; with more --num-samples

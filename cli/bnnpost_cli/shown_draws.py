@@ -85,11 +85,12 @@ def _of_proposals(info: Any, where: str) -> list[str]:
 
 def _of_chains(info: Any, where: str) -> list[str]:
     chains = info.chains
+    r_hat = "unknown" if math.isnan(chains.r_hat) else f"{chains.r_hat:.3f}"
     steps = ", ".join(f"{step:.3g}" for step in chains.step_size if math.isfinite(step))
     return [
         f"{info.num_samples:,} draws, {chains.num_samples:,} of each of {chains.num_chains} "
         f"chain(s) by {chains.sampler}, {where}",
-        f"R-hat {chains.r_hat:.3f}, effective sample size {chains.ess_bulk:,.0f} (bulk), "
+        f"R-hat {r_hat}, effective sample size {chains.ess_bulk:,.0f} (bulk), "
         f"{chains.ess_tail:,.0f} (tail); {chains.num_divergent} of {chains.num_steps:,} "
         "transitions diverged",
         f"acceptance rate {info.acceptance_rate:.3g}"
