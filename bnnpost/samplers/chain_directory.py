@@ -199,10 +199,13 @@ class ChainDirectory(RecordedRun):
                 "those from here on need not be, bit for bit, what one call would have given"
             )
             return
-        part = self.files.part_from(states[1].num_kept) if len(states) > 1 else None
+        older = [s for s in states[1:] if s.warmed == self.plan.length.num_warmup]
+        # What lies beyond the latest state may have been made elsewhere.
+        older = [state for state in older if state.num_kept < states[0].num_kept]
+        part = self.files.part_from(older[0].num_kept) if older else None
         if part is None:
             return
-        again = self._again(states[1], part, chains)
+        again = self._again(older[0], part, chains)
         held = first(part.kept, len(again.stats["lp"][0]))
         if not all(map(_are_close, jax.tree.leaves(held), jax.tree.leaves(again))):
             raise OtherRun(

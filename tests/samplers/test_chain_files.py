@@ -119,8 +119,24 @@ def test_an_interruption_anywhere_loses_one_block(whole, tmp_path, monkeypatch, 
     assert len(states(path)) == 2
 
 
-def test_draws_that_were_written_before_a_kill_and_their_state_was_not(whole, copy):
-    """The part is there, the state that comes after it is not."""
+def test_a_kill_between_the_first_draws_and_their_state(whole, tmp_path, monkeypatch):
+    written = ChainFiles.write_state
+
+    def killed(self, saved, chains):
+        if saved.num_kept:
+            raise KeyboardInterrupt
+        written(self, saved, chains)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chain_directory, "SECONDS", 0.0)
+        patch.setattr(ChainFiles, "write_state", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sample(directory=tmp_path)
+    assert len(parts(tmp_path)) == 1
+    assert_same(sample(directory=tmp_path), whole)
+
+
+def test_a_kill_between_later_draws_and_their_state(whole, copy):
     states(copy)[-1].unlink()
     (copy / "states" / ".half.0123456789ab.tmp.npz").write_bytes(b"half")
     assert_same(sample(directory=copy), whole)
