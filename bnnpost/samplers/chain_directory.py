@@ -47,6 +47,8 @@ class ChainDirectory(RecordedRun):
     after: Callable[[Draws], object] | None = None
     plan: ChainPlan
     files: ChainFiles
+    # Whether this call has found the run to be its own.
+    begun = False
     _say: Say
     # Seconds of earlier calls, and when this one began.
     _before, _started = 0.0, 0.0
@@ -73,6 +75,7 @@ class ChainDirectory(RecordedRun):
         self.files = ChainFiles(
             self.path, self._run, say=say, before_writing=self._check_still_there
         )
+        self.begun = True
         for name, text in self.beside.items():
             self.write_text(name, text)
 

@@ -6,7 +6,6 @@ may be exchanged, and signs flipped, without any change of the function.
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Sequence
 
 import jax
@@ -17,6 +16,7 @@ from bnnpost.draws import Draws, DrawsInfo
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.samplers.chains import Kept, Length, Progressed, Totals
 from bnnpost.samplers.kernels import Kernel
+from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces.space import Space
 
 # Above this, chains have not come to agree (Vehtari et al. 2021).
@@ -64,7 +64,7 @@ def draws(
     )
     info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
     for message in problems(chains):
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warn_user(message, ConvergenceWarning)
     return Draws(space, key, numbers, weights, info, given, stats)
 
 

@@ -3,7 +3,6 @@
 import collections
 import os
 import time
-import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,6 +15,7 @@ from bnnpost.samplers.chain_directory import ChainDirectory
 from bnnpost.samplers.chain_plan import ChainPlan
 from bnnpost.samplers.chains import Length, run
 from bnnpost.samplers.kernels import Kernel
+from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces.space import Space, make_space
 
 # Where chains are kept, if anywhere.
@@ -73,5 +73,5 @@ def finished(
         return plan.draws(done, time.perf_counter() - started)
     own = directory if isinstance(directory, ChainDirectory) else ChainDirectory(directory)
     with own.claimed() as held:
-        held.begin(plan, lambda message: warnings.warn(message, stacklevel=4))
+        held.begin(plan, warn_user)
         return held.finish(started=started, progress=progress)

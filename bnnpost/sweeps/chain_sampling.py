@@ -11,7 +11,9 @@ from bnnpost.draws import Draws
 from bnnpost.samplers import elliptical_slice, hmc, pcn
 from bnnpost.samplers.chain_directory import ChainDirectory
 from bnnpost.samplers.chain_draws import ConvergenceWarning
+from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.sweeps.chain_config import ChainConfig
+from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.directory import CONFIG
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.run import Say, draws_key
@@ -45,18 +47,23 @@ def sample_chains(
     record = {**config.as_dict(), CHAIN: chain.as_dict()}
     directory.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
     directory.after = lambda draws: finished(directory, problem, draws)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.showwarning = _said(say)
-        return _SAMPLERS[chain.method](
-            draws_key(problem, width),
-            problem.posterior(width),
-            num_samples=config.num_samples,
-            precision=config.precision,
-            directory=directory,
-            progress=progress,
-            **chain.arguments(),
-        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.showwarning = _said(say)
+            return _SAMPLERS[chain.method](
+                draws_key(problem, width),
+                problem.posterior(width),
+                num_samples=config.num_samples,
+                precision=config.precision,
+                directory=directory,
+                progress=progress,
+                **chain.arguments(),
+            )
+    except ValueError as error:
+        if directory.begun or isinstance(error, OtherRun):
+            raise
+        raise ConfigError(str(error)) from None  # found before anything was run
 
 
 def _said(say: Say) -> Callable[..., None]:

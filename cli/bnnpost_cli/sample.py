@@ -41,7 +41,7 @@ def command(
     kill or a full disk the same command goes on, to the same draws; with more --num-samples
     it adds to those there. Workers share DIR on one machine or a common disk: each makes
     blocks of its own, and the last to leave merges (or: bnnpost merge). Chains that have not
-    converged are kept, and that is said.
+    converged are kept, with exit code 0, and that is said on stderr.
     """
     from bnnpost.sweeps.chain_config import check_taken, load_sample_config
     from bnnpost.sweeps.problem import load_problem

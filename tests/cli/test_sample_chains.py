@@ -92,9 +92,14 @@ def test_one_chain_is_no_evidence_of_anything(tmp_path):
         (["--thinning", 0], 2, "thinning: expected at least 1"),
         (["--target-accept", 1.5], 2, "between 0 and 1"),
         (["--step-size", 0], 2, "above 0"),
-        (["--step-size", 1.5], 1, "at most 1"),
+        (["--step-size", 1.5], 2, "at most 1"),
+        (
+            ["--method", "hmc", "--space", "weights", "--integrator", "rotation"],
+            2,
+            "rotations need",
+        ),
         (["--method", "nuts", "--max-tree-depth", 0], 2, "max_tree_depth"),
-        (["--samples", 10**10], 1, "of memory, and"),
+        (["--samples", 10**10], 2, "of memory, and"),
     ],
 )
 def test_what_does_not_apply_is_a_usage_error_and_makes_no_directory(
