@@ -9,6 +9,7 @@ from bnnpost.networks.catalogue import CATALOGUE, resolve
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Map
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
+from bnnpost.networks.units import activated
 from bnnpost.numerics.quadrature import DEFAULT_STEP
 
 
@@ -73,7 +74,7 @@ class Activation(Map):
         return self.nonlinearity(x)
 
     def covariance(self, k: Covariance) -> Covariance:
-        return self.nonlinearity.covariance(k)
+        return activated(self.nonlinearity, k)
 
 
 def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:

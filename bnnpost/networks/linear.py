@@ -22,6 +22,7 @@ from bnnpost.networks.priors import (
     standard,
     weight_prior,
 )
+from bnnpost.networks.wide import wide
 
 
 class Priors(NamedTuple):
@@ -212,9 +213,7 @@ class Dense(Linear):
         return x
 
     def covariance(self, k: Covariance) -> Covariance:
-        return Covariance(
-            *(self._kernel_terms(part) for part in (k.cross, k.variances1, k.variances2))
-        )
+        return wide(self, k)
 
     def at_width(self, width: int) -> "Dense":
         return dataclasses.replace(self, width=width)

@@ -69,9 +69,9 @@ class LinearStep:
     """Draws each linear layer that a forward pass meets, numbering them as it goes.
 
     source: of this draw's random arrays; num_train: how many of the points are training
-    points, which come first; dtype: of features and normals (factors are always double); weights: always
-    matrix form; order: of elimination of the training points; parameters, grams: collect
-    each layer's, if given a list to do so.
+    points, which come first; dtype: of features and normals (factors are always double);
+    weights: always matrix form; order: of elimination of the training points; parameters,
+    grams: collect each layer's, if given a list to do so.
     """
 
     source: Source
