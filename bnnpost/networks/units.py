@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
+from bnnpost.networks.nonlinearities import Nonlinearity
 from bnnpost.numerics import quadrature
 
 Key: TypeAlias = Array | None
@@ -68,19 +68,18 @@ def of_inputs(x1: Float[Array, "n1 d"], x2: Float[Array, "n2 d"], key: Key = Non
     return Covariance(found.cross, found.variances1, found.variances2, Inputs(x1, x2, key))
 
 
-def activated(nonlinearity: Nonlinearity, k: Covariance) -> Covariance:
-    """The covariance of φ(z), over the law that z has."""
+def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:
+    """The covariance of φ(z), over the law that z has; step: of trapezoid rules, if not usual."""
     if isinstance(k.law, Nodes):
         law = k.law
         return Nodes(nonlinearity(law.values1), nonlinearity(law.values2), law.weights).moments()
     if isinstance(k.law, Shifted):
-        return _averaged(nonlinearity, k.law)
+        return _averaged(nonlinearity, k.law, step or quadrature.DEFAULT_STEP)
     return nonlinearity.covariance(k)
 
 
-def _averaged(nonlinearity: Nonlinearity, law: Shifted) -> Covariance:
+def _averaged(nonlinearity: Nonlinearity, law: Shifted, step: float) -> Covariance:
     """Averages over the biases of E φ(b + g)φ(b + g′), each by the trapezoid rule."""
-    step = nonlinearity.step if isinstance(nonlinearity, Numerical) else quadrature.DEFAULT_STEP
     std1, std2 = law.gaussian.stds()
     correlation = law.gaussian.correlation()
 
