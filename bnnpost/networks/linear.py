@@ -78,6 +78,10 @@ class Linear(Layer):
         new = [w_std] if self.b_std is None else [w_std, b_std]
         return eqx.tree_at(scales, self, new, is_leaf=lambda node: isinstance(node, Scale))
 
+    def with_standard_normals(self) -> "Linear":
+        """The same layer with standard normal weights and biases."""
+        return self
+
     def without_bias(self) -> "Linear":
         """The same layer without a bias."""
         if self.b_std is None:
@@ -208,6 +212,14 @@ class Dense(Linear):
     @property
     def priors(self) -> Priors:
         return Priors(self.prior, self.bias_prior)
+
+    def with_standard_normals(self) -> "Dense":
+        return eqx.tree_at(
+            lambda layer: (layer.prior, layer.bias_prior),
+            self,
+            (None, None),
+            is_leaf=lambda node: node is None or isinstance(node, WeightPrior),
+        )
 
     def rows(self, x: Array) -> Array:
         return x
