@@ -169,20 +169,24 @@ def _finite(where: str, what: str, value: float) -> None:
 
 
 def _check_tails(network: Layer) -> None:
-    """Units that keep a law of infinite variance need a bounded activation."""
+    """What follows units that keep a law of their own must be able to average over it."""
     layers = network.flattened() if isinstance(network, Serial) else (network,)
-    first = True
-    for layer, after in zip(layers, (*layers[1:], None), strict=True):
-        if not isinstance(layer, Linear):
-            continue
-        kept = [layer.priors.weights] * first + [layer.priors.biases] * layer.has_bias
-        wide_tails = any(not np.isfinite(_moments(p).variance) for p in kept if p is not None)
-        if wide_tails and not (isinstance(after, Activation) and _bounded(after)):
+    after = {id(layer): then for layer, then in itertools.pairwise((*layers, None))}
+    for i, layer in enumerate(linear_parts(network)):
+        kept = [layer.priors.weights] * (i == 0) + [layer.priors.biases] * layer.has_bias
+        laws = [prior for prior in kept if prior is not None]
+        then = after.get(id(layer))
+        if laws and not isinstance(then, Activation | Linear):
+            raise ValueError(
+                f"linear layer {i}: its units keep a law of their own in the limit, so that an "
+                "Activation or a Dense must follow it directly, not a layer of yours"
+            )
+        wide_tails = any(not np.isfinite(_moments(prior).variance) for prior in laws)
+        if wide_tails and not (isinstance(then, Activation) and _bounded(then)):
             raise ValueError(
                 "E φ² is infinite: weights of the first layer, or biases, of infinite variance "
                 "have a limit only before a bounded activation such as erf; sampling works"
             )
-        first = False
 
 
 def _bounded(activation: Activation) -> bool:

@@ -48,9 +48,9 @@ def kernel(net, x):
 def summed(name):
     """log evidence, mean and covariance at X_TEST, by the midpoint rule in the law's levels."""
     _, law, where, std = ONE[name]
-    levels = (np.arange(400) + 0.5) / 400
+    levels = (np.arange(200) + 0.5) / 200
     # Levels are dense in the bulk; x ↦ 3x² − 2x³ makes them denser in both tails.
-    masses = 6 * levels * (1 - levels) / 400
+    masses = 6 * levels * (1 - levels) / 200
     values = std(law.ppf(3 * levels**2 - 2 * levels**3))
     logs, means, seconds = [], [], []
     for value in values:
@@ -130,7 +130,7 @@ def erf_kernel(first, readout, x):
     "name", ["scale of each input", pytest.param("two scales", marks=pytest.mark.slow)]
 )
 def test_scales_are_drawn_with_the_process(name):
-    found = bnnpost.limit(posterior(SAMPLED[name]), key=jax.random.key(0))
+    found = bnnpost.limit(posterior(SAMPLED[name]), key=jax.random.key(0), num_proposals=2**12)
     halves = scales(name, np.random.default_rng(0), 2**15)
     kernels = erf_kernel(halves[:, :2], halves[:, 2], np.concatenate([X, X_TEST]))
     noisy = kernels[:, :3, :3] + NOISE**2 * np.eye(3)
@@ -142,7 +142,7 @@ def test_scales_are_drawn_with_the_process(name):
     share = weights / weights.sum()
     mean = share @ means
     spread = np.sqrt(share**2 @ (means - mean) ** 2)
-    own = np.sqrt(len(weights) / 2**14) * spread
+    own = np.sqrt(len(weights) / 2**12) * spread
     surprise = (found.mean(X_TEST)[:, 0] - mean) / np.hypot(spread, own)
     assert checks.worst(surprise) < checks.LIMIT
     with pytest.raises(TypeError, match=r"under random w_std of linear layer 0.*pass limit"):

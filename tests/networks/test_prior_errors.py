@@ -7,6 +7,7 @@ import pytest
 
 import bnnpost
 from bnnpost import Activation, Dense, Fixed, Serial, WeightPrior, per_input
+from tests.networks.own_layers import Shift
 
 LAPLACE = dist.Laplace(0.0, 1.0)
 
@@ -70,6 +71,10 @@ LIMITS = [
     (network(readout={"bias_prior": Fixed(0.5)}), "a readout bias with a law of its own"),
     (network(first={"prior": dist.Cauchy(0.0, 1.0)}, activation="relu"), "E φ² is infinite"),
     (network({"bias_prior": dist.Cauchy(0.0, 1.0)}, activation="relu"), "E φ² is infinite"),
+    (
+        Serial([Dense(4, b_std=1.0, bias_prior=LAPLACE), Shift(0.5), Dense(1)]),
+        "an Activation or a Dense must follow it directly",
+    ),
     (Dense(1, prior=LAPLACE), "the network's only layer is no sum over a growing number"),
     (network({"w_std": dist.HalfNormal(1.0)}), "mixture.*random w_std of linear layer 1; bnnpost"),
     (network(first={"w_std": per_input(dist.HalfNormal(1.0))}), "w_std of linear layer 0"),

@@ -9,7 +9,7 @@ import numpyro.distributions as dist
 import pytest
 
 import bnnpost
-from bnnpost import Activation, Dense, Fixed, Serial, WeightPrior, per_input
+from bnnpost import Dense, Fixed, WeightPrior, per_input
 from bnnpost.likelihoods import Gaussian
 
 WEIGHTS = dist.Categorical(probs=np.array([0.3, 0.7]))
@@ -94,8 +94,9 @@ def test_other_records_are_refused(options, message):
 
 
 def test_draws_come_back_from_a_file(tmp_path):
-    readout = Dense(1, w_var=dist.InverseGamma(3.0, 2.0))
-    network = Serial([LAYERS["laws"], Activation("erf"), readout])
+    network = Dense(
+        1, w_std=per_input(dist.HalfNormal(1.0)), b_std=dist.HalfNormal(0.5), prior=MIXTURE
+    )
     x = np.array([[0.8], [-0.5]])
     posterior = bnnpost.Posterior(network, Gaussian(noise_std=0.5), x, [0.3, -0.2])
     draws = bnnpost.prior.sample(jax.random.key(0), posterior, num_samples=20)
