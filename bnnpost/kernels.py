@@ -49,7 +49,8 @@ def nngp(
     their units, by quadrature to about 1e-5 (with a warning where φ jumps) or, where a unit of
     the first layer has more than three random variables or a prior of yours, over 2^16 units
     drawn from `key` (half a MiB a point): a standard error of about 0.4 % of E φ², the same for
-    the same key. In that layer alone weights may have a mean, and an infinite variance before a bounded φ.
+    the same key. In that layer alone weights may have a mean, and an infinite variance before
+    a bounded φ.
     Raises ValueError for wrong shapes, values that are not finite and networks whose limit is
     not one centred Gaussian process; TypeError without a key where one is needed; warns with
     QuadratureWarning where an activation's trapezoid rule has not converged.

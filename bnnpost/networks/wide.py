@@ -120,8 +120,10 @@ def _rule(prior: WeightPrior, count: int, dtype: jnp.dtype) -> tuple[Array, Arra
     """Values of one entry, and their weights."""
     if not prior.random:
         return prior.sample(jax.random.key(0), (1,), dtype), jnp.ones(1, dtype)
-    nodes, weights = (jnp.asarray(a, dtype) for a in panel_nodes(count))
-    return prior.from_normals(nodes).astype(dtype), weights
+    nodes, weights = panel_nodes(count)
+    with jax.enable_x64(True):  # quantiles are found by bisection
+        values = prior.from_normals(jnp.asarray(nodes, jnp.float64)).astype(dtype)
+    return values, jnp.asarray(weights, dtype)
 
 
 def _bias_nodes(prior: WeightPrior, dtype: jnp.dtype) -> tuple[Array, Array]:

@@ -190,3 +190,19 @@ def test_wide_prior_networks_have_this_kernel(name):
     assert np.max(np.abs(found.mean(axis=0) - kernel) / np.hypot(error, bias)) < Z
     # A readout std off by 10 % would be seen.
     assert np.max(np.abs(found.mean(axis=0) - 1.21 * kernel) / np.hypot(error, bias)) > Z
+
+
+def test_single_precision_and_derivatives():
+    network = Serial(
+        [*shallow(b_std=0.3, prior=LAPLACE).layers[:2], *deep(prior=LAPLACE).layers[2:]]
+    )
+    assert np.allclose(bnnpost.nngp(network, X), nngp(network, X), atol=1e-5)
+
+    def total(w_std):
+        layer = network.layers[0].with_scales(w_std, network.layers[0].b_std)
+        return jnp.sum(bnnpost.nngp(Serial([layer, *network.layers[1:]]), X))
+
+    with jax.enable_x64(True):
+        w_std, step = jnp.asarray(1.5), 1e-5
+        slope = (total(w_std + step) - total(w_std - step)) / (2 * step)
+        assert float(jax.grad(total)(w_std)) == pytest.approx(float(slope), rel=1e-6)
