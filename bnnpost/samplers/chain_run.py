@@ -12,7 +12,8 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import chain_draws
 from bnnpost.samplers.chains import Chains, Length, run
 from bnnpost.samplers.kernels import Kernel
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 
 
 def check_between(name: str, value: float | None, low: float, high: float) -> None:
