@@ -16,7 +16,8 @@ from bnnpost.samplers.chain_plan import ChainPlan
 from bnnpost.samplers.chains import Length, run
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.samplers.warned import warn_user
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 
 # Where chains are kept, if anywhere.
 Where: TypeAlias = str | os.PathLike[str] | ChainDirectory | None

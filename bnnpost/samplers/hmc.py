@@ -15,7 +15,8 @@ from bnnpost.samplers import chain_run
 from bnnpost.samplers.chains import Length
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.samplers.moves import Rotation
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 
 _METHODS = ("nuts", "hmc")
 _INTEGRATORS = ("leapfrog", "rotation")
