@@ -7,6 +7,7 @@ threads, one after another, or as one vectorised program.
 
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ METHODS = ("auto", "parallel", "vectorized", "sequential")
 _CHAINS = 0x63686E73
 # Folded into a chain's key: the start, and every transition.
 _START, _STEPS = 0, 1
-# Draws kept in one block, at most; seconds that a block should take, and its most transitions.
-_BLOCK, _SECONDS, _LARGEST = 128, 1.0, 2**14
+# Draws kept in one block, and bytes of them, at most; seconds that a block should take, and its
+# most transitions.
+_BLOCK, _BLOCK_BYTES, _SECONDS, _LARGEST = 128, 2**24, 1.0, 2**14
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,16 @@ class Chains:
         if method == "auto":
             method = "parallel" if jax.default_backend() == "cpu" else "vectorized"
         self._kernel, self._length, self._compiled = kernel, length, False
-        self.block = self._block = min(_BLOCK, length.num_samples)
+        self._key = jax.random.fold_in(key, _CHAINS)
+        self.block = self._block = self._most_draws()
         self.vectorized = method == "vectorized"
         self._threads = engine.num_cores() if method == "parallel" else 1
-        self._key = jax.random.fold_in(key, _CHAINS)
+
+    def _most_draws(self) -> int:
+        """Of one block: what has been kept so far is handed over then."""
+        _, kept = self.shapes()
+        size = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(kept))
+        return min(_BLOCK, self._length.num_samples, max(1, _BLOCK_BYTES // size))
 
     def _chain_keys(self, purpose: int) -> list[Array]:
         keys = [jax.random.fold_in(self._key, i) for i in range(self._length.num_chains)]
