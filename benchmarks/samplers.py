@@ -1,13 +1,17 @@
 """Samplers side by side on one posterior over widths: what they cost, and how far off they are.
 
-Effective draws are those of f at the test inputs (bulk, the least of five), seconds those of a
-run that was compiled before, warmup or pilot included; "aft. warm." leaves the warmup of
-chains out. Distances are to the exact posterior, from weighted proposals: the largest error of a
-mean in posterior standard deviations, and of a standard deviation in per cent.
+Effective draws are those of f at the test inputs (bulk, the least of five; of rejection the
+effective size of its weights). Seconds are those after warmup, or for rejection of a whole run
+that was compiled before, its pilot included. Distances are to the exact posterior, from weighted
+proposals: the largest error of a mean in posterior standard deviations, with the standard error
+that so many draws have, and of a standard deviation in per cent. NUTS moves all weights (numpyro's
+model), the hidden ones (the repriorisation of Hron et al. 2022), or the normals behind the
+functions; it has fewer transitions where networks are wide, since they take seconds there.
 
-    python benchmarks/samplers.py [points] [width …]    # default 10 64 256 1024
+    python benchmarks/samplers.py [points width …]    # default 5 256, then 10 64 256, then 20 1024
 """
 
+import math
 import sys
 import time
 import warnings
@@ -20,24 +24,36 @@ import numpy as np
 from jaxtyping import Float
 
 import bnnpost
+from bnnpost.samplers import moves
+from bnnpost.samplers.chain_plan import ChainPlan
+from bnnpost.samplers.chains import Length, run
+from bnnpost.samplers.hamiltonian import Hamiltonian, NormalsDensity, WeightDensity
+from bnnpost.samplers.kernels import Kernel
+from bnnpost.spaces import Space, make_space
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
 KEY = jax.random.key(0)
-CHAINS = {"num_samples": 500, "num_warmup": 500, "num_chains": 4}
-HMC = partial(bnnpost.hmc.sample, **CHAINS)
-SAMPLERS: dict[str, Callable[..., bnnpost.Draws]] = {
-    "rejection, capped": partial(bnnpost.rejection.sample, bound="capped", num_samples=20_000),
-    "elliptical slice": partial(bnnpost.elliptical_slice.sample, **CHAINS),
-    "pCN": partial(bnnpost.pcn.sample, **CHAINS),
-    "HMC, rotations": partial(HMC, space="functions", method="hmc"),
-    "NUTS, functions": partial(HMC, space="functions"),
-    "NUTS, hidden weights": partial(HMC, collapse=True),
-    "NUTS, all weights": HMC,
-}
-STRICT = partial(bnnpost.rejection.sample, num_samples=2000)
+PROBLEMS = ((5, 256), (10, 64), (10, 256), (20, 1024))
 # Strict rejection is tried with so few points, and no more.
 MOST_STRICT = 5
+BASELINE = "NUTS, all weights"
+NUTS = {
+    "name": "nuts",
+    "step_size": None,
+    "target": 0.8,
+    "num_steps": None,
+    "max_tree_depth": 10,
+}
+Made = tuple[Space, Kernel]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Draws, and the seconds that count."""
+
+    draws: bnnpost.Draws
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -53,44 +69,112 @@ def exact(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Exact:
     return Exact(found.mean()[:, 0], np.sqrt(np.diagonal(found.covariance()[0])))
 
 
-def timed(sample: Callable[..., bnnpost.Draws], *arguments: object) -> tuple[float, bnnpost.Draws]:
-    """Seconds of a run that was compiled before, and its draws."""
-    sample(jax.random.key(1), *arguments)
+def rejected(bound: str, num_samples: int, posterior: bnnpost.Posterior) -> Run:
+    sample = partial(bnnpost.rejection.sample, posterior=posterior, bound=bound)
+    sample(jax.random.key(1), num_samples=10)
     started = time.perf_counter()
-    draws = sample(jax.random.key(2), *arguments)
-    return time.perf_counter() - started, draws
+    draws = sample(jax.random.key(2), num_samples=num_samples)
+    return Run(draws, time.perf_counter() - started)
 
 
-def row(
-    name: str,
-    sample: Callable[..., bnnpost.Draws],
-    posterior: bnnpost.Posterior,
-    x_test: np.ndarray,
-    truth: Exact,
-) -> tuple[float, str]:
-    """Effective draws a second after warmup, and a line of the table."""
-    seconds, draws = timed(sample, posterior)
+def chained(
+    make: Callable[[bnnpost.Posterior, int], Made], length: Length, posterior: bnnpost.Posterior
+) -> Run:
+    """Chains, and the seconds from the end of their warmup on."""
+    space, kernel = make(posterior, length.num_warmup)
+    plan = ChainPlan(kernel, space, KEY, length, "auto")
+    started = finished = time.perf_counter()
+    for done in run(plan.chains(), length, progress=False):
+        finished = time.perf_counter()
+        started = started if done.num_kept else finished
+    return Run(plan.draws(done, finished - started), finished - started)
+
+
+def elliptical_slice(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, strict=False)
+    return space, moves.EllipticalSlice(space=space, num_warmup=np.int64(num_warmup))
+
+
+def pcn(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, strict=False)
+    kernel = moves.CrankNicolson(
+        space=space,
+        num_warmup=np.int64(num_warmup),
+        step_size=np.float64(math.nan),
+        target=np.float64(0.3),
+    )
+    return space, kernel
+
+
+def rotations(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, strict=False)
+    kernel = moves.Rotation(
+        space=space,
+        num_warmup=np.int64(num_warmup),
+        step_size=np.float64(math.nan),
+        target=np.float64(0.8),
+        num_steps=np.int64(3),
+    )
+    return space, kernel
+
+
+def nuts_of_normals(form: str, posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, space=form, strict=False)
+    density = NormalsDensity(space)
+    return space, Hamiltonian(
+        density=density, num_warmup=num_warmup, double=True, mass=False, **NUTS
+    )
+
+
+def nuts_of_weights(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, space="weights", collapse=False, strict=False)
+    density = WeightDensity(posterior)
+    return space, Hamiltonian(
+        density=density, num_warmup=num_warmup, double=False, mass=True, **NUTS
+    )
+
+
+def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posterior], Run]]:
+    usual = Length(num_samples=1000, num_warmup=500, num_chains=4, thinning=1)
+    slow = {64: Length(1000, 1000, 4, 1), 256: Length(250, 250, 4, 1)}.get(
+        width, Length(60, 60, 2, 1)
+    )
+    strict = {"rejection, strict": partial(rejected, "strict", 5000)}
+    return {
+        **(strict if num_points <= MOST_STRICT else {}),
+        "rejection, capped": partial(rejected, "capped", 100_000),
+        "elliptical slice": partial(chained, elliptical_slice, usual),
+        "pCN": partial(chained, pcn, usual),
+        "HMC, rotations": partial(chained, rotations, usual),
+        "NUTS, functions": partial(chained, partial(nuts_of_normals, "functions"), usual),
+        "NUTS, hidden weights": partial(chained, partial(nuts_of_normals, "weights"), slow),
+        BASELINE: partial(chained, nuts_of_weights, slow),
+    }
+
+
+def row(name: str, found: Run, x_test: np.ndarray, truth: Exact) -> tuple[float, str]:
+    """Effective draws a second, and a line of the table."""
+    draws = found.draws
     values = draws.predict(x_test)[..., 0]
     weights = np.exp(draws.log_weights - np.max(draws.log_weights))
     weights = weights / weights.sum()
     mean = weights @ values
     std = np.sqrt(weights @ (values - mean) ** 2)
     chains, size = draws.info.chains, draws.info.effective_sample_size
-    sampling, details = seconds, f"{'':>7} {'':>8} {'':>6}"
+    details = f"{'':>6} {'':>6} {'':>6}"
     if chains is not None:
         diagnosed = draws.diagnostics(x_test)
         size = float(diagnosed["ess_bulk"].min())
-        sampling = seconds - timed(partial(sample, num_samples=4), posterior)[0]
         gradients = chains.num_gradients / chains.num_steps
         r_hat = float(diagnosed["r_hat"].max())
-        details = f"{chains.num_steps:>7,} {gradients:>8.1f} {r_hat:>6.3f}"
+        details = f"{chains.num_steps:>6,} {gradients:>6.1f} {r_hat:>6.3f}"
     off_mean = np.max(np.abs(mean - truth.mean) / truth.std)
     off_std = 100 * np.max(np.abs(std / truth.std - 1))
     line = (
-        f"{name:<22} {size:>8.0f} {seconds:>8.2f} {size / seconds:>10.1f} {size / sampling:>10.1f} "
+        f"{name:<21} {size:>7.0f} {found.seconds:>8.2f} {size / found.seconds:>10.1f} "
         f"{details} {off_mean:>7.3f} ±{1 / np.sqrt(size):.3f} {off_std:>6.1f} %"
     )
-    return size / sampling, line
+    return size / found.seconds, line
 
 
 def compare(num_points: int, width: int) -> None:
@@ -100,24 +184,24 @@ def compare(num_points: int, width: int) -> None:
     truth = exact(posterior, x_test)
     print(f"\ndiabetes({num_points}, {NUM_TEST}), width {width}, noise variance 0.1")
     print(
-        f"{'':<22} {'draws':>8} {'seconds':>8} {'a second':>10} {'aft. warm.':>10} "
-        f"{'steps':>7} {'grad/st.':>8} {'R-hat':>6} {'mean off':>14} {'std off':>8} "
-        f"{'over NUTS':>10}"
+        f"{'':<21} {'draws':>7} {'seconds':>8} {'a second':>10} {'steps':>6} {'grads':>6} "
+        f"{'R-hat':>6} {'mean off':>14} {'std off':>8}"
     )
-    samplers = {"rejection, strict": STRICT} if num_points <= MOST_STRICT else {}
-    rates, lines = {}, {}
-    for name, sample in {**samplers, **SAMPLERS}.items():
-        rates[name], lines[name] = row(name, sample, posterior, x_test, truth)
-    for name, line in lines.items():
-        print(f"{line} {rates[name] / rates['NUTS, all weights']:>10.1f}", flush=True)
+    rates = {}
+    for name, sample in samplers(num_points, width).items():
+        rates[name], line = row(name, sample(posterior), x_test, truth)
+        print(line, flush=True)
+    ratios = [f"{name} {rate / rates[BASELINE]:,.0f}" for name, rate in rates.items()]
+    print(f"effective draws a second over {BASELINE}: {', '.join(ratios[:-1])}", flush=True)
 
 
 def main() -> None:
-    arguments = [int(text) for text in sys.argv[1:]] or [10, 64, 256, 1024]
+    numbers = [int(text) for text in sys.argv[1:]]
+    problems = [(numbers[0], width) for width in numbers[1:]] or PROBLEMS
     print(f"{jax.devices()[0].device_kind}; effective draws of f at {NUM_TEST} test inputs")
     warnings.simplefilter("ignore")
-    for width in arguments[1:]:
-        compare(arguments[0], width)
+    for num_points, width in problems:
+        compare(num_points, width)
 
 
 if __name__ == "__main__":
