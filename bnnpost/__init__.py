@@ -17,7 +17,7 @@ from bnnpost.networks import (
     to_spec,
 )
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import importance, prior, rejection
+from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, rejection
 from bnnpost.samplers.forecast import forecast
 from bnnpost.spaces import limit
 
@@ -32,15 +32,18 @@ __all__ = [
     "at_width",
     "compare",
     "datasets",
+    "elliptical_slice",
     "fit_rate",
     "forecast",
     "from_spec",
+    "hmc",
     "importance",
     "likelihoods",
     "limit",
     "load",
     "mlp",
     "nngp",
+    "pcn",
     "per_input",
     "prior",
     "rejection",

@@ -18,7 +18,6 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.networks.layers import positive_integer
-from bnnpost.numerics.random import fold_number
 from bnnpost.samplers.kernels import START_TRIES, Arrays, Kernel
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine
@@ -96,7 +95,9 @@ def _advance(
     """
 
     def transition(carried: Carried, number: Array) -> Carried:
-        state = kernel.step(fold_number(key, number), carried.state, number)
+        state = kernel.step(
+            jax.random.fold_in(key, number.astype(jnp.uint32)), carried.state, number
+        )
         counted = carried.totals.add(kernel.stats(state))
         after_warmup = number >= kernel.num_warmup
         totals = jax.tree.map(lambda a, b: jnp.where(after_warmup, a, b), counted, carried.totals)

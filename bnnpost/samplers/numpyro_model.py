@@ -1,0 +1,120 @@
+"""A posterior as a numpyro model in weight space: named sites for every layer."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as laws
+from jaxtyping import Array
+from numpyro.distributions import constraints
+
+from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise
+from bnnpost.networks.layers import Affine
+from bnnpost.networks.linear import Linear
+from bnnpost.networks.priors import (
+    IndependentEntries,
+    Scale,
+    StandardNormals,
+    WeightPrior,
+    standard,
+)
+from bnnpost.posterior import Posterior
+from bnnpost.spaces.sources import NOISE_STD
+
+# Sites that hold the square of what a layer, or the noise, has.
+_VARIANCE = "_var"
+
+
+def describe(posterior: Posterior) -> None:
+    """The model of `hmc.model`, with the posterior as an argument that may be traced."""
+    met: list[Linear] = []
+
+    def step(layer: Linear, rows: Array) -> Array:
+        name, fan_in = f"layer{len(met)}", rows.shape[-1]
+        met.append(layer)
+        parameters = Affine(
+            _parameters(f"{name}.weights", layer.priors.weights, (fan_in, layer.width)),
+            _parameters(f"{name}.biases", layer.priors.biases, (layer.width,))
+            if layer.has_bias
+            else None,
+            _scale(f"{name}.w", layer.w_std, fan_in),
+            _scale(f"{name}.b", layer.b_std, 1),
+        )
+        return layer.outputs(parameters, rows)
+
+    outputs = posterior.network.propagate(jnp.asarray(posterior.x, jnp.result_type(float)), step)
+    numpyro.deterministic("f", outputs)
+    _observe(posterior, outputs)
+
+
+def _parameters(name: str, prior: WeightPrior | None, shape: tuple[int, ...]) -> Array:
+    law = standard(prior)
+    if not law.random:
+        return law.sample(jnp.zeros(()), shape, jnp.result_type(float))
+    return numpyro.sample(name, entries(law, shape))
+
+
+def entries(prior: WeightPrior, shape: tuple[int, ...]) -> laws.Distribution:
+    """The law of a whole array of parameters, for numpyro."""
+    if isinstance(prior, StandardNormals):
+        return laws.Normal(0.0, 1.0).expand(shape).to_event(len(shape))
+    if isinstance(prior, IndependentEntries):
+        return prior.law.expand(shape).to_event(len(shape))
+    return _Own(prior, shape)
+
+
+class _Own(laws.Distribution):
+    """A prior of the user's own."""
+
+    pytree_data_fields = ("prior",)
+
+    def __init__(self, prior: WeightPrior, shape: tuple[int, ...]):
+        self.prior = prior
+        super().__init__(event_shape=shape, validate_args=False)
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        return constraints.independent(constraints.real, len(self.event_shape))
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        assert sample_shape == ()
+        return self.prior.sample(key, self.event_shape, jnp.result_type(float))
+
+    def log_prob(self, value: Array) -> Array:
+        return self.prior.log_prob(value)
+
+
+def _scale(name: str, scale: Any, fan_in: int) -> Array | None:
+    if not isinstance(scale, Scale):
+        return None
+    shape = scale.shape(fan_in)
+    site = f"{name}{_VARIANCE}" if scale.of_variance else f"{name}_std"
+    return scale.std(numpyro.sample(site, scale.law.expand(shape).to_event(len(shape))))
+
+
+def _observe(posterior: Posterior, outputs: Array) -> None:
+    likelihood, targets = posterior.likelihood, jnp.asarray(posterior.targets, outputs.dtype)
+    if isinstance(likelihood, Gaussian):
+        std = jnp.asarray(likelihood.noise_std, outputs.dtype)
+    elif isinstance(likelihood, GaussianUnknownNoise):
+        std = _noise_std(likelihood)
+    else:
+        numpyro.factor("log_likelihood", likelihood.log_prob(outputs, targets))
+        return
+    numpyro.sample("y", laws.Normal(outputs, std).to_event(2), obs=targets)
+
+
+def _noise_std(likelihood: GaussianUnknownNoise) -> Array:
+    if likelihood.noise_std is not None:
+        return numpyro.sample(NOISE_STD, likelihood.noise_std)
+    return jnp.sqrt(numpyro.sample("noise_var", likelihood.noise_var))
+
+
+def as_given(sites: dict[str, Array]) -> dict[str, Array]:
+    """Values of the random sites, by the names that an `Origin` gives them."""
+    found = {}
+    for name, value in sites.items():
+        if name.endswith(_VARIANCE):
+            name, value = f"{name.removesuffix(_VARIANCE)}_std", jnp.sqrt(value)
+        found[name] = value
+    return found
