@@ -14,6 +14,16 @@ import scipy.stats
 from bnnpost.draws import arviz_view
 from tests.samplers import checks
 
+# Independent chains of this length are never so far apart; a t test of their means would not see
+# that they are stuck, each somewhere else.
+LARGEST_R_HAT = 1.1
+
+
+def apart_z(draws):
+    """Infinite for chains that have not come to agree, else 0."""
+    chains = draws.info.chains
+    return np.inf if max(chains.r_hat, chains.lp_r_hat) > LARGEST_R_HAT else 0.0
+
 
 def in_chains(draws, values):
     """Values [sample, …] as [chain, draw, …]."""

@@ -10,91 +10,75 @@ from unittest import mock
 import jax.numpy as jnp
 import numpy as np
 
-from bnnpost.samplers import chain_run, chains, elliptical_slice, moves, pcn
+import bnnpost
+from bnnpost.samplers import chain_run, hmc, moves
 from bnnpost.samplers.chain_draws import ConvergenceWarning
-from bnnpost.samplers.chains import Length
 from tests.samplers import cases
 
 SIZE = {"num_samples": 64, "num_warmup": 200, "num_chains": 64, "thinning": 4}
 
-
-def kernel(kind, space, num_steps=1, step_size=np.nan, num_warmup=SIZE["num_warmup"]):
-    """A kernel of this class on a space."""
-    numbers = {"space": space, "num_warmup": np.int64(num_warmup)}
-    if not issubclass(kind, moves.EllipticalSlice):
-        target = 0.8 if issubclass(kind, moves.Rotation) else 0.3
-        numbers |= {"step_size": np.float64(step_size), "target": np.float64(target)}
-    if issubclass(kind, moves.Rotation):
-        numbers["num_steps"] = np.int64(num_steps)
-    return kind(**numbers)
-
-
-def by_kernel(kind, posterior, seed=0, space="functions", collapse=True, size=SIZE, **numbers):
-    """Chains of a kernel class, whatever its convergence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return chain_run.sampled(
-            cases.key(seed),
-            posterior,
-            lambda made: kernel(kind, made, num_warmup=size["num_warmup"], **numbers),
-            Length(**size),
-            space=space,
-            collapse=collapse,
-            precision="single",
-            chain_method="auto",
-            progress=False,
-        )
-
-
-def by_pcn(posterior, seed=0, **options):
-    return pcn.sample(cases.key(seed), posterior, **SIZE, **options)
-
-
-def by_slices(posterior, seed=0, **options):
-    return elliptical_slice.sample(cases.key(seed), posterior, **SIZE, **options)
-
-
-def by_one_turn(posterior, seed=0, **options):
-    return by_kernel(moves.Rotation, posterior, seed, **options)
-
-
-def by_three_turns(posterior, seed=0, **options):
-    return by_kernel(moves.Rotation, posterior, seed, num_steps=3, **options)
-
-
-SAMPLERS = {
-    "pcn": by_pcn,
-    "elliptical_slice": by_slices,
-    "rotation": by_one_turn,
-    "three rotations": by_three_turns,
+# By name: the module, and what its `sample` is given besides.
+OPTIONS = {
+    "pcn": (bnnpost.pcn, {}),
+    "elliptical slice": (bnnpost.elliptical_slice, {}),
+    "rotation": (hmc, {"space": "functions", "method": "hmc", "num_steps": 1}),
+    "three rotations": (hmc, {"space": "functions", "method": "hmc", "num_steps": 3}),
+    "leapfrog": (hmc, {"space": "functions", "method": "hmc", "integrator": "leapfrog"}),
+    "nuts": (hmc, {"space": "functions"}),
+    "hmc of weights": (hmc, {"method": "hmc"}),
+    "nuts of weights": (hmc, {}),
 }
 KERNELS = {
     "pcn": moves.CrankNicolson,
-    "elliptical_slice": moves.EllipticalSlice,
+    "elliptical slice": moves.EllipticalSlice,
     "rotation": moves.Rotation,
 }
 
 
+def sample(name, posterior, seed=0, size=SIZE, **options):
+    """Chains of a sampler, whatever their convergence."""
+    module, usual = OPTIONS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return module.sample(cases.key(seed), posterior, **size, **usual | options)
+
+
+def by_kernel(kind, name, posterior, **options):
+    """The same with a kernel of another class, that has the same numbers."""
+    finished = chain_run.finished
+
+    def replaced(kernel, *arguments):
+        return finished(kind(**vars(kernel)), *arguments)
+
+    with mock.patch.object(chain_run, "finished", replaced):
+        return sample(name, posterior, **options)
+
+
 def accepting_all(name, posterior, **options):
     """Whatever is proposed is accepted."""
-    kind = type("AcceptingAll", (KERNELS[name],), {"name": name})
-    with mock.patch.object(moves, "exponential", lambda key: jnp.asarray(jnp.inf, jnp.float64)):
-        return by_kernel(kind, posterior, **options)
+    kind = type("AcceptingAll", (KERNELS[name],), {})
+    with mock.patch.object(moves, "exponential", lambda key: jnp.asarray(1e9, jnp.float64)):
+        return by_kernel(kind, name, posterior, **options)
 
 
 def reusing_keys(name, posterior, **options):
-    """Every transition of a chain has the same key."""
-    kind = type("ReusingKeys", (KERNELS[name],), {"name": name})
-    with mock.patch.object(chains, "fold_number", lambda key, number: key):
-        return by_kernel(kind, posterior, **options)
+    """Every transition of every chain has the same key."""
+
+    def step(self, key, state, number):
+        del key
+        return KERNELS[name].step(self, cases.key(1), state, number)
+
+    return by_kernel(
+        type("ReusingKeys", (KERNELS[name],), {"step": step}), name, posterior, **options
+    )
 
 
 def counting_twice(name, posterior, **options):
     """Every datum counts twice."""
-    return SAMPLERS[name](cases.with_noise(posterior, np.sqrt(0.5)), **options)
+    return sample(name, cases.with_noise(posterior, np.sqrt(0.5)), **options)
 
 
 def stuck(posterior, **options):
-    """Turns of a size that loses all energy, from prior draws."""
+    """Turns so large that all energy is lost, from prior draws."""
     size = {**SIZE, "num_warmup": 0}
-    return by_kernel(moves.Rotation, posterior, size=size, num_steps=30, step_size=1.5, **options)
+    return sample("rotation", posterior, size=size, num_steps=30, step_size=1.5, **options)
