@@ -5,6 +5,7 @@ may be exchanged, and signs flipped, without any change of the function.
 """
 
 import dataclasses
+import inspect
 import math
 import warnings
 
@@ -68,8 +69,17 @@ def draws(
     )
     info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
     for message in problems(chains):
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        warnings.warn(message, ConvergenceWarning, stacklevel=_users_level())
     return Draws(space, key, numbers, weights, info, given, stats)
+
+
+def _users_level() -> int:
+    """The stack level, seen from the caller, of what called this library."""
+    level, frame = 1, inspect.currentframe()
+    frame = frame and frame.f_back
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("bnnpost."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _by_name(done: Progressed) -> list[dict[str, np.ndarray]]:
