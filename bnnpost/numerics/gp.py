@@ -33,6 +33,12 @@ class Sites(eqx.Module):
         """Whether all outputs have one covariance."""
         return bool(self.variances.shape[1] == 1)
 
+    def less(self, shift: Float[Array, " k"] | None) -> "Sites":
+        """The same observations of f − shift."""
+        if shift is None:
+            return self
+        return Sites(jnp.asarray(self.targets) - shift, self.variances, self.contrasts)
+
     def arrays(self) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
         """Targets and variances as JAX arrays."""
         return jnp.asarray(self.targets), jnp.asarray(self.variances)
@@ -43,6 +49,10 @@ class Conditional(NamedTuple):
 
     mean: Float[Array, "m k"]
     covariance: Float[Array, "c m m"]
+
+    def plus(self, shift: Float[Array, " k"] | None) -> "Conditional":
+        """The law of f + shift."""
+        return self if shift is None else Conditional(self.mean + shift, self.covariance)
 
 
 def contrasts(count: int) -> Float[np.ndarray, "k k-1"]:

@@ -5,6 +5,7 @@ A draw is its key, or its key and the arrays that a chain gives for it. Everythi
 need be stored.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from jaxtyping import Array, Float, Int
 from bnnpost.likelihoods import Gaussian, RandomNoise
 from bnnpost.networks.layers import Layer, Parameters, Serial
 from bnnpost.networks.linear import Linear
-from bnnpost.networks.priors import Scale
+from bnnpost.networks.priors import Fixed, Scale, standard
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
@@ -73,7 +74,7 @@ class Space(eqx.Module):
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
-        """Hidden layers and readout (None if the network does not end in a Gaussian one)."""
+        """Hidden layers and readout (None if the network does not end in one to collapse)."""
         return split_gaussian_readout(self.posterior.network)
 
     @property
@@ -151,12 +152,13 @@ class Space(eqx.Module):
             outputs = self.posterior.network.propagate(self._inputs(None), step)
             return self._log_prob(outputs)
         features = _through(hidden, self._inputs(None), step)
-        kernel = _gram(step, readout, features)
+        kernel, shift = _gram(step, readout, features)
         drawn = self._drawn(source)
-        log_weight = gp.log_density(kernel, drawn.sites) + drawn.log_weight
+        sites = drawn.sites.less(shift)
+        log_weight = gp.log_density(kernel, sites) + drawn.log_weight
         if self.guide.exact:
             return log_weight
-        return log_weight + self.guide.log_ratio(_readout(step, readout, features, drawn.sites))
+        return log_weight + self.guide.log_ratio(_readout(step, readout, features, sites))
 
     def _log_prob(self, outputs: Array) -> Float[Array, ""]:
         targets = jnp.asarray(self.posterior.targets)
@@ -175,7 +177,8 @@ class Space(eqx.Module):
         if readout is None or self.guide is None or not self.conditioned:
             return self.posterior.network.propagate(self._inputs(x_test), step)
         features = _through(hidden, self._inputs(x_test), step)
-        return _readout(step, readout, features, self._drawn(source).sites)
+        _, shift = _gram(step, readout, features)
+        return _readout(step, readout, features, self._drawn(source).sites.less(shift))
 
     def mixture(
         self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
@@ -189,8 +192,8 @@ class Space(eqx.Module):
         """One proposal's weight and its predictive at x_test. Needs a Gaussian readout."""
         source = Source(*origin(draw))
         step = self._step(source, completion)
-        features, kernels = self._hidden(step, x_test)
-        log_weight, predictive = self._weigh(source, step, features, kernels[-1])
+        features, kernels, shift = self._hidden(step, x_test)
+        log_weight, predictive = self._weigh(source, step, features, kernels[-1], shift)
         deviations = controls.deviations(self.posterior.network, kernels)
         return Observation(log_weight, predictive, deviations)
 
@@ -200,22 +203,28 @@ class Space(eqx.Module):
         """The drawn K̂ of each linear layer, training rows first. Needs a Gaussian readout."""
         return self._hidden(self._step(Source(key, {}), completion), x_test)[1]
 
-    def _hidden(self, step: LinearStep, x_test: Array) -> tuple[Array, list[Array]]:
-        """What enters the readout, and the kernels on the way there."""
+    def _hidden(self, step: LinearStep, x_test: Array) -> tuple[Array, list[Array], Array | None]:
+        """What enters the readout, the kernels on the way there, and the readout's own biases."""
         hidden, readout = self.layers
         assert readout is not None
         step.grams = []
         features = _through(hidden, self._inputs(x_test), step)
-        kernels = [*step.grams, _gram(step, readout, features)]
+        kernel, shift = _gram(step, readout, features)
+        kernels = [*step.grams, kernel]
         step.grams = None
-        return features, kernels
+        return features, kernels, shift
 
     def inner_key(self, key: Array) -> Array:
         """A key for what is drawn besides the draw with this key, independently of its network."""
         return jax.random.fold_in(key, _INNER)
 
     def _weigh(
-        self, source: Source, step: LinearStep, features: Array, kernel: Float[Array, "n+m n+m"]
+        self,
+        source: Source,
+        step: LinearStep,
+        features: Array,
+        kernel: Float[Array, "n+m n+m"],
+        shift: Float[Array, " k"] | None,
     ) -> tuple[Float[Array, ""], gp.Conditional]:
         readout, num_train = self.layers[1], self.posterior.num_points
         assert readout is not None
@@ -223,19 +232,24 @@ class Space(eqx.Module):
         if not self.conditioned:
             prior, num_outputs = kernel[num_train:, num_train:], self.posterior.num_outputs
             none = jnp.zeros((prior.shape[0], num_outputs))
-            return jnp.zeros((), jnp.float64), gp.Conditional(none, prior[None])
+            return jnp.zeros((), jnp.float64), gp.Conditional(none, prior[None]).plus(shift)
         order = jnp.concatenate([self.order, num_train + step.completion.order])
+        inputs = readout.rows(features[:num_train])
+
+        def given(outputs: Array) -> gp.Conditional:
+            centred = outputs if shift is None else outputs - shift
+            return gp.condition_on_values(kernel, centred, order).plus(shift)
+
         if self.guide is None:
-            outputs = step(readout, readout.rows(features[:num_train])).astype(jnp.float64)
-            predictive = gp.condition_on_values(kernel, outputs, order)
-            return self._log_prob(outputs), predictive
+            outputs = step(readout, inputs).astype(jnp.float64)
+            return self._log_prob(outputs), given(outputs)
         drawn = self._drawn(source)
-        log_weight = gp.log_density(train, drawn.sites) + drawn.log_weight
+        sites = drawn.sites.less(shift)
+        log_weight = gp.log_density(train, sites) + drawn.log_weight
         if self.guide.exact:
-            return log_weight, gp.condition(kernel, drawn.sites)
-        outputs = _readout(step, readout, features[:num_train], drawn.sites)
-        predictive = gp.condition_on_values(kernel, outputs, order)
-        return log_weight + self.guide.log_ratio(outputs), predictive
+            return log_weight, gp.condition(kernel, sites).plus(shift)
+        outputs = _readout(step, readout, features[:num_train], sites)
+        return log_weight + self.guide.log_ratio(outputs), given(outputs)
 
     def noise_variances(self, draw: Array | Origin) -> Float[Array, "n c"]:
         """Noise variances of a draw. Needs Gaussian noise, given them."""
@@ -261,8 +275,8 @@ def make_space(
 ) -> Space:
     """The space that a sampler was asked for; `collapse` holds where it is possible.
 
-    Collapsing needs a network that ends in a Dense layer whose prior is Gaussian, given its
-    scales, and, where the bound must be strict,
+    Collapsing needs a network that ends in a Dense layer whose weights are Gaussian, given its
+    scales, and, where the bound must be strict, readout biases that are Gaussian or fixed, and
     Gaussian noise of known size or of one size under a law for which there is a bound.
     Raises ValueError for an unknown space or precision, or where there is no bound.
     """
@@ -276,29 +290,29 @@ def make_space(
     order = elimination_order(kernel, posterior.num_points)
     guide: Guide | None = None
     log_limit: float | None = 0.0
-    collapse = collapse and split_gaussian_readout(posterior.network)[1] is not None
-    if conditioned:
-        guide, log_limit = _guide(posterior, kernel, collapse, strict)
+    readout = split_gaussian_readout(posterior.network)[1]
+    if conditioned and strict:
+        bounded = readout is not None and not standard(readout.priors.biases).random
+        bounded = bounded or (readout is not None and readout.gaussian)
+        guide, log_limit = _bounded(posterior, readout if collapse and bounded else None)
+    elif conditioned:
+        log_limit = None
+        if collapse and readout is not None:
+            likelihood, targets = posterior.likelihood, posterior.targets
+            guide = fits.guide_for(likelihood, targets, kernel, posterior.num_outputs)
     return Space(posterior, order, guide, form, precision, conditioned, log_limit)
 
 
-def _guide(
-    posterior: Posterior, kernel: Float[np.ndarray, "n n"], collapse: bool, strict: bool
-) -> tuple[Guide | None, float | None]:
-    """The guide, and an upper bound of the log weight if it must be strict."""
+def _bounded(posterior: Posterior, readout: Linear | None) -> tuple[Guide | None, float]:
+    """A guide for the readout to collapse, if any, and an upper bound of the log weight."""
     likelihood, targets = posterior.likelihood, posterior.targets
-    if not strict:
-        if not collapse:
-            return None, None
-        return fits.guide_for(likelihood, targets, kernel, posterior.num_outputs), None
-    if collapse and isinstance(likelihood, Gaussian):
-        readout = split_readout(posterior.network)[1]
-        assert readout is not None
-        bound = likelihood.collapsed_log_bound(targets, _least(readout.b_std) ** 2)
+    if readout is not None and isinstance(likelihood, Gaussian):
+        bias_var = _least(readout.b_std) ** 2 if readout.gaussian else 0.0
+        bound = likelihood.collapsed_log_bound(_centred(targets, readout), bias_var)
         return fits.known_noise(likelihood, targets), bound
-    if collapse and isinstance(likelihood, RandomNoise) and likelihood.shared:
-        bounded = bounded_noise(likelihood, targets)
-        return bounded.guide, bounded.log_bound
+    if readout is not None and isinstance(likelihood, RandomNoise) and likelihood.shared:
+        bounded = bounded_noise(likelihood, _centred(targets, readout))
+        return dataclasses.replace(bounded.guide, targets=targets), bounded.log_bound
     bound = float(likelihood.log_bound(targets))
     if not math.isfinite(bound):
         raise ValueError(
@@ -306,6 +320,21 @@ def _guide(
             'nats; without a bound there are draws with weights, bound="capped"'
         )
     return None, bound
+
+
+def _centred(targets: Float[np.ndarray, "n k"], readout: Linear) -> Float[np.ndarray, "n k"]:
+    """Targets less the readout's biases, where these are fixed."""
+    biases = readout.priors.biases
+    if readout.gaussian or not isinstance(biases, Fixed):
+        return targets
+    return targets - float(readout.b_std) * np.asarray(biases.values, np.float64)
+
+
+def _least(b_std: Any) -> float:
+    """The least standard deviation of a bias that there can be."""
+    if isinstance(b_std, Scale):
+        return b_std.smallest()
+    return 0.0 if b_std is None else float(b_std)
 
 
 def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -316,18 +345,11 @@ def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
 
 
 def split_gaussian_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
-    """The same, with None for a readout whose outputs are not Gaussian given its scales."""
+    """The same, with None for a readout whose outputs are not Gaussian given scales and biases."""
     hidden, readout = split_readout(network)
-    if readout is None or readout.gaussian:
+    if readout is None or readout.priors.weights is None:
         return hidden, readout
     return (*hidden, readout), None
-
-
-def _least(b_std: Any) -> float:
-    """The least standard deviation of a bias that there can be."""
-    if isinstance(b_std, Scale):
-        return b_std.smallest()
-    return 0.0 if b_std is None else float(b_std)
 
 
 def linear_layers(network: Layer, features: tuple[int, ...] = (1,)) -> list[tuple[Linear, int]]:
@@ -351,11 +373,15 @@ def _through(layers: tuple[Layer, ...], x: Array, step: LinearStep) -> Array:
     return x
 
 
-def _gram(step: LinearStep, readout: Linear, features: Array) -> Float[Array, "r r"]:
-    """The readout's K̂, given its scales."""
+def _gram(
+    step: LinearStep, readout: Linear, features: Array
+) -> tuple[Float[Array, "r r"], Float[Array, " k"] | None]:
+    """The readout's K̂, given its scales, and what biases of a law of their own add."""
     rows = readout.rows(features)
     flat = rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
-    return step.realised(readout, flat.shape[1]).gram(flat)
+    realised = step.realised(readout, flat.shape[1])
+    layer, biases = step.without_own_bias(realised)
+    return layer.gram(flat), None if biases is None else realised.b_std * biases
 
 
 def _readout(step: LinearStep, readout: Linear, features: Array, sites: gp.Sites) -> Array:

@@ -131,6 +131,34 @@ class LinearStep:
             scale.from_normals,
         )
 
+    def without_own_bias(self, layer: Linear) -> tuple[Linear, Float[Array, " width"] | None]:
+        """The layer that comes next without biases that are drawn by themselves, and these.
+
+        They are where weights or biases have a law of their own. In double precision.
+        """
+        if layer.gaussian or not layer.has_bias:
+            return layer, None
+        prior, shape = layer.priors.biases, (layer.width,)
+        return layer.without_bias(), self.of_law("biases", Domain.BIASES, prior, shape, jnp.float64)
+
+    def of_law(
+        self,
+        kind: str,
+        domain: Domain,
+        prior: WeightPrior | None,
+        shape: tuple[int, ...],
+        dtype: Any,
+    ) -> Array:
+        """Parameters of the layer that comes next, from their prior."""
+        law, key = standard(prior), jax.random.fold_in(self._key, domain)
+        if not law.random:
+            return law.sample(key, shape, dtype)
+        name = f"{self.name}.{kind}"
+        values = self.source.values(
+            name, key, shape, lambda key: law.sample(key, shape, dtype), law.from_normals
+        )
+        return values.astype(dtype)
+
 
 class _LayerDraw:
     """One layer of one draw: training outputs, their continuation, and the weights behind them.
@@ -152,7 +180,8 @@ class _LayerDraw:
         self.name = step.name
         num_train, fan_in = train.shape
         self.matrix_form = matrix_form(layer, num_train, fan_in, step.weights)
-        self.shift, self.biases = self._own_biases()
+        self.layer, self.biases = step.without_own_bias(layer)
+        self.b_std = layer.b_std
         self.jointly = (
             not self.matrix_form
             and not step.completion.as_function
@@ -164,36 +193,12 @@ class _LayerDraw:
         if condition is not None:
             self.normals = condition(self._noise, self.factor, self.normals.astype(jnp.float64))
 
-    def _own_biases(self) -> tuple[Float[Array, " width"] | None, Float[Array, " width"] | None]:
-        """What biases drawn by themselves add, and those biases; takes them from the layer."""
-        layer = self.layer
-        if layer.gaussian or not layer.has_bias:
-            return None, None
-        biases = self._of_law("biases", Domain.BIASES, layer.priors.biases, (layer.width,))
-        self.layer = layer.without_bias()
-        return jnp.asarray(layer.b_std, jnp.float64) * biases, biases
-
-    def _of_law(
-        self, kind: str, domain: Domain, prior: WeightPrior | None, shape: tuple[int, ...]
-    ) -> Array:
-        prior, dtype = standard(prior), self.step.dtype
-        if not prior.random:
-            return prior.sample(self.key, shape, dtype)
-        values = self.step.source.values(
-            f"{self.name}.{kind}",
-            self._domain(domain),
-            shape,
-            lambda key: prior.sample(key, shape, dtype),
-            prior.from_normals,
-        )
-        return values.astype(dtype)
-
     def _normals(self) -> Float[Array, "q width"]:
         """What multiplies F: standard normals, or weights of another law."""
         source, shape = self.step.source, (self.train.shape[1], self.layer.width)
         weights, name = self.layer.priors.weights, f"{self.name}.weights"
         if weights is not None:
-            return self._of_law("weights", Domain.WEIGHTS, weights, shape)
+            return self.step.of_law("weights", Domain.WEIGHTS, weights, shape, self.step.dtype)
         if name in source.given:
             parts = [source.given[name]]
             if self.layer.has_bias:
@@ -256,7 +261,9 @@ class _LayerDraw:
         outputs = multiply(self.factor, self.normals)
         if self.test.shape[0] > 0:
             outputs = jnp.concatenate([outputs, self._test_outputs()])
-        return outputs if self.shift is None else outputs + self.shift.astype(outputs.dtype)
+        if self.biases is None:
+            return outputs
+        return outputs + (self.b_std * self.biases).astype(outputs.dtype)
 
     def _test_outputs(self) -> Float[Array, "m width"]:
         if self.matrix_form:
@@ -298,7 +305,7 @@ class _LayerDraw:
 
     def parameters(self) -> tuple[Float[Array, "f width"], Float[Array, " width"] | None]:
         """Weights and biases."""
-        if self.shift is not None:
+        if self.biases is not None:
             return self._matrix(), self.biases
         return self.layer.split(self._matrix(), self.layer.has_bias)[:2]
 
