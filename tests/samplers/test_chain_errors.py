@@ -27,6 +27,13 @@ def sample(module, posterior=None, **options):
     return module.sample(KEY, posterior, **{**SHORT, **options})
 
 
+def sample_quietly(module, posterior=None, **options):
+    """The same, of chains too short to converge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return sample(module, posterior, **options)
+
+
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize(
     ("options", "error", "message"),
@@ -84,14 +91,14 @@ def test_an_infinite_log_probability_counts_as_none():
             return jnp.where(outputs[0, 0] > 0, jnp.inf, super().log_prob(outputs, targets))
 
     for module in (bnnpost.pcn, bnnpost.elliptical_slice):
-        draws = sample(module, one_point(Infinite(NEVER)), num_samples=50, collapse=False)
+        draws = sample_quietly(module, one_point(Infinite(NEVER)), num_samples=50, collapse=False)
         assert draws.training_outputs().max() <= 0
         assert np.isfinite(draws.sample_stats["lp"]).all()
 
 
 def test_library_calls_of_a_likelihood_run_on_one_thread():
     one, other = (
-        sample(bnnpost.pcn, one_point(kind(NEVER)), num_chains=4, collapse=False)
+        sample_quietly(bnnpost.pcn, one_point(kind(NEVER)), num_chains=4, collapse=False)
         for kind in (UnitNoise, WithCholesky)
     )
     np.testing.assert_allclose(one.training_outputs(), other.training_outputs(), atol=1e-6)
@@ -120,9 +127,7 @@ def test_a_prior_without_a_map_from_normals_cannot_be_moved(name):
 
 @pytest.mark.parametrize(("num_samples", "known"), [(1, False), (3, False), (64, True)])
 def test_one_chain_is_compared_with_its_own_halves(num_samples, known):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        draws = sample(bnnpost.pcn, num_samples=num_samples, num_chains=1)
+    draws = sample_quietly(bnnpost.pcn, num_samples=num_samples, num_chains=1)
     assert len(draws) == num_samples
     assert np.isfinite(draws.info.chains.r_hat) == known
     assert np.isfinite(draws.info.chains.ess_bulk) == known
