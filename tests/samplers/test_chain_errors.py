@@ -9,8 +9,9 @@ import pytest
 
 import bnnpost
 from bnnpost.networks.priors import WeightPrior
+from bnnpost.samplers import chain_draws, moves
 from bnnpost.samplers.chain_draws import ConvergenceWarning
-from tests.samplers import cases
+from tests.samplers import cases, chain_samplers, test_one_point_posteriors
 from tests.samplers.cases import Case
 from tests.samplers.chain_samplers import OPTIONS
 from tests.samplers.user_likelihoods import UnitNoise, WithCholesky, one_point
@@ -90,10 +91,11 @@ def test_an_infinite_log_probability_counts_as_none():
         def log_prob(self, outputs, targets):
             return jnp.where(outputs[0, 0] > 0, jnp.inf, super().log_prob(outputs, targets))
 
-    for module in (bnnpost.pcn, bnnpost.elliptical_slice):
-        draws = sample_quietly(module, one_point(Infinite(NEVER)), num_samples=50, collapse=False)
-        assert draws.training_outputs().max() <= 0
-        assert np.isfinite(draws.sample_stats["lp"]).all()
+    draws = sample_quietly(
+        bnnpost.elliptical_slice, one_point(Infinite(NEVER)), num_samples=50, collapse=False
+    )
+    assert draws.training_outputs().max() <= 0
+    assert np.isfinite(draws.sample_stats["lp"]).all()
 
 
 def test_library_calls_of_a_likelihood_run_on_one_thread():
@@ -133,7 +135,20 @@ def test_one_chain_is_compared_with_its_own_halves(num_samples, known):
     assert np.isfinite(draws.info.chains.ess_bulk) == known
 
 
-def test_chains_that_never_move_are_warned_about_even_where_readouts_are_redrawn():
+def test_chains_that_never_move_are_told_though_function_values_look_independent():
+    step = {"step": lambda kernel, key, state, number: state}
+    standing = type("Standing", (moves.CrankNicolson,), step)
+    draws = chain_samplers.by_kernel(
+        standing, "pcn", test_one_point_posteriors.posterior("relu", 2)
+    )
+    chains = draws.info.chains
+    assert chains.ess_bulk > 300
+    assert chains.lp_r_hat == np.inf
+    assert any("a chain never moved" in told for told in chain_draws.problems(chains))
+
+
+@pytest.mark.slow
+def test_turns_that_lose_all_energy_are_warned_about_though_readouts_are_redrawn():
     posterior = Case(8, 1, "relu", 1, noise_std=0.003).posterior()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -156,5 +171,6 @@ def test_chains_that_disagree_are_warned_about():
     posterior = one_point(UnitNoise(NEVER), variance=100.0)
     with pytest.warns(ConvergenceWarning) as caught:
         sample(bnnpost.pcn, posterior, step_size=0.01, num_chains=4, num_samples=64)
+    assert {w.filename for w in caught} == {__file__}
     assert any("R-hat of the function values at the training inputs" in str(w.message)
                and "Raise num_warmup" in str(w.message) for w in caught)  # fmt: skip

@@ -51,14 +51,14 @@ def test_data_counted_twice_are_caught(name):
     ("wrong", "name"),
     [
         (chain_samplers.accepting_all, "pcn"),
-        (chain_samplers.reusing_keys, "rotation"),
+        (chain_samplers.reusing_keys, "elliptical slice"),
         *(
             pytest.param(wrong, name, marks=pytest.mark.slow)
             for wrong, name in [
                 (chain_samplers.accepting_all, "elliptical slice"),
                 (chain_samplers.accepting_all, "rotation"),
                 (chain_samplers.reusing_keys, "pcn"),
-                (chain_samplers.reusing_keys, "elliptical slice"),
+                (chain_samplers.reusing_keys, "rotation"),
             ]
         ),
     ],

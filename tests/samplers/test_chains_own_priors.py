@@ -14,6 +14,7 @@ import bnnpost
 from tests.samplers import chain_checks, chain_samplers, checks
 from tests.samplers.cases import X, Y
 
+pytestmark = pytest.mark.slow
 WIDTH, B_STD, NOISE_STD, NUM_EXACT = 3, 0.4, 0.5, 8192
 AT_ONCE = 2**17
 HIDDEN, READOUT = dist.HalfNormal(1.5), dist.HalfNormal(2.0)
@@ -65,14 +66,9 @@ def surprise(draws):
     ("name", "options"),
     [
         ("pcn", {}),
-        *(
-            pytest.param(name, options, marks=pytest.mark.slow)
-            for name, options in [
-                ("elliptical slice", {"space": "weights", "collapse": False}),
-                ("three rotations", {}),
-                ("nuts of weights", {}),
-            ]
-        ),
+        ("elliptical slice", {"space": "weights", "collapse": False}),
+        ("three rotations", {}),
+        ("nuts of weights", {}),
     ],
 )
 def test_chains_and_exact_draws_have_one_law(name, options):

@@ -18,9 +18,9 @@ REPRIORISED = {"space": "weights", "collapse": True}
 # Likelihood, sampler, its options.
 QUICK = [
     ("student-t", "elliptical slice", UNCOLLAPSED),
-    ("logit", "pcn", {}),
 ]
 SLOW = [
+    ("logit", "pcn", {}),
     ("unknown variance", "pcn", {}),
     ("softmax", "pcn", {}),
     ("unknown variance", "three rotations", REPRIORISED),
