@@ -7,11 +7,12 @@ for each class.
 import warnings
 from unittest import mock
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 import bnnpost
-from bnnpost.samplers import chain_run, hmc, moves
+from bnnpost.samplers import chain_run, hamiltonian, hmc, moves
 from bnnpost.samplers.chain_draws import ConvergenceWarning
 from tests.samplers import cases
 
@@ -32,6 +33,7 @@ KERNELS = {
     "pcn": moves.CrankNicolson,
     "elliptical slice": moves.EllipticalSlice,
     "rotation": moves.Rotation,
+    "hmc of weights": hamiltonian.Hamiltonian,
 }
 
 
@@ -57,7 +59,11 @@ def by_kernel(kind, name, posterior, **options):
 def accepting_all(name, posterior, **options):
     """Whatever is proposed is accepted."""
     kind = type("AcceptingAll", (KERNELS[name],), {})
-    with mock.patch.object(moves, "exponential", lambda key: jnp.asarray(1e9, jnp.float64)):
+    with (
+        mock.patch.object(moves, "exponential", lambda key: jnp.asarray(1e9, jnp.float64)),
+        # What numpyro accepts by.
+        mock.patch.object(jax.random, "bernoulli", lambda key, p: jnp.ones_like(p, bool)),
+    ):
         return by_kernel(kind, name, posterior, **options)
 
 

@@ -6,9 +6,11 @@ the training point and two test points, and the whole law at the training point.
 """
 
 import numpy as np
+import numpyro.infer
 import pytest
 
-from tests.samplers import chain_checks, chain_samplers, checks
+import bnnpost
+from tests.samplers import cases, chain_checks, chain_samplers, checks
 from tests.samplers.chain_samplers import OPTIONS
 from tests.samplers.test_one_point_posteriors import X, exact, posterior
 
@@ -25,6 +27,8 @@ CASES = [
 def surprise(draws, x_test, answer):
     """Means, variances, and the exact CDF at the training point, uniform over independent draws."""
     values = chain_checks.in_chains(draws, draws.predict(np.concatenate([X, x_test]))[:, :, 0])
+    if not np.all(np.isfinite(values)):
+        return np.inf
     moments = chain_checks.moments_z(values, answer.means, answer.variances)
     uniform = checks.uniform_z(answer.cdf(chain_checks.thinned(values[:, :, 0])))
     return max(moments, uniform, chain_checks.apart_z(draws))
@@ -59,11 +63,32 @@ def test_data_counted_twice_are_caught(name):
                 (chain_samplers.accepting_all, "rotation"),
                 (chain_samplers.reusing_keys, "pcn"),
                 (chain_samplers.reusing_keys, "rotation"),
+                (chain_samplers.accepting_all, "hmc of weights"),
+                (chain_samplers.reusing_keys, "hmc of weights"),
             ]
         ),
     ],
 )
 def test_wrong_kernels_are_caught(wrong, name):
-    # As large a step as there is: what is not accepted rightly then shows.
-    steps = {"pcn": {"step_size": 1.0}, "rotation": {"step_size": 1.5}}
+    # Large steps: what is not accepted rightly then shows. Leapfrog steps run away.
+    steps = {
+        "pcn": {"step_size": 1.0},
+        "rotation": {"step_size": 1.5},
+        "hmc of weights": {"step_size": 0.5, "num_steps": 3},
+    }
     assert surprise_of(wrong, name, **steps.get(name, {})) > checks.LIMIT
+
+
+@pytest.mark.slow
+def test_numpyros_own_loop_samples_the_model():
+    """Function values at the training point, by the model alone."""
+    problem, (_, answer) = posterior("relu", FAST), exact("relu", FAST)
+    size = {"num_warmup": 200, "num_samples": 256, "num_chains": 64, "thinning": 4}
+    loop = numpyro.infer.MCMC(
+        numpyro.infer.NUTS(bnnpost.hmc.model(problem)),
+        chain_method="vectorized", progress_bar=False, **size,
+    )  # fmt: skip
+    loop.run(cases.key(2))
+    values = np.asarray(loop.get_samples(group_by_chain=True)["f"], np.float64)[:, :, 0, 0]
+    moments = chain_checks.moments_z(values, answer.means[0], answer.variances[0])
+    assert max(moments, checks.uniform_z(answer.cdf(chain_checks.thinned(values)))) < checks.LIMIT

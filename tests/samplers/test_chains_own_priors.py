@@ -1,7 +1,8 @@
 """Chains under laws of weights, biases and scales that are not Gaussian, against plain numpy.
 
 Three comparisons, by `chain_checks`. Exact draws are by rejection in numpy: Laplace weights,
-logistic biases, a half normal scale for every hidden input, one for the readout.
+logistic biases, a half normal scale for every hidden input, an inverse gamma variance of the
+readout.
 """
 
 import functools
@@ -17,7 +18,7 @@ from tests.samplers.cases import X, Y
 pytestmark = pytest.mark.slow
 WIDTH, B_STD, NOISE_STD, NUM_EXACT = 3, 0.4, 0.5, 8192
 AT_ONCE = 2**17
-HIDDEN, READOUT = dist.HalfNormal(1.5), dist.HalfNormal(2.0)
+HIDDEN, READOUT = dist.HalfNormal(1.5), dist.InverseGamma(3.0, 4.0)
 
 
 def posterior(noise_std=NOISE_STD):
@@ -29,7 +30,7 @@ def posterior(noise_std=NOISE_STD):
         bias_prior=dist.Logistic(0.0, 1.0),
     )
     network = bnnpost.Serial(
-        [hidden, bnnpost.Activation("tanh"), bnnpost.Dense(1, w_std=READOUT, b_std=B_STD)]
+        [hidden, bnnpost.Activation("tanh"), bnnpost.Dense(1, w_var=READOUT, b_std=B_STD)]
     )
     return bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(noise_std), X, Y[:, :1])
 
@@ -39,7 +40,7 @@ def proposals(rng, num):
     stds = 1.5 * np.abs(rng.standard_normal((num, X.shape[1], 1)))
     weights = rng.laplace(size=(num, X.shape[1], WIDTH)) * stds / np.sqrt(X.shape[1])
     hidden = np.tanh(X @ weights + B_STD * rng.logistic(size=(num, 1, WIDTH)))
-    scale = 2.0 * np.abs(rng.standard_normal((num, 1, 1))) / np.sqrt(WIDTH)
+    scale = np.sqrt(4.0 / rng.gamma(3.0, size=(num, 1, 1)) / WIDTH)
     outputs = hidden @ (scale * rng.standard_normal((num, WIDTH, 1)))
     return outputs[:, :, 0] + B_STD * rng.standard_normal((num, 1))
 
