@@ -13,6 +13,7 @@ from bnnpost.comparison.moments import Expectations, Layout, block_sums
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.samplers.importance import observations
 from bnnpost.spaces import controls, limit
+from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.space import Observation, Space
 
 # Fewer proposals than this for each control variate, and none is used.
@@ -24,7 +25,8 @@ def closed_form(
 ) -> Found:
     """Differences from a limit without error of its own."""
     posterior = space.posterior
-    limiting = limit(posterior)
+    limiting = limit(posterior, key=key)
+    assert isinstance(limiting, Limit)
     weights = _Tally()
     blocks = weights.watch(_blocks(space, key, points, num_proposals))
     mean, covariance = limiting.mean(points), limiting.covariance(points)

@@ -10,6 +10,7 @@ from bnnpost.comparison.differences import NUM_BLOCKS
 from bnnpost.comparison.sampled import sampled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.layers import positive_integer
+from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.importance import weighted_space
@@ -39,13 +40,17 @@ def compare(
     by the same jackknife. The limit is in closed form under Gaussian noise of known size;
     under any other likelihood both sides are weighed on the same draws, and errors include
     the limit's. Control variates are used where they exist (attribute `controls`).
-    Raises ValueError where the readout cannot be collapsed, or for fewer than 200 proposals,
-    FloatingPointError where weights are NaN.
+    Where the limit's kernel is sampled (see `nngp`) its error, the same at every width for
+    the same key, is not in the standard errors.
+    Raises ValueError where the readout cannot be collapsed, where the limit is not one Gaussian
+    process (random scales), or for fewer than 200 proposals; FloatingPointError where weights
+    are NaN.
     """
     require_key(key)
     positive_integer("num_proposals", num_proposals)
     if num_proposals < 10 * NUM_BLOCKS:
         raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
+    require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
     if isinstance(posterior.likelihood, Gaussian):

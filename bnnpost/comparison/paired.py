@@ -78,7 +78,7 @@ def paired_sums(
     Raises FloatingPointError where a weight, or its derivative at the limit, is NaN.
     """
     posterior = space.posterior
-    kernel = nngp(posterior.network, np.concatenate([posterior.x, points]))
+    kernel = nngp(posterior.network, np.concatenate([posterior.x, points]), key=key)
     extra = (points, jointly(posterior.network, posterior.x, points))
     blocks = []
     for start, stop in itertools.pairwise(bounds):

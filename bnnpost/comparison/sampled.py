@@ -79,7 +79,7 @@ def _problem(
     exact = space.guide is not None and space.guide.exact
     grid = GRID if exact else GRID[::_COARSE]
     edges = mean[:, :, None] + std[:, :, None] * grid
-    kernel = np.asarray(nngp(posterior.network, np.concatenate([posterior.x, points])))
+    kernel = np.asarray(nngp(posterior.network, np.concatenate([posterior.x, points]), key=key))
     order = pivot_order(kernel, posterior.num_points)
     return grid, std, Problem(posterior, space.guide, edges, order, pilot.log_evidence)
 

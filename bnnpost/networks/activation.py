@@ -9,6 +9,7 @@ from bnnpost.networks.catalogue import CATALOGUE, resolve
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Map
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
+from bnnpost.networks.units import activated
 from bnnpost.numerics.quadrature import DEFAULT_STEP
 
 
@@ -17,7 +18,8 @@ class Activation(Map):
 
     `Activation("erf", b=0.7)` looks the name up (`bnnpost.networks.catalogue.names()` lists
     them). `Activation(jax.nn.elu)` takes any elementwise JAX function; its kernel is then
-    computed by quadrature with the given `step`. A `Nonlinearity` of yours brings its own
+    computed by quadrature with the given `step`, as is any kernel after biases with a law of
+    their own. A `Nonlinearity` of yours brings its own
     kernel map. Raises ValueError for an unknown name or hyperparameter.
     """
 
@@ -73,7 +75,7 @@ class Activation(Map):
         return self.nonlinearity(x)
 
     def covariance(self, k: Covariance) -> Covariance:
-        return self.nonlinearity.covariance(k)
+        return activated(self.nonlinearity, k, self.step)
 
 
 def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:

@@ -1,5 +1,7 @@
 """What the kernel maps pass from layer to layer: covariances of one unit at pairs of inputs."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -20,12 +22,14 @@ class Covariance(eqx.Module):
     """Covariance of one unit between two lists of inputs, and its variance on each list.
 
     Before the first linear layer it holds ⟨x, x′⟩/d. The variances travel along because the
-    covariance after an activation depends on them.
+    covariance after an activation depends on them. Where a unit is not a centred Gaussian these
+    are its second moments, and `law` (see `networks.units`) says what it is.
     """
 
     cross: Float[Array, "n1 n2"]
     variances1: Float[Array, " n1"]
     variances2: Float[Array, " n2"]
+    law: Any = None
 
     @classmethod
     def of_self(cls, covariance: Float[Array, "n n"]) -> "Covariance":

@@ -22,6 +22,7 @@ from bnnpost.networks.priors import (
     standard,
     weight_prior,
 )
+from bnnpost.networks.wide import wide
 
 
 class Priors(NamedTuple):
@@ -76,6 +77,10 @@ class Linear(Layer):
 
         new = [w_std] if self.b_std is None else [w_std, b_std]
         return eqx.tree_at(scales, self, new, is_leaf=lambda node: isinstance(node, Scale))
+
+    def with_standard_normals(self) -> "Linear":
+        """The same layer with standard normal weights and biases."""
+        return self
 
     def without_bias(self) -> "Linear":
         """The same layer without a bias."""
@@ -208,13 +213,19 @@ class Dense(Linear):
     def priors(self) -> Priors:
         return Priors(self.prior, self.bias_prior)
 
+    def with_standard_normals(self) -> "Dense":
+        return eqx.tree_at(
+            lambda layer: (layer.prior, layer.bias_prior),
+            self,
+            (None, None),
+            is_leaf=lambda node: node is None or isinstance(node, WeightPrior),
+        )
+
     def rows(self, x: Array) -> Array:
         return x
 
     def covariance(self, k: Covariance) -> Covariance:
-        return Covariance(
-            *(self._kernel_terms(part) for part in (k.cross, k.variances1, k.variances2))
-        )
+        return wide(self, k)
 
     def at_width(self, width: int) -> "Dense":
         return dataclasses.replace(self, width=width)

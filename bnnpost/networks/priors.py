@@ -195,12 +195,18 @@ def per_input(law: object) -> Scale:
 
 
 def law_moments(law: Any) -> Moments:
-    """Mean and variance of a numpyro law; NaN or infinite where it has none."""
+    """Mean and variance of a numpyro law; NaN or infinite where it has none.
+
+    Traced where the law's parameters are.
+    """
     try:
         with jax.enable_x64(True):
-            return Moments(float(law.mean), float(law.variance))
+            mean, variance = law.mean, law.variance
     except (NotImplementedError, ZeroDivisionError):
         return Moments(float("nan"), float("nan"))
+    if concrete(mean) is None or concrete(variance) is None:
+        return Moments(mean, variance)
+    return Moments(float(mean), float(variance))
 
 
 def is_law(value: object) -> bool:

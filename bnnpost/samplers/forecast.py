@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.layers import positive_integer
+from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
@@ -20,6 +21,7 @@ from bnnpost.samplers import advice, calibration, capped, pilot
 from bnnpost.samplers.options import Option
 from bnnpost.samplers.prior_scale import PriorScale, prior_scale
 from bnnpost.spaces import engine, limit
+from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import SPACES, Space, make_space, split_readout
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
@@ -136,7 +138,7 @@ def forecast(
     logs = pilot.log_weights(key, _the_same(weighted[0], strict), num_pilot)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
-    limiting = _limit_log_evidence(posterior)
+    limiting = _limit_log_evidence(posterior, key)
     trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
@@ -211,13 +213,16 @@ def _cap(log_weights: Float[np.ndarray, " p"], cap: float | None) -> tuple[float
     return level, (clipped - level) / math.log(10)
 
 
-def _limit_log_evidence(posterior: Posterior) -> float:
-    """NaN where it has no closed form or the network no Gaussian limit."""
+def _limit_log_evidence(posterior: Posterior, key: Array) -> float:
+    """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
     linear = split_readout(posterior.network)[1] is not None
     if not (linear and isinstance(posterior.likelihood, Gaussian)):
         return math.nan
+    single = is_single(posterior.network, posterior.x.shape[-1])
+    if scale_places(posterior.network) and not single:
+        return math.nan
     try:
-        return float(limit(posterior).log_evidence)
+        return float(limit(posterior, key=key).log_evidence)
     except (NotImplementedError, ValueError):  # no kernel, or none that is finite
         return math.nan
 

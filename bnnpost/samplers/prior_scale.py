@@ -8,12 +8,16 @@ the evidence for every factor at once.
 import math
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.kernels import self_kernel
 from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.limiting import require_one_process
+from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.completions import limit_kernel
 from bnnpost.spaces.space import split_readout
 
 # Nats of evidence that a better scale gains before the prior is said to be at odds with the
@@ -87,13 +91,13 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
     """The scale of the prior against the targets, in the infinite-width limit.
 
     None where the limit's evidence has no closed form: noise that is not Gaussian of known
-    size, no linear readout, or a network without a finite limit kernel.
+    size, no linear readout, random scales, or a network without a finite limit kernel.
     """
     likelihood, readout = posterior.likelihood, split_readout(posterior.network)[1]
     if not isinstance(likelihood, Gaussian) or readout is None:
         return None
-    kernel = limit_kernel(posterior.network, posterior.x)
-    if not np.all(np.isfinite(kernel)):
+    kernel = _kernel(posterior)
+    if kernel is None or not np.all(np.isfinite(kernel)):
         return None
     variances, directions = np.linalg.eigh(kernel)
     variances = np.maximum(variances, 0.0)
@@ -114,6 +118,17 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
         noise_gain=float(noisier[best_noise]),
         norm_ratio=float(np.sum(squares / (variances + noise)) / posterior.targets.size),
     )
+
+
+@in_double_precision
+def _kernel(posterior: Posterior) -> Float[np.ndarray, "n n"] | None:
+    """The limit's at the training points, units drawn from a key of its own where need be."""
+    x = jnp.asarray(posterior.x.reshape(posterior.num_points, -1))
+    try:
+        require_one_process(posterior.network)
+        return np.asarray(self_kernel(posterior.network, x, jax.random.key(0)))
+    except (NotImplementedError, ValueError):  # no kernel, or not one
+        return None
 
 
 def gains(

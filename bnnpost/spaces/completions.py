@@ -95,7 +95,7 @@ def stand_in(network: Layer) -> Layer:
             return node
         w_std = _typical(node.w_std) * _spread(node.priors.weights)
         b_std = _typical(node.b_std) * _spread(node.priors.biases) if node.has_bias else None
-        return node.with_scales(w_std, b_std)
+        return node.with_scales(w_std, b_std).with_standard_normals()
 
     return jax.tree.map(replaced, network, is_leaf=is_linear)
 

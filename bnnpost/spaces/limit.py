@@ -11,11 +11,13 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.limiting import require_processes, scale_places
 from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit
+from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
+from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import split_readout
 
 
@@ -29,11 +31,13 @@ class Conditional(NamedTuple):
 class Limit(eqx.Module):
     """Gaussian-process posterior with the NNGP kernel; all in double precision.
 
-    log_evidence: log p(y) in nats, summed over outputs.
+    log_evidence: log p(y) in nats, summed over outputs. key: of the units that the kernel
+    samples, if it does.
     """
 
     posterior: Posterior
     log_evidence: float
+    key: Array | None = None
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
         """Posterior mean of f at inputs x [m, feature]."""
@@ -46,7 +50,7 @@ class Limit(eqx.Module):
     def conditional(self, x: object) -> Conditional:
         """Mean and covariance at inputs x: k*ᵀ(K+σ²I)⁻¹y and K** − k*ᵀ(K+σ²I)⁻¹k*."""
         train, points = self.posterior.x, self.posterior.checked_test_points(x)
-        kernel = _kernel(self.posterior, np.concatenate([train, points]))
+        kernel = _kernel(self.posterior, np.concatenate([train, points]), self.key)
         num_train = len(train)
         factor = _factor(self.posterior, kernel[:num_train, :num_train])
         cross = scipy.linalg.solve_triangular(factor, kernel[:num_train, num_train:], lower=True)
@@ -69,14 +73,18 @@ class Limit(eqx.Module):
 
 def limit(
     posterior: Posterior, *, key: Array | None = None, num_proposals: int = 2**14
-) -> "Limit | SampledLimit":
+) -> Limit | SampledLimit:
     """The posterior as every hidden width goes to infinity: that of a Gaussian process.
 
     Closed form for Gaussian noise of known size (Rasmussen and Williams 2006, algorithm 2.1).
     Under any other likelihood it is an importance estimate from `num_proposals` draws of the
-    process, guided as a network's are, and needs a key. Raises TypeError without one,
-    ValueError for a network that does not end in a linear layer, whose outputs are not
-    Gaussian in the limit, FloatingPointError if the noise is lost in the rounding of the kernel.
+    process, guided as a network's are, and needs a key. Random scales that a layer's units
+    share make the limit a mixture of processes over them: one such scale under known Gaussian
+    noise is integrated over by a rule (a SampledLimit without error); in any other case scales
+    are drawn from their prior with the process. Also needs a key where `nngp` does.
+    Raises TypeError without one, ValueError for a network whose limit is neither (no linear
+    readout, weights with a mean or an infinite variance, a readout bias with a law of its own),
+    FloatingPointError if the noise is lost in the rounding of the kernel.
     """
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
@@ -85,18 +93,30 @@ def limit(
             "the limit is a Gaussian process only where the network ends in a linear layer: add "
             "a Dense layer, or compare draws without a limit"
         )
-    if not isinstance(posterior.likelihood, Gaussian):
+    require_processes(posterior.network)
+    key = None if key is None else require_key(key)
+    places = scale_places(posterior.network)
+    closed = isinstance(posterior.likelihood, Gaussian)
+    if closed and is_single(posterior.network, posterior.x.shape[-1]):
+        return summed_limit(posterior, key)
+    if places or not closed:
         if key is None:
+            why = "random " + ", ".join(map(str, places)) if places else _kind(posterior)
             raise TypeError(
-                f"the limit under {type(posterior.likelihood).__name__} has no closed form and is "
+                f"the limit under {why} has no closed form and is "
                 "sampled: pass limit(posterior, key=jax.random.key(0))"
             )
-        return sampled_limit(require_key(key), posterior, num_proposals)
-    factor = _factor(posterior, _kernel(posterior, posterior.x))
+        return sampled_limit(key, posterior, num_proposals)
+    factor = _factor(posterior, _kernel(posterior, posterior.x, key))
     whitened = scipy.linalg.solve_triangular(factor, posterior.targets, lower=True)
     num_points, num_outputs = posterior.targets.shape
     log_det = 2 * np.sum(np.log(np.diagonal(factor))) + num_points * np.log(2 * np.pi)
-    return Limit(posterior, float(-0.5 * (np.sum(whitened**2) + num_outputs * log_det)))
+    log_evidence = float(-0.5 * (np.sum(whitened**2) + num_outputs * log_det))
+    return Limit(posterior, log_evidence, key)
+
+
+def _kind(posterior: Posterior) -> str:
+    return type(posterior.likelihood).__name__
 
 
 @jax.jit
@@ -105,8 +125,10 @@ def _square_root(covariance: Array, order: Array) -> Array:
 
 
 @in_double_precision
-def _kernel(posterior: Posterior, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarray, "n n"]:
-    return np.asarray(nngp(posterior.network, x))
+def _kernel(
+    posterior: Posterior, x: Float[np.ndarray, "n *f"], key: Array | None
+) -> Float[np.ndarray, "n n"]:
+    return np.asarray(nngp(posterior.network, x, key=key))
 
 
 def _factor(posterior: Posterior, kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:

@@ -1,5 +1,11 @@
-"""The limit under likelihoods without a closed form: weighted draws of a Gaussian process."""
+"""The limit where it has no closed form: weighted draws of a Gaussian process, and of its scales.
 
+Random scales that all units of a layer share stay random in the limit: it is a mixture of
+Gaussian processes, and each draw has a kernel of its own. With one random scale and Gaussian
+noise of known size the draws are the nodes of a rule over that scale, without error.
+"""
+
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,35 +14,52 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.kernels import nngp
+from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics import gp
-from bnnpost.numerics.linalg import nested_factor, pivot_order
+from bnnpost.numerics.linalg import nested_factor
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
+from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Guide
+from bnnpost.spaces.scaled_kernels import (
+    ScaledKernels,
+    Scales,
+    draw_scales,
+    nodes_of_single,
+    scaled_kernels,
+)
 from bnnpost.spaces.sources import Source
 
 # Covariances in one chunk of predictions (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
+# Folded into the key for draws, so that the kernel is that of `nngp` with the key itself.
+_DRAWS = 0x64726177
+# Draws with a weight below this, relative to the largest, are lost in rounding.
+_NEGLIGIBLE = 1e-20
 
 
 class Drawn(NamedTuple):
-    """Draws of the process: log weights [draw], f at the training points, noise variances."""
+    """Draws of the process: log weights [draw], f at the training points, noise variances.
+
+    scales: [draw, …] of each random scale, none where there is one kernel.
+    """
 
     log_weights: Float[Array, " s"]
     outputs: Float[Array, "s n k"]
     variances: Float[Array, "s n c"]
+    scales: Scales
 
 
 class SampledLimit(eqx.Module):
     """The limit's posterior as a weighted mixture of Gaussians; all in double precision.
 
     log_evidence, log_evidence_se: log p(y) in nats, summed over outputs, and its standard
-    error. effective_sample_size: what the weighted draws are worth.
+    error. effective_sample_size: what the weighted draws are worth, infinite where they are
+    the nodes of a rule. key: of the units that the kernel samples, if it does.
     """
 
     posterior: Posterior
@@ -45,6 +68,7 @@ class SampledLimit(eqx.Module):
     log_evidence: float
     log_evidence_se: float
     effective_sample_size: float
+    key: Array | None
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
         """Posterior mean of f at inputs x [m, feature]."""
@@ -65,9 +89,11 @@ class SampledLimit(eqx.Module):
         """E f and E f fᵀ, summed up a chunk of draws at a time."""
         mean, second = np.zeros(()), np.zeros(())
         size = max(1, _NUMBERS_AT_ONCE // len(self.posterior.checked_test_points(x)) ** 2)
-        for start in range(0, len(self.weights), size):
-            chosen = np.arange(start, min(start + size, len(self.weights)))
-            weights, parts = self.weights[chosen], self.conditional(x, chosen)
+        all_weights = self.weights
+        kept = np.flatnonzero(all_weights > _NEGLIGIBLE * np.max(all_weights))
+        for start in range(0, len(kept), size):
+            chosen = kept[start : start + size]
+            weights, parts = all_weights[chosen], self.conditional(x, chosen)
             within = np.tensordot(weights, parts.covariance, axes=1)
             between = np.einsum("s,sik,sjk->kij", weights, parts.mean, parts.mean, optimize=True)
             mean = mean + np.tensordot(weights, parts.mean, axes=1)
@@ -81,12 +107,12 @@ class SampledLimit(eqx.Module):
         Given its noise where that is Gaussian, else given its values at the training points.
         """
         points = self.posterior.checked_test_points(x)
-        kernel = np.asarray(
-            nngp(self.posterior.network, np.concatenate([self.posterior.x, points]))
-        )
-        order = pivot_order(kernel, self.posterior.num_points)
+        inputs = np.concatenate([self.posterior.x, points])
+        kernels = scaled_kernels(self.posterior.network, inputs, self.key)
+        typical = limit_kernel(self.posterior.network, inputs)
+        order = elimination_order(typical, self.posterior.num_points)
         drawn = jax.tree.map(lambda a: jnp.asarray(a[chosen]), self.drawn)
-        found = _conditional(self, drawn, jnp.asarray(kernel), jnp.asarray(order))
+        found = _conditional(self, drawn, kernels, jnp.asarray(order))
         return jax.tree.map(np.asarray, found)
 
     @in_double_precision
@@ -109,12 +135,12 @@ class SampledLimit(eqx.Module):
 def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> SampledLimit:
     """Draws of the process at the training points, with their weights; see `bnnpost.limit`."""
     positive_integer("num_proposals", num_proposals)
-    kernel = np.asarray(nngp(posterior.network, posterior.x))
-    guide = fits.guide_for(posterior.likelihood, posterior.targets, kernel, posterior.num_outputs)
-    order = pivot_order(kernel, len(kernel))
-    factor = nested_factor(jnp.asarray(kernel), jnp.asarray(order)).matrix
-    keys = jax.random.split(key, num_proposals)
-    drawn = jax.tree.map(np.asarray, _draw(posterior, guide, jnp.asarray(kernel), factor, keys))
+    typical = limit_kernel(posterior.network, posterior.x)
+    guide = fits.guide_for(posterior.likelihood, posterior.targets, typical, posterior.num_outputs)
+    order = jnp.asarray(elimination_order(typical, len(typical)))
+    kernels = scaled_kernels(posterior.network, posterior.x, key)
+    keys = jax.random.split(jax.random.fold_in(key, _DRAWS), num_proposals)
+    drawn = jax.tree.map(np.asarray, _draw(posterior, guide, kernels, order, keys))
     sums = WeightSum().add(drawn.log_weights)
     evidence = sums.log_mean()
     return SampledLimit(
@@ -124,38 +150,78 @@ def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> Sampl
         evidence.value,
         evidence.standard_error,
         sums.effective_sample_size(),
+        key,
+    )
+
+
+@in_double_precision
+def summed_limit(posterior: Posterior, key: Array | None) -> SampledLimit:
+    """The mixture over the one random scale of a network, by a rule, for known Gaussian noise."""
+    assert isinstance(posterior.likelihood, Gaussian)
+    guide = fits.known_noise(posterior.likelihood, posterior.targets)
+    scales, weights = nodes_of_single(posterior.network, posterior.x.shape[-1])
+    kernels = scaled_kernels(posterior.network, posterior.x, key)
+    logs = np.log(weights) + np.asarray(_log_densities(kernels, scales, guide.sites))
+    if np.isnan(logs).all():
+        raise FloatingPointError(
+            "K + noise is not positive definite in double precision for any scale: expected a "
+            "larger noise_std"
+        )
+    count = len(weights)
+    drawn = Drawn(
+        jnp.asarray(logs),
+        jnp.zeros((count, *posterior.targets.shape)),
+        jnp.broadcast_to(guide.sites.variances, (count, *guide.sites.variances.shape)),
+        scales,
+    )
+    evidence = WeightSum().add(logs).log_mean().value + np.log(count)
+    drawn = jax.tree.map(np.asarray, drawn)
+    return SampledLimit(posterior, guide, drawn, evidence, 0.0, math.inf, key)
+
+
+@jax.jit
+def _log_densities(kernels: ScaledKernels, scales: Scales, sites: gp.Sites) -> Float[Array, " q"]:
+    return jax.lax.map(
+        lambda one: gp.log_density(kernels.at(one), sites), scales, batch_size=kernels.at_once
     )
 
 
 @jax.jit
 def _draw(
-    posterior: Posterior, guide: Guide | None, kernel: Array, factor: Array, keys: Array
+    posterior: Posterior, guide: Guide | None, kernels: ScaledKernels, order: Array, keys: Array
 ) -> Drawn:
-    num_points, num_outputs = factor.shape[0], posterior.num_outputs
+    num_points, num_outputs = posterior.num_points, posterior.num_outputs
+    num_inputs = posterior.x.shape[-1]
 
     def one(key: Array) -> Drawn:
-        guide_key, normal_key, noise_key = jax.random.split(key, 3)
+        guide_key, normal_key, noise_key, scale_key = jax.random.split(key, 4)
+        scales = draw_scales(scale_key, posterior.network, num_inputs)
+        kernel = kernels.at(scales)
+        factor = nested_factor(kernel, order).matrix
         normals = jax.random.normal(normal_key, (num_points, num_outputs), jnp.float64)
         if guide is None:
             outputs = factor @ normals
             log_prob = posterior.likelihood.log_prob(outputs, jnp.asarray(posterior.targets))
-            return Drawn(log_prob, outputs, jnp.zeros((num_points, 1)))
+            return Drawn(log_prob, outputs, jnp.zeros((num_points, 1)), scales)
         sites, log_weight = guide.draw(Source(guide_key, {}))
         noise = jax.random.normal(noise_key, sites.targets.shape, jnp.float64)
         outputs = factor @ gp.condition_normals(noise, factor, normals, sites)
         log_weight = log_weight + gp.log_density(kernel, sites) + guide.log_ratio(outputs)
-        return Drawn(log_weight, outputs, jnp.asarray(sites.variances))
+        return Drawn(log_weight, outputs, jnp.asarray(sites.variances), scales)
 
-    return jax.lax.map(one, keys, batch_size=256)
+    return jax.lax.map(one, keys, batch_size=kernels.at_once)
 
 
 @jax.jit
-def _conditional(limit: SampledLimit, drawn: Drawn, kernel: Array, order: Array) -> gp.Conditional:
+def _conditional(
+    limit: SampledLimit, drawn: Drawn, kernels: ScaledKernels, order: Array
+) -> gp.Conditional:
     targets = jnp.asarray(limit.posterior.targets)
 
     def one(drawn: Drawn) -> gp.Conditional:
+        kernel = kernels.at(drawn.scales)
         if limit.guide is not None and limit.guide.exact:
             return gp.condition(kernel, gp.Sites(targets, drawn.variances))
         return gp.condition_on_values(kernel, drawn.outputs, order)
 
-    return jax.vmap(one)(drawn)
+    return jax.lax.map(one, drawn, batch_size=kernels.at_once)

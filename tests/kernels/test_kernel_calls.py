@@ -75,9 +75,9 @@ def test_blocks_of_rows_give_the_same_kernel(monkeypatch, x2):
     sizes = []
     whole_map = kernels._covariance
 
-    def counted(network, x1, other):
+    def counted(network, x1, other, key):
         sizes.append(len(x1))
-        return whole_map(network, x1, other)
+        return whole_map(network, x1, other, key)
 
     with jax.enable_x64(True):
         whole = bnnpost.nngp(network, X, x2)

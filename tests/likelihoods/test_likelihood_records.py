@@ -42,9 +42,18 @@ class Own(likelihoods.Poisson):
 def test_what_is_not_the_librarys_is_not_written():
     with pytest.raises(ValueError, match="Own is not one of bnnpost's likelihoods"):
         to_record(Own())
-    mixed = dist.MixtureSameFamily(dist.Categorical(np.ones(2) / 2), dist.Gamma(np.ones(2), 1.0))
+    truncated = dist.TruncatedNormal(0.0, 1.0, low=0.1)
     with pytest.raises(ValueError, match=r"is not a law from numpyro\.distributions that"):
-        to_record(likelihoods.GaussianUnknownNoise(noise_std=mixed))
+        to_record(likelihoods.GaussianUnknownNoise(noise_std=truncated))
+
+
+def test_a_mixture_is_written():
+    mixed = dist.MixtureSameFamily(
+        dist.Categorical(np.array([0.3, 0.7])), dist.Gamma(np.array([1.0, 2.0]), 1.0)
+    )
+    likelihood = likelihoods.GaussianUnknownNoise(noise_std=mixed)
+    record = json.loads(json.dumps(to_record(likelihood)))
+    assert to_record(from_record(record)) == record
 
 
 @pytest.mark.parametrize(
