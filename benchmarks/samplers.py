@@ -1,8 +1,8 @@
 """Samplers side by side on one posterior over widths: what they cost, and how far off they are.
 
 Effective draws are those of f at the test inputs (bulk, the least of five), seconds those of a
-run that was compiled before, warmup, pilot and predictions included; "after warmup" leaves
-warmup out. Distances are to the exact posterior, from weighted proposals: the largest error of a
+run that was compiled before, warmup or pilot included; "aft. warm." leaves the warmup of
+chains out. Distances are to the exact posterior, from weighted proposals: the largest error of a
 mean in posterior standard deviations, and of a standard deviation in per cent.
 
     python benchmarks/samplers.py [points] [width …]    # default 10 64 256 1024
@@ -53,6 +53,14 @@ def exact(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Exact:
     return Exact(found.mean()[:, 0], np.sqrt(np.diagonal(found.covariance()[0])))
 
 
+def timed(sample: Callable[..., bnnpost.Draws], *arguments: object) -> tuple[float, bnnpost.Draws]:
+    """Seconds of a run that was compiled before, and its draws."""
+    sample(jax.random.key(1), *arguments)
+    started = time.perf_counter()
+    draws = sample(jax.random.key(2), *arguments)
+    return time.perf_counter() - started, draws
+
+
 def row(
     name: str,
     sample: Callable[..., bnnpost.Draws],
@@ -61,25 +69,21 @@ def row(
     truth: Exact,
 ) -> tuple[float, str]:
     """Effective draws a second after warmup, and a line of the table."""
-    sample(jax.random.key(1), posterior).predict(x_test)
-    started = time.perf_counter()
-    draws = sample(jax.random.key(2), posterior)
+    seconds, draws = timed(sample, posterior)
     values = draws.predict(x_test)[..., 0]
-    seconds = time.perf_counter() - started
     weights = np.exp(draws.log_weights - np.max(draws.log_weights))
     weights = weights / weights.sum()
     mean = weights @ values
     std = np.sqrt(weights @ (values - mean) ** 2)
-    chains = draws.info.chains
-    size = draws.info.effective_sample_size
-    sampling, details = seconds, f"{'':>8} {'':>8} {'':>6}"
+    chains, size = draws.info.chains, draws.info.effective_sample_size
+    sampling, details = seconds, f"{'':>7} {'':>8} {'':>6}"
     if chains is not None:
-        size = float(draws.diagnostics(x_test)["ess_bulk"].min())
-        sampling = seconds - (draws.info.seconds - chains.seconds_after_warmup)
-        r_hat = float(draws.diagnostics(x_test)["r_hat"].max())
-        details = (
-            f"{chains.num_steps:>8,} {chains.num_gradients / chains.num_steps:>8.1f} {r_hat:>6.3f}"
-        )
+        diagnosed = draws.diagnostics(x_test)
+        size = float(diagnosed["ess_bulk"].min())
+        sampling = seconds - timed(partial(sample, num_samples=4), posterior)[0]
+        gradients = chains.num_gradients / chains.num_steps
+        r_hat = float(diagnosed["r_hat"].max())
+        details = f"{chains.num_steps:>7,} {gradients:>8.1f} {r_hat:>6.3f}"
     off_mean = np.max(np.abs(mean - truth.mean) / truth.std)
     off_std = 100 * np.max(np.abs(std / truth.std - 1))
     line = (
@@ -97,7 +101,7 @@ def compare(num_points: int, width: int) -> None:
     print(f"\ndiabetes({num_points}, {NUM_TEST}), width {width}, noise variance 0.1")
     print(
         f"{'':<22} {'draws':>8} {'seconds':>8} {'a second':>10} {'aft. warm.':>10} "
-        f"{'steps':>8} {'grad/st.':>8} {'R-hat':>6} {'mean off':>14} {'std off':>8} "
+        f"{'steps':>7} {'grad/st.':>8} {'R-hat':>6} {'mean off':>14} {'std off':>8} "
         f"{'over NUTS':>10}"
     )
     samplers = {"rejection, strict": STRICT} if num_points <= MOST_STRICT else {}

@@ -18,7 +18,8 @@ from bnnpost.datasets import diabetes_problem
 from bnnpost.numerics.random import row_normals
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
-from bnnpost.spaces.space import Space, linear_layers
+from bnnpost.spaces.parts import linear_layers
+from bnnpost.spaces.space import Space
 
 KEY = jax.random.key(0)
 ROUNDS = 5

@@ -18,7 +18,8 @@ from bnnpost.likelihoods.records import from_record, to_record
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 from bnnpost.storage import digest, whole
 
 if TYPE_CHECKING:

@@ -5,28 +5,20 @@ unit's number alone, so any process can compute them, and twice gives the same.
 """
 
 import contextlib
-import io
-import json
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bnnpost.numerics.weights import WeightSum
+from bnnpost.samplers.recorded_run import OtherRun, Say
 from bnnpost.samplers.trials import Block
-from bnnpost.storage import digest, whole
+from bnnpost.storage import parsed_archive, write_archive
 
 FORMAT = "bnnpost blocks 1"
 # So many files in a folder.
 _FILES_PER_FOLDER = 1000
 _DAMAGED = ".damaged"
-
-Say = Callable[[str], None]
-
-
-class OtherRun(ValueError):
-    """A directory, or a file in it, is of another run, or what it samples has changed."""
 
 
 class BlockFiles:
@@ -102,7 +94,7 @@ class BlockFiles:
         except FileNotFoundError:
             return []
         try:
-            record, arrays = _parsed(contents)
+            record, arrays = parsed_archive(contents)
             blocks, is_ours = _blocks(arrays), (record["run"], record["block"]) == self._ours
             if record["format"] != FORMAT:
                 raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}")
@@ -138,12 +130,7 @@ class BlockFiles:
         assert self._before_writing is not None
         self._before_writing()
         record = {"format": FORMAT, "run": self.run, "unit": number, "block": self.block}
-        arrays = _arrays(blocks)
-        text = json.dumps({**record, "digest": digest(arrays, record)})
-        path = self.path(number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as temporary:
-            np.savez(temporary, allow_pickle=False, record=np.array(text), **arrays)
+        write_archive(self.path(number), _arrays(blocks), record)
 
     def recorded(self, computed: Generator[Block, None, None]) -> Generator[Block, None, None]:
         """Pass blocks on, and write them as their units fill up; also what there is at the end.
@@ -182,17 +169,6 @@ def _stems(paths: Iterable[Path]) -> Iterator[str]:
 
 _Arrays = dict[str, np.ndarray]
 _SUMS = ("largest", "total", "total_square")
-
-
-def _parsed(contents: bytes) -> tuple[dict[str, Any], _Arrays]:
-    """The record and the arrays of a file. Raises one error or another if it is damaged."""
-    with np.load(io.BytesIO(contents), allow_pickle=False) as stored:
-        arrays = dict(stored)
-    record = json.loads(str(arrays.pop("record")))
-    expected = record.pop("digest")
-    if digest(arrays, record) != expected:
-        raise ValueError("its contents do not match their digest")
-    return record, arrays
 
 
 def _arrays(blocks: list[Block]) -> _Arrays:

@@ -5,9 +5,8 @@ may be exchanged, and signs flipped, without any change of the function.
 """
 
 import dataclasses
-import inspect
 import math
-import warnings
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -15,9 +14,9 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws, DrawsInfo, arviz_view
 from bnnpost.draws.info import ChainsInfo
-from bnnpost.numerics.precision import in_double_precision
-from bnnpost.samplers.chains import Length, Progressed
+from bnnpost.samplers.chains import Kept, Length, Progressed, Totals
 from bnnpost.samplers.kernels import Kernel
+from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces.space import Space
 
 # Above this, chains have not come to agree (Vehtari et al. 2021).
@@ -45,15 +44,19 @@ def draws(
 ) -> Draws:
     """The draws of finished chains; warns with ConvergenceWarning where they did not converge.
 
-    space: in which `kernel.given` describes draws.
+    space: in which `kernel.given` describes draws. done: all that was kept, and perhaps more
+    than is asked for.
     """
-    parts = [jax.tree.map(_joined, part) for part in _by_name(done)]
-    given, stats = parts
+    kept = first(joined(done.kept), length.num_samples)
+    given, stats = ({n: _in_a_row(a) for n, a in part.items()} for part in (kept.given, kept.stats))
     chain = np.repeat(np.arange(length.num_chains, dtype=np.uint64), length.num_samples)
     place = np.tile(np.arange(length.num_samples, dtype=np.uint64), length.num_chains)
     numbers = (chain << np.uint64(_CHAIN_BITS)) | place
     weights = np.zeros(len(numbers))
-    info = _info(kernel, space, length, done, seconds)
+    totals = Totals(*(array[:, -1] for array in kept.totals))
+    with jax.enable_x64(kernel.x64):
+        step_size = tuple(float(kernel.tuned(carried.state)) for carried in done.chains)
+    info = _info(kernel, space, length, totals, step_size, seconds)
     found = Draws(space, key, numbers, weights, info, given, stats)
     chains = info.chains
     assert chains is not None
@@ -69,31 +72,23 @@ def draws(
     )
     info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
     for message in problems(chains):
-        warnings.warn(message, ConvergenceWarning, stacklevel=_users_level())
+        warn_user(message, ConvergenceWarning)
     return Draws(space, key, numbers, weights, info, given, stats)
 
 
-def _users_level() -> int:
-    """The stack level, seen from the caller, of what called this library."""
-    level, frame = 1, inspect.currentframe()
-    frame = frame and frame.f_back
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("bnnpost."):
-        level, frame = level + 1, frame.f_back
-    return level
+def joined(parts: Sequence[Kept]) -> Kept:
+    """Parts, each array [chain, draw, …], one after another."""
+    if len(parts) == 1:
+        return parts[0]
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays, axis=1), *parts)  # type: ignore[no-any-return]
 
 
-def _by_name(done: Progressed) -> list[dict[str, np.ndarray]]:
-    """Given arrays and stats, each [chain, draw, …]."""
-    return [
-        {
-            name: np.concatenate([getattr(part, kind)[name] for part in done.kept], axis=1)
-            for name in getattr(done.kept[0], kind)
-        }
-        for kind in ("given", "stats")
-    ]
+def first(kept: Kept, count: int) -> Kept:
+    """The first `count` draws of each chain."""
+    return jax.tree.map(lambda array: array[:, :count], kept)  # type: ignore[no-any-return]
 
 
-def _joined(array: np.ndarray) -> np.ndarray:
+def _in_a_row(array: np.ndarray) -> np.ndarray:
     """[chain, draw, …] as [sample, …], chain after chain."""
     return array.reshape(-1, *array.shape[2:])
 
@@ -116,14 +111,16 @@ def _worst(values: np.ndarray, which: object) -> float:
     return float(which(known)) if known.size else math.nan  # type: ignore[operator]
 
 
-@in_double_precision
 def _info(
-    kernel: Kernel, space: Space, length: Length, done: Progressed, seconds: float
+    kernel: Kernel,
+    space: Space,
+    length: Length,
+    totals: Totals,
+    step_size: tuple[float, ...],
+    seconds: float,
 ) -> DrawsInfo:
-    totals = [carried.totals for carried in done.chains]
-    num_steps = sum(int(total.transitions) for total in totals)
-    num_samples = length.num_chains * length.num_samples
-    n_steps = sum(int(total.n_steps) for total in totals)
+    """totals: each array [chain]."""
+    num_steps, n_steps = int(totals.transitions.sum()), int(totals.n_steps.sum())
     chains = ChainsInfo(
         sampler=kernel.name,
         num_chains=length.num_chains,
@@ -133,18 +130,32 @@ def _info(
         num_steps=num_steps,
         num_evaluations=n_steps,
         num_gradients=n_steps * kernel.gradients_per_step,
-        num_divergent=sum(int(total.diverging) for total in totals),
-        step_size=tuple(float(kernel.tuned(carried.state)) for carried in done.chains),
+        num_divergent=int(totals.diverging.sum()),
+        step_size=step_size,
         r_hat=math.nan,
         ess_bulk=math.nan,
         ess_tail=math.nan,
     )
+    return dataclasses.replace(
+        no_draws(space),
+        complete=True,
+        num_samples=length.num_chains * length.num_samples,
+        num_proposals=num_steps,
+        acceptance_rate=float(totals.acceptance.sum()) / num_steps,
+        seconds=seconds,
+        device=str(jax.devices()[0].device_kind),
+        chains=chains,
+    )
+
+
+def no_draws(space: Space) -> DrawsInfo:
+    """The record of chains of which there are no draws yet."""
     return DrawsInfo(
         kind="chain",
-        complete=True,
-        num_samples=num_samples,
-        num_proposals=num_steps,
-        acceptance_rate=sum(float(total.acceptance) for total in totals) / num_steps,
+        complete=False,
+        num_samples=0,
+        num_proposals=0,
+        acceptance_rate=math.nan,
         log_evidence=math.nan,
         log_evidence_se=math.nan,
         effective_sample_size=math.nan,
@@ -156,9 +167,8 @@ def _info(
         num_nan=0,
         batch=1,
         block=1,
-        seconds=seconds,
-        device=str(jax.devices()[0].device_kind),
-        chains=chains,
+        seconds=0.0,
+        device="",
     )
 
 

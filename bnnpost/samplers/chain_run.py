@@ -1,8 +1,10 @@
 """What chain samplers share: their arguments, checked, and the run itself."""
 
 import collections
+import os
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Array
@@ -10,10 +12,16 @@ from jaxtyping import Array
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import chain_draws
-from bnnpost.samplers.chains import Chains, Length, run
+from bnnpost.samplers.chain_directory import ChainDirectory
+from bnnpost.samplers.chain_plan import ChainPlan
+from bnnpost.samplers.chains import Length, run
 from bnnpost.samplers.kernels import Kernel
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.samplers.warned import warn_user
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
+
+# Where chains are kept, if anywhere.
+Where: TypeAlias = str | os.PathLike[str] | ChainDirectory | None
 
 
 def check_between(name: str, value: float, low: float, high: float) -> None:
@@ -33,6 +41,7 @@ def sampled(
     collapse: bool,
     precision: str,
     chain_method: str,
+    directory: Where,
     progress: bool,
 ) -> Draws:
     """Draws of chains that move the standard normals of a space."""
@@ -42,7 +51,7 @@ def sampled(
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     made = make_space(posterior, space=space, collapse=collapse, precision=precision, strict=False)
     kernel = make_kernel(made)
-    return finished(kernel, made, key, length, chain_method, progress, started)
+    return finished(kernel, made, key, length, chain_method, progress, started, directory)
 
 
 def finished(
@@ -53,8 +62,19 @@ def finished(
     chain_method: str,
     progress: bool,
     started: float,
+    directory: Where = None,
 ) -> Draws:
-    """Run chains of a kernel to their end."""
-    chains = Chains(kernel, key, length, chain_method)
-    [done] = collections.deque(run(chains, length, progress=progress), maxlen=1)
-    return chain_draws.draws(kernel, space, key, length, done, time.perf_counter() - started)
+    """Run chains of a kernel to their end.
+
+    directory: where they are kept as they are run, and gone on with from where they are. Raises
+    ValueError for draws that would not fit in memory.
+    """
+    plan = ChainPlan(kernel, space, key, length, chain_method)
+    plan.check_memory()
+    if directory is None:
+        [done] = collections.deque(run(plan.chains(), length, progress=progress), maxlen=1)
+        return plan.draws(done, time.perf_counter() - started)
+    own = directory if isinstance(directory, ChainDirectory) else ChainDirectory(directory)
+    with own.claimed() as held:
+        held.begin(plan, warn_user)
+        return held.finish(started=started, progress=progress)

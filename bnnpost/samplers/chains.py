@@ -7,6 +7,7 @@ threads, one after another, or as one vectorised program.
 
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ METHODS = ("auto", "parallel", "vectorized", "sequential")
 _CHAINS = 0x63686E73
 # Folded into a chain's key: the start, and every transition.
 _START, _STEPS = 0, 1
-# Draws kept in one block, at most; seconds that a block should take, and its most transitions.
-_BLOCK, _SECONDS, _LARGEST = 128, 1.0, 2**14
+# Draws kept in one block, and bytes of them, at most; seconds that a block should take, and its
+# most transitions.
+_BLOCK, _BLOCK_BYTES, _SECONDS, _LARGEST = 128, 2**24, 1.0, 2**14
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,11 @@ class Carried(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is kept of draws, each array [draw, …], or [chain, draw, …]: given, and stats."""
+    """What is kept of draws, each array [draw, …], or [chain, draw, …]: given, stats, totals."""
 
-    given: Arrays
-    stats: Arrays
+    given: dict[str, Any]
+    stats: dict[str, Any]
+    totals: Totals
 
 
 @functools.partial(jax.jit, static_argnames="block")
@@ -107,21 +110,27 @@ def _advance(
         carried, kept = carry
         start = first + i * every
         carried = jax.lax.fori_loop(start, start + every, lambda n, c: transition(c, n), carried)
-        new = _kept(kernel, carried.state)
+        new = _kept(kernel, carried)
         return carried, jax.tree.map(lambda a, b: a.at[i].set(b), kept, new)
 
-    shapes = jax.eval_shape(_kept, kernel, carried.state)
+    shapes = jax.eval_shape(_kept, kernel, carried)
     empty = jax.tree.map(lambda a: jnp.zeros((block, *a.shape), a.dtype), shapes)
     return jax.lax.fori_loop(0, count, keep, (carried, empty))
 
 
-def _kept(kernel: Kernel, state: Any) -> Kept:
-    return Kept(kernel.given(state), kernel.stats(state))
+def _kept(kernel: Kernel, carried: Carried) -> Kept:
+    return Kept(kernel.given(carried.state), kernel.stats(carried.state), carried.totals)
 
 
 @jax.jit
 def _begin(kernel: Kernel, key: Array) -> Carried:
-    return Carried(kernel.init(key), Totals.none())
+    return jax.tree.map(_strong, Carried(kernel.init(key), Totals.none()))  # type: ignore[no-any-return]
+
+
+def _strong(leaf: Array) -> Array:
+    """The same numbers, of the type that they have when they come back from a file."""
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return leaf if is_key else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 class Chains:
@@ -139,10 +148,16 @@ class Chains:
         if method == "auto":
             method = "parallel" if jax.default_backend() == "cpu" else "vectorized"
         self._kernel, self._length, self._compiled = kernel, length, False
-        self.block = self._block = min(_BLOCK, length.num_samples)
-        self._vectorized = method == "vectorized"
-        self._threads = engine.num_cores() if method == "parallel" else 1
         self._key = jax.random.fold_in(key, _CHAINS)
+        self.block = self._block = self._most_draws()
+        self.vectorized = method == "vectorized"
+        self._threads = engine.num_cores() if method == "parallel" else 1
+
+    def _most_draws(self) -> int:
+        """Of one block: what has been kept so far is handed over then."""
+        _, kept = self.shapes()
+        size = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(kept))
+        return min(_BLOCK, self._length.num_samples, max(1, _BLOCK_BYTES // size))
 
     def _chain_keys(self, purpose: int) -> list[Array]:
         keys = [jax.random.fold_in(self._key, i) for i in range(self._length.num_chains)]
@@ -151,7 +166,7 @@ class Chains:
     def begin(self) -> list[Carried]:
         """All chains at their start. Raises FloatingPointError where there is none."""
         # One after another: whether there are library calls is not known yet.
-        with self._precision():
+        with self.precision():
             chains = [_begin(self._kernel, key) for key in self._chain_keys(_START)]
             alive = [bool(self._kernel.alive(carried.state)) for carried in chains]
         if not all(alive):
@@ -162,14 +177,20 @@ class Chains:
             )
         return chains
 
+    def shapes(self) -> tuple[Carried, Kept]:
+        """Shapes and dtypes of one chain as far as it has come, and of what is kept of a draw."""
+        with self.precision():
+            carried = jax.eval_shape(_begin, self._kernel, self._key)
+            return carried, jax.eval_shape(_kept, self._kernel, carried)
+
     def advance(
         self, chains: list[Carried], first: int, count: int, every: int
     ) -> tuple[list[Carried], Kept]:
         """All chains `count` kept draws further, each array of these [chain, draw, …]."""
         keys = self._chain_keys(_STEPS)
-        with self._precision():
+        with self.precision():
             numbers = tuple(jnp.asarray(number) for number in (first, count, every))
-        if self._vectorized:
+        if self.vectorized:
             return self._vectorised(keys, chains, numbers, count)
         self._compile(keys[0], chains[0], numbers)
 
@@ -187,7 +208,7 @@ class Chains:
         def one(key: Array, carried: Carried) -> tuple[Carried, Kept]:
             return _advance(self._kernel, key, carried, *numbers, block=self._block)
 
-        with self._precision():
+        with self.precision():
             stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *chains)
             carried, kept = jax.vmap(one)(jnp.stack(keys), stacked)
             parts = [jax.tree.map(lambda a: a[i], carried) for i in range(len(keys))]  # noqa: B023
@@ -197,7 +218,7 @@ class Chains:
         """Compile once, before threads would each; library calls are for one thread at a time."""
         if self._compiled:
             return
-        with self._precision():
+        with self.precision():
             none = (numbers[0], jnp.zeros_like(numbers[1]), numbers[2])
             program = _advance.lower(self._kernel, key, carried, *none, block=self._block)
             if "custom_call" in program.as_text():
@@ -208,27 +229,37 @@ class Chains:
     def _each(self, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         def on_a_thread(item: Any) -> Any:
             # The flag belongs to the thread.
-            with self._precision():
+            with self.precision():
                 return jax.block_until_ready(work(item))
 
         return list(engine.in_order(on_a_thread, items, min(self._threads, len(items))))
 
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+    def precision(self) -> contextlib.AbstractContextManager[Any]:
+        """JAX's flag under which the chains run, while it is held."""
         return jax.enable_x64(self._kernel.x64)
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """Chains as far as they have come: transitions of warmup done, and what was kept since."""
+    """Chains as far as they have come: transitions of warmup done, and what was kept since.
+
+    num_before: draws of each chain that were kept before, and are not in `kept`.
+    """
 
     warmed: int
     chains: list[Carried]
     kept: list[Kept]
+    num_before: int = 0
 
     @property
     def num_kept(self) -> int:
         """Draws of each chain."""
-        return sum(part.stats["lp"].shape[1] for part in self.kept)
+        return self.num_before + sum(num_draws(part) for part in self.kept)
+
+
+def num_draws(kept: Kept) -> int:
+    """How many draws of each chain, in arrays [chain, draw, …]."""
+    return int(kept.stats["lp"].shape[1])
 
 
 def run(
@@ -258,7 +289,7 @@ def _block(chains: Chains, length: Length, now: Progressed, size: int) -> Progre
     count = min(max(1, size // length.thinning), chains.block, length.num_samples - now.num_kept)
     first = length.num_warmup + now.num_kept * length.thinning
     moved, kept = chains.advance(now.chains, first, count, length.thinning)
-    return Progressed(now.warmed, moved, [*now.kept, kept])
+    return Progressed(now.warmed, moved, [*now.kept, kept], now.num_before)
 
 
 def _next_size(size: int, seconds: float) -> int:

@@ -22,6 +22,7 @@ def sample(
     collapse: bool = True,
     precision: str = "single",
     chain_method: str = "auto",
+    directory: chain_run.Where = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by elliptical slice sampling of the standard normals behind the functions.
@@ -40,5 +41,6 @@ def sample(
         collapse=collapse,
         precision=precision,
         chain_method=chain_method,
+        directory=directory,
         progress=progress,
     )

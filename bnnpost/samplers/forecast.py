@@ -21,8 +21,10 @@ from bnnpost.samplers import advice, calibration, capped, pilot
 from bnnpost.samplers.options import Option
 from bnnpost.samplers.prior_scale import PriorScale, prior_scale
 from bnnpost.spaces import engine, limit
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.parts import split_readout
 from bnnpost.spaces.scaled_kernels import is_single
-from bnnpost.spaces.space import SPACES, Space, make_space, split_readout
+from bnnpost.spaces.space import SPACES, Space
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0

@@ -15,7 +15,8 @@ from bnnpost.samplers import chain_run
 from bnnpost.samplers.chains import Length
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.samplers.moves import Rotation
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 
 _METHODS = ("nuts", "hmc")
 _INTEGRATORS = ("leapfrog", "rotation")
@@ -60,6 +61,7 @@ def sample(
     max_tree_depth: int = 10,
     precision: str = "single",
     chain_method: str = "auto",
+    directory: chain_run.Where = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by NUTS or HMC: the baseline in weight space, or faster in function space.
@@ -75,12 +77,16 @@ def sample(
     "hmc"; by default 3 rotations, or leapfrog steps up to length π/2. num_samples: kept of each
     chain, one transition in `thinning`. step_size: adapted in warmup towards target_accept
     unless given. chain_method: "parallel" (threads), "vectorized" or "sequential".
+    directory: where the chains are kept as they are run; called again with the same arguments,
+    and perhaps another num_samples, it goes on from what is there, to the draws that one call
+    would have given; `bnnpost.load` reads its draws.nc.
 
     Draws are dependent, and from the posterior only in the limit of long chains:
     `draws.info.chains` has R-hat and effective sample sizes of function values, `sample_stats`
     energy, divergences and steps, and a ConvergenceWarning says where they are bad.
-    Raises TypeError for a legacy key, ValueError for bad arguments, FloatingPointError if no
-    prior draw in 100 has a finite density.
+    Raises TypeError for a legacy key, ValueError for bad arguments and for draws that would not
+    fit in memory, FloatingPointError if no prior draw in 100 has a finite density; OtherRun if
+    the directory holds something else, DirectoryInUse if another process works there.
     """
     started = time.perf_counter()
     require_key(key)
@@ -116,7 +122,7 @@ def sample(
             max_tree_depth=max_tree_depth,
             mass=by_model,
         )
-    return chain_run.finished(kernel, made, key, length, chain_method, progress, started)
+    return chain_run.finished(kernel, made, key, length, chain_method, progress, started, directory)
 
 
 def _checked(method: str, integrator: str | None, num_steps: int | None, by_model: bool) -> str:

@@ -12,7 +12,8 @@ from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
 from bnnpost.spaces.completions import Completion, jointly
-from bnnpost.spaces.space import Observation, Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Observation, Space
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def sample(
     collapse: bool = True,
     precision: str = "single",
     chain_method: str = "auto",
+    directory: chain_run.Where = None,
     progress: bool = False,
 ) -> Draws:
     """Chains by preconditioned Crank–Nicolson on the standard normals behind the functions.
@@ -36,11 +37,15 @@ def sample(
     in `thinning`. step_size: β in (0, 1]; by default adapted in warmup towards
     target_accept. space "weights" moves all weights but the readout's (the repriorisation of
     Hron et al. 2022), with collapse=False those as well. chain_method: "parallel" (threads),
-    "vectorized" or "sequential". Draws are dependent: `draws.info.chains` has R-hat and effective
-    sample size of the function values, and a ConvergenceWarning says where they are bad.
+    "vectorized" or "sequential". directory: where the chains are kept as they are run; called
+    again with the same arguments, and perhaps another num_samples, it goes on from what is
+    there, to the draws that one call would have given; `bnnpost.load` reads its draws.nc. Draws
+    are dependent: `draws.info.chains` has R-hat and effective sample size of the function
+    values, and a ConvergenceWarning says where they are bad.
 
-    Raises TypeError for a legacy key, ValueError for bad arguments, FloatingPointError if no
-    prior draw in 100 has a positive weight.
+    Raises TypeError for a legacy key, ValueError for bad arguments and for draws that would not
+    fit in memory, FloatingPointError if no prior draw in 100 has a positive weight; OtherRun if
+    the directory holds something else, DirectoryInUse if another process works there.
     """
     if step_size is not None:
         chain_run.check_between("step_size", step_size, 0.0, 1.0)
@@ -61,5 +66,6 @@ def sample(
         collapse=collapse,
         precision=precision,
         chain_method=chain_method,
+        directory=directory,
         progress=progress,
     )

@@ -20,7 +20,8 @@ from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.tally import Tally
 from bnnpost.samplers.trials import Block
 from bnnpost.spaces import engine
-from bnnpost.spaces.space import Space, make_space
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
 
 BOUNDS = ("strict", "capped")
 

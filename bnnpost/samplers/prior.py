@@ -11,7 +11,7 @@ from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 
 
 def sample(

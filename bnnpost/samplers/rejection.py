@@ -10,9 +10,9 @@ from bnnpost.draws import Draws
 from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import workers
-from bnnpost.samplers.block_files import OtherRun
 from bnnpost.samplers.plan import BOUNDS, Goal, Plan
+from bnnpost.samplers.recorded_run import OtherRun
+from bnnpost.samplers.run_directory import RunDirectory
 from bnnpost.samplers.tally import BoundExceeded
 from bnnpost.samplers.trials import MOST_PROPOSALS
 
@@ -77,7 +77,7 @@ def sample(
         plan = plan.settled()
         blocks = plan.blocks(max_proposals)
         return plan.gather(blocks, goal, started=started, allow_nan=allow_nan, progress=progress)
-    with workers.alone(directory) as run:
+    with RunDirectory.alone(directory) as run:
         run.begin(plan, lambda message: warnings.warn(message, stacklevel=3))
         return run.finish(goal, started=started, allow_nan=allow_nan, progress=progress)
 

@@ -1,33 +1,33 @@
 """A run of rejection in a directory: frozen before it starts, gone on with after any end.
 
-run.nc      what is sampled: the posterior, the key, the level
-run.json    its digest, and versions; written last, so that a run has begun if it is there
-blocks/     what each block of proposals came to
-draws.nc    the draws, for `bnnpost.load`
+Besides the files of every run: blocks/, what each block of proposals came to.
 """
 
 import contextlib
 import itertools
-import json
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from bnnpost.draws import Draws, netcdf
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.block_files import BlockFiles, OtherRun, Say
+from bnnpost.samplers.block_files import BlockFiles
 from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.recorded_run import (
+    BLOCKS,
+    OtherRun,
+    RecordedRun,
+    Say,
+    made_with,
+    other_settings,
+)
 from bnnpost.samplers.trials import Block
-from bnnpost.storage import Directory, processor, versions
 
-RUN, RECORD, BLOCKS, DRAWS = "run.nc", "run.json", "blocks", "draws.nc"
-FORMAT = "bnnpost run 1"
 # On two cores a file of so many blocks is a few seconds' work, which is what a kill can cost.
 BLOCKS_PER_FILE = 32
-# What others may write into the directory before the run begins.
-_NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 # Log weights computed anew may differ from those on disk by so much, relative to 1 + their size:
 # on the same processor with the same versions, and elsewhere, where single precision rounds
 # otherwise. Another random stream, likelihood or layer changes them by more.
@@ -36,15 +36,20 @@ _SAME_HERE, _SAME_ELSEWHERE = 1e-6, 1e-4
 _TIES = 0.02
 
 
-class RunDirectory(Directory):
+class RunDirectory(RecordedRun):
     """The directory of one run.
 
     plan: what is sampled, as it was written down when the run began. files: its blocks.
     """
 
+    format = "bnnpost run 1"
+    details: ClassVar[Mapping[str, type]] = {"blocks_per_file": int}
     plan: Plan
     files: BlockFiles
     _checked = False
+
+    def folders(self) -> list[Path]:
+        return [self.path, *self.path.glob(f"{BLOCKS}/*/")]
 
     def begin(self, plan: Plan, say: Say) -> None:
         """Write down what is sampled, or find that it is what the run here samples.
@@ -57,25 +62,9 @@ class RunDirectory(Directory):
             return
         self.check_vacant()
         self.plan = plan.settled()
-        record = {
-            "format": FORMAT,
-            "run": netcdf.write(self.path / RUN, self.plan.contents()),
-            "blocks_per_file": BLOCKS_PER_FILE,
-            "made_with": _made_with(),
-        }
-        self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
+        contents = self.plan.contents()
+        record = self.write_record(contents, blocks_per_file=BLOCKS_PER_FILE)
         self.files = self._block_files(record, say)
-
-    def check_vacant(self) -> None:
-        """Raise OtherRun if files that are none of a run's are here, or the path is a file's."""
-        if self.path.exists() and not self.path.is_dir():
-            raise OtherRun(f"{self.path} is a file: expected a directory for the run")
-        if not self.is_vacant(but_for=_NOT_THE_RUNS) and not self.has_begun():
-            raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
-
-    def has_begun(self) -> bool:
-        """Whether what is sampled has been written down."""
-        return (self.path / RECORD).exists()
 
     def resume(self, posterior: Posterior | None, say: Say) -> None:
         """Go on with the run that is here.
@@ -83,32 +72,11 @@ class RunDirectory(Directory):
         posterior: needed where the network or likelihood holds code of the user's own. Raises
         FileNotFoundError if there is no run, OtherRun if it samples another posterior.
         """
-        record = self._record()
-        try:
-            contents = netcdf.read(self.path / RUN, posterior)
-            same = netcdf.digest_of(self.path / RUN) == record["run"]
-        except ValueError as error:
-            raise OtherRun(f"{self.path}: {error}") from None
-        if not same:
-            raise OtherRun(f"{self.path}: {RUN} is not the one that {RECORD} was written for")
-        self.plan = Plan.from_contents(contents)
+        record = self.read_record()
+        self.plan = Plan.from_contents(self.read_contents(record, posterior))
         self.files = self._block_files(record, say)
         if netcdf.holds_code(self.plan.space.posterior):
             self.check_code()
-
-    def _record(self) -> dict[str, Any]:
-        path = self.path / RECORD
-        if not path.exists():
-            raise FileNotFoundError(f"{self.path} holds no run: there is no {RECORD}")
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            known = record["format"] == FORMAT
-            str(record["run"]), int(record["blocks_per_file"]), dict(record["made_with"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise OtherRun(f"{path} is damaged: {error!r}") from None
-        if not known:
-            raise OtherRun(f"{path}: expected format {FORMAT!r}, found {record['format']!r}")
-        return record
 
     def _block_files(self, record: dict[str, Any], say: Say) -> BlockFiles:
         return BlockFiles(
@@ -121,16 +89,7 @@ class RunDirectory(Directory):
         )
 
     def _check_still_there(self) -> None:
-        """Raise OtherRun if the directory was removed, or replaced by another run's, meanwhile."""
-        try:
-            same = self._record()["run"] == self.files.run
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise OtherRun(
-                f"{self.path} was removed or replaced while this process was running: nothing more "
-                "is written there"
-            )
+        self.check_still_there(self.files.run)
 
     def _check_same(self, plan: Plan) -> None:
         mine, other = self.plan, plan
@@ -146,10 +105,7 @@ class RunDirectory(Directory):
         }
         names = [name for name, is_changed in changed.items() if is_changed]
         if names:
-            raise OtherRun(
-                f"{self.path} holds a run with another {', '.join(names)}: choose another "
-                "directory, or the same settings to go on with it"
-            )
+            raise other_settings(self.path, names)
 
     def computed(self, starts: Iterator[int], goal: Goal) -> Generator[Block, None, None]:
         """Blocks from these proposal numbers, computed and written."""
@@ -170,7 +126,7 @@ class RunDirectory(Directory):
             return
         with contextlib.closing(self.plan.blocks(None, iter([held.start]))) as blocks:
             again = next(blocks)
-        if not _are_same(held, again, here=self._record()["made_with"] == _made_with()):
+        if not _are_same(held, again, here=self.read_record()["made_with"] == made_with()):
             raise OtherRun(
                 f"{self.path}: the same proposals have other weights than when the run began: a "
                 "likelihood, a layer or the version of jax has changed; choose another directory"
@@ -224,7 +180,7 @@ class RunDirectory(Directory):
 
         Raises FileNotFoundError if there is no run, OtherRun if it is another.
         """
-        record = other._record()
+        record = other.read_record()
         if record["run"] != self.files.run:
             raise OtherRun(
                 f"{other.path} and {self.path} are not the same run: begin it once, and copy the "
@@ -253,31 +209,14 @@ class RunDirectory(Directory):
     def keep(self, draws: Draws) -> None:
         """Write the draws, and how far the run is."""
         self._check_still_there()
-        self._say_if_fewer(len(draws))
-        draws.save(self.path / DRAWS)
+        self.write_draws(draws, self.files.say, "blocks")
         state = "done" if draws.info.complete else "exhausted"
         self.set_status(state, num_samples=len(draws), num_proposals=draws.info.num_proposals)
-
-    def _say_if_fewer(self, num_samples: int) -> None:
-        try:
-            before = netcdf.num_draws(self.path / DRAWS)
-        except (OSError, ValueError):  # none, or damaged
-            return
-        if before > num_samples:
-            self.files.say(
-                f"{DRAWS} held {before} draws and now holds {num_samples}; all blocks are kept"
-            )
 
 
 def _within(block: Block, goal: Goal) -> bool:
     """Whether a block is over before the last proposal."""
     return goal.max_proposals is None or block.start + block.count <= goal.max_proposals
-
-
-def _made_with() -> dict[str, object]:
-    """What the last bits of a draw depend on."""
-    device = str(jax.devices()[0].device_kind)
-    return {"versions": versions(), "device": device, "processor": processor()}
 
 
 def _are_same(one: Block, other: Block, *, here: bool) -> bool:

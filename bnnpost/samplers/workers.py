@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from bnnpost.samplers.plan import Goal
 from bnnpost.samplers.progress import Progress
-from bnnpost.samplers.run_directory import BLOCKS, RunDirectory, Say
-from bnnpost.storage import DirectoryInUse, Lock, LockHeld, remove_temporaries
+from bnnpost.samplers.recorded_run import Say
+from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.storage import DirectoryInUse, Lock, LockHeld
 
 _BEGIN_LOCK = ".begin.lock"
 _SECONDS_BETWEEN_TRIES = 0.5
@@ -37,28 +38,17 @@ class Share:
 
 
 @contextlib.contextmanager
-def alone(path: str | os.PathLike[str]) -> Iterator[RunDirectory]:
-    """A run's directory, held against all other processes; made if need be.
-
-    Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
-    """
-    directory = RunDirectory(path)
-    directory.check_vacant()
-    with directory.held_alone():
-        for folder in (directory.path, *directory.path.glob(f"{BLOCKS}/*/")):
-            remove_temporaries(folder)
-        yield directory
-
-
-@contextlib.contextmanager
 def alone_if_last(path: str | os.PathLike[str]) -> Iterator[RunDirectory | None]:
-    """The same, or None while others go on there."""
+    """A run's directory, held against all other processes, or None while others go on there.
+
+    Raises OtherRun if it holds other files.
+    """
     with contextlib.ExitStack() as stack:
         directory = None
         # Without locks nobody can tell who is the last.
         if Lock.available:
             with contextlib.suppress(DirectoryInUse):
-                directory = stack.enter_context(alone(path))
+                directory = stack.enter_context(RunDirectory.alone(path))
         yield directory
 
 

@@ -22,8 +22,9 @@ from jaxtyping import Array
 
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
+from bnnpost.spaces.parts import linear_layers
 from bnnpost.spaces.sources import Origin
-from bnnpost.spaces.space import Space, linear_layers
+from bnnpost.spaces.space import Space
 
 # Normals in one compiled batch (on a CPU a layer of it fits a core's cache; measured with
 # benchmarks/throughput.py), in one block of proposals (about a tenth of a second on one core)

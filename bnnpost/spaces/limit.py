@@ -16,9 +16,9 @@ from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
+from bnnpost.spaces.parts import split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
-from bnnpost.spaces.space import split_readout
 
 
 class Conditional(NamedTuple):

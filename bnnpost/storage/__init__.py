@@ -1,9 +1,11 @@
 """Files written whole, locks against other processes, digests, and the directory of a run."""
 
+from bnnpost.storage.archives import parsed_archive, write_archive
 from bnnpost.storage.digest import digest
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
+from bnnpost.storage.memory import available_memory
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -11,10 +13,13 @@ __all__ = [
     "DirectoryInUse",
     "Lock",
     "LockHeld",
+    "available_memory",
     "digest",
+    "parsed_archive",
     "processor",
     "remove_temporaries",
     "versions",
     "whole",
+    "write_archive",
     "write_text",
 ]

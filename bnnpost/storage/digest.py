@@ -11,7 +11,7 @@ def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str
     found = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         found.update(f"{name}:{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
+        found.update(np.ascontiguousarray(array).data)
     for name, value in sorted(texts.items()):
         found.update(f"{name}={value}\n".encode())
     return found.hexdigest()

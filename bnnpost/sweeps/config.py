@@ -66,19 +66,19 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(SweepConfig).items():
-            object.__setattr__(self, name, _typed(name, kind, getattr(self, name)))
+            object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
         for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
-            _at_least(name, getattr(self, name), 1)
+            at_least(name, getattr(self, name), 1)
         if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
             raise ConfigError(f"max_proposals: expected at most {MOST_PROPOSALS}")
-        _at_least("num_proposals", self.num_proposals, 200)
+        at_least("num_proposals", self.num_proposals, 200)
         for width in self.widths:
-            _at_least("widths", width, 1)
+            at_least("widths", width, 1)
         if not self.widths or len(set(self.widths)) != len(self.widths):
             raise ConfigError(f"widths: expected different whole numbers, got {self.widths}")
-        _one_of("bound", self.bound, BOUNDS)
-        _one_of("space", self.space, ("auto", *SPACES))
-        _one_of("precision", self.precision, tuple(FEATURE_DTYPES))
+        one_of("bound", self.bound, BOUNDS)
+        one_of("space", self.space, ("auto", *SPACES))
+        one_of("precision", self.precision, tuple(FEATURE_DTYPES))
         if self.cap is not None and self.bound != "capped":
             raise ConfigError('cap: only with bound = "capped"')
         self._check_network()
@@ -118,8 +118,12 @@ def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> S
     Raises ConfigError for an unreadable file, an unknown key (naming the close ones) or a
     value that cannot be.
     """
-    values = {} if source is None else _read_toml(source)
-    values.update(overrides)
+    values = {} if source is None else read_toml(source)
+    return config_of({**values, **overrides}, source)
+
+
+def config_of(values: Mapping[str, object], source: str | Path | None = None) -> SweepConfig:
+    """A configuration from keys and values, the file named in what is raised if there is one."""
     known = [field.name for field in dataclasses.fields(SweepConfig)]
     for key in values:
         if key not in known:
@@ -136,7 +140,8 @@ def shipped_configs() -> tuple[str, ...]:
     )
 
 
-def _read_toml(source: str | Path) -> dict[str, object]:
+def read_toml(source: str | Path) -> dict[str, object]:
+    """Keys and values of a file, or of the shipped one of that name. Raises ConfigError."""
     path = Path(source)
     try:
         if str(source) in shipped_configs() and not path.is_file():
@@ -152,12 +157,12 @@ def _read_toml(source: str | Path) -> dict[str, object]:
         raise ConfigError(f"cannot read the configuration {source}: {error}") from None
 
 
-def _typed(name: str, kind: object, value: object) -> object:
+def typed(name: str, kind: object, value: object) -> object:
     """`value` as what the field holds; raises ConfigError that says what was expected."""
     text = str(kind).replace("typing.", "")
     if value is None and "None" in text:
         return None
-    if kind is bool and isinstance(value, bool):
+    if kind in (bool, bool | None) and isinstance(value, bool):
         return value
     if kind in (str, str | None) and isinstance(value, str):
         return value
@@ -188,11 +193,13 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _at_least(name: str, value: object, least: int) -> None:
+def at_least(name: str, value: object, least: int) -> None:
+    """Raise ConfigError for a number below `least`; None passes."""
     if value is not None and value < least:  # type: ignore[operator]
         raise ConfigError(f"{name}: expected at least {least}, got {value}")
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise ConfigError for a word that is not allowed."""
     if value not in allowed:
         raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bnnpost.draws import Draws
 from bnnpost.samplers import workers
 from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.recorded_run import RecordedRun
 from bnnpost.samplers.run_directory import RunDirectory
 from bnnpost.samplers.workers import Share
 from bnnpost.storage import whole
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PREDICTIONS = "predictions.nc"
+# The key of a configuration file under which chains have their own.
+CHAIN = "chain"
 # What may change when a run is gone on with: how far it goes, and what plays no part in it.
 _GOALS = ("num_samples", "max_proposals", "num_proposals")
 
@@ -46,14 +49,14 @@ def sample(
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
     directory = RunDirectory(path)
-    _check_config(directory, config)
+    check_config(directory, config)
     if not directory.has_begun():
         check_feasible(problem, [width], force, say)
     plan, shared = _plan(problem, width), share is not None and share.count > 1
     with contextlib.ExitStack() as stack:
 
         def begin(directory: RunDirectory) -> None:
-            _check_config(directory, config)
+            check_config(directory, config)
             directory.begin(plan, say)
             directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
             directory.set_status("running")
@@ -62,13 +65,13 @@ def sample(
 
         if share is not None and shared:
             workers.work(path, begin, goal, share, say=say, progress=progress)
-        held = workers.alone_if_last(path) if shared else workers.alone(path)
+        held = workers.alone_if_last(path) if shared else RunDirectory.alone(path)
         own = stack.enter_context(held)
         if own is None:
             return None
         begin(own)
         draws = own.finish(goal, started=started, progress=progress)
-        return _finished(own, problem, draws)
+        return finished(own, problem, draws)
 
 
 def merge(
@@ -92,7 +95,7 @@ def merge(
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
-    with workers.alone(path) as directory:
+    with RunDirectory.alone(path) as directory:
         directory.resume(problem.posterior(only_width(config)), say)
         for source in sources:
             say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
@@ -101,7 +104,7 @@ def merge(
         else:
             draws = directory.plan.gather(directory.stored(goal), goal, started=started)
             directory.keep(draws)
-        return _finished(directory, problem, draws), problem
+        return finished(directory, problem, draws), problem
 
 
 def only_width(config: SweepConfig) -> int:
@@ -125,6 +128,11 @@ def read_config(path: str | Path) -> SweepConfig:
         raise ConfigError(f"{held} cannot be read: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{held} cannot be read: expected keys and values")
+    if CHAIN in values:
+        raise ConfigError(
+            f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
+            "command goes on with them"
+        )
     return load_config(None, values)
 
 
@@ -145,13 +153,14 @@ def _goal(config: SweepConfig) -> Goal:
     return Goal(config.num_samples, config.max_proposals)
 
 
-def _check_config(directory: RunDirectory, config: SweepConfig) -> None:
+def check_config(directory: RecordedRun, config: SweepConfig) -> None:
+    """Raise ConfigError or OtherRun if a directory holds a run of another configuration."""
     directory.check_vacant()
     if (directory.path / CONFIG).exists():
         check_same_config(directory.path / CONFIG, config, but_for=_GOALS)
 
 
-def _finished(directory: RunDirectory, problem: Problem, draws: Draws) -> Draws:
+def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
     with whole(directory.path / PREDICTIONS) as temporary:
         predictions(draws, problem).to_netcdf(temporary, engine="h5netcdf")

@@ -45,9 +45,10 @@ class Fraction(click.ParamType):
         return index, count
 
 
-def _option(name: str, kind: Any, text: str, default: str | None = None) -> Decorator:
+def _option(name: str, kind: Any, text: str, default: str | None = None, *other: str) -> Decorator:
+    """other: further spellings of the same flag."""
     shown = text if default is None else f"{text} [default: {default}]"
-    return click.option(f"--{name}", type=kind, default=None, help=shown)
+    return click.option(f"--{name}", *other, name.replace("-", "_"), type=kind, help=shown)
 
 
 _DATA = (
@@ -92,6 +93,34 @@ _SAMPLING = (
     ),
     _option("precision", str, "Of the random features: single or double.", "single"),
 )
+_METHOD = _option(
+    "method",
+    click.Choice(("rejection", "hmc", "nuts", "pcn", "slice")),
+    "rejection: independent draws. Chains of dependent draws, for what rejection has no hope of: "
+    "hmc and nuts follow gradients, pcn and slice turn functions.",
+    "rejection",
+)
+_CHAINS = (
+    _option("num-chains", int, "Chains: how many.", "4", "--chains"),
+    _option(
+        "num-warmup",
+        int,
+        "Chains: transitions before draws are kept, in which step sizes are adapted.",
+        "1000; slice: 100",
+        "--warmup",
+    ),
+    _option("thinning", int, "Chains: keep one transition in so many.", "1"),
+    _option("step-size", float, "hmc, nuts, pcn: a step size that stays. [default: adapted]"),
+    _option(
+        "target-accept",
+        float,
+        "hmc, nuts, pcn: acceptance that step sizes are adapted to.",
+        "0.8; pcn: 0.3",
+    ),
+    _option("num-steps", int, "hmc: steps of one trajectory. [default: chosen by hmc.sample]"),
+    _option("integrator", str, "hmc: leapfrog or rotation. [default: by the space]"),
+    _option("max-tree-depth", int, "nuts: at most 2^N − 1 steps of one trajectory.", "10"),
+)
 _CONFIG = (
     click.option(
         "--config",
@@ -117,11 +146,14 @@ sweep_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, *_SAMPLING))
 sample_options = _all(
     (
         *_CONFIG,
+        _METHOD,
         *_DATA,
         click.option("--width", type=int, default=None, help="Units of the hidden layers."),
         *_NETWORK[1:],
         *_MODEL,
-        *(option for option in _SAMPLING if option is not _PROPOSALS),
+        _option("num-samples", int, "Draws; of chains, draws of each.", "1000", "--samples"),
+        *(option for option in _SAMPLING[1:] if option is not _PROPOSALS),
+        *_CHAINS,
     )
 )
 forecast_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, _SAMPLING[0]))

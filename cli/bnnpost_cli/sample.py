@@ -29,32 +29,52 @@ def command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Draw from the posterior of one network, and keep every block of proposals as it is done.
+    """Draw from the posterior of one network, and keep what is drawn as it is done.
 
     \b
     Example:  bnnpost sample --config diabetes --width 256 --out runs/one
               bnnpost sample --num-train 50 --width 4096 --bound capped --out runs/fifty
               bnnpost sample --width 1024 --num-train 9 --worker 3/16 --out runs/many
+              bnnpost sample --method nuts --num-train 50 --width 32 --out runs/chains
 
     Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
     kill or a full disk the same command goes on, to the same draws; with more --num-samples
     it adds to those there. Workers share DIR on one machine or a common disk: each makes
-    blocks of its own, and the last to leave merges (or: bnnpost merge).
+    blocks of its own, and the last to leave merges (or: bnnpost merge). Chains that have not
+    converged are kept, with exit code 0, and that is said on stderr.
     """
-    from bnnpost.samplers.workers import Share
-    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.chain_config import check_taken, load_sample_config
     from bnnpost.sweeps.problem import load_problem
-    from bnnpost.sweeps.sampling import sample
 
     with reported(resume=f"the same command goes on from what is in {out}"):
-        widths = {} if width is None else {"widths": (width,)}
-        problem = load_problem(load_config(config, {**given(flags), **widths}))
-        share = None if worker is None else Share(*worker)
-        draws = sample(problem, out, share=share, force=force, progress=True, say=_say)
+        overrides = {**given(flags), **({} if width is None else {"widths": (width,)})}
+        settings, chain = load_sample_config(config, overrides)
+        if chain is not None:
+            used = {"worker": worker is not None, "force": force}
+            check_taken(chain.method, [name for name, is_used in used.items() if is_used])
+        problem = load_problem(settings)
+        if chain is None:
+            draws = _by_rejection(problem, out, worker, force)
+        else:
+            draws = _by_chains(problem, out, chain)
         if draws is None:
             _say(f"other workers go on in {out}: the last one merges, or bnnpost merge {out}")
         else:
             show(draws, problem, out, as_json)
+
+
+def _by_rejection(problem: Any, out: str, worker: tuple[int, int] | None, force: bool) -> Any:
+    from bnnpost.samplers.workers import Share
+    from bnnpost.sweeps.sampling import sample
+
+    share = None if worker is None else Share(*worker)
+    return sample(problem, out, share=share, force=force, progress=True, say=_say)
+
+
+def _by_chains(problem: Any, out: str, chain: Any) -> Any:
+    from bnnpost.sweeps.chain_sampling import sample_chains
+
+    return sample_chains(problem, chain, out, progress=True, say=_say)
 
 
 def _say(message: str) -> None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import math
 import sys
 from typing import Any
 
 import click
 
 from bnnpost_cli.failures import BUDGET
+from bnnpost_cli.tables import plain
 
 # So many test points in the table.
 _MOST_ROWS = 20
@@ -18,9 +20,11 @@ def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
     rows = _rows(draws, problem)
     if as_json:
         found = {"info": dataclasses.asdict(draws.info), "predictions": rows}
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(plain(found), indent=2))
     else:
         click.echo(_text(draws, problem, rows))
+    for message in _doubts(draws.info.chains):
+        click.echo(f"bnnpost: NOT CONVERGED: {message}", err=True)
     click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
     if not draws.info.complete:
         click.echo(
@@ -58,14 +62,8 @@ def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
 
 def _text(draws: Any, problem: Any, rows: list[dict[str, float]]) -> str:
     info = draws.info
-    lines = [
-        f"{info.num_samples:,} {info.kind} draws of {info.num_proposals:,} proposals, width "
-        f"{problem.config.widths[0]}, {info.space}, in {info.seconds:.1f} s",
-        f"log evidence {info.log_evidence:.4f} ± {info.log_evidence_se:.4f}, "
-        f"acceptance rate {info.acceptance_rate:.3g}",
-    ]
-    if info.kind == "capped":
-        lines.append(_weights(info))
+    where = f"width {problem.config.widths[0]}, {info.space}, in {info.seconds:.1f} s"
+    lines = _of_chains(info, where) if info.chains else _of_proposals(info, where)
     head = f"{'point':>6} {'output':>6} {'mean of f':>10} {'std of f':>10} {'target':>10}"
     lines += ["", head]
     for row in rows[:_MOST_ROWS]:
@@ -74,6 +72,45 @@ def _text(draws: Any, problem: Any, rows: list[dict[str, float]]) -> str:
     if len(rows) > _MOST_ROWS:
         lines.append(f"… {len(rows) - _MOST_ROWS} more in predictions.nc")
     return "\n".join(lines)
+
+
+def _of_proposals(info: Any, where: str) -> list[str]:
+    lines = [
+        f"{info.num_samples:,} {info.kind} draws of {info.num_proposals:,} proposals, {where}",
+        f"log evidence {info.log_evidence:.4f} ± {info.log_evidence_se:.4f}, "
+        f"acceptance rate {info.acceptance_rate:.3g}",
+    ]
+    return [*lines, _weights(info)] if info.kind == "capped" else lines
+
+
+def _of_chains(info: Any, where: str) -> list[str]:
+    chains = info.chains
+    r_hat = "unknown" if math.isnan(chains.r_hat) else f"{chains.r_hat:.3f}"
+    steps = ", ".join(f"{step:.3g}" for step in chains.step_size if math.isfinite(step))
+    return [
+        f"{info.num_samples:,} draws, {chains.num_samples:,} of each of {chains.num_chains} "
+        f"chain(s) by {chains.sampler}, {where}",
+        f"R-hat {r_hat}, effective sample size {chains.ess_bulk:,.0f} (bulk), "
+        f"{chains.ess_tail:,.0f} (tail); {chains.num_divergent} of {chains.num_steps:,} "
+        "transitions diverged",
+        f"acceptance rate {info.acceptance_rate:.3g}"
+        + (f", step size of each chain {steps}" if steps else ""),
+    ]
+
+
+def _doubts(chains: Any) -> list[str]:
+    """Why chains should not be taken for the posterior, in plain words."""
+    if chains is None:
+        return []
+    from bnnpost.samplers.chain_draws import problems
+
+    found: list[str] = problems(chains)
+    if math.isnan(chains.r_hat):
+        found.append(
+            "R-hat cannot be told from so few draws or chains: nothing says that these are draws "
+            "from the posterior. Run four chains or more"
+        )
+    return found
 
 
 def _weights(info: Any) -> str:

@@ -9,7 +9,7 @@ import bnnpost
 from bnnpost.numerics.random import row_normals
 from bnnpost.spaces import engine, steps
 from bnnpost.spaces.completions import AS_FUNCTION, Completion
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 from tests.samplers import cases
 from tests.samplers.cases import Case
 

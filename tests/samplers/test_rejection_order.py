@@ -11,7 +11,7 @@ import pytest
 import bnnpost
 from bnnpost.samplers.trials import Trial, trial
 from bnnpost.spaces import engine
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 from tests.samplers import cases
 from tests.samplers.cases import Case
 

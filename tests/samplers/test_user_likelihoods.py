@@ -9,7 +9,7 @@ import bnnpost
 from bnnpost.samplers.tally import BoundExceeded
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 from tests.samplers import cases, checks
 from tests.samplers.user_likelihoods import SEEN, Recording, UnitNoise, WithCholesky, one_point
 

@@ -249,7 +249,7 @@ def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
     """Its lock went with the directory, so only what is in it can tell."""
     path, moved = tmp_path / "run", tmp_path / "moved"
     sample(50, directory=path)
-    with small_blocks(), workers.alone(path) as old:
+    with small_blocks(), RunDirectory.alone(path) as old:
         old.begin(plan(), print)
         path.rename(moved)
         with pytest.raises(OtherRun, match="removed or replaced"):

@@ -10,7 +10,7 @@ import scipy.stats
 
 import bnnpost
 from bnnpost.likelihoods import Gaussian
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 from tests.samplers import cases
 from tests.samplers.cases import Case
 

@@ -9,7 +9,7 @@ import pytest
 
 from bnnpost.numerics.random import exponential
 from bnnpost.spaces import engine
-from bnnpost.spaces.space import make_space
+from bnnpost.spaces.making import make_space
 from tests.samplers import cases
 from tests.samplers.cases import Case
 

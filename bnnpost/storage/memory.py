@@ -1,0 +1,31 @@
+"""How much memory a process may still take."""
+
+from pathlib import Path
+
+_SYSTEM = Path("/proc/meminfo")
+# Of a container: its limit, what it uses, and how much of that are files that can be dropped.
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available_memory() -> int | None:
+    """Bytes that are free, on the machine and in the container; None if the system does not say."""
+    found = [count for count in (_of_the_system(), _of_the_group()) if count is not None]
+    return min(found) if found else None
+
+
+def _of_the_system() -> int | None:
+    try:
+        lines = _SYSTEM.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvail"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _of_the_group() -> int | None:
+    try:
+        limit, used = (int((_GROUP / f"memory.{n}").read_text()) for n in ("max", "current"))
+        stat = (_GROUP / "memory.stat").read_text(encoding="utf-8").splitlines()
+        files = next(int(line.split()[1]) for line in stat if line.startswith("inactive_file "))
+    except (OSError, ValueError, StopIteration):  # no such file, or no limit: "max"
+        return None
+    return max(0, limit - used + files)

@@ -1,0 +1,199 @@
+"""bnnpost sample by chains, as a user meets it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bnnpost
+from tests.cli.invocation import invoke, start
+
+PROBLEM = ["--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8]
+CHAINS = ["--method", "pcn", "--chains", 2, "--warmup", 50]
+
+
+def sample(path, *arguments, num_samples=150):
+    return invoke(
+        "sample", *PROBLEM, *CHAINS, "--num-samples", num_samples, "--out", path, *arguments
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    done = sample(path)
+    assert done.exit_code == 0, done.stderr
+    return path, done
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "run")
+
+
+def test_chains_are_summed_up_and_everything_is_written(finished):
+    path, done = finished
+    for word in ("300 draws, 150 of each of 2 chain(s) by pcn", "R-hat", "(bulk)", "(tail)"):
+        assert word in done.stdout
+    for word in ("0 of 300 transitions diverged", "acceptance rate", "step size", "mean of f"):
+        assert word in done.stdout
+    names = {"run.nc", "run.json", "config.json", "draws.nc", "predictions.nc", "status.json"}
+    assert names | {"blocks", "states"} <= {file.name for file in path.iterdir()}
+    draws = bnnpost.load(path / "draws.nc")
+    with xr.open_dataset(path / "predictions.nc", engine="h5netcdf") as stored:
+        np.testing.assert_array_equal(stored["f"], draws.predict(stored["x_test"].values))
+
+
+def test_chains_are_extended_and_read_as_json(finished, copy):
+    more = sample(copy, "--json", num_samples=170)
+    assert more.exit_code == 0, more.stderr
+    info = json.loads(more.stdout)["info"]
+    assert info["chains"]["num_samples"] == 170 and info["log_evidence"] is None
+    before, after = (bnnpost.load(path / "draws.nc") for path in (finished[0], copy))
+    for name, array in before.given.items():
+        chains = after.given[name].reshape(2, 170, *array.shape[1:])[:, :150]
+        np.testing.assert_array_equal(chains, array.reshape(chains.shape))
+
+
+def test_chains_that_have_not_converged_are_done_and_that_is_said_aloud(tmp_path):
+    done = sample(tmp_path / "run", "--step-size", 0.01, num_samples=128)
+    assert done.exit_code == 0
+    assert "NOT CONVERGED: R-hat" in done.stderr and "not be taken for the posterior" in done.stderr
+    assert "Warning" not in done.stderr
+
+
+def test_one_chain_is_no_evidence_of_anything(tmp_path):
+    done = sample(tmp_path / "run", "--chains", 1, num_samples=128)
+    assert done.exit_code == 0
+    assert "R-hat unknown" in done.stdout
+    assert "NOT CONVERGED: R-hat cannot be told" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--method", "slice", "--step-size", 0.1], 2, "step_size does not apply to method slice"),
+        (["--max-tree-depth", 3], 2, "max_tree_depth does not apply to method pcn"),
+        (["--worker", "0/2"], 2, "worker does not apply to method pcn: it is for rejection"),
+        (["--force"], 2, "force does not apply"),
+        (["--bound", "capped"], 2, "bound does not apply"),
+        (["--max-proposals", 9], 2, "max_proposals does not apply"),
+        (["--method", "rejection"], 2, "num_chains does not apply to method rejection"),
+        (["--method", "gibbs"], 2, "is not one of"),
+        (["--chains", 0], 2, "num_chains: expected at least 1"),
+        (["--warmup", -1], 2, "num_warmup: expected at least 0"),
+        (["--thinning", 0], 2, "thinning: expected at least 1"),
+        (["--target-accept", 1.5], 2, "between 0 and 1"),
+        (["--step-size", 0], 2, "above 0"),
+        (["--step-size", 1.5], 2, "at most 1"),
+        (
+            ["--method", "hmc", "--space", "weights", "--integrator", "rotation"],
+            2,
+            "rotations need",
+        ),
+        (["--method", "nuts", "--max-tree-depth", 0], 2, "max_tree_depth"),
+        (["--samples", 10**10], 2, "of memory, and"),
+    ],
+)
+def test_what_does_not_apply_is_a_usage_error_and_makes_no_directory(
+    tmp_path, arguments, code, words
+):
+    done = sample(tmp_path / "run", *arguments)
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--seed", 3], 2, "another configuration (seed 0 → 3)"),
+        (["--warmup", 60], 1, "num_warmup (50 → 60)"),
+        (["--method", "slice"], 1, "sampler (pcn → elliptical_slice)"),
+    ],
+)
+def test_another_run_is_refused_and_left_alone(copy, arguments, code, words):
+    before = contents(copy)
+    done = sample(copy, *arguments)
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert contents(copy) == before
+
+
+def contents(path):
+    """All files of a run but its locks."""
+    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
+    return {file: file.read_bytes() for file in files}
+
+
+def test_rejection_and_merge_leave_chains_alone(copy):
+    before = contents(copy)
+    by_rejection = invoke("sample", *PROBLEM, "--out", copy)
+    assert by_rejection.exit_code == 1
+    assert "another kind of sampler" in by_rejection.stderr
+    merged = invoke("merge", copy)
+    assert merged.exit_code == 2
+    assert "nothing to merge" in merged.stderr
+    assert contents(copy) == before
+
+
+def test_settings_of_chains_may_be_in_a_file(tmp_path, copy):
+    file = tmp_path / "mine.toml"
+    keys = {"num_train": 2, "num_test": 2, "noise_std": 0.5, "depth": 1, "widths": [8]}
+    keys |= {"num_samples": 150, "num_chains": 2, "num_warmup": 50}
+    text = "".join(f"{name} = {value}\n" for name, value in keys.items())
+    file.write_text(text + 'method = "pcn"\n')
+    done = invoke("sample", "--config", file, "--out", copy)
+    assert done.exit_code == 0, done.stderr
+    file.write_text(text + 'method = "pcm"\n')
+    wrong = invoke("sample", "--config", file, "--out", copy)
+    assert wrong.exit_code == 2 and "method: expected one of" in wrong.stderr
+
+
+def test_help_opens_with_examples_and_imports_no_jax():
+    code = (
+        "import sys; from click.testing import CliRunner; from bnnpost_cli.main import main; "
+        "r = CliRunner().invoke(main, ['sample', '--help']); print(r.output); "
+        "assert r.exit_code == 0 and 'jax' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.index("bnnpost sample --method nuts") < done.stdout.index("Options:")
+
+
+def test_the_methods_of_the_command_are_those_of_the_library():
+    from bnnpost.sweeps.chain_config import METHODS
+    from bnnpost.sweeps.chain_sampling import _SAMPLERS
+
+    assert ("rejection", *_SAMPLERS) == METHODS
+    assert f"[{'|'.join(METHODS)}]" in invoke("sample", "--help").output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_chains_go_on_to_the_same_draws(tmp_path, stop):
+    path = tmp_path / "run"
+    process = start("sample", *PROBLEM, *CHAINS, "--num-samples", 10**6, "--out", path)
+    while process.poll() is None and not list(path.glob("blocks/*.npz")):
+        time.sleep(0.05)
+    process.send_signal(stop)
+    _, said = process.communicate(timeout=60)
+    if stop != signal.SIGKILL:
+        assert process.returncode == 130, said
+        assert "the same command goes on from what is in" in said
+        assert json.loads((path / "status.json").read_text())["state"] == "interrupted"
+    assert sample(path, num_samples=3000).exit_code == 0
+    assert sample(tmp_path / "whole", num_samples=3000).exit_code == 0
+    draws, whole = (bnnpost.load(one / "draws.nc") for one in (path, tmp_path / "whole"))
+    for name, array in draws.given.items():
+        np.testing.assert_array_equal(array, whole.given[name])
