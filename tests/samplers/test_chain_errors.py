@@ -11,7 +11,7 @@ import bnnpost
 from bnnpost.networks.priors import WeightPrior
 from bnnpost.samplers import chain_draws, moves
 from bnnpost.samplers.chain_draws import ConvergenceWarning
-from tests.samplers import cases, chain_samplers, test_one_point_posteriors
+from tests.samplers import cases, chain_samplers, likelihood_cases, test_one_point_posteriors
 from tests.samplers.cases import Case
 from tests.samplers.chain_samplers import OPTIONS
 from tests.samplers.user_likelihoods import UnitNoise, WithCholesky, one_point
@@ -174,3 +174,14 @@ def test_chains_that_disagree_are_warned_about():
     assert {w.filename for w in caught} == {__file__}
     assert any("R-hat of the function values at the training inputs" in str(w.message)
                and "Raise num_warmup" in str(w.message) for w in caught)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_trajectory_takes_no_more_steps_than_the_deepest_tree():
+    # Its weight jumps, so that warmup finds no step that is small enough: it once went on for ever.
+    draws = sample_quietly(
+        bnnpost.hmc, likelihood_cases.posterior("student-t"), num_samples=4, num_warmup=50,
+        space="functions", method="hmc", integrator="leapfrog", max_tree_depth=5,
+    )  # fmt: skip
+    assert draws.sample_stats["n_steps"].max() <= 2**5
+    assert min(draws.info.chains.step_size) >= np.pi / 2 / 2**5

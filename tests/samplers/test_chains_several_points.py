@@ -26,9 +26,10 @@ SLOW = [
     ("unknown variance", "three rotations", REPRIORISED),
     ("unknown variance", "nuts of weights", {}),
     ("logit", "nuts", {}),
-    *(("student-t", name, {}) for name in OPTIONS),
+    # Drawn noise variances make the collapsed weight jump: no leapfrog step is small enough.
+    *(("student-t", name, {}) for name in OPTIONS if name not in ("leapfrog", "nuts")),
     *(("probit", name, {"collapse": True}) for name in OPTIONS if "weights" in name),
-    *(("unknown variance", name, {}) for name in ("elliptical slice", "hmc of weights", "nuts")),
+    *(("unknown variance", name, {}) for name in ("elliptical slice", "hmc of weights")),
     ("laplace", "pcn", UNCOLLAPSED),
     ("laplace", "rotation", REPRIORISED),
     ("softmax", "nuts of weights", {}),
