@@ -1,9 +1,10 @@
 """The one file that knows ArviZ: draws as an InferenceData (0.x) or DataTree (1.x), diagnostics."""
 
+import functools
 import importlib
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Five in the tail that is fitted.
 _FEWEST_FOR_A_TAIL = 25
+# ArviZ asks for as many draws of each chain.
+_FEWEST_IN_A_CHAIN = 4
 
 Variable = tuple[tuple[str, ...], np.ndarray]
 
@@ -99,26 +102,39 @@ def _warn_of_left_out(count: int) -> None:
 def diagnostics(values: Float[np.ndarray, "s m k"], num_chains: int | None) -> "xr.Dataset":
     """r_hat, ess_bulk, ess_tail [point, output]; see `Draws.diagnostics`.
 
-    num_chains: None for independent draws. NaN where ArviZ gives none: too few draws or
-    chains, or a value that never changes.
+    num_chains: None for independent draws. R-hat of one chain is that of its halves.
+    NaN where ArviZ gives none: too few draws, or a value that never changes.
     """
     import arviz as az
     import xarray as xr
 
     chains = in_chains(values, num_chains)
-    data = xr.Dataset({"f": (("chain", "draw", "point", "output"), chains)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = {
-            "r_hat": az.rhat(data),
-            "ess_bulk": az.ess(data, method="bulk"),
-            "ess_tail": az.ess(data, method="tail"),
+            "r_hat": _each_value(az.rhat, _compared(chains)),
+            "ess_bulk": _each_value(functools.partial(az.ess, method="bulk"), chains),
+            "ess_tail": _each_value(functools.partial(az.ess, method="tail"), chains),
         }
-    return xr.Dataset({name: _values(result) for name, result in found.items()})
+    return xr.Dataset({name: (("point", "output"), array) for name, array in found.items()})
 
 
-def _values(result: Any) -> Variable:
-    return ("point", "output"), np.asarray(result["f"], np.float64)
+def _compared(chains: np.ndarray) -> np.ndarray:
+    """Chains, two at least: of one its halves."""
+    half = chains.shape[1] // 2
+    if len(chains) > 1:
+        return chains
+    return np.concatenate([chains[:, :half], chains[:, half : 2 * half]])
+
+
+def _each_value(summary: Callable[[Any], Any], chains: np.ndarray) -> Float[np.ndarray, "m k"]:
+    """ArviZ's summary of each value; NaN for chains that are too short for one."""
+    import xarray as xr
+
+    if chains.shape[1] < _FEWEST_IN_A_CHAIN:
+        return np.full(chains.shape[2:], np.nan)
+    data = xr.Dataset({"f": (("chain", "draw", "point", "output"), chains)})
+    return np.asarray(summary(data)["f"], np.float64)
 
 
 def _groups(contents: Contents) -> dict[str, dict[str, Variable]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ class ChainsInfo:
     chain's (of pcn: β; NaN for a sampler that has none). num_divergent: transitions after
     warmup whose energy was lost. r_hat, ess_bulk, ess_tail: the largest R-hat and the least
     effective sample sizes of f at the training inputs (Vehtari et al. 2021); NaN where chains
-    are too few or too short for them.
+    are too few or too short for them. lp_r_hat, lp_ess_bulk: the same of the log density of
+    what the chains move, which tells of hidden layers that f at the training inputs, redrawn
+    with the readout for each draw, may not show; R-hat is infinite if a chain never moved.
     """
 
     sampler: str
@@ -32,6 +35,8 @@ class ChainsInfo:
     r_hat: float
     ess_bulk: float
     ess_tail: float
+    lp_r_hat: float = math.nan
+    lp_ess_bulk: float = math.nan
 
     def summary(self) -> str:
         """The chains in one line."""

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.draws import Draws, DrawsInfo
+from bnnpost.draws import Draws, DrawsInfo, arviz_view
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.samplers.chains import Kept, Length, Progressed, Totals
 from bnnpost.samplers.kernels import Kernel
@@ -23,6 +23,11 @@ from bnnpost.spaces.space import Space
 LARGEST_R_HAT = 1.01
 # A draw's number: its chain's, then its place in the chain.
 _CHAIN_BITS = 40
+
+_ADVICE = (
+    "the chains have not come to agree, and these draws should not be taken for the posterior. "
+    "Raise num_warmup and num_samples, or sample in function space"
+)
 
 
 class ConvergenceWarning(UserWarning):
@@ -56,11 +61,14 @@ def draws(
     chains = info.chains
     assert chains is not None
     diagnosed = found.diagnostics()
+    lp_r_hat, lp_ess_bulk = _of_log_density(found)
     chains = dataclasses.replace(
         chains,
         r_hat=_worst(diagnosed["r_hat"].values, np.nanmax),
         ess_bulk=_worst(diagnosed["ess_bulk"].values, np.nanmin),
         ess_tail=_worst(diagnosed["ess_tail"].values, np.nanmin),
+        lp_r_hat=lp_r_hat,
+        lp_ess_bulk=lp_ess_bulk,
     )
     info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
     for message in problems(chains):
@@ -85,9 +93,22 @@ def _in_a_row(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1, *array.shape[2:])
 
 
+def _of_log_density(found: Draws) -> tuple[float, float]:
+    """R-hat and effective sample size of lp; NaN where chains have nothing that they move."""
+    lp, num_chains = found.sample_stats["lp"], found.info.num_chains
+    assert num_chains is not None
+    if not found.given or len(lp) == num_chains:
+        return math.nan, math.nan
+    if np.any(np.ptp(lp.reshape(num_chains, -1), axis=1) == 0):
+        return math.inf, math.nan
+    diagnosed = arviz_view.diagnostics(lp[:, None, None], num_chains)
+    r_hat, ess_bulk = (float(diagnosed[name].values[0, 0]) for name in ("r_hat", "ess_bulk"))
+    return r_hat, ess_bulk
+
+
 def _worst(values: np.ndarray, which: object) -> float:
-    finite = values[np.isfinite(values)]
-    return float(which(finite)) if finite.size else math.nan  # type: ignore[operator]
+    known = values[~np.isnan(values)]
+    return float(which(known)) if known.size else math.nan  # type: ignore[operator]
 
 
 def _info(
@@ -162,9 +183,17 @@ def problems(chains: ChainsInfo) -> list[str]:
         )
     if chains.r_hat > LARGEST_R_HAT:
         found.append(
-            f"R-hat of the function values at the training inputs is up to {chains.r_hat:.3f}, "
-            f"above {LARGEST_R_HAT}: the chains have not come to agree, and these draws should "
-            "not be taken for the posterior. Raise num_warmup and num_samples, or sample in "
-            "function space"
+            f"R-hat of the function values at the training inputs is up to {chains.r_hat:.4g}, "
+            f"above {LARGEST_R_HAT}: {_ADVICE}"
+        )
+    if math.isinf(chains.lp_r_hat):
+        found.append(
+            "a chain never moved: all its draws have the same hidden layers. Lower step_size, "
+            "or raise num_warmup so that it is found"
+        )
+    elif chains.lp_r_hat > LARGEST_R_HAT:
+        found.append(
+            f"R-hat of the log density of what the chains move is {chains.lp_r_hat:.4g}, above "
+            f"{LARGEST_R_HAT}, whatever the function values say: {_ADVICE}"
         )
     return found

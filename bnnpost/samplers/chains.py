@@ -165,8 +165,9 @@ class Chains:
 
     def begin(self) -> list[Carried]:
         """All chains at their start. Raises FloatingPointError where there is none."""
-        chains = self._each(lambda key: _begin(self._kernel, key), self._chain_keys(_START))
+        # One after another: whether there are library calls is not known yet.
         with self.precision():
+            chains = [_begin(self._kernel, key) for key in self._chain_keys(_START)]
             alive = [bool(self._kernel.alive(carried.state)) for carried in chains]
         if not all(alive):
             raise FloatingPointError(

@@ -1,6 +1,7 @@
 """numpyro's NUTS and HMC as kernels: the one file that knows numpyro's samplers."""
 
 import abc
+import math
 import warnings
 from typing import Any
 
@@ -17,6 +18,9 @@ from bnnpost.samplers import numpyro_model
 from bnnpost.samplers.kernels import START_TRIES, Arrays, Kernel, Number, square
 from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space
+
+# Of HMC's trajectories: the time in which a standard normal forgets where it was.
+_LENGTH = math.pi / 2
 
 
 class Density(eqx.Module):
@@ -79,7 +83,7 @@ class Hamiltonian(Kernel):
     """NUTS (Hoffman and Gelman 2014) or HMC with plain leapfrog steps, by numpyro.
 
     name: "nuts" or "hmc". step_size: None to adapt it. num_steps: of HMC; else trajectories of
-    length π/2, the time in which a standard normal forgets where it was. mass: whether warmup
+    length π/2, of 2^max_tree_depth steps at most. mass: whether warmup
     adapts a diagonal mass matrix.
     """
 
@@ -111,7 +115,7 @@ class Hamiltonian(Kernel):
         }
         if self.name == "nuts":
             return numpyro.infer.NUTS(**common, max_tree_depth=self.max_tree_depth)
-        length = jnp.pi / 2 if self.num_steps is None else None
+        length = _LENGTH if self.num_steps is None else None
         return numpyro.infer.HMC(**common, num_steps=self.num_steps, trajectory_length=length)
 
     def init(self, key: Array) -> Any:
@@ -139,6 +143,8 @@ class Hamiltonian(Kernel):
 
     def step(self, key: Array, state: Any, number: Array) -> Any:
         del number
+        adapted = state.adapt_state._replace(step_size=self.tuned(state))
+        state = state._replace(adapt_state=adapted)
         sampler = self._sampler()
         # A sampler learns its schedule from init; what that computes is not used.
         self._begun(sampler, key, state.z)
@@ -155,11 +161,15 @@ class Hamiltonian(Kernel):
             "n_steps": jnp.asarray(state.num_steps, whole),
             "diverging": state.diverging,
             "energy": state.energy,
-            "step_size": state.adapt_state.step_size,
+            "step_size": self.tuned(state),
         }
         if self.name == "nuts":
             stats["tree_depth"] = jnp.log2(state.num_steps).astype(whole) + 1
         return stats
 
     def tuned(self, state: Any) -> Number:
-        return state.adapt_state.step_size
+        """Not so small that HMC takes more steps a trajectory than the deepest tree of NUTS."""
+        step_size = state.adapt_state.step_size
+        if self.name == "nuts" or self.num_steps is not None:
+            return step_size
+        return jnp.maximum(step_size, _LENGTH / 2**self.max_tree_depth)

@@ -94,7 +94,8 @@ def sample(
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     length = Length(num_samples, num_warmup, num_chains, thinning)
     chain_run.check_between("target_accept", target_accept, 0.0, 1.0)
-    chain_run.check_between("step_size", step_size, 0.0, math.inf)
+    if step_size is not None:
+        chain_run.check_between("step_size", step_size, 0.0, math.inf)
     positive_integer("max_tree_depth", max_tree_depth)
     if num_steps is not None:
         positive_integer("num_steps", num_steps)

@@ -92,7 +92,7 @@ class NormalsKernel(Kernel):
         """What is adapted, before the first step."""
 
     def init(self, key: Array) -> State:
-        """A prior draw of positive weight; of weight 0 or NaN if there is none in 100."""
+        """A prior draw of positive weight; of weight 0 if there is none in 100."""
 
         def missing(carry: tuple[Array, Arrays, Array]) -> Array:
             tries, _, log_weight = carry
@@ -102,20 +102,21 @@ class NormalsKernel(Kernel):
             normals = self.space.normals(jax.random.fold_in(key, carry[0]))
             return carry[0] + 1, normals, self.log_weight(normals)
 
-        first = again((jnp.zeros((), jnp.uint32), {}, jnp.zeros(())))
+        shapes = jax.eval_shape(self.space.normals, key)
+        none = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        first = (jnp.zeros((), jnp.uint32), none, jnp.full((), -jnp.inf, jnp.float64))
         _, normals, log_weight = jax.lax.while_loop(missing, again, first)
-        start = self.start(normals)
-        stats = jax.tree.map(jnp.zeros_like, self._no_stats())
-        return State(normals, log_weight, start, {**stats, "lp": self.log_density(normals)})
+        stats = {**self._no_stats(), "lp": log_weight - 0.5 * square(normals)}
+        return State(normals, log_weight, self.start(normals), stats)
 
     def alive(self, state: State) -> Array:
         return jnp.isfinite(state.log_weight)
 
     def log_weight(self, normals: Arrays) -> Float[Array, ""]:
-        """log weight in nats, −∞ where it is NaN."""
+        """log weight in nats, −∞ where it is no finite number."""
         # All that is random about the weight is given: no number comes from this key.
         found = self.space.log_weight(Origin(jax.random.key(0), normals))
-        return jnp.where(jnp.isnan(found), -jnp.inf, found)
+        return jnp.where(jnp.isfinite(found), found, -jnp.inf)
 
     def log_density(self, normals: Arrays) -> Float[Array, ""]:
         """log weight plus log density of the normals, without constants, in nats."""

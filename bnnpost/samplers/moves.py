@@ -90,52 +90,52 @@ class EllipticalSlice(NormalsKernel):
 
     def step(self, key: Array, state: State, number: Array) -> State:
         del number
-        normal_key, level_key, angle_key, bracket_key = jax.random.split(key, 4)
+        normal_key, level_key, angle_key = jax.random.split(key, 3)
         other = fresh(normal_key, state.normals)
         level = state.log_weight - exponential(level_key)
-        angle = 2 * math.pi * jax.random.uniform(angle_key, (), jnp.float64)
-
-        def at(angle: Array) -> tuple[Arrays, Array]:
-            normals, _ = rotated(state.normals, other, angle)
-            return normals, self.log_weight(normals)
 
         def below(carry: "_Bracket") -> Array:
-            return ~(carry.log_weight >= level)
+            # Once nothing is left of the bracket the state stays; rounding can lead there.
+            return ~(carry.log_weight >= level) & (carry.evaluations < _MOST_EVALUATIONS)
 
         def shrink(carry: "_Bracket") -> "_Bracket":
-            low = jnp.where(carry.angle < 0, carry.angle, carry.low)
-            high = jnp.where(carry.angle < 0, carry.high, carry.angle)
-            draw_key = jax.random.fold_in(bracket_key, carry.evaluations)
-            angle = low + (high - low) * jax.random.uniform(draw_key, (), jnp.float64)
-            # Once nothing is left of the bracket the state stays; rounding can lead there.
-            empty = carry.evaluations >= _MOST_SHRINKS
-            angle = jnp.where(empty, 0.0, angle)
-            normals, log_weight = at(angle)
-            log_weight = jnp.where(empty, jnp.inf, log_weight)
-            return _Bracket(low, high, angle, normals, log_weight, carry.evaluations + 1)
+            draw_key = jax.random.fold_in(angle_key, carry.evaluations)
+            share = jax.random.uniform(draw_key, (), jnp.float64)
+            angle = carry.low + (carry.high - carry.low) * share
+            normals, _ = rotated(state.normals, other, angle)
+            # The first bracket is the whole ellipse, and breaks at the first angle.
+            low = jnp.where(carry.evaluations == 0, angle - 2 * math.pi, carry.low)
+            negative = angle < 0
+            low, high = jnp.where(negative, angle, low), jnp.where(negative, carry.high, angle)
+            return _Bracket(low, high, normals, self.log_weight(normals), carry.evaluations + 1)
 
-        normals, log_weight = at(angle)
-        one = jnp.ones((), jnp.int64)
-        first = _Bracket(angle - 2 * math.pi, angle, angle, normals, log_weight, one)
+        nothing, whole = jnp.zeros((), jnp.float64), jnp.full((), 2 * math.pi, jnp.float64)
+        none = jnp.zeros((), jnp.int64)
+        first = _Bracket(nothing, whole, state.normals, nothing - jnp.inf, none)
         last = jax.lax.while_loop(below, shrink, first)
-        log_weight = jnp.where(last.log_weight == jnp.inf, state.log_weight, last.log_weight)
+        normals, log_weight = chosen(
+            last.log_weight >= level,
+            (last.normals, last.log_weight),
+            (state.normals, state.log_weight),
+        )
         stats = {
-            "lp": log_weight - 0.5 * square(last.normals),
+            "lp": log_weight - 0.5 * square(normals),
             "acceptance_rate": 1 / last.evaluations.astype(jnp.float64),
             "n_steps": last.evaluations,
             "diverging": jnp.zeros((), bool),
         }
-        return State(last.normals, log_weight, state.tuning, stats)
+        return State(normals, log_weight, state.tuning, stats)
 
 
 # Brackets are then narrower than 2π·0.5^100 of a turn, all but surely.
-_MOST_SHRINKS = 200
+_MOST_EVALUATIONS = 200
 
 
 class _Bracket(NamedTuple):
+    """What is left of the ellipse, around the state at 0, and the last point of it looked at."""
+
     low: Float[Array, ""]
     high: Float[Array, ""]
-    angle: Float[Array, ""]
     normals: Arrays
     log_weight: Float[Array, ""]
     evaluations: Array

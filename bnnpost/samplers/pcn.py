@@ -47,7 +47,8 @@ def sample(
     fit in memory, FloatingPointError if no prior draw in 100 has a positive weight; OtherRun if
     the directory holds something else, DirectoryInUse if another process works there.
     """
-    chain_run.check_between("step_size", step_size, 0.0, 1.0)
+    if step_size is not None:
+        chain_run.check_between("step_size", step_size, 0.0, 1.0)
     chain_run.check_between("target_accept", target_accept, 0.0, 1.0)
     length = Length(num_samples, num_warmup, num_chains, thinning)
     step = np.float64(math.nan if step_size is None else step_size)
