@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Likelihood, RandomNoise
 from bnnpost.numerics.gp import Sites, contrasts
@@ -84,58 +84,51 @@ class DrawnNoise(Guide):
         return self.likelihood.shared
 
     def draw(self, source: Source) -> Drawn:
-        num_rows = len(self.log_masses)
-        log_var = source.values(
-            "noise", source.key, (num_rows,), self._from_key, self._from_normals
-        )
-        log_weight = jnp.sum(self.likelihood.log_density(log_var) - self._log_density(log_var))
-        shape = (len(self.targets), 1) if num_rows == 1 else self.targets.shape
+        if source.in_normals("noise"):
+            log_var, log_weight = self._moved(source)
+        else:
+            log_var, log_density = self._log_variances(source.key)
+            log_weight = jnp.sum(self.likelihood.log_density(log_var) - log_density)
+        shape = (len(self.targets), 1) if len(self.log_masses) == 1 else self.targets.shape
         variances = jnp.broadcast_to(jnp.exp(log_var).reshape(-1, *shape[1:]), shape)
         return Drawn(Sites(jnp.asarray(self.targets), variances), log_weight)
 
-    def _from_key(self, key: Array) -> Float[Array, " r"]:
-        """t of each row."""
+    def _moved(self, source: Source) -> tuple[Float[Array, " r"], Float[Array, ""]]:
+        """t = mean + std·g √(1 + g²/8) for a chain's normals g, and its prior density over theirs.
+
+        Moments of the densities on cells: cells themselves would make the weight jump at
+        their edges, which no gradient sees. Tails of t are exponential, as those of laws of
+        noise: thinner ones would leave chains stuck where the prior density is larger.
+        """
+        count = len(self.log_masses)
+        g = source.normals("noise", lambda: jax.random.normal(source.key, (count,), jnp.float64))
+        edges, masses = jnp.asarray(self.edges), jnp.exp(jnp.asarray(self.log_masses))
+        low, high = edges[:-1], edges[1:]
+        mean = masses @ (0.5 * (low + high)) / jnp.sum(masses, axis=1)
+        spread = (low - mean[:, None]) ** 2 + (high - mean[:, None]) ** 2
+        spread = (spread + (low - mean[:, None]) * (high - mean[:, None])) / 3
+        std = jnp.sqrt(jnp.sum(masses * spread, axis=1) / jnp.sum(masses, axis=1))
+        stretch = jnp.sqrt(1 + g**2 / 8)
+        log_var = mean + std * g * stretch
+        slope = std * (1 + g**2 / 4) / stretch
+        log_density = jax.scipy.stats.norm.logpdf(g) - jnp.log(slope)
+        return log_var, jnp.sum(self.likelihood.log_density(log_var) - log_density)
+
+    def _log_variances(self, key: Array) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
+        """t of each row and the log density that it was drawn from."""
         cell_key, place_key = jax.random.split(key)
-        num_rows = len(self.log_masses)
-        cumulative = self._cumulative()
+        num_rows, num_cells = self.log_masses.shape
+        cumulative = jnp.cumsum(jnp.exp(jnp.asarray(self.log_masses)), axis=1)
         level = jax.random.uniform(cell_key, (num_rows, 1), jnp.float64) * cumulative[:, -1:]
-        place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
-        low, width = self._ends(self._chosen(cumulative, level))
-        return low + width * place
-
-    def _from_normals(self, normals: Float[Array, " r"]) -> Float[Array, " r"]:
-        """t of each row, at the quantile that a standard normal stands for."""
-        cumulative = self._cumulative()
-        level = jax.scipy.stats.norm.cdf(normals)[:, None] * cumulative[:, -1:]
-        chosen = self._chosen(cumulative, level)
-        mass = jnp.sum(jnp.where(chosen, jnp.exp(jnp.asarray(self.log_masses)), 0.0), axis=1)
-        above = jnp.sum(jnp.where(chosen, cumulative, 0.0), axis=1) - level[:, 0]
-        low, width = self._ends(chosen)
-        return low + width * jnp.clip(1 - above / mass, 0.0, 1.0)
-
-    def _cumulative(self) -> Float[Array, "r q"]:
-        return jnp.cumsum(jnp.exp(jnp.asarray(self.log_masses)), axis=1)
-
-    def _chosen(self, cumulative: Array, level: Float[Array, "r 1"]) -> Bool[Array, "r q"]:
-        """The cell of each row, as the one True in its row."""
         # Comparisons and products: batched searches and gathers are slow on CPUs.
-        num_cells = cumulative.shape[1]
         cell = jnp.minimum(jnp.sum(cumulative <= level, axis=1), num_cells - 1)
-        return jnp.arange(num_cells) == cell[:, None]
-
-    def _ends(self, chosen: Bool[Array, "r q"]) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-        """Lower end and width of each row's cell."""
+        chosen = jnp.arange(num_cells) == cell[:, None]
+        log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
         edges = jnp.asarray(self.edges)
         low = jnp.sum(jnp.where(chosen, edges[:-1], 0.0), axis=1)
-        return low, jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
-
-    def _log_density(self, log_var: Float[Array, " r"]) -> Float[Array, " r"]:
-        """Of what log variances are drawn from."""
-        edges = jnp.asarray(self.edges)
-        cell = jnp.clip(jnp.sum(edges[:-1] <= log_var[:, None], axis=1) - 1, 0)
-        chosen = jnp.arange(len(edges) - 1) == cell[:, None]
-        log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
-        return log_mass - jnp.log(self._ends(chosen)[1])
+        width = jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
+        place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
+        return low + width * place, log_mass - jnp.log(width)
 
     def log_ratio(self, outputs: Array) -> Array:
         return jnp.zeros((), outputs.dtype)

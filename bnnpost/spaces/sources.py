@@ -41,6 +41,10 @@ class Source:
     given: Mapping[str, Array]
     recorded: dict[str, Array] | None = None
 
+    def in_normals(self, name: str) -> bool:
+        """Whether what has this name is made from standard normals, given or recorded."""
+        return self.recorded is not None or f"{name}.{NORMALS}" in self.given
+
     def normals(self, name: str, draw: Callable[[], Array]) -> Array:
         """Standard normals: given, or `draw()`."""
         found = self.given.get(f"{name}.{NORMALS}")
@@ -61,7 +65,7 @@ class Source:
         """Values of a law: given, or `from_normals` of given normals, or `sample(key)`."""
         if name in self.given:
             return self.given[name]
-        if self.recorded is None and f"{name}.{NORMALS}" not in self.given:
+        if not self.in_normals(name):
             return sample(key)
         normals = self.normals(name, lambda: jax.random.normal(key, shape, jnp.float64))
         return from_normals(normals)
