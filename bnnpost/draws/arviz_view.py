@@ -103,7 +103,7 @@ def diagnostics(values: Float[np.ndarray, "s m k"], num_chains: int | None) -> "
     """r_hat, ess_bulk, ess_tail [point, output]; see `Draws.diagnostics`.
 
     num_chains: None for independent draws. R-hat of one chain is that of its halves.
-    NaN where ArviZ gives none: too few draws, or a value that never changes.
+    NaN where ArviZ gives none (too few draws), sizes also where a chain never changes.
     """
     import arviz as az
     import xarray as xr
@@ -116,6 +116,10 @@ def diagnostics(values: Float[np.ndarray, "s m k"], num_chains: int | None) -> "
             "ess_bulk": _each_value(functools.partial(az.ess, method="bulk"), chains),
             "ess_tail": _each_value(functools.partial(az.ess, method="tail"), chains),
         }
+    # ArviZ takes values that never change for as many independent draws.
+    stuck = np.any(np.ptp(chains, axis=1) == 0, axis=0)
+    for name in ("ess_bulk", "ess_tail"):
+        found[name] = np.where(stuck, np.nan, found[name])
     return xr.Dataset({name: (("point", "output"), array) for name, array in found.items()})
 
 

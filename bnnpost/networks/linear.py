@@ -164,15 +164,16 @@ class Linear(Layer):
 class Dense(Linear):
     """Fully connected layer of `width` units; w_std and b_std are standard deviations.
 
-    Weights have prior variance w_std²/fan_in, biases b_std² (0 or None: no bias).
+    Weights have prior variance w_std²/fan_in (w_std 1 by default), biases b_std² (0 or None: no
+    bias; 1 by default where a bias_prior is given).
 
     prior, bias_prior: the law of each entry of W and b, as it is, before w_std/√fan_in and
     b_std multiply it: any continuous numpyro law of one number, `Fixed(values)` for parameters
     that are not random, or a `WeightPrior` of yours. Standard normal by default; a normal law
     of mean zero is taken into w_std and b_std, which has the same law.
     w_std, b_std: a number; or the numpyro law of a scale, drawn once for the layer; or for
-    w_std `per_input(law)`, one drawn for each input unit. w_var instead of w_std: the law of
-    w_std².
+    w_std `per_input(law)`, one drawn for each input unit. w_var instead of w_std: w_std²,
+    a number or its law.
 
     Raises ValueError for a width below 1, a w_std that is not positive, a negative b_std,
     a discrete law, or a scale whose law is not of a positive number; TypeError for a prior

@@ -146,7 +146,7 @@ class Scale(eqx.Module):
     per: str = eqx.field(static=True, default=LAYERWISE)
 
     def __check_init__(self) -> None:
-        low = support(require_law("the law of a scale", self.law))[0]
+        low = support(require_law("the law of a scale", self.law, "HalfNormal(1.0)"))[0]
         if not low >= 0:
             raise ValueError(
                 f"expected the law of a positive number for a scale, got {type(self.law).__name__}"

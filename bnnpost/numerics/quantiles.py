@@ -15,15 +15,20 @@ _REACH = 40.0
 _LARGEST_NORMAL = 8.0
 
 
-def require_law(name: str, law: Any) -> Any:
+def require_law(name: str, law: Any, example: str = "Laplace(0.0, 1.0)") -> Any:
     """Return `law` if it is a continuous law of one real number.
 
     Raises TypeError for something that is no law, ValueError for a discrete one or one of
     several numbers.
     """
+    if isinstance(law, type):
+        raise TypeError(
+            f"expected {name} to be a law, got the class {law.__name__}: give it its parameters, "
+            f"as in {example}"
+        )
     if not all(hasattr(law, part) for part in ("log_prob", "sample", "support", "batch_shape")):
         raise TypeError(
-            f"expected {name} to be a law such as numpyro.distributions.Laplace(0.0, 1.0), got "
+            f"expected {name} to be a law such as numpyro.distributions.{example}, got "
             f"{type(law).__name__}"
         )
     kind = type(law).__name__

@@ -26,7 +26,7 @@ _CHAIN_BITS = 40
 
 _ADVICE = (
     "the chains have not come to agree, and these draws should not be taken for the posterior. "
-    "Raise num_warmup and num_samples, or sample in function space"
+    "Raise num_warmup and num_samples, or try another sampler"
 )
 
 
@@ -179,21 +179,26 @@ def problems(chains: ChainsInfo) -> list[str]:
         found.append(
             f"{chains.num_divergent} of {chains.num_steps:,} transitions diverged: the sampler "
             "could not follow the posterior there, and the draws miss part of it. Raise "
-            "target_accept, or sample in function space"
-        )
-    if chains.r_hat > LARGEST_R_HAT:
-        found.append(
-            f"R-hat of the function values at the training inputs is up to {chains.r_hat:.4g}, "
-            f"above {LARGEST_R_HAT}: {_ADVICE}"
+            "target_accept, or lower step_size"
         )
     if math.isinf(chains.lp_r_hat):
         found.append(
             "a chain never moved: all its draws have the same hidden layers. Lower step_size, "
             "or raise num_warmup so that it is found"
         )
-    elif chains.lp_r_hat > LARGEST_R_HAT:
+    worst = [
+        f"of {what} is {r_hat:.4g}"
+        for what, r_hat in (
+            ("the function values at the training inputs", chains.r_hat),
+            ("the log density of what the chains move", chains.lp_r_hat),
+        )
+        if LARGEST_R_HAT < r_hat < math.inf
+    ]
+    if worst:
+        found.append(f"R-hat {' and '.join(worst)}, above {LARGEST_R_HAT}: {_ADVICE}")
+    if chains.num_chains == 1 or math.isnan(chains.r_hat):
         found.append(
-            f"R-hat of the log density of what the chains move is {chains.lp_r_hat:.4g}, above "
-            f"{LARGEST_R_HAT}, whatever the function values say: {_ADVICE}"
+            "one chain, or a few draws, cannot tell whether other chains would go elsewhere: "
+            "nothing says that these are draws from the posterior. Run four chains or more"
         )
     return found

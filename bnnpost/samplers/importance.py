@@ -103,7 +103,8 @@ def weighted_space(posterior: Posterior, space: str, precision: str) -> Space:
     chosen = make_space(posterior, space=space, precision=precision, strict=False)
     if chosen.layers[1] is None:
         raise ValueError(
-            "estimates over all proposals need a network that ends in a Dense layer; use "
+            "estimates over all proposals need a network that ends in a Dense layer with "
+            "Gaussian weights, given its scales (prior=Normal(0, 1) there); use "
             "rejection.sample(…) and predict() instead"
         )
     return chosen

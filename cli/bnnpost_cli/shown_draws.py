@@ -86,13 +86,15 @@ def _of_proposals(info: Any, where: str) -> list[str]:
 def _of_chains(info: Any, where: str) -> list[str]:
     chains = info.chains
     r_hat = "unknown" if math.isnan(chains.r_hat) else f"{chains.r_hat:.3f}"
+    if chains.num_chains == 1:
+        r_hat += " (of the halves of one chain)"
     steps = ", ".join(f"{step:.3g}" for step in chains.step_size if math.isfinite(step))
     return [
         f"{info.num_samples:,} draws, {chains.num_samples:,} of each of {chains.num_chains} "
         f"chain(s) by {chains.sampler}, {where}",
-        f"R-hat {r_hat}, effective sample size {chains.ess_bulk:,.0f} (bulk), "
-        f"{chains.ess_tail:,.0f} (tail); {chains.num_divergent} of {chains.num_steps:,} "
-        "transitions diverged",
+        f"R-hat of f {r_hat}, of the log density {chains.lp_r_hat:.3f}; effective sample size "
+        f"{chains.ess_bulk:,.0f} (bulk), {chains.ess_tail:,.0f} (tail)",
+        f"{chains.num_divergent} of {chains.num_steps:,} transitions diverged",
         f"acceptance rate {info.acceptance_rate:.3g}"
         + (f", step size of each chain {steps}" if steps else ""),
     ]
@@ -105,11 +107,6 @@ def _doubts(chains: Any) -> list[str]:
     from bnnpost.samplers.chain_draws import problems
 
     found: list[str] = problems(chains)
-    if math.isnan(chains.r_hat):
-        found.append(
-            "R-hat cannot be told from so few draws or chains: nothing says that these are draws "
-            "from the posterior. Run four chains or more"
-        )
     return found
 
 

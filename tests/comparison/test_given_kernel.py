@@ -23,7 +23,7 @@ from tests.samplers.user_likelihoods import UnitNoise, one_point
 
 NUM = 2**17
 EDGES = np.linspace(-4.0, 4.0, 41)
-QUICK = ("student-t", "softmax")
+QUICK = ("student-t",)
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PROBLEMS]
 
 

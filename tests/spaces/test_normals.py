@@ -30,7 +30,11 @@ def space_of(name):
     return make_space(posterior, space=form, precision="double", strict=False)
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("own weights", "student-t noise")
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_the_log_weight_are_its_slopes(name):
     with jax.enable_x64(True):
         space = space_of(name)
