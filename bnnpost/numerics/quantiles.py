@@ -21,6 +21,11 @@ def require_law(name: str, law: Any) -> Any:
     Raises TypeError for something that is no law, ValueError for a discrete one or one of
     several numbers.
     """
+    if isinstance(law, type):
+        raise TypeError(
+            f"expected {name} to be a law such as numpyro.distributions.Laplace(0.0, 1.0), got the "
+            f"class {law.__name__}: give it its parameters"
+        )
     if not all(hasattr(law, part) for part in ("log_prob", "sample", "support", "batch_shape")):
         raise TypeError(
             f"expected {name} to be a law such as numpyro.distributions.Laplace(0.0, 1.0), got "
