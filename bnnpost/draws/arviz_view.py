@@ -53,7 +53,7 @@ def to_arviz(contents: Contents) -> "xr.DataTree":
     """Draws as four equal pseudo-chains; see `Draws.to_arviz`."""
     import xarray as xr
 
-    chains = contents.info.chains
+    chains = contents.info.num_chains
     left_out = 0 if chains else num_left_out(len(contents.proposal_numbers))
     _warn_of_left_out(left_out)
     groups = {f"/{name}": xr.Dataset(group) for name, group in _groups(contents).items()}

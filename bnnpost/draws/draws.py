@@ -77,7 +77,8 @@ class Draws:
     def __repr__(self) -> str:
         info = self.info
         if info.chains is not None:
-            return f"Draws({info.num_samples} of {info.chains.summary()})"
+            what = f"{info.num_samples} resampled" if info.num_chains is None else info.num_samples
+            return f"Draws({what} of {info.chains.summary()})"
         size = f", effective size {info.effective_sample_size:.4g}" if info.kind == "capped" else ""
         return (
             f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals{size}, "

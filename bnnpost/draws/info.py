@@ -105,8 +105,8 @@ class DrawsInfo:
 
     @property
     def num_chains(self) -> int | None:
-        """How many chains there are; None for independent draws."""
-        return None if self.chains is None else self.chains.num_chains
+        """How many chains the draws are in; None for independent or resampled draws."""
+        return self.chains.num_chains if self.chains is not None and self.kind == "chain" else None
 
     def as_attributes(self) -> dict[str, object]:
         """The record as netCDF attributes: numbers and strings, the rest as JSON."""

@@ -38,14 +38,20 @@ def mlp(
     for _ in range(depth):
         layer = Dense(width, w_std=w_std, b_std=b_std, prior=prior, bias_prior=bias_prior)
         hidden += [layer, act]
+    if readout_bias_prior is None and not _is_zero(readout_b_std):
+        readout_bias_prior = bias_prior
     readout = Dense(
         positive_integer("num_outputs", num_outputs),
         w_std=w_std if readout_w_std is None else readout_w_std,
         b_std=b_std if readout_b_std is None else readout_b_std,
         prior=prior if readout_prior is None else readout_prior,
-        bias_prior=bias_prior if readout_bias_prior is None else readout_bias_prior,
+        bias_prior=readout_bias_prior,
     )
     return Serial([*hidden, readout])
+
+
+def _is_zero(b_std: object) -> bool:
+    return isinstance(b_std, int | float) and b_std == 0
 
 
 def at_width(network: Layer, width: int) -> Layer:

@@ -234,6 +234,8 @@ class Dense(Linear):
 
 def _weight_scale(w_std: object, w_var: object) -> Any:
     if w_var is not None:
+        if isinstance(w_var, Scale):
+            return dataclasses.replace(w_var, of_variance=True)
         if is_law(w_var):
             return Scale(w_var, of_variance=True)
         return hyperparameter(np.sqrt(_checked_std("w_var", w_var)))  # type: ignore[call-overload]

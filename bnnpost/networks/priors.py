@@ -146,6 +146,8 @@ class Scale(eqx.Module):
     per: str = eqx.field(static=True, default=LAYERWISE)
 
     def __check_init__(self) -> None:
+        if self.per not in (LAYERWISE, PER_INPUT):
+            raise ValueError(f"expected per to be {LAYERWISE} or {PER_INPUT}, got {self.per!r}")
         low = support(require_law("the law of a scale", self.law, "HalfNormal(1.0)"))[0]
         if not low >= 0:
             raise ValueError(

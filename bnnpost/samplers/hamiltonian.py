@@ -83,8 +83,8 @@ class Hamiltonian(Kernel):
     """NUTS (Hoffman and Gelman 2014) or HMC with plain leapfrog steps, by numpyro.
 
     name: "nuts" or "hmc". step_size: None to adapt it. num_steps: of HMC; else trajectories of
-    length π/2, of 2^max_tree_depth steps at most. mass: whether warmup
-    adapts a diagonal mass matrix.
+    length π/2, of 2^max_tree_depth steps at most where the step size is adapted. mass: whether
+    warmup adapts a diagonal mass matrix.
     """
 
     density: Density
@@ -168,8 +168,9 @@ class Hamiltonian(Kernel):
         return stats
 
     def tuned(self, state: Any) -> Number:
-        """Not so small that HMC takes more steps a trajectory than the deepest tree of NUTS."""
+        """If adapted, not so small that HMC takes more steps than the deepest tree of NUTS."""
         step_size = state.adapt_state.step_size
-        if self.name == "nuts" or self.num_steps is not None:
+        given = self.step_size is not None or self.num_steps is not None
+        if self.name == "nuts" or given:
             return step_size
         return jnp.maximum(step_size, _LENGTH / 2**self.max_tree_depth)

@@ -94,7 +94,7 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
     size, no linear readout, random scales, or a network without a finite limit kernel.
     """
     likelihood, readout = posterior.likelihood, split_readout(posterior.network)[1]
-    if not isinstance(likelihood, Gaussian) or readout is None:
+    if not isinstance(likelihood, Gaussian) or readout is None or readout.random_scales:
         return None
     kernel = _kernel(posterior)
     if kernel is None or not np.all(np.isfinite(kernel)):

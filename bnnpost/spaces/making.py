@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from bnnpost.likelihoods import Gaussian, RandomNoise
 from bnnpost.networks.linear import Linear
-from bnnpost.networks.priors import Fixed, Scale, standard
+from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
@@ -48,8 +48,7 @@ def make_space(
     log_limit: float | None = 0.0
     readout = split_gaussian_readout(posterior.network)[1]
     if conditioned and strict:
-        bounded = readout is not None and not standard(readout.priors.biases).random
-        bounded = bounded or (readout is not None and readout.gaussian)
+        bounded = readout is not None and (readout.gaussian or _fixed_biases(readout))
         guide, log_limit = _bounded(posterior, readout if collapse and bounded else None)
     elif conditioned:
         log_limit = None
@@ -78,12 +77,17 @@ def _bounded(posterior: Posterior, readout: Linear | None) -> tuple[Guide | None
     return None, bound
 
 
+def _fixed_biases(readout: Linear) -> bool:
+    """Whether the readout's biases are the same in every draw, their scale included."""
+    return isinstance(readout.priors.biases, Fixed) and not isinstance(readout.b_std, Scale)
+
+
 def _centred(targets: Float[np.ndarray, "n k"], readout: Linear) -> Float[np.ndarray, "n k"]:
     """Targets less the readout's biases, where these are fixed."""
-    biases = readout.priors.biases
-    if readout.gaussian or not isinstance(biases, Fixed):
+    if readout.gaussian:
         return targets
-    return targets - float(readout.b_std) * np.asarray(biases.values, np.float64)
+    values = readout.priors.biases.values  # type: ignore[union-attr]
+    return targets - float(readout.b_std) * np.asarray(values, np.float64)
 
 
 def _least(b_std: Any) -> float:

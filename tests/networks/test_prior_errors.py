@@ -19,6 +19,8 @@ LAPLACE = dist.Laplace(0.0, 1.0)
         ({"prior": dist.Laplace(np.zeros(3), 1.0)}, ValueError, r"law of one number.*\(3,\)"),
         ({"prior": dist.MultivariateNormal(np.zeros(2), np.eye(2))}, ValueError, "one number"),
         ({"prior": 0.3}, TypeError, "expected prior to be a law.*got float"),
+        ({"prior": dist.Laplace}, TypeError, "got the class Laplace"),
+        ({"w_std": dist.HalfNormal}, TypeError, "got the class HalfNormal"),
         ({"bias_prior": "normal"}, TypeError, "expected bias_prior to be a law.*got str"),
         ({"bias_prior": LAPLACE, "b_std": 0.0}, ValueError, "b_std 0 means no bias"),
         ({"w_std": 1.0, "w_var": 2.0}, ValueError, "either w_std or w_var, got both"),
@@ -90,3 +92,8 @@ def test_networks_without_one_gaussian_limit(refused, message):
 def test_a_prior_must_say_its_moments():
     with pytest.raises(NotImplementedError, match="define moments"):
         bnnpost.nngp(network({"prior": NoMoments()}), np.ones((2, 1)))
+
+
+def test_a_readout_without_bias_takes_no_bias_prior_from_the_hidden_layers():
+    readout = bnnpost.mlp(width=3, bias_prior=LAPLACE, readout_b_std=0.0).layers[-1]
+    assert not readout.has_bias

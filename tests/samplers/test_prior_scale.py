@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 
 import bnnpost
@@ -95,3 +96,9 @@ def test_a_readout_without_bias_is_not_told_of_one():
     with_bias = prior_scale(digits(5, 1.0))
     assert "b_std" in with_bias.sentence()
     assert "b_std" not in dataclasses.replace(with_bias, b_std=None).sentence()
+
+
+def test_a_readout_with_random_scales_has_no_one_scale_to_advise_on():
+    network = bnnpost.mlp(width=4, readout_w_std=bnnpost.per_input(dist.HalfNormal(1.0)))
+    x = np.arange(3.0)[:, None]
+    assert prior_scale(bnnpost.Posterior(network, NOISE, x, x)) is None

@@ -3,7 +3,9 @@
 The log density is scipy's; the supremum is found by an optimiser that knows no formula.
 """
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import scipy.optimize
 import scipy.stats
@@ -138,3 +140,33 @@ def test_weights_of_many_proposals_stay_below_their_bound():
     run = cases.run(Case(noise_std=0.2, w_std=2.5).posterior(), 2**17)
     assert run.info.acceptance_rate > 1e-3
     assert run.info.log_evidence < run.info.log_bound
+
+
+class Threes(bnnpost.WeightPrior):
+    """Biases that are not random, without being `Fixed`."""
+
+    def sample(self, key, shape, dtype):
+        del key
+        return jnp.full(shape, 3.0, dtype)
+
+    def log_prob(self, values):
+        return jnp.zeros(())
+
+    @property
+    def random(self):
+        return False
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"readout_bias_prior": Threes(), "readout_b_std": 1.0},
+        {"readout_bias_prior": bnnpost.Fixed(3.0), "readout_b_std": dist.HalfNormal(1.0)},
+    ],
+)
+def test_biases_of_which_no_centre_is_known_get_the_bound_that_needs_none(options):
+    likelihood, x = Gaussian(NOISE_STD), np.arange(3.0)[:, None]
+    y = np.full((3, 1), 3.0)
+    made = make_space(bnnpost.Posterior(bnnpost.mlp(width=3, **options), likelihood, x, y))
+    assert made.bound == "naive"
+    assert made.log_bound() == likelihood.log_bound(y)
