@@ -4,9 +4,10 @@ Effective draws are those of f at the test inputs (bulk, the least of five; of r
 effective size of its weights). Seconds are those after warmup, or for rejection of a whole run
 that was compiled before, its pilot included. Distances are to the exact posterior, from weighted
 proposals: the largest error of a mean in posterior standard deviations, with the standard error
-that so many draws have, and of a standard deviation in per cent. NUTS moves all weights (numpyro's
-model), the hidden ones (the repriorisation of Hron et al. 2022), or the normals behind the
-functions; it has fewer transitions where networks are wide, since they take seconds there.
+that so many draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS
+on the model, with fewer transitions where networks are wide, since they take seconds there;
+"hidden weights" the repriorisation of Hron et al. (2022), moved by rotations; the others move the
+normals behind the functions.
 
     python benchmarks/samplers.py [points width …]    # default 5 256, then 10 64 256, then 20 1024
 """
@@ -106,8 +107,8 @@ def pcn(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
     return space, kernel
 
 
-def rotations(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, strict=False)
+def rotations(form: str, posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, space=form, strict=False)
     kernel = moves.Rotation(
         space=space,
         num_warmup=np.int64(num_warmup),
@@ -118,8 +119,8 @@ def rotations(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
     return space, kernel
 
 
-def nuts_of_normals(form: str, posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, space=form, strict=False)
+def nuts_of_normals(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
+    space = make_space(posterior, strict=False)
     density = NormalsDensity(space)
     return space, Hamiltonian(
         density=density, num_warmup=num_warmup, double=True, mass=False, **NUTS
@@ -145,9 +146,9 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
         "rejection, capped": partial(rejected, "capped", 100_000),
         "elliptical slice": partial(chained, elliptical_slice, usual),
         "pCN": partial(chained, pcn, usual),
-        "HMC, rotations": partial(chained, rotations, usual),
-        "NUTS, functions": partial(chained, partial(nuts_of_normals, "functions"), usual),
-        "NUTS, hidden weights": partial(chained, partial(nuts_of_normals, "weights"), slow),
+        "HMC, rotations": partial(chained, partial(rotations, "functions"), usual),
+        "HMC, hidden weights": partial(chained, partial(rotations, "weights"), usual),
+        "NUTS, functions": partial(chained, nuts_of_normals, usual),
         BASELINE: partial(chained, nuts_of_weights, slow),
     }
 

@@ -133,6 +133,7 @@ def test_max_proposals_reached_keeps_the_partial_result(tmp_path):
     assert (tmp_path / "run" / "results.nc").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_and_killed_runs_go_on_to_the_same_results(tmp_path):
     whole = invoke("sweep", *SMALL, "--out", tmp_path / "whole", "--json")
     stops = (signal.SIGINT, signal.SIGKILL)

@@ -181,7 +181,9 @@ def test_a_directory_of_other_files_is_left_alone(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_says_how_to_go_on(copy, stop):
     process = start("sample", *PROBLEM, "--num-samples", 10**7, "--out", copy)
     before = len(list(copy.glob("blocks/*/*.npz")))

@@ -82,6 +82,7 @@ def diabetes():
     return bnnpost.Posterior(bnnpost.mlp(width=64), likelihood, x, y), x_test
 
 
+@pytest.mark.slow
 def test_control_variates_do_not_move_the_estimates(diabetes, monkeypatch):
     posterior, x_test = diabetes
     key, other = jax.random.split(jax.random.key(0))

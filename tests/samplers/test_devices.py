@@ -63,6 +63,7 @@ def elsewhere(here):
     return [json.loads(line) for line in out.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["1", "2", "8", "2, begun on 1"])
 def test_the_number_of_devices_chooses_nothing(here, elsewhere, which):
     one, other = here[1], elsewhere[which]
@@ -70,6 +71,7 @@ def test_the_number_of_devices_chooses_nothing(here, elsewhere, which):
     assert len(other) == (6 if which == 3 else 3)
 
 
+@pytest.mark.slow
 def test_loaded_draws_are_the_same_networks(here, elsewhere):
     """After saving on two devices and loading on one."""
     assert len(elsewhere) == 4

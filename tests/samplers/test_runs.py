@@ -172,7 +172,7 @@ class Indicator(Likelihood):
 
 
 @pytest.mark.parametrize(("kind", "shift"), [(UnitNoise, 0.01), (Indicator, 0.98)])
-@pytest.mark.parametrize("num_samples", [20, 40])
+@pytest.mark.parametrize("num_samples", [pytest.param(20, marks=pytest.mark.slow), 40])
 def test_code_that_changed_since_the_run_began_is_noticed(tmp_path, kind, shift, num_samples):
     """Whether more draws are wanted or not, and however little a likelihood was edited."""
 

@@ -73,6 +73,7 @@ def test_evidence_on_a_sorted_grid_agrees_between_spaces():
     assert abs(surprise) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_a_plotting_grid_has_one_law_in_both_completions():
     # Five training points and a hundred sorted test points: the most ordinary use there is.
     x = np.array([[-1.5], [-0.5], [0.2], [0.9], [1.6]])

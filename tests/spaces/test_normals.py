@@ -30,7 +30,7 @@ def space_of(name):
     return make_space(posterior, space=form, precision="double", strict=False)
 
 
-QUICK = ("own weights", "student-t noise")
+QUICK = ("own weights",)
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
 
