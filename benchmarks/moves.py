@@ -21,8 +21,8 @@ from bnnpost.draws import arviz_view
 WIDTHS = (64, 256, 1024, 4096, 8192)
 NUM_CHAINS, NUM_SAMPLES, NUM_WARMUP = 8, 250, 50
 BETA = 0.5
-STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-HMC_WIDTHS = (64, 256, 1024, 4096)
+STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+HMC_WIDTHS = (64, 1024, 4096)
 ENOUGH = 0.8
 KEY = jax.random.key(0)
 

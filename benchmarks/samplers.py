@@ -140,14 +140,15 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
     slow = {64: Length(1000, 1000, 4, 1), 256: Length(250, 250, 4, 1)}.get(
         width, Length(60, 60, 2, 1)
     )
+    few = usual if width < 1024 else slow  # every draw holds all weights
     strict = {"rejection, strict": partial(rejected, "strict", 5000)}
     return {
         **(strict if num_points <= MOST_STRICT else {}),
-        "rejection, capped": partial(rejected, "capped", 100_000),
+        "rejection, capped": partial(rejected, "capped", 20_000),
         "elliptical slice": partial(chained, elliptical_slice, usual),
         "pCN": partial(chained, pcn, usual),
         "HMC, rotations": partial(chained, partial(rotations, "functions"), usual),
-        "HMC, hidden weights": partial(chained, partial(rotations, "weights"), usual),
+        "HMC, hidden weights": partial(chained, partial(rotations, "weights"), few),
         "NUTS, functions": partial(chained, nuts_of_normals, usual),
         BASELINE: partial(chained, nuts_of_weights, slow),
     }
