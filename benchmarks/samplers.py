@@ -138,7 +138,7 @@ def nuts_of_weights(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
 def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posterior], Run]]:
     usual = Length(num_samples=1000, num_warmup=500, num_chains=4, thinning=1)
     slow = {64: Length(1000, 1000, 4, 1), 256: Length(250, 250, 4, 1)}.get(
-        width, Length(60, 60, 2, 1)
+        width, Length(30, 30, 2, 1)
     )
     few = usual if width < 1024 else slow  # every draw holds all weights
     strict = {"rejection, strict": partial(rejected, "strict", 5000)}
