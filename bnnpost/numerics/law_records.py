@@ -27,7 +27,7 @@ def law_record(law: Any) -> dict[str, object]:
 
 def _kind(name: object) -> type | None:
     """A class of numpyro.distributions by its name."""
-    import numpyro.distributions as laws
+    from numpyro import distributions as laws
 
     kind = getattr(laws, str(name), None)
     return kind if isinstance(kind, type) and issubclass(kind, laws.Distribution) else None
@@ -87,7 +87,7 @@ def _numbers(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mixed(kind: Any, record: Mapping[str, Any]) -> Any:
-    import numpyro.distributions as laws
+    from numpyro import distributions as laws
 
     mixing = laws.Categorical(probs=np.asarray(record["weights"], np.float64))
     components = record["components"]

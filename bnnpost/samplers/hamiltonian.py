@@ -8,9 +8,8 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpyro.infer
 from jaxtyping import Array, Float
-from numpyro import handlers
+from numpyro import handlers, infer
 from numpyro.infer import util
 
 from bnnpost.posterior import Posterior
@@ -114,9 +113,9 @@ class Hamiltonian(Kernel):
             "target_accept_prob": self.target,
         }
         if self.name == "nuts":
-            return numpyro.infer.NUTS(**common, max_tree_depth=self.max_tree_depth)
+            return infer.NUTS(**common, max_tree_depth=self.max_tree_depth)
         length = _LENGTH if self.num_steps is None else None
-        return numpyro.infer.HMC(**common, num_steps=self.num_steps, trajectory_length=length)
+        return infer.HMC(**common, num_steps=self.num_steps, trajectory_length=length)
 
     def init(self, key: Array) -> Any:
         start_key, own_key = jax.random.split(key)

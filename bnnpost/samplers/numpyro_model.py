@@ -4,9 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpyro
-import numpyro.distributions as laws
 from jaxtyping import Array
-from numpyro.distributions import constraints
+from numpyro import distributions as laws
 
 from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise
 from bnnpost.networks.layers import Affine
@@ -72,9 +71,9 @@ class _Own(laws.Distribution):
         self.prior = prior
         super().__init__(event_shape=shape, validate_args=False)
 
-    @constraints.dependent_property
+    @laws.constraints.dependent_property
     def support(self) -> Any:
-        return constraints.independent(constraints.real, len(self.event_shape))
+        return laws.constraints.independent(laws.constraints.real, len(self.event_shape))
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         assert sample_shape == ()
@@ -99,9 +98,20 @@ def _observe(posterior: Posterior, outputs: Array) -> None:
     elif isinstance(likelihood, GaussianUnknownNoise):
         std = _noise_std(likelihood)
     else:
-        numpyro.factor("log_likelihood", likelihood.log_prob(outputs, targets))
+        _factor("log_likelihood", likelihood.log_prob(outputs, targets))
         return
     numpyro.sample("y", laws.Normal(outputs, std).to_event(2), obs=targets)
+
+
+def _factor(name: str, log_factor: Array) -> None:
+    """What `numpyro.factor` does, whatever was imported before numpyro.
+
+    ArviZ 1 leaves a numpyro behind that loads when first used. `import numpyro.distributions`
+    then runs that package twice, and its submodules, one of which `numpyro.factor` wants, are no
+    longer among its attributes.
+    """
+    unit = laws.Unit(log_factor)
+    numpyro.sample(name, unit, obs=unit.sample(None), infer={"is_auxiliary": True})
 
 
 def _noise_std(likelihood: GaussianUnknownNoise) -> Array:
