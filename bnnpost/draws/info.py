@@ -15,7 +15,8 @@ class ChainsInfo:
     step in `thinning`. num_steps: transitions, num_evaluations: of the log density,
     num_gradients: of its gradient, in all chains after warmup. step_size: after warmup, each
     chain's (of pcn: β; NaN for a sampler that has none). num_divergent: transitions after
-    warmup whose energy was lost. r_hat, ess_bulk, ess_tail: the largest R-hat and the least
+    warmup whose energy was lost or, in samplers without gradients, that met a density that is
+    NaN and was taken for 0. r_hat, ess_bulk, ess_tail: the largest R-hat and the least
     effective sample sizes of f at the training inputs (Vehtari et al. 2021); NaN where chains
     are too few or too short for them. lp_r_hat, lp_ess_bulk: the same of the log density of
     what the chains move, which tells of hidden layers that f at the training inputs, redrawn
@@ -44,6 +45,11 @@ class ChainsInfo:
             f"{self.num_chains} chain(s) of {self.num_samples} by {self.sampler}, R-hat "
             f"{self.r_hat:.3f}, effective size {self.ess_bulk:.4g}, {self.num_divergent} divergent"
         )
+
+    def divergences(self) -> str:
+        """How many transitions went wrong, in words."""
+        wrong = "diverged" if self.num_gradients else "met a density that is NaN"
+        return f"{self.num_divergent:,} of {self.num_steps:,} transitions {wrong}"
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ class GaussianUnknownNoise(RandomNoise):
     def log_bound(self, targets: np.ndarray) -> float:
         raise ValueError(
             "noise of unknown size has no bound in terms of outputs: a perfect fit with noise "
-            "near 0 is unbounded. Use a network that ends in a Dense layer, and collapse=True"
+            "near 0 is unbounded. Use a network that ends in a Dense layer with normal weights and "
+            "biases, and collapse=True; or bound='capped'"
         )
 
 

@@ -140,6 +140,11 @@ def _check_weights(where: str, layer: Linear, *, first: bool, readout: bool) -> 
     if first:
         return
     _finite(where, "the variance of weights", moments.variance)
+    if moments.mean == moments.variance == 0:
+        raise ValueError(
+            f"{where}: all of its weights are fixed to 0, so that its outputs do not depend on "
+            "its inputs; expected weights of a variance above 0"
+        )
     if abs(moments.mean) > 1e-9 * np.sqrt(moments.variance):
         raise ValueError(
             f"{where}: weights of mean {moments.mean:.3g} have no limit with w_std/√fan_in, since "
@@ -170,12 +175,9 @@ def _finite(where: str, what: str, value: float) -> None:
 
 def _check_tails(network: Layer) -> None:
     """What follows units that keep a law of their own must be able to average over it."""
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
-    after = {id(layer): then for layer, then in itertools.pairwise((*layers, None))}
-    for i, layer in enumerate(linear_parts(network)):
+    for i, (layer, then) in enumerate(_followed(network)):
         kept = [layer.priors.weights] * (i == 0) + [layer.priors.biases] * layer.has_bias
         laws = [prior for prior in kept if prior is not None]
-        then = after.get(id(layer))
         if laws and not isinstance(then, Activation | Linear):
             raise ValueError(
                 f"linear layer {i}: its units keep a law of their own in the limit, so that an "
@@ -187,6 +189,16 @@ def _check_tails(network: Layer) -> None:
                 "E φ² is infinite: weights of the first layer, or biases, of infinite variance "
                 "have a limit only before a bounded activation such as erf; sampling works"
             )
+
+
+def _followed(network: Layer) -> list[tuple[Linear, Layer | None]]:
+    """The linear layers and what comes right after each, as far as a Serial says that."""
+    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    found: list[tuple[Linear, Layer | None]] = []
+    for layer, then in zip(layers, (*layers[1:], None), strict=True):
+        parts = [layer] if isinstance(layer, Linear) else linear_parts(layer)
+        found.extend((part, then if part is layer else None) for part in parts)
+    return found
 
 
 def _bounded(activation: Activation) -> bool:

@@ -24,6 +24,14 @@ LARGEST_R_HAT = 1.01
 # A draw's number: its chain's, then its place in the chain.
 _CHAIN_BITS = 40
 
+_DIVERGED = (
+    "the sampler could not follow the posterior there, and the draws miss part of it. Raise "
+    "target_accept, or lower step_size"
+)
+_UNDEFINED = (
+    "NaN was taken for 0, so the draws leave out part of what the posterior may be. Look for "
+    "what gives NaN in the likelihood or in the network"
+)
 _ADVICE = (
     "the chains have not come to agree, and these draws should not be taken for the posterior. "
     "Raise num_warmup and num_samples, or try another sampler"
@@ -176,11 +184,7 @@ def problems(chains: ChainsInfo) -> list[str]:
     """What is wrong with chains, in plain words; empty where nothing is known to be."""
     found = []
     if chains.num_divergent:
-        found.append(
-            f"{chains.num_divergent} of {chains.num_steps:,} transitions diverged: the sampler "
-            "could not follow the posterior there, and the draws miss part of it. Raise "
-            "target_accept, or lower step_size"
-        )
+        found.append(f"{chains.divergences()}: {_DIVERGED if chains.num_gradients else _UNDEFINED}")
     if math.isinf(chains.lp_r_hat):
         found.append(
             "a chain never moved: all its draws have the same hidden layers. Lower step_size, "

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space
@@ -114,9 +114,13 @@ class NormalsKernel(Kernel):
 
     def log_weight(self, normals: Arrays) -> Float[Array, ""]:
         """log weight in nats, −∞ where it is no finite number."""
+        return self.weighed(normals)[0]
+
+    def weighed(self, normals: Arrays) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """The same, and whether it is undefined: NaN, or +∞."""
         # All that is random about the weight is given: no number comes from this key.
         found = self.space.log_weight(Origin(jax.random.key(0), normals))
-        return jnp.where(jnp.isfinite(found), found, -jnp.inf)
+        return jnp.where(jnp.isfinite(found), found, -jnp.inf), ~(found < jnp.inf)
 
     def log_density(self, normals: Arrays) -> Float[Array, ""]:
         """log weight plus log density of the normals, without constants, in nats."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bnnpost.numerics.random import exponential
 from bnnpost.samplers.adaptation import StepSize
@@ -55,7 +55,7 @@ class CrankNicolson(NormalsKernel):
         adapting = (number < self.num_warmup) & jnp.isnan(self.step_size)
         angle = state.tuning.value(adapting)
         proposal, _ = rotated(state.normals, fresh(normal_key, state.normals), angle)
-        log_weight = self.log_weight(proposal)
+        log_weight, undefined = self.weighed(proposal)
         gain = log_weight - state.log_weight
         accepted = gain >= -exponential(threshold_key)
         normals, kept = chosen(accepted, (proposal, log_weight), (state.normals, state.log_weight))
@@ -65,7 +65,7 @@ class CrankNicolson(NormalsKernel):
             "lp": kept - 0.5 * square(normals),
             "acceptance_rate": rate,
             "n_steps": jnp.ones((), jnp.int64),
-            "diverging": jnp.zeros((), bool),
+            "diverging": undefined,
         }
         return State(normals, kept, chosen(adapting, after, state.tuning), stats)
 
@@ -107,11 +107,13 @@ class EllipticalSlice(NormalsKernel):
             low = jnp.where(carry.evaluations == 0, angle - 2 * math.pi, carry.low)
             negative = angle < 0
             low, high = jnp.where(negative, angle, low), jnp.where(negative, carry.high, angle)
-            return _Bracket(low, high, normals, self.log_weight(normals), carry.evaluations + 1)
+            log_weight, undefined = self.weighed(normals)
+            undefined = carry.undefined | undefined
+            return _Bracket(low, high, normals, log_weight, carry.evaluations + 1, undefined)
 
         nothing, whole = jnp.zeros((), jnp.float64), jnp.full((), 2 * math.pi, jnp.float64)
-        none = jnp.zeros((), jnp.int64)
-        first = _Bracket(nothing, whole, state.normals, nothing - jnp.inf, none)
+        none, well = jnp.zeros((), jnp.int64), jnp.zeros((), bool)
+        first = _Bracket(nothing, whole, state.normals, nothing - jnp.inf, none, well)
         last = jax.lax.while_loop(below, shrink, first)
         normals, log_weight = chosen(
             last.log_weight >= level,
@@ -122,7 +124,7 @@ class EllipticalSlice(NormalsKernel):
             "lp": log_weight - 0.5 * square(normals),
             "acceptance_rate": 1 / last.evaluations.astype(jnp.float64),
             "n_steps": last.evaluations,
-            "diverging": jnp.zeros((), bool),
+            "diverging": last.undefined,
         }
         return State(normals, log_weight, state.tuning, stats)
 
@@ -132,13 +134,17 @@ _MOST_EVALUATIONS = 200
 
 
 class _Bracket(NamedTuple):
-    """What is left of the ellipse, around the state at 0, and the last point of it looked at."""
+    """What is left of the ellipse, around the state at 0, and the last point of it looked at.
+
+    undefined: whether the weight was, at any point looked at.
+    """
 
     low: Float[Array, ""]
     high: Float[Array, ""]
     normals: Arrays
     log_weight: Float[Array, ""]
     evaluations: Array
+    undefined: Bool[Array, ""]
 
 
 class _Tuning(NamedTuple):

@@ -94,7 +94,7 @@ def _of_chains(info: Any, where: str) -> list[str]:
         f"chain(s) by {chains.sampler}, {where}",
         f"R-hat of f {r_hat}, of the log density {chains.lp_r_hat:.3f}; effective sample size "
         f"{chains.ess_bulk:,.0f} (bulk), {chains.ess_tail:,.0f} (tail)",
-        f"{chains.num_divergent} of {chains.num_steps:,} transitions diverged",
+        chains.divergences(),
         f"acceptance rate {info.acceptance_rate:.3g}"
         + (f", step size of each chain {steps}" if steps else ""),
     ]

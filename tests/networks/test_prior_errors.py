@@ -62,6 +62,7 @@ def network(hidden=None, first=None, readout=None, activation="erf"):
     return Serial([*layers, Dense(1, **(readout or {}))])
 
 
+TWICE = Dense(4, b_std=1.0, bias_prior=LAPLACE)
 LIMITS = [
     (network({"prior": dist.Laplace(0.2, 1.0)}), "linear layer 1: weights of mean 0.2 have no"),
     (network({"prior": dist.Cauchy(0.0, 1.0)}), "layer 1: the variance of weights is (nan|inf)"),
@@ -77,6 +78,10 @@ LIMITS = [
         Serial([Dense(4, b_std=1.0, bias_prior=LAPLACE), Shift(0.5), Dense(1)]),
         "an Activation or a Dense must follow it directly",
     ),
+    (Serial([TWICE, Shift(0.5), TWICE, Activation("erf"), Dense(1)]), "must follow it directly"),
+    (Serial([TWICE, Activation("erf"), TWICE, Shift(0.5), Dense(1)]), "must follow it directly"),
+    (network({"prior": Fixed(0.0)}), "linear layer 1: all of its weights are fixed to 0"),
+    (network(readout={"prior": Fixed(0.0)}), "linear layer 2: all of its weights are fixed to 0"),
     (Dense(1, prior=LAPLACE), "the network's only layer is no sum over a growing number"),
     (network({"w_std": dist.HalfNormal(1.0)}), "mixture.*random w_std of linear layer 1; bnnpost"),
     (network(first={"w_std": per_input(dist.HalfNormal(1.0))}), "w_std of linear layer 0"),

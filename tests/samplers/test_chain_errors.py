@@ -96,6 +96,18 @@ def test_an_infinite_log_probability_counts_as_none():
     )
     assert draws.training_outputs().max() <= 0
     assert np.isfinite(draws.sample_stats["lp"]).all()
+    assert draws.info.chains.num_divergent > 0
+
+
+@pytest.mark.parametrize("module", [bnnpost.pcn, bnnpost.elliptical_slice])
+def test_nan_met_on_the_way_is_counted_and_told(module):
+    with pytest.warns(ConvergenceWarning) as told:
+        draws = sample(module, one_point(UnitNoise(0.7)), num_samples=50, collapse=False)
+    assert any("met a density that is NaN: NaN was taken" in str(w.message) for w in told)
+    chains = draws.info.chains
+    assert chains.num_divergent == draws.sample_stats["diverging"].sum() > 0
+    never = sample_quietly(module, num_samples=50, collapse=False)
+    assert never.info.chains.num_divergent == 0
 
 
 def test_library_calls_of_a_likelihood_run_on_one_thread():
