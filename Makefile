@@ -66,9 +66,9 @@ test: venv ## lint, types and the tests
 pytest: venv ## the tests alone
 	$(TEST) $(PYTEST_ARGS)
 
-test-all: venv ## the same as test, with the slow tests
+test-all: venv ## the same as test, with the slow tests, compiled as users have it
 	$(LINT)
-	$(TEST) -m "" $(PYTEST_ARGS)
+	XLA_FLAGS="$$XLA_FLAGS" $(TEST) -m "" $(PYTEST_ARGS)
 
 lint: venv ## lint and types alone
 	$(LINT)
