@@ -1,0 +1,123 @@
+"""What a verification found: a verdict, each check, and what could have been found."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.storage.versions import versions
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of the candidate with the reference.
+
+    statistic: its size, and of what (`measure`). where: the values at which it is largest.
+    p_value: of this check, whatever the others found; adjusted: the same corrected for all
+    checks of the report. effective: draws of the candidate and of the reference that it could
+    use. smallest: the deviation that would have been found nine times in ten, in words; ""
+    where none is known.
+    """
+
+    name: str
+    measure: str
+    statistic: float
+    p_value: float
+    adjusted: float
+    effective: tuple[float, float]
+    where: str = ""
+    smallest: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on a candidate: whether its draws differ from the reference's.
+
+    passed: no check's adjusted p-value is at or below `level`, the probability that a right
+    candidate fails. candidate, reference: what was compared, in words. columns: names of the
+    values compared, f[point, output] at test and f_train[…] at training inputs; pit: of each
+    draw that was kept after thinning, the reference's CDF at it [draw, column]. notes: what
+    bears on how far the verdict can be trusted.
+    """
+
+    level: float
+    checks: tuple[Check, ...]
+    candidate: str
+    reference: str
+    columns: tuple[str, ...]
+    pit: Float[np.ndarray, "draw column"] = dataclasses.field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check found a difference."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that found a difference, the clearest first."""
+        failed = [check for check in self.checks if check.adjusted <= self.level]
+        return tuple(sorted(failed, key=lambda check: check.adjusted))
+
+    @property
+    def p_values(self) -> dict[str, float]:
+        """Adjusted p-value of each check, by name."""
+        return {check.name: check.adjusted for check in self.checks}
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def summary(self) -> str:
+        """The verdict in the first line, then each check and what it could have found."""
+        return "\n".join(self._lines())
+
+    def verdict(self) -> str:
+        """One line."""
+        if self.passed:
+            return (
+                f"PASSED: no difference from the reference found at level {self.level:g} "
+                f"({len(self.checks)} checks of {len(self.columns)} values)"
+            )
+        worst = self.failures[0]
+        return (
+            f"FAILED: {worst.name} ({worst.measure} {worst.statistic:.3g}"
+            f"{' at ' + worst.where if worst.where else ''}, adjusted p {_p(worst.adjusted)}; "
+            f"{len(self.failures)} of {len(self.checks)} checks at level {self.level:g})"
+        )
+
+    def _lines(self) -> Iterator[str]:
+        yield self.verdict()
+        yield f"candidate: {self.candidate}"
+        yield f"reference: {self.reference}"
+        for note in self.notes:
+            yield f"note: {note}"
+        width = max((len(check.name) for check in self.checks), default=0)
+        for check in self.checks:
+            sign = "FAIL" if check.adjusted <= self.level else "ok"
+            yield (
+                f"{sign:<4} {check.name:<{width}}  {check.measure} {check.statistic:.3g}"
+                f"{' at ' + check.where if check.where else ''}; p {_p(check.p_value)}, "
+                f"adjusted {_p(check.adjusted)}; {check.effective[0]:,.0f} draws against "
+                f"{check.effective[1]:,.0f}"
+            )
+            if check.smallest:
+                yield f"     {'':<{width}}  found 9 times in 10: {check.smallest}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON, without the PIT values."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields.pop("pit")
+        checks = [dataclasses.asdict(check) for check in self.checks]
+        return {
+            "passed": self.passed,
+            "verdict": self.verdict(),
+            **fields,
+            "checks": checks,
+            "versions": versions(),
+        }
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"

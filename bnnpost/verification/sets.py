@@ -1,0 +1,53 @@
+"""Function values as verification takes them, whoever made them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+# Function values at the test inputs, and at the training inputs: the names of `Draws.to_arviz`.
+TEST, TRAIN = "f", "f_train"
+
+Values = Float[np.ndarray, "chain draw point output"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Draws in question: f at the test inputs, at the training inputs, or both.
+
+    values: by "f" or "f_train", [chain, draw, point, output], of the same draws. independent:
+    whether whoever made them says that draws do not depend on each other; otherwise they are
+    looked at as chains, in the order in which they are given. log_evidence and its standard
+    error, in nats, where there is one. source: what they are, in a few words. notes: what a
+    reader of the report must know about how they were read.
+    """
+
+    values: Mapping[str, Values]
+    source: str
+    independent: bool = False
+    log_evidence: float | None = None
+    log_evidence_se: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def num_chains(self) -> int:
+        return next(iter(self.values.values())).shape[0]
+
+    @property
+    def num_draws(self) -> int:
+        """Of all chains together."""
+        first = next(iter(self.values.values()))
+        return first.shape[0] * first.shape[1]
+
+
+def columns_of(shapes: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+    """Names of the values of one draw, such as f[3] or f_train[0, 1], in their order.
+
+    shapes: points and outputs of each set.
+    """
+    for name in (TEST, TRAIN):
+        points, outputs = shapes.get(name, (0, 0))
+        for point in range(points):
+            for output in range(outputs):
+                yield f"{name}[{point}]" if outputs == 1 else f"{name}[{point}, {output}]"
