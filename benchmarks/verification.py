@@ -1,0 +1,162 @@
+"""How often `verify` fails right samplers, and how often it fails known-wrong ones.
+
+    python benchmarks/verification.py alarms [repetitions] [autocorrelation time]
+    python benchmarks/verification.py power [repetitions]
+    python benchmarks/verification.py time
+
+Right candidates are exact draws, and chains of them: one that stays where it is with probability
+(τ − 1)/(τ + 1), else goes to a fresh exact draw, has the posterior as its law and autocorrelation
+time τ. Values: f at 5 test and 5 training points.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+import bnnpost
+from _wrong_samplers import WRONG
+from bnnpost.verification import checks
+from bnnpost.verification.compared import compared
+from bnnpost.verification.references import Reference, of_draws
+from bnnpost.verification.sets import TEST, TRAIN, Candidate
+
+LEVELS = (0.01, 0.05)
+TIMES = (1, 5, 20)
+# Of one candidate; of the reference it is compared with.
+NUM_EFFECTIVE, NUM_REFERENCE = 500, 2500
+NUM_CHAINS = 4
+
+
+def problem(noise_std: float, width: int, depth: int) -> tuple[bnnpost.Posterior, np.ndarray]:
+    x, y, x_test, _ = bnnpost.datasets.diabetes_problem(5, 5)
+    network = bnnpost.mlp(width=width, depth=depth)
+    return bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(noise_std), x, y), x_test
+
+
+class Pool:
+    """Exact draws, given out once each."""
+
+    def __init__(self, posterior: bnnpost.Posterior, x_test: np.ndarray, size: int, number: int):
+        self.posterior, self.x_test, self.size = posterior, x_test, size
+        self.number, self.used, self.held = number, size, Reference({}, {}, x_test, "")
+
+    def take(self, count: int) -> Reference:
+        if self.used + count > self.size:
+            key = jax.random.fold_in(jax.random.key(0), self.number)
+            draws = bnnpost.rejection.sample(key, self.posterior, num_samples=self.size)
+            self.held, self.used = of_draws(key, draws, self.x_test), 0
+            self.number += 1
+        rows = slice(self.used, self.used + count)
+        self.used += count
+        return Reference(
+            {name: values[rows] for name, values in self.held.values.items()},
+            {n: (m[rows], v[rows]) for n, (m, v) in self.held.components.items()},
+            self.x_test,
+            "exact draws",
+        )
+
+
+def stationary_chains(
+    rng: np.random.Generator, values: dict[str, np.ndarray], num_states: int, tau: float
+) -> dict[str, np.ndarray]:
+    """Chains [chain, draw, point, output] over fresh exact draws, with autocorrelation time τ."""
+    length = num_states // NUM_CHAINS
+    moves = rng.random((NUM_CHAINS, length)) < 2 / (tau + 1)
+    moves[:, 0] = True
+    places = np.cumsum(moves.ravel()).reshape(moves.shape) - 1
+    return {name: array[places] for name, array in values.items()}
+
+
+def candidate(pool: Pool, rng: np.random.Generator, tau: float) -> Candidate:
+    if tau == 1:
+        values = {n: v[None] for n, v in pool.take(NUM_EFFECTIVE).values.items()}
+        return Candidate(values, "exact draws")
+    num_states = int(NUM_EFFECTIVE * tau)
+    fresh = pool.take(int(1.25 * num_states * 2 / (tau + 1)) + NUM_CHAINS)
+    return Candidate(stationary_chains(rng, dict(fresh.values), num_states, tau), "chains")
+
+
+def adjusted(given: Candidate, held: Reference, level: float, seed: int) -> dict[str, float]:
+    both = compared(given, held)
+    rng = np.random.default_rng(seed)
+    return {c.name: c.adjusted for c in checks.all_of(both, both.pit(), level, rng)}
+
+
+def alarms(repetitions: int, times: tuple[int, ...] = TIMES) -> None:
+    """Part of right candidates that fail, by autocorrelation time and level."""
+    posterior, x_test = problem(noise_std=1.0, width=32, depth=1)
+    print(f"{repetitions} right candidates of {NUM_EFFECTIVE} effective draws, reference of ")
+    print(f"{NUM_REFERENCE} exact draws; diabetes(5, 5), depth 1, width 32, noise std 1")
+    for tau in times:
+        pool, rng = Pool(posterior, x_test, 50_000, 1000 * tau), np.random.default_rng(tau)
+        found = []
+        for seed in range(repetitions):
+            held = pool.take(NUM_REFERENCE)
+            found.append(adjusted(candidate(pool, rng, tau), held, min(LEVELS), seed))
+        least = np.array([min(p.values()) for p in found])
+        for level in LEVELS:
+            failed = least <= level
+            error = np.sqrt(level * (1 - level) / repetitions)
+            names = sorted({n for p in found for n in p})
+            each = {n: sum(p[n] <= level for p in found) for n in names}
+            print(
+                f"τ {tau:>2} level {level:.2f}: {failed.mean():.4f} (within {error:.4f}); "
+                + ", ".join(f"{n} {c}" for n, c in each.items() if c),
+                flush=True,
+            )
+
+
+def power(repetitions: int) -> None:
+    """Part of wrong candidates of 2,000 draws that fail at level 0.01."""
+    posterior, x_test = problem(noise_std=0.1**0.5, width=64, depth=2)
+    draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=10_000)
+    held = of_draws(jax.random.key(1), draws, x_test)
+    for name, make in WRONG.items():
+        values = make(jax.random.key(2), posterior, x_test, held, 2000 * repetitions)
+        caught = []
+        for i in range(repetitions):
+            part = {n: v[None, 2000 * i : 2000 * (i + 1)] for n, v in values.items()}
+            p = adjusted(Candidate(part, name), held, 0.01, i)
+            caught.append(p)
+        least = np.array([min(p.values()) for p in caught])
+        each = {n: np.mean([p[n] <= 0.01 for p in caught]) for n in caught[0]}
+        print(
+            f"{name:<34} {np.mean(least <= 0.01):.3f}  "
+            + ", ".join(f"{n} {share:.2f}" for n, share in each.items()),
+            flush=True,
+        )
+
+
+def timing() -> None:
+    rng = np.random.default_rng(0)
+    root = np.linalg.cholesky(0.5 * np.eye(20) + 0.5)
+
+    def values(count: int) -> Float[np.ndarray, "1 draw 20 1"]:
+        return (rng.standard_normal((count, 20)) @ root.T)[None, :, :, None]
+
+    given = Candidate({TEST: values(10_000)}, "normal draws")
+    means = values(20_000)[0]
+    held = Reference({TEST: means}, {TEST: (means, np.ones_like(means))}, None, "normal draws")
+    started = time.perf_counter()
+    adjusted(given, held, 0.01, 0)
+    print(f"10,000 draws of 20 values against 20,000: {time.perf_counter() - started:.1f} s")
+
+
+def main() -> None:
+    task, *numbers = sys.argv[1:] or ["time"]
+    tasks: dict[str, Callable[[], None]] = {
+        "alarms": lambda: alarms(
+            int(numbers[0]) if numbers else 1000, tuple(map(int, numbers[1:])) or TIMES
+        ),
+        "power": lambda: power(int(numbers[0]) if numbers else 40),
+        "time": timing,
+    }
+    tasks[task]()
+
+
+if __name__ == "__main__":
+    main()

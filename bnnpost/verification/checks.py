@@ -1,0 +1,194 @@
+"""All checks of one comparison, corrected for one another."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.verification import moments, permutation, pit
+from bnnpost.verification.compared import Compared
+from bnnpost.verification.report import Check
+
+# Of the level, the part that each kind of check may spend; where a kind has nothing to check the
+# others share its part.
+_SHARES = {
+    "permutation": 0.5,
+    "pit": 0.2,
+    "means": 0.1,
+    "variances": 0.1,
+    "chains": 0.05,
+    "evidence": 0.05,
+}
+# Draws compared by permutation, at most, and how many of the reference's to one of the candidate's.
+_MOST_CANDIDATE, _MOST_REFERENCE, _TIMES = 10_000, 20_000, 5
+# A normal deviate that is exceeded one time in ten.
+_ONE_IN_TEN = 1.2816
+# What the largest difference is of, in each check by permutation.
+_MEASURES = {
+    "joint law": "MMD², its own spread over permutations",
+}
+
+
+def all_of(
+    both: Compared,
+    uniforms: Float[np.ndarray, "kept column"],
+    level: float,
+    rng: np.random.Generator,
+) -> Iterator[Check]:
+    """Every check that the two sets of draws allow. uniforms: see `Compared.pit`."""
+    shares = _shares(both)
+    yield from _by_permutation(both, level, shares["permutation"], rng)
+    yield _of_pit(both, uniforms, level, shares["pit"])
+    yield from _of_moments(both, level, shares, rng)
+    if "chains" in shares:
+        yield _of_chains(both, shares["chains"])
+    if "evidence" in shares:
+        yield _of_evidence(both, level, shares["evidence"])
+
+
+def _shares(both: Compared) -> dict[str, float]:
+    shares = dict(_SHARES)
+    candidate, reference = both.candidate, both.reference
+    if candidate.independent or both.chains.shape[0] == 1:
+        del shares["chains"]
+    if candidate.log_evidence is None or reference.log_evidence is None:
+        del shares["evidence"]
+    return {name: share / sum(shares.values()) for name, share in shares.items()}
+
+
+def _adjusted(p_value: float, share: float) -> float:
+    return min(1.0, p_value / share)
+
+
+def _by_permutation(
+    both: Compared, level: float, share: float, rng: np.random.Generator
+) -> Iterator[Check]:
+    candidate = _evenly(both.kept, _MOST_CANDIDATE)
+    reference = _evenly(both.draws, min(_MOST_REFERENCE, _TIMES * len(candidate)))
+    error = np.sqrt(1 / len(candidate) + 1 / len(reference))
+    for test in permutation.compare(candidate, reference, both.columns, level * share, rng):
+        yield Check(
+            name=test.name,
+            measure=_MEASURES.get(test.name, "largest difference in standard errors"),
+            statistic=test.statistic,
+            p_value=test.p_value,
+            adjusted=_adjusted(test.corrected, share),
+            effective=(len(candidate), len(reference)),
+            where=test.where,
+            smallest=_found_by_permutation(test.name, test.found * error),
+        )
+
+
+def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray, "r column"]:
+    """At most so many rows, evenly spread."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def _found_by_permutation(name: str, size: float) -> str:
+    """A difference of a standardised feature in the units of what it tells."""
+    match name:
+        case "location":
+            return f"a mean shift of {size:.2g} posterior std at one value"
+        case "spread":  # the square of a standard normal has variance 2
+            return f"a std {100 * size * np.sqrt(2) / 2:.2g} % off at one value"
+        case "distribution":  # an indicator at the median has std 1/2
+            return f"{100 * size / 2:.2g} % of one value's draws on the wrong side of its median"
+        case "tails":
+            share = 0.025
+            moved = size * np.sqrt(share * (1 - share))
+            return f"{100 * moved:.2g} % too many or too few beyond a 2.5 % quantile of one value"
+        case "pairs":
+            return f"a correlation of two values {size:.2g} off where they are independent"
+        case "projections":
+            return f"a mean shift of {size:.2g} std along a principal direction"
+    return ""
+
+
+def _of_pit(
+    both: Compared, uniforms: Float[np.ndarray, "kept column"], level: float, share: float
+) -> Check:
+    count, num_reference = len(both.kept), len(both.draws)
+    sizes = [1 / (1 / count + d.error / num_reference) for d in both.distributions]
+    found = [pit.kolmogorov(u, size) for u, size in zip(uniforms.T, sizes, strict=True)]
+    distances, p_values = np.array(found).T
+    worst = int(np.argmin(p_values))
+    p_value = min(1.0, len(found) * float(p_values[worst]))
+    smallest = pit.found_nine_times_in_ten(level * share / len(found), sizes[worst])
+    return Check(
+        name="PIT",
+        measure="largest distance from uniform",
+        statistic=float(distances[worst]),
+        p_value=p_value,
+        adjusted=_adjusted(p_value, share),
+        effective=(count, num_reference / both.distributions[worst].error),
+        where=both.columns[worst],
+        smallest=f"a distance of {smallest:.2g} at one value",
+    )
+
+
+def _of_moments(
+    both: Compared, level: float, shares: dict[str, float], rng: np.random.Generator
+) -> Iterator[Check]:
+    centre = both.draws.mean(axis=0)
+    candidate = moments.of_chains(both.chains, centre, both.times)
+    reference = moments.of_components(both.means, both.variances, centre)
+    spread = both.draws.std(axis=0)
+    count = both.chains.shape[0] * both.chains.shape[1]
+    width = len(both.columns)
+    for name, part in (("means", slice(0, width)), ("variances", slice(width, None))):
+        share = shares[name]
+        found = moments.differences(candidate.part(part), reference.part(part), level * share, rng)
+        sizes = (found.critical + _ONE_IN_TEN) * found.std
+        if name == "means":
+            smallest = f"a mean shift of {np.max(sizes / spread):.2g} posterior std"
+        else:
+            smallest = f"a std {100 * np.max(sizes / spread**2) / 2:.2g} % off"
+        yield Check(
+            name=name,
+            measure="largest difference in standard errors",
+            statistic=abs(float(found.z[found.place])),
+            p_value=found.p_value,
+            adjusted=_adjusted(found.p_value, share),
+            effective=(count / float(both.times[part][found.place]), len(both.draws)),
+            where=both.columns[found.place],
+            smallest=f"{smallest}, at any one value",
+        )
+
+
+def _of_chains(both: Compared, share: float) -> Check:
+    width = len(both.columns)
+    statistics, p_values = moments.chains_disagree(both.chains, both.times[:width])
+    worst = int(np.argmin(p_values))
+    p_value = min(1.0, width * float(p_values[worst]))
+    count = both.chains.shape[0] * both.chains.shape[1]
+    return Check(
+        name="chains agree",
+        measure="variance between chains over that expected",
+        statistic=float(statistics[worst]),
+        p_value=p_value,
+        adjusted=_adjusted(p_value, share),
+        effective=(count / float(both.times[worst]), len(both.draws)),
+        where=both.columns[worst],
+    )
+
+
+def _of_evidence(both: Compared, level: float, share: float) -> Check:
+    from scipy.special import ndtri
+
+    given, held = both.candidate, both.reference
+    assert given.log_evidence is not None and held.log_evidence is not None
+    error = float(np.hypot(given.log_evidence_se or 0.0, held.log_evidence_se or 0.0))
+    z = (given.log_evidence - held.log_evidence) / error
+    p_value = moments.two_sided(z)
+    critical = -float(ndtri(level * share / 2))
+    return Check(
+        name="log evidence",
+        measure="difference in standard errors",
+        statistic=abs(z),
+        p_value=p_value,
+        adjusted=_adjusted(p_value, share),
+        effective=(float(both.candidate.num_draws), len(both.draws)),
+        smallest=f"{(critical + _ONE_IN_TEN) * error:.2g} nats",
+    )

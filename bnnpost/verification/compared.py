@@ -1,0 +1,150 @@
+"""A candidate beside a reference: the values that both have, and the draws that may be used."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.verification import pit
+from bnnpost.verification.autocorrelation import autocorrelation_times, thinned
+from bnnpost.verification.references import Reference
+from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of
+
+# Fewer independent draws, or as good as such, say nothing.
+_FEWEST = 50
+# Draws that are also the reference's, or that come again later, make p-values meaningless.
+_MOST_REPEATED = 0.01
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Values of a candidate and of a reference in the same columns, named as in reports.
+
+    chains: the candidate's, whole; kept: those of its draws that are as good as independent.
+    draws: the reference's; means, variances: of the Gaussians that these came from, or the draws
+    themselves and 0 where those are not known (exact: by column, whether they are). times:
+    autocorrelation times of the columns, and of their squares.
+    """
+
+    candidate: Candidate
+    reference: Reference
+    columns: tuple[str, ...]
+    chains: Float[np.ndarray, "chain draw column"]
+    kept: Float[np.ndarray, "kept column"]
+    draws: Float[np.ndarray, "r column"]
+    means: Float[np.ndarray, "r column"]
+    variances: Float[np.ndarray, "r column"]
+    times: Float[np.ndarray, " column2"]
+
+    @functools.cached_property
+    def distributions(self) -> list[pit.Distribution]:
+        """The reference's distribution function of each column."""
+        known = np.any(self.variances > 0, axis=0)
+        return [
+            pit.of_components(self.means[:, i], self.variances[:, i])
+            if known[i]
+            else pit.of_draws(self.draws[:, i])
+            for i in range(len(self.columns))
+        ]
+
+    def pit(self) -> Float[np.ndarray, "kept column"]:
+        """The reference's distribution functions at the candidate's independent draws."""
+        columns = zip(self.distributions, self.kept.T, strict=True)
+        return np.stack([distribution.at(values) for distribution, values in columns], axis=1)
+
+    def in_words(self) -> str:
+        """What the candidate is, and how many of its draws count."""
+        chains, length, _ = self.chains.shape
+        draws = f"{chains * length:,} draws" + (f" in {chains} chains" if chains > 1 else "")
+        time = float(self.times.max())
+        if time <= 1:
+            return f"{self.candidate.source}: {draws}, taken for independent"
+        return (
+            f"{self.candidate.source}: {draws}, autocorrelation time {time:.3g}, "
+            f"{len(self.kept):,} kept where independent ones are needed"
+        )
+
+
+def compared(candidate: Candidate, reference: Reference) -> Compared:
+    """Raises ValueError for draws that nothing can be said of."""
+    names = [name for name in (TEST, TRAIN) if {name} <= candidate.values.keys() & reference.values]
+    if not names:
+        raise ValueError(
+            f"the candidate has values {' and '.join(candidate.values)}, the reference "
+            f"{' and '.join(reference.values)}: expected some in common (f: at the test inputs, "
+            "f_train: at the training inputs)"
+        )
+    chains = _side_by_side(candidate.values, names)
+    draws = _side_by_side(reference.values, names)
+    _refuse_repeats(chains)
+    _refuse_shared(chains, draws)
+    about = chains - draws.mean(axis=0)
+    both = np.concatenate([about, about**2], axis=2)
+    independent = candidate.independent
+    times = np.ones(both.shape[2]) if independent else autocorrelation_times(both)
+    kept = thinned(chains, float(times.max()))
+    _require_enough(len(kept), chains, float(times.max()))
+    known = {name: reference.components.get(name) for name in names}
+    means = {n: reference.values[n] if c is None else c[0] for n, c in known.items()}
+    none = np.zeros_like
+    variances = {n: none(reference.values[n]) if c is None else c[1] for n, c in known.items()}
+    return Compared(
+        candidate,
+        reference,
+        tuple(columns_of({name: reference.shapes[name] for name in names})),
+        chains,
+        kept,
+        draws,
+        _side_by_side(means, names),
+        _side_by_side(variances, names),
+        times,
+    )
+
+
+def _side_by_side(values: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Sets of values [..., point, output] in columns [..., column]."""
+    return np.concatenate(
+        [values[name].reshape(*values[name].shape[:-2], -1) for name in names], axis=-1
+    )
+
+
+def _require_enough(count: int, chains: np.ndarray, time: float) -> None:
+    if count >= _FEWEST:
+        return
+    given = chains.shape[0] * chains.shape[1]
+    raise ValueError(
+        f"{given:,} draws of autocorrelation time {time:.3g} leave {count} that are as good as "
+        f"independent: expected at least {_FEWEST} for any statement. Run the sampler longer"
+    )
+
+
+def _refuse_repeats(chains: Float[np.ndarray, "chain draw column"]) -> None:
+    """Raise ValueError where draws come again other than one after another, as in chains."""
+    rows = _as_rows(chains)
+    runs = np.concatenate([[True], rows[1:] != rows[:-1]])
+    visits = int(runs.sum())
+    repeated = visits - len(np.unique(rows[runs]))
+    if repeated > _MOST_REPEATED * visits:
+        raise ValueError(
+            f"{repeated:,} of the candidate's {len(rows):,} draws are copies of others, not one "
+            "after another as in a chain: repeated draws are not independent. Expected draws "
+            "that were not resampled"
+        )
+
+
+def _refuse_shared(chains: np.ndarray, draws: Float[np.ndarray, "r column"]) -> None:
+    rows = np.unique(_as_rows(chains))
+    shared = int(np.isin(rows, _as_rows(draws)).sum())
+    if shared > _MOST_REPEATED * len(rows):
+        raise ValueError(
+            f"{shared:,} of the candidate's draws are the reference's too: expected independent "
+            "ones (draw the reference with another key)"
+        )
+
+
+def _as_rows(values: np.ndarray) -> np.ndarray:
+    """Each draw as one item that can be compared and sorted."""
+    flat = np.ascontiguousarray(values.reshape(-1, values.shape[-1]))
+    return flat.view([("", flat.dtype)] * flat.shape[1]).ravel()

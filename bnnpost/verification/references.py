@@ -1,0 +1,204 @@
+"""What a candidate is compared with: independent draws from the posterior itself."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.draws import Draws, load
+from bnnpost.posterior import Posterior
+from bnnpost.samplers import rejection
+from bnnpost.samplers.forecast import forecast
+from bnnpost.verification.sets import TEST, TRAIN
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# A reference drawn on the spot has five times the candidate's draws, within these.
+_TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
+# Below 1 in 10,000, draws on the spot are capped ones.
+_STRICT_FROM = -4.0
+# Weights with a heavier tail make no reference (Vehtari et al. 2024).
+_LARGEST_PARETO_K = 0.7
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Independent draws from the posterior, equally weighted.
+
+    values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
+    and variances [draw, point, output] of what each draw was drawn from given its hidden
+    layers, where that is known. x_test [point, feature]: inputs of "f". source: in words.
+    """
+
+    values: Mapping[str, Float[np.ndarray, "draw point output"]]
+    components: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    x_test: Float[np.ndarray, "m *f"] | None
+    source: str
+    log_evidence: float | None = None
+    log_evidence_se: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_draws(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Points and outputs of each set."""
+        return {name: array.shape[1:] for name, array in self.values.items()}
+
+
+def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
+    """Draws from a posterior to compare so many with. Raises ValueError where rejection fails."""
+    forecast_key, sample_key = jax.random.split(key)
+    count = min(max(_TIMES * num_candidates, _FEWEST), _MOST)
+    found = forecast(forecast_key, posterior)
+    strict = [option.log10_acceptance for option in found.options]
+    bound = "strict" if strict and max(strict) > _STRICT_FROM else "capped"
+    draws = rejection.sample(sample_key, posterior, num_samples=count, bound=bound)
+    k = draws.info.pareto_k
+    if bound == "capped" and (k is None or k > _LARGEST_PARETO_K):
+        raise ValueError(
+            f"rejection has no reference for this posterior: weights of capped draws have a "
+            f"Pareto k of {'unknown size' if k is None else format(k, '.2f')}, expected at most "
+            f"{_LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
+        )
+    return draws
+
+
+def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
+    """The reference that draws, or a file of them, make. Raises TypeError for anything else."""
+    if isinstance(given, Draws):
+        return of_draws(key, given, x_test)
+    if isinstance(given, str | os.PathLike):
+        return of_file(key, given, x_test)
+    raise TypeError(
+        "expected a reference of exact or capped bnnpost.Draws, the path of a file of them, or a "
+        f"bnnpost.Posterior to draw from; got {type(given).__name__}: bare values do not say that "
+        "they are exact"
+    )
+
+
+def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
+    """The reference that exact or capped draws make. Raises ValueError for any others."""
+    info = draws.info
+    if info.kind not in ("exact", "capped"):
+        raise ValueError(
+            f"expected a reference of exact or capped draws, got draws of kind {info.kind!r}: "
+            "a verdict would say nothing of the posterior"
+        )
+    if info.kind == "capped":
+        _require_light_tail(info.pareto_k)
+    chosen = _equally_weighted(key, draws.log_weights)
+    points = None if x_test is None else draws.posterior.checked_test_points(x_test)
+    values = {} if points is None else {TEST: draws.predict(points)[chosen]}
+    values[TRAIN] = draws.training_outputs()[chosen]
+    notes: tuple[str, ...] = ()
+    if len(chosen) < len(draws):
+        notes = (
+            f"capped draws: {len(chosen):,} of {len(draws):,} were kept, each with probability "
+            "in proportion to its weight",
+        )
+    return Reference(
+        values,
+        _components(draws, points, chosen),
+        points,
+        f"{len(chosen):,} independent draws by {info.kind} rejection",
+        info.log_evidence,
+        info.log_evidence_se,
+        notes,
+    )
+
+
+def _require_light_tail(k: float | None) -> None:
+    if k is None or k > _LARGEST_PARETO_K:
+        raise ValueError(
+            f"expected capped draws whose weights have a Pareto k of at most {_LARGEST_PARETO_K}, "
+            f"got {k}: they may miss part of the posterior. Draw more, or with a higher cap"
+        )
+
+
+def _equally_weighted(key: Array, log_weights: np.ndarray) -> np.ndarray:
+    """Numbers of draws kept with probability w / max w: independent, of one weight."""
+    with np.errstate(invalid="ignore"):
+        chances = np.exp(log_weights - np.max(log_weights, initial=-np.inf))
+    uniforms = np.asarray(jax.random.uniform(key, log_weights.shape))
+    return np.flatnonzero(uniforms < chances)
+
+
+def _components(
+    draws: Draws, points: np.ndarray | None, chosen: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    if not draws.space.collapse:
+        return {}
+    found = {}
+    for name, x in ((TEST, points), (TRAIN, draws.posterior.x)):
+        if x is None:
+            continue
+        means, variances, _ = draws.mixture(x)
+        variances = variances if variances.ndim == 3 else variances[:, :, None]
+        variances = np.broadcast_to(variances, means.shape)[chosen]
+        # Of a likelihood that is not Gaussian, values at the training inputs are given.
+        if np.all(variances.mean(axis=0) > 1e-9 * means.var(axis=0)):
+            found[name] = (means[chosen], variances)
+    return found
+
+
+def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
+    """The reference in a file: of `Draws.save`, or of function values with a record.
+
+    Raises FileNotFoundError; ValueError for files of anything else, or that do not say that
+    their draws are exact.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        values = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: expected draws in a netCDF file: {error}") from None
+    if TEST not in values or "kind" not in values.attrs:
+        return of_draws(key, load(path), x_test)
+    return of_values(key, values, x_test, str(path))
+
+
+def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str) -> Reference:
+    """The reference that function values make, as `bnnpost sample` and the zoo write them."""
+    attributes: dict[str, Any] = dict(data.attrs)
+    if attributes["kind"] not in ("exact", "capped"):
+        raise ValueError(
+            f"{source}: expected a reference of exact or capped draws, got {attributes['kind']!r}"
+        )
+    inputs = np.asarray(data["x_test"], np.float64)
+    if x_test is not None and not _same(inputs, np.asarray(x_test, np.float64)):
+        raise ValueError(
+            f"{source} holds values at test inputs of its own, x_test [{len(inputs)}, …], and not "
+            "at those given: leave x_test out, or give the file of the draws themselves"
+        )
+    log_weights = np.asarray(data.get("log_weight", np.zeros(data.sizes["sample"])), np.float64)
+    if attributes["kind"] == "capped":
+        k = attributes.get("pareto_k")
+        _require_light_tail(float(k) if k not in (None, "null") else None)
+    chosen = _equally_weighted(key, log_weights)
+    values = {n: np.asarray(data[n], np.float64)[chosen] for n in (TEST, TRAIN) if n in data}
+    return Reference(
+        values,
+        {},
+        inputs,
+        f"{len(chosen):,} independent draws by {attributes['kind']} rejection, from {source}",
+        float(attributes["log_evidence"]) if "log_evidence" in attributes else None,
+        float(attributes["log_evidence_se"]) if "log_evidence_se" in attributes else None,
+    )
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    b = b[:, None] if b.ndim == 1 and a.ndim == 2 else b
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9)

@@ -1,0 +1,85 @@
+"""A verdict on a sampler: its draws against exact ones, at one stated rate of false alarms."""
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior
+from bnnpost.verification import checks, references
+from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.compared import compared
+from bnnpost.verification.report import Report
+from bnnpost.verification.sets import TEST, TRAIN, Candidate
+
+
+def verify(
+    key: Array,
+    candidate: object,
+    reference: object,
+    x_test: object | None = None,
+    *,
+    level: float = 0.01,
+) -> Report:
+    """Compare a sampler's draws with exact draws from the same posterior.
+
+    A candidate from the posterior itself fails with probability at most `level`, whatever the
+    number of values compared. candidate: function values f at the test inputs x_test, at the
+    training inputs, or both ({"f": …, "f_train": …}): arrays [draw, point], [draw, point,
+    output] or [chain, draw, point, output], `Draws`, ArviZ or numpyro results, or the path of a
+    file of any of these (`candidates.candidate_of` says how they are read). reference: exact or
+    capped `Draws`, the path of a file of them, or a `Posterior`, from which draws are then made.
+    x_test [point, feature]: test inputs; default: those in the reference's file, else none.
+
+    Checks: by permutation of independent draws, locations, spreads, distributions, tails, pairs
+    of values, projections and the joint law (maximum mean discrepancy), corrected for one
+    another (Westfall and Young 1993); the reference's distribution function at the draws (PIT);
+    means and variances with Monte-Carlo errors on both sides; whether chains agree; the log
+    evidence. Chains are thinned to two autocorrelation times for all but the last three. The
+    `level` is divided between these kinds of check (Bonferroni).
+
+    Raises ValueError for draws of NaN or constants, at other inputs, too few for any statement,
+    repeated, or shared with the reference; for a reference that is not exact; for a level not
+    between 0 and 1. TypeError for a legacy key.
+    """
+    draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
+    if not 0 < level < 1:
+        raise ValueError(f"expected a level between 0 and 1, got {level}")
+    if isinstance(reference, Posterior):
+        points = None if x_test is None else reference.checked_test_points(x_test)
+        given = _read(read_key, candidate, points, _shapes(reference, points))
+        draws = references.drawn(draw_key, reference, given.num_draws)
+        held = references.of_draws(keep_key, draws, points)
+    else:
+        held = references.reference_of(keep_key, reference, x_test)
+        given = _read(read_key, candidate, held.x_test, held.shapes)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(test_key)))
+    both = compared(given, held)
+    uniforms = both.pit()
+    return Report(
+        level,
+        tuple(checks.all_of(both, uniforms, level, rng)),
+        both.in_words(),
+        held.source,
+        both.columns,
+        uniforms,
+        (*given.notes, *held.notes),
+    )
+
+
+def _shapes(posterior: Posterior, points: np.ndarray | None) -> dict[str, tuple[int, int]]:
+    shapes = {} if points is None else {TEST: (len(points), posterior.num_outputs)}
+    return {**shapes, TRAIN: (posterior.num_points, posterior.num_outputs)}
+
+
+def _read(
+    key: Array, candidate: object, points: np.ndarray | None, shapes: dict[str, tuple[int, int]]
+) -> Candidate:
+    return candidate_of(
+        candidate,
+        num_test=shapes[TEST][0] if TEST in shapes else None,
+        num_train=shapes[TRAIN][0] if TRAIN in shapes else 0,
+        num_outputs=next(iter(shapes.values()))[1],
+        x_test=points,
+        key=key,
+    )
