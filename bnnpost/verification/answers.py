@@ -11,6 +11,7 @@ from bnnpost.draws import Draws
 from bnnpost.likelihoods import GaussianUnknownNoise
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
+from bnnpost.verification.teacher import Teacher
 
 # Draws, function values, or an object that predicts.
 Sampler: TypeAlias = Callable[[Array, Posterior], Any]
@@ -32,20 +33,21 @@ class Answer:
     independent: float
 
 
-def read(result: object, posterior: Posterior, x_test: np.ndarray | None) -> Answer:
-    """The draws in what a sampler gave back.
+def read(result: object, taught: Teacher, x_test: np.ndarray | None) -> Answer:
+    """The draws in what a sampler gave back for the teacher's posterior.
 
     Raises TypeError for what is neither draws nor numbers, ValueError for wrong shapes and for
     values that are NaN or infinite.
     """
     if isinstance(result, Draws):
-        return _of_draws(result, posterior, x_test)
+        return _of_draws(result, taught, x_test)
     predict = getattr(result, "predict", None)
     if predict is None:
-        values, num_chains = _checked(result, posterior, x_test)
+        values, num_chains = _checked(result, taught)
         return _plain(values, num_chains, np.zeros(len(values)))
-    points = posterior.x if x_test is None else np.concatenate([posterior.x, x_test])
-    values, num_chains = _checked(predict(points), posterior, x_test)
+    x = taught.posterior.x
+    points = x if x_test is None else np.concatenate([x, x_test])
+    values, num_chains = _checked(predict(points), taught)
     weights = np.asarray(getattr(result, "log_weights", np.zeros(len(values))), np.float64)
     if weights.shape != (len(values),) or np.isnan(weights).any() or np.max(weights) == -np.inf:
         raise ValueError(
@@ -60,10 +62,11 @@ def _plain(values: np.ndarray, num_chains: int | None, log_weights: np.ndarray) 
     return Answer(values, log_weights, num_chains, None, size)
 
 
-def _of_draws(draws: Draws, posterior: Posterior, x_test: np.ndarray | None) -> Answer:
+def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answer:
     parts = [draws.training_outputs()]
     parts += [] if x_test is None else [draws.predict(x_test)]
-    wanted, found = _wanted(posterior, x_test), [part.shape[1:] for part in parts]
+    wanted = [taught.f_train.shape] + ([] if x_test is None else [taught.f_test.shape])
+    found = [part.shape[1:] for part in parts]
     if found != wanted:
         raise ValueError(
             f"the draws have values of shapes {found}, expected {wanted}: sample the posterior "
@@ -91,14 +94,7 @@ def _noise_std(draws: Draws) -> Float[np.ndarray, " s"] | None:
         return None
 
 
-def _wanted(posterior: Posterior, x_test: np.ndarray | None) -> list[tuple[int, int]]:
-    sizes = [posterior.num_points] + ([] if x_test is None else [len(x_test)])
-    return [(size, posterior.num_outputs) for size in sizes]
-
-
-def _checked(
-    result: object, posterior: Posterior, x_test: np.ndarray | None
-) -> tuple[Float[np.ndarray, "s p k"], int | None]:
+def _checked(result: object, taught: Teacher) -> tuple[Float[np.ndarray, "s p k"], int | None]:
     """Values [sample, point, output], chain after chain, and the number of chains."""
     try:
         values = np.asarray(result, np.float64)
@@ -108,14 +104,15 @@ def _checked(
             f"predict(x), got {type(result).__name__}"
         ) from None
     shape = values.shape
-    num_points, num_outputs = sum(n for n, _ in _wanted(posterior, x_test)), posterior.num_outputs
+    num_train, num_outputs = taught.f_train.shape
+    num_points = num_train + len(taught.f_test)
     one_column = num_outputs == 1 and values.shape[-2:] != (num_points, 1)
     if one_column and values.shape[-1:] == (num_points,):
         values = values[..., None]
     if values.ndim not in (3, 4) or values.shape[-2:] != (num_points, num_outputs):
         raise ValueError(
             f"expected function values [sample, {num_points}, {num_outputs}] or [chain, sample, "
-            f"{num_points}, {num_outputs}] (points: the {posterior.num_points} training inputs, "
+            f"{num_points}, {num_outputs}] (points: the {num_train} training inputs, "
             f"then x_test; the last axis may be missing for one output), got shape {shape}"
         )
     _check_finite(values)

@@ -82,10 +82,10 @@ def calibrate(
     unknown = isinstance(posterior.likelihood, GaussianUnknownNoise)
     statistics = Statistics.of(posterior, num_test, num_values, unknown)
     _check_counts(len(statistics.names), num_datasets, num_draws, level)
-    found: list[Ranked] = []
+    teachers, found = teacher.Teachers(posterior, points), list[Ranked]()
     with Progress(num_datasets, enabled=progress, label="datasets", unit="dataset") as bar:
         for number in range(num_datasets):
-            taught = teacher.draw(key, posterior, number=number, x_test=points)
+            taught = teachers.draw(key, number)
             answer = _answered(sampler, taught, points, number)
             if not found and statistics.with_noise and answer.noise_std is None:
                 statistics = Statistics.of(posterior, num_test, num_values, False)
@@ -134,7 +134,7 @@ def _answered(sampler: Sampler, taught: Teacher, points: np.ndarray | None, numb
         "sampler(taught.sampler_key, taught.posterior)"
     )
     try:
-        return answers.read(sampler(taught.sampler_key, taught.posterior), taught.posterior, points)
+        return answers.read(sampler(taught.sampler_key, taught.posterior), taught, points)
     except Exception as error:
         raise SamplerFailed(
             f"the sampler failed on dataset {number}: {type(error).__name__}: {error}. {repeat}"

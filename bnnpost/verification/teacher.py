@@ -8,6 +8,7 @@ of network and data: what a right sampler returns cannot be told from it.
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,22 +63,62 @@ def draw(
     require_key(key)
     check_can_simulate(posterior.likelihood)
     points = None if x_test is None else posterior.checked_test_points(x_test)
-    own = jax.random.fold_in(key, number)
-    teacher_key, sampler_key, ties_key = (
-        jax.random.fold_in(own, purpose) for purpose in (_TEACHER, _SAMPLER, _TIES)
-    )
-    parameters, outputs, observation_key = _network(teacher_key, posterior, points)
-    train = outputs[: posterior.num_points]
-    targets, noise_std = _observed(observation_key, posterior.likelihood, train)
+    return Teachers(posterior, points).draw(key, number)
+
+
+class Teachers:
+    """Teachers of one posterior; what they share is looked up once. points: [m, feature]."""
+
+    def __init__(self, posterior: Posterior, points: np.ndarray | None):
+        self._posterior, self._points = posterior, points
+        num_inputs = posterior.x.shape[-1]
+        self._in_functions = num_parameters(posterior.network, num_inputs) > MOST_PARAMETERS
+
+    def draw(self, key: Array, number: int) -> Teacher:
+        """See `draw`."""
+        own = jax.random.fold_in(key, number)
+        teacher_key, sampler_key, ties_key = (
+            jax.random.fold_in(own, purpose) for purpose in (_TEACHER, _SAMPLER, _TIES)
+        )
+        network_key, observation_key = jax.random.split(teacher_key)
+        parameters, outputs = self._network(network_key)
+        train, test = np.split(outputs, [self._posterior.num_points])
+        targets, noise_std = _observed(observation_key, self._posterior.likelihood, train)
+        taught = _with_targets(self._posterior, targets, train.shape, number)
+        return Teacher(taught, train, test, parameters, noise_std, sampler_key, ties_key)
+
+    @in_double_precision
+    def _network(self, key: Array) -> tuple[Parameters | None, Float[np.ndarray, "n+m k"]]:
+        """Parameters, and outputs at training and test inputs."""
+        posterior, points = self._posterior, self._points
+        if self._in_functions:
+            drawn = prior.sample(key, posterior, num_samples=1)
+            parts = [drawn.training_outputs()[0]]
+            parts += [] if points is None else [drawn.predict(points)[0]]
+            return None, np.concatenate(parts)
+        inputs = posterior.x if points is None else np.concatenate([posterior.x, points])
+        parameters = _init(posterior.network, key, posterior.x.shape[-1])
+        outputs = np.asarray(_apply(posterior.network, parameters, inputs), np.float64)
+        return jax.tree.map(np.asarray, parameters), outputs
+
+
+def _with_targets(
+    posterior: Posterior, targets: np.ndarray, shape: tuple[int, int], number: int
+) -> Posterior:
+    """The posterior given other targets [n, t]; raises ValueError for what it does not accept."""
+    kind = type(posterior.likelihood).__name__
     try:
-        taught = Posterior(posterior.network, posterior.likelihood, posterior.x, targets)
+        if targets.ndim != 2 or len(targets) != shape[0]:
+            raise ValueError(f"expected shape ({shape[0]}, …), got {targets.shape}")
+        if not np.isfinite(targets).all():
+            raise ValueError("some are NaN or infinite")
+        posterior.likelihood.check(targets, shape[1])
     except ValueError as error:
         raise ValueError(
-            f"targets that {type(posterior.likelihood).__name__} draws given a network of the "
-            f"prior (number {number}) are not ones that it accepts: {error}"
+            f"targets that {kind} draws given a network of the prior (number {number}) are not "
+            f"ones that a posterior accepts: {error}"
         ) from error
-    test = outputs[posterior.num_points :]
-    return Teacher(taught, train, test, parameters, noise_std, sampler_key, ties_key)
+    return eqx.tree_at(lambda node: node.targets, posterior, targets)  # type: ignore[no-any-return]
 
 
 def check_can_simulate(likelihood: Likelihood) -> None:
@@ -88,23 +129,6 @@ def check_can_simulate(likelihood: Likelihood) -> None:
             f"{type(likelihood).__name__} does not say how observations are drawn, and without "
             "that no dataset can be simulated: define sample(self, key, outputs) -> targets"
         )
-
-
-@in_double_precision
-def _network(
-    key: Array, posterior: Posterior, points: np.ndarray | None
-) -> tuple[Parameters | None, np.ndarray, Array]:
-    """Parameters, outputs [n + m, k] at training and test inputs, and a key for the targets."""
-    network_key, observation_key = jax.random.split(key)
-    inputs = posterior.x if points is None else np.concatenate([posterior.x, points])
-    if num_parameters(posterior.network, posterior.x.shape[-1]) > MOST_PARAMETERS:
-        drawn = prior.sample(network_key, posterior, num_samples=1)
-        parts = [drawn.training_outputs()[0]]
-        parts += [] if points is None else [drawn.predict(points)[0]]
-        return None, np.concatenate(parts), observation_key
-    parameters = _init(posterior.network, network_key, posterior.x.shape[-1])
-    outputs = np.asarray(_apply(posterior.network, parameters, inputs), np.float64)
-    return jax.tree.map(np.asarray, parameters), outputs, observation_key
 
 
 def num_parameters(network: Layer, num_inputs: int) -> int:
@@ -132,7 +156,7 @@ def _observed(
 ) -> tuple[np.ndarray, float | None]:
     """Targets given outputs, and the noise's std where it was drawn with them."""
     if not isinstance(likelihood, GaussianUnknownNoise):
-        return np.asarray(likelihood.sample(key, jnp.asarray(outputs))), None
+        return np.asarray(likelihood.sample(key, jnp.asarray(outputs)), np.float64), None
     size_key, noise_key = jax.random.split(key)
     law: Any = likelihood.noise_var if likelihood.noise_std is None else likelihood.noise_std
     drawn = float(law.sample(size_key))
