@@ -71,6 +71,7 @@ class Teachers:
 
     def __init__(self, posterior: Posterior, points: np.ndarray | None):
         self._posterior, self._points = posterior, points
+        self._none = np.zeros((0, posterior.num_outputs))
         num_inputs = posterior.x.shape[-1]
         self._in_functions = num_parameters(posterior.network, num_inputs) > MOST_PARAMETERS
 
@@ -81,25 +82,26 @@ class Teachers:
             jax.random.fold_in(own, purpose) for purpose in (_TEACHER, _SAMPLER, _TIES)
         )
         network_key, observation_key = jax.random.split(teacher_key)
-        parameters, outputs = self._network(network_key)
-        train, test = np.split(outputs, [self._posterior.num_points])
+        parameters, train, test = self._network(network_key)
         targets, noise_std = _observed(observation_key, self._posterior.likelihood, train)
         taught = _with_targets(self._posterior, targets, train.shape, number)
         return Teacher(taught, train, test, parameters, noise_std, sampler_key, ties_key)
 
     @in_double_precision
-    def _network(self, key: Array) -> tuple[Parameters | None, Float[np.ndarray, "n+m k"]]:
-        """Parameters, and outputs at training and test inputs."""
+    def _network(self, key: Array) -> tuple[Parameters | None, np.ndarray, np.ndarray]:
+        """Parameters, and outputs at training and at test inputs."""
         posterior, points = self._posterior, self._points
+        test = self._none if points is None else None
         if self._in_functions:
             drawn = prior.sample(key, posterior, num_samples=1)
-            parts = [drawn.training_outputs()[0]]
-            parts += [] if points is None else [drawn.predict(points)[0]]
-            return None, np.concatenate(parts)
-        inputs = posterior.x if points is None else np.concatenate([posterior.x, points])
+            test = drawn.predict(points)[0] if test is None else test
+            return None, drawn.training_outputs()[0], test
         parameters = _init(posterior.network, key, posterior.x.shape[-1])
-        outputs = np.asarray(_apply(posterior.network, parameters, inputs), np.float64)
-        return jax.tree.map(np.asarray, parameters), outputs
+        # One after the other, so that not a bit of the targets depends on the test inputs.
+        train = _outputs(posterior.network, parameters, posterior.x)
+        if test is None:
+            test = _outputs(posterior.network, parameters, points)
+        return jax.tree.map(np.asarray, parameters), train, test
 
 
 def _with_targets(
@@ -139,6 +141,10 @@ def num_parameters(network: Layer, num_inputs: int) -> int:
 
 def _init_network(network: Layer, key: Array, num_inputs: int) -> Parameters:
     return network.init(key, num_inputs)
+
+
+def _outputs(network: Layer, parameters: Parameters, x: object) -> Float[np.ndarray, "n k"]:
+    return np.asarray(_apply(network, parameters, x), np.float64)
 
 
 def _apply_network(network: Layer, parameters: Parameters, x: Array) -> Array:
