@@ -54,8 +54,8 @@ def calibrate(
     many independent draws; weighted draws are chosen by their weights. Ties are broken at
     random. num_values: how many function values at the training inputs, and how many at x_test,
     are ranked. Besides, the log likelihood (function values alone do not tell the posterior from
-    the prior), the distance from the mean in all function values, and the noise std of
-    `GaussianUnknownNoise` where the sampler draws it.
+    the prior), the distance from the mean in all function values, and, where the sampler draws
+    it, the noise std of `GaussianUnknownNoise`, given which the log likelihood then is.
 
     Each statistic is tested four ways (`verification.uniformity.TESTS`), and p-values are
     multiplied by the number of tests and statistics (Bonferroni), so that a right sampler fails

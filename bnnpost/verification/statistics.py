@@ -88,16 +88,28 @@ def _values(
     """Every statistic but the distance."""
     posterior = teacher.posterior
     train = values[:, : posterior.num_points]
-    logs = _log_likelihoods(posterior.likelihood, train, posterior.targets)
+    targets = posterior.targets
+    if statistics.with_noise:
+        assert noise_std is not None
+        logs = _given_noise(train, targets, noise_std)
+    else:
+        logs = _log_likelihoods(posterior.likelihood, train, targets)
     if np.isnan(logs).any():
         raise FloatingPointError(
             f"the log likelihood of {int(np.isnan(logs).sum())} of {len(logs)} draws is NaN"
         )
     parts = [values.reshape(len(values), -1)[:, statistics.chosen], logs[:, None]]
-    if statistics.with_noise:
-        assert noise_std is not None
+    if noise_std is not None and statistics.with_noise:
         parts.append(noise_std[:, None])
     return np.concatenate(parts, axis=1)
+
+
+def _given_noise(
+    outputs: Float[np.ndarray, "s n k"], targets: np.ndarray, noise_std: Float[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"]:
+    """log p(targets | outputs, noise_std), but for a constant that all draws share."""
+    squares = np.sum((outputs - targets) ** 2, axis=(1, 2))
+    return -0.5 * squares / noise_std**2 - targets.size * np.log(noise_std)  # type: ignore[no-any-return]
 
 
 @in_double_precision
