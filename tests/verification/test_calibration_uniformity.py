@@ -49,7 +49,7 @@ def left_somewhere(bands, num_datasets, num_draws, num_simulated, seed):
     return np.mean(np.any((reached < bands.lower) | (reached > bands.upper), axis=1))
 
 
-@pytest.mark.parametrize(("num_datasets", "num_draws"), [(30, 9), (100, 99), (400, 49)])
+@pytest.mark.parametrize(("num_datasets", "num_draws"), [(30, 9), (100, 99)])
 def test_bands_are_left_as_often_as_stated(num_datasets, num_draws):
     level, num = 0.05, 10_000
     found = left_somewhere(
@@ -69,8 +69,9 @@ def test_pointwise_bands_are_left_far_more_often():
     assert left_somewhere(pointwise, 100, 99, 2000, 0) > 0.3
 
 
+@pytest.mark.slow
 def test_detectable_errors_are_found_as_often_as_stated():
-    level, num, num_datasets, num_draws = 0.002, 400, 100, 99
+    level, num, num_datasets, num_draws = 0.002, 200, 100, 99
     found = detectable(num_datasets, num_draws, level)
     rng = np.random.default_rng(0)
     for test, bias, ratio in (

@@ -10,7 +10,7 @@ from bnnpost.verification import teacher
 from tests.verification import linear
 from tests.verification.linear import X_TEST
 
-NUM = 400
+NUM = 250
 
 
 def teachers(posterior, num=NUM):
@@ -32,7 +32,7 @@ def test_functions_and_targets_have_the_law_of_the_prior():
     check_covariance(values, linear.KERNEL)
     noise = np.array([(one.posterior.targets - one.f_train)[:, 0] for one in drawn])
     check_covariance(noise, linear.NOISE_STD**2 * np.eye(linear.NUM_TRAIN))
-    # Independent of the functions: at 54 correlations of 400, five standard errors.
+    # Independent of the functions: at 54 correlations of 250, five standard errors.
     assert np.all(np.abs(np.corrcoef(values.T, noise.T)[:9, 9:]) < 5 / np.sqrt(NUM))
 
 
@@ -66,7 +66,10 @@ def test_parameters_are_the_network_that_taught():
 
 @pytest.mark.parametrize(
     ("law", "second_moment"),
-    [({"noise_std": HalfNormal(0.5)}, 0.25), ({"noise_var": InverseGamma(6.0, 1.0)}, 0.2)],
+    [
+        ({"noise_std": HalfNormal(0.5)}, 0.25),
+        pytest.param({"noise_var": InverseGamma(6.0, 1.0)}, 0.2, marks=pytest.mark.slow),
+    ],
 )
 def test_noise_of_unknown_size_is_drawn_with_the_functions(law, second_moment):
     posterior = linear.posterior(bnnpost.likelihoods.GaussianUnknownNoise(**law))
@@ -78,7 +81,14 @@ def test_noise_of_unknown_size_is_drawn_with_the_functions(law, second_moment):
     check_covariance(noise / sizes[:, None], np.eye(linear.NUM_TRAIN))
 
 
-@pytest.mark.parametrize("name", ["Bernoulli", "Poisson", "Categorical"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Categorical",
+        pytest.param("Bernoulli", marks=pytest.mark.slow),
+        pytest.param("Poisson", marks=pytest.mark.slow),
+    ],
+)
 def test_classes_and_counts(name):
     network = linear.posterior(num_outputs=2).network
     columns = 1 if name == "Categorical" else 2
