@@ -10,8 +10,10 @@ from jaxtyping import Float, Int
 from bnnpost.verification import uniformity
 from bnnpost.verification.detectable import POWER, Detectable, detectable
 
-# Datasets whose draws are worth too few for a verdict, and ties in a statistic, at most.
-_MOST_TOO_FEW, _MOST_TIED = 0.05, 0.5
+# Datasets whose draws are worth too few for a verdict, and ties in a statistic, at most. The
+# least of many estimated sizes is an underestimate: right chains of which a third of the datasets
+# come out too small fail as often as stated (benchmarks/calibration.py, shorter_chains).
+_MOST_TOO_FEW, _MOST_TIED = 0.5, 0.5
 
 
 @dataclass(frozen=True)
