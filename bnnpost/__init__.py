@@ -20,6 +20,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, rejection
 from bnnpost.samplers.forecast import forecast
 from bnnpost.spaces import limit
+from bnnpost.verification.calibration import calibrate
 
 __all__ = [
     "Activation",
@@ -30,6 +31,7 @@ __all__ = [
     "Serial",
     "WeightPrior",
     "at_width",
+    "calibrate",
     "compare",
     "datasets",
     "elliptical_slice",

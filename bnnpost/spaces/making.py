@@ -55,7 +55,8 @@ def make_space(
         if collapse and readout is not None:
             likelihood, targets = posterior.likelihood, posterior.targets
             guide = fits.guide_for(likelihood, targets, kernel, posterior.num_outputs)
-    return Space(posterior, order, guide, form, precision, conditioned, log_limit)
+    leaf = None if log_limit is None else np.float64(log_limit)
+    return Space(posterior, order, guide, form, precision, conditioned, leaf)
 
 
 def _bounded(posterior: Posterior, readout: Linear | None) -> tuple[Guide | None, float]:

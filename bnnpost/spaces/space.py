@@ -54,8 +54,9 @@ class Space(eqx.Module):
     weight (the paper's method); same law. order: of elimination of the training points.
     guide: the sites through which the readout is integrated out, or None where it is drawn
     from the prior. log_limit: an upper bound of the log weight, or None where the guide
-    has none. conditioned: False for draws from the prior, whose weights are all one. All of
-    it is part of what a draw is.
+    has none; a leaf, since it depends on the targets, for which nothing need be compiled again.
+    conditioned: False for draws from the prior, whose weights are all one. All of it is part
+    of what a draw is.
     """
 
     posterior: Posterior
@@ -64,7 +65,7 @@ class Space(eqx.Module):
     form: str = eqx.field(static=True)
     precision: str = eqx.field(static=True)
     conditioned: bool = eqx.field(static=True, default=True)
-    log_limit: float | None = eqx.field(static=True, default=None)
+    log_limit: np.float64 | None = None
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -89,7 +90,7 @@ class Space(eqx.Module):
     def log_bound(self) -> float:
         """An upper bound of `log_weight` over all draws, in nats."""
         assert self.log_limit is not None
-        return self.log_limit
+        return float(self.log_limit)
 
     def threshold_key(self, key: Array) -> Array:
         """The key of the acceptance threshold of the draw with this key."""

@@ -1,1 +1,1 @@
-"""Verdicts on samplers: draws against an exact reference, and calibration on simulated data."""
+"""Verdicts on samplers: against exact draws, and on simulated data whose truth is known."""

@@ -18,7 +18,7 @@ ROOMS = (
     "samplers",
     "comparison",
     "verification",
-    "plots",  # reads results as xarray and imports no other room
+    "plots",  # reads results, and loads no other room
     "sweeps",
 )
 # Self-contained, and open to every room.

@@ -1,33 +1,19 @@
-"""Figures of a sweep's results, drawn without pyplot: no global state, whatever the backend."""
+"""Figures of a sweep's results: distances from the limit against width, and densities."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.storage import whole
+from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, STYLE, VERMILION
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BLUE, _VERMILION, _GREEN, _OCHRE, _PURPLE = "#0072B2", "#D55E00", "#00876A", "#B07A00", "#8C4F8E"
-_MUTED = "#666666"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "svg.hashsalt": "bnnpost",  # the same figure gives the same SVG
-}
 _TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 _MOST_PANELS, _MOST_WIDTHS = 10, 4
 _CROP = 0.004  # panels show where a density exceeds this share of the highest
@@ -36,13 +22,13 @@ _CROP = 0.004  # panels show where a density exceeds this share of the highest
 # Label with units, colour and marker of each distance, by its name in the tree.
 _Curves = dict[str, tuple[str, str, str]]
 _LAWS: _Curves = {
-    "tv": ("total variation", _BLUE, "o"),
-    "kl": ("KL divergence (nats)", _VERMILION, "s"),
+    "tv": ("total variation", BLUE, "o"),
+    "kl": ("KL divergence (nats)", VERMILION, "s"),
 }
 _MOMENTS: _Curves = {
-    "log_evidence_error": ("|log evidence| (nats)", _PURPLE, "D"),
-    "variance_error": ("variance (units of f²)", _GREEN, "^"),
-    "mean_error": ("mean (units of f)", _OCHRE, "o"),
+    "log_evidence_error": ("|log evidence| (nats)", PURPLE, "D"),
+    "variance_error": ("variance (units of f²)", GREEN, "^"),
+    "mean_error": ("mean (units of f)", OCHRE, "o"),
 }
 
 
@@ -66,7 +52,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
     found = tree["distances"].to_dataset()
     if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
         note += " Arrows: values below 0, at bars’ upper ends."
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = _figure(4.5, title, note, tree)
         left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
         left.set_title("Marginal laws of f at the test inputs")
@@ -90,7 +76,7 @@ def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figur
     FigureCanvasAgg(figure)
     figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
     figure.text(0.012, 1 - 0.38 / height, problem, va="top", size=9.5)
-    figure.text(0.012, 1 - 0.60 / height, note, va="top", size=8, color=_MUTED)
+    figure.text(0.012, 1 - 0.60 / height, note, va="top", size=8, color=MUTED)
     return figure
 
 
@@ -181,10 +167,10 @@ def _draw_guide(
         return
     ends = np.geomspace(widths.min(), widths.max(), 9)[[3, 7]]
     line = (2.2 * levels.max() if above else levels.min() / 2.2) * ends**slope
-    axes.plot(ends, line, color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.plot(ends, line, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     text = "1/N" if slope == -1 else f"1/N$^{{{-slope:g}}}$"
     at, offset, side = (1, 3, "left") if above else (0, -3, "right")
-    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": _MUTED}
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": MUTED}
     axes.annotate(text, (ends[at], line[at]), (offset, 0), ha=side, **style)
 
 
@@ -226,7 +212,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
     kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
     note = f"f: output without noise. Each curve averages {draws or 'no'} {kind} posterior draws."
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = _figure(height, title, note, tree)
         edges = {"left": 0.07, "right": 0.985, "top": 1 - 1.1 / height, "bottom": 0.85 / height}
         grid = figure.add_gridspec(rows, columns, hspace=0.6, wspace=0.24, **edges)
@@ -274,7 +260,7 @@ def _draw_densities(
     for width, density, shade in zip(widths, curves, shades, strict=False):
         axes.plot(f, density, color=shade, label=f"N = {width}")
     axes.plot(f, limit, color="black", linestyle=(0, (3, 2)), linewidth=1.2, label="limit")
-    mark: dict[str, Any] = {"color": _VERMILION, "linestyle": "none", "markeredgewidth": 2}
+    mark: dict[str, Any] = {"color": VERMILION, "linestyle": "none", "markeredgewidth": 2}
     axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
     axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
     highest = np.max([limit, *curves], axis=0)
@@ -286,16 +272,3 @@ def _draw_densities(
         title = f"x = {float(data['x_test'][0]):.2f}".replace("-", "−")
     axes.set_title(title if data.sizes["output"] == 1 else f"{title}, output {output}", pad=4)
     axes.locator_params(nbins=4)
-
-
-def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:
-    """Write PNG (200 dots an inch) and SVG, each whole: under a temporary name, then renamed."""
-    import matplotlib
-
-    target = Path(path_without_suffix)
-    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
-        with (
-            whole(target.with_name(f"{target.name}.{suffix}")) as temporary,
-            matplotlib.rc_context(_STYLE),
-        ):
-            figure.savefig(temporary, format=suffix, dpi=200, metadata=metadata)

@@ -1,0 +1,37 @@
+"""What figures have in common: colours, type sizes, and how they are written to files."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnnpost.storage import whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, VERMILION, GREEN, OCHRE, PURPLE = "#0072B2", "#D55E00", "#00876A", "#B07A00", "#8C4F8E"
+MUTED = "#666666"
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "svg.hashsalt": "bnnpost",  # the same figure gives the same SVG
+}
+
+
+def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:
+    """Write PNG (200 dots an inch) and SVG, each whole: under a temporary name, then renamed."""
+    import matplotlib
+
+    target = Path(path_without_suffix)
+    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+        with (
+            whole(target.with_name(f"{target.name}.{suffix}")) as temporary,
+            matplotlib.rc_context(STYLE),
+        ):
+            figure.savefig(temporary, format=suffix, dpi=200, metadata=metadata)

@@ -1,0 +1,138 @@
+"""What is ranked: function values, the log likelihood, the distance from the mean, the noise."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from bnnpost.likelihoods import Likelihood
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.posterior import Posterior
+from bnnpost.verification.answers import Answer
+from bnnpost.verification.autocorrelation import effective_sizes
+from bnnpost.verification.ranks import distances, rank, selected
+from bnnpost.verification.teacher import Teacher
+
+LOG_LIKELIHOOD, DISTANCE, NOISE_STD = "log likelihood", "distance from the mean", "noise std"
+# Draws whose likelihoods are computed at once.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Which function values are ranked, by their places in [point · output].
+
+    names: of all statistics, in the order of `Ranked.ranks`.
+    """
+
+    chosen: Int[np.ndarray, " v"]
+    names: tuple[str, ...]
+    with_noise: bool
+
+    @classmethod
+    def of(
+        cls, posterior: Posterior, num_test: int, num_values: int, with_noise: bool
+    ) -> "Statistics":
+        """num_values: of the values at the training and of those at the test inputs, at most."""
+        num_outputs, chosen, names = posterior.num_outputs, [], []
+        for name, first, count in (
+            ("x", 0, posterior.num_points),
+            ("x_test", posterior.num_points, num_test),
+        ):
+            size = count * num_outputs
+            for place in np.linspace(0, size - 1, min(size, num_values)).round().astype(int):
+                point, output = divmod(int(place), num_outputs)
+                chosen.append(first * num_outputs + int(place))
+                names.append(f"f({name}[{point}])" + f"[{output}]" * (num_outputs > 1))
+        names += [LOG_LIKELIHOOD, DISTANCE, *[NOISE_STD] * with_noise]
+        return cls(np.array(chosen), tuple(names), with_noise)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Of one dataset: the rank of each statistic, how many independent draws there were, and
+    which statistics had the same value in the truth and in all draws."""
+
+    ranks: Int[np.ndarray, " q"]
+    effective_size: float
+    tied: np.ndarray
+
+
+def ranked(teacher: Teacher, answer: Answer, statistics: Statistics, num_draws: int) -> Ranked:
+    """Ranks of the teacher among `num_draws` of the draws.
+
+    Raises FloatingPointError where the log likelihood is NaN.
+    """
+    truth = np.concatenate([teacher.f_train, teacher.f_test])
+    found = _values(answer.values, answer.noise_std, teacher, statistics)
+    noise_std = None if teacher.noise_std is None else np.array([teacher.noise_std])
+    own = _values(truth[None], noise_std, teacher, statistics)[0]
+    place, *places = _uniform(teacher.ties_key, len(statistics.names) + 1)
+    few = selected(answer.log_weights, num_draws, place)
+    far = distances(truth.ravel(), answer.values[few].reshape(num_draws, -1))
+    at = statistics.names.index(DISTANCE)
+    own, draws = np.insert(own, at, far[0]), np.insert(found[few], at, far[1:], axis=1)
+    tied = np.all(draws == own, axis=0)
+    size = _effective_size(found, answer)
+    return Ranked(rank(own, draws, np.array(places)), size, tied)
+
+
+def _values(
+    values: Float[np.ndarray, "s p k"],
+    noise_std: Float[np.ndarray, " s"] | None,
+    teacher: Teacher,
+    statistics: Statistics,
+) -> Float[np.ndarray, "s q"]:
+    """Every statistic but the distance."""
+    posterior = teacher.posterior
+    train = values[:, : posterior.num_points]
+    targets = posterior.targets
+    if statistics.with_noise:
+        assert noise_std is not None
+        logs = _given_noise(train, targets, noise_std)
+    else:
+        logs = _log_likelihoods(posterior.likelihood, train, targets)
+    if np.isnan(logs).any():
+        raise FloatingPointError(
+            f"the log likelihood of {int(np.isnan(logs).sum())} of {len(logs)} draws is NaN"
+        )
+    parts = [values.reshape(len(values), -1)[:, statistics.chosen], logs[:, None]]
+    if noise_std is not None and statistics.with_noise:
+        parts.append(noise_std[:, None])
+    return np.concatenate(parts, axis=1)
+
+
+def _given_noise(
+    outputs: Float[np.ndarray, "s n k"], targets: np.ndarray, noise_std: Float[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"]:
+    """log p(targets | outputs, noise_std), but for a constant that all draws share."""
+    squares = np.sum((outputs - targets) ** 2, axis=(1, 2))
+    return -0.5 * squares / noise_std**2 - targets.size * np.log(noise_std)  # type: ignore[no-any-return]
+
+
+@in_double_precision
+def _log_likelihoods(
+    likelihood: Likelihood, outputs: Float[np.ndarray, "s n k"], targets: np.ndarray
+) -> Float[np.ndarray, " s"]:
+    return np.asarray(_log_probs(likelihood, jnp.asarray(outputs), jnp.asarray(targets)))
+
+
+@jax.jit
+def _log_probs(likelihood: Likelihood, outputs: Array, targets: Array) -> Array:
+    return jax.lax.map(lambda one: likelihood.log_prob(one, targets), outputs, batch_size=_AT_ONCE)
+
+
+@in_double_precision
+def _uniform(key: Array, count: int) -> list[float]:
+    return np.asarray(jax.random.uniform(key, (count,), jnp.float64)).tolist()  # type: ignore[no-any-return]
+
+
+def _effective_size(found: Float[np.ndarray, "s q"], answer: Answer) -> float:
+    """The least of the statistics; of independent draws what their weights leave of them."""
+    if answer.num_chains is None:
+        return answer.independent
+    sizes = effective_sizes(found.reshape(answer.num_chains, -1, found.shape[1]))
+    known = sizes[np.isfinite(sizes)]
+    return float(known.min()) if known.size else 1.0

@@ -1,0 +1,171 @@
+"""Teachers: networks drawn from the prior that make targets, so that the truth is known.
+
+Parameters drawn from the prior and targets drawn given them are a draw from the joint law of
+both. So the teacher is, given its targets, one exact draw from the posterior, whatever the size
+of network and data: what a right sampler returns cannot be told from it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.likelihoods import GaussianUnknownNoise, Likelihood
+from bnnpost.networks.layers import Layer, Parameters
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior
+from bnnpost.samplers import prior
+
+# Folded into the key of a dataset: what makes it, what the sampler gets, what breaks ties.
+_TEACHER, _SAMPLER, _TIES = 0, 1, 2
+# Above so many parameters, 256 MiB of them, a teacher is drawn in function space.
+MOST_PARAMETERS = 2**25
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A network drawn from the prior, and the posterior given the targets that it made.
+
+    posterior: the one asked for, with the teacher's targets. f_train [n, k], f_test [m, k]: its
+    function values. parameters: its weights and biases, or None where the network is so wide
+    that its functions were drawn instead. noise_std: what noise of unknown size was drawn, or
+    None. sampler_key: the key that `bnnpost.calibrate` gives the sampler with this posterior.
+    ties_key: the key of what else is random about ranks.
+    """
+
+    posterior: Posterior
+    f_train: Float[np.ndarray, "n k"]
+    f_test: Float[np.ndarray, "m k"]
+    parameters: Parameters | None
+    noise_std: float | None
+    sampler_key: Array
+    ties_key: Array
+
+
+def draw(
+    key: Array, posterior: Posterior, *, number: int = 0, x_test: object | None = None
+) -> Teacher:
+    """The teacher of this number: parameters from the prior, targets from the likelihood.
+
+    With the key that `bnnpost.calibrate` was given, dataset `number` of that call. The network
+    is the one that `network.init` and `network.apply` give in double precision, which share no
+    code with the samplers of functions; where it has more than 2²⁵ parameters it is drawn as
+    `prior.sample` does. Targets of the posterior play no part.
+
+    Raises TypeError for a legacy key, or for a likelihood that does not say how observations
+    are drawn; ValueError where the targets drawn are not ones that the posterior accepts.
+    """
+    require_key(key)
+    check_can_simulate(posterior.likelihood)
+    points = None if x_test is None else posterior.checked_test_points(x_test)
+    return Teachers(posterior, points).draw(key, number)
+
+
+class Teachers:
+    """Teachers of one posterior; what they share is looked up once. points: [m, feature]."""
+
+    def __init__(self, posterior: Posterior, points: np.ndarray | None):
+        self._posterior, self._points = posterior, points
+        self._none = np.zeros((0, posterior.num_outputs))
+        num_inputs = posterior.x.shape[-1]
+        self._in_functions = num_parameters(posterior.network, num_inputs) > MOST_PARAMETERS
+
+    def draw(self, key: Array, number: int) -> Teacher:
+        """See `draw`."""
+        own = jax.random.fold_in(key, number)
+        teacher_key, sampler_key, ties_key = (
+            jax.random.fold_in(own, purpose) for purpose in (_TEACHER, _SAMPLER, _TIES)
+        )
+        network_key, observation_key = jax.random.split(teacher_key)
+        parameters, train, test = self._network(network_key)
+        targets, noise_std = _observed(observation_key, self._posterior.likelihood, train)
+        taught = _with_targets(self._posterior, targets, train.shape, number)
+        return Teacher(taught, train, test, parameters, noise_std, sampler_key, ties_key)
+
+    @in_double_precision
+    def _network(self, key: Array) -> tuple[Parameters | None, np.ndarray, np.ndarray]:
+        """Parameters, and outputs at training and at test inputs."""
+        posterior, points = self._posterior, self._points
+        test = self._none if points is None else None
+        if self._in_functions:
+            drawn = prior.sample(key, posterior, num_samples=1)
+            test = drawn.predict(points)[0] if test is None else test
+            return None, drawn.training_outputs()[0], test
+        parameters = _init(posterior.network, key, posterior.x.shape[-1])
+        # One after the other, so that not a bit of the targets depends on the test inputs.
+        train = _outputs(posterior.network, parameters, posterior.x)
+        if test is None:
+            test = _outputs(posterior.network, parameters, points)
+        return jax.tree.map(np.asarray, parameters), train, test
+
+
+def _with_targets(
+    posterior: Posterior, targets: np.ndarray, shape: tuple[int, int], number: int
+) -> Posterior:
+    """The posterior given other targets [n, t]; raises ValueError for what it does not accept."""
+    kind = type(posterior.likelihood).__name__
+    try:
+        if targets.ndim != 2 or len(targets) != shape[0]:
+            raise ValueError(f"expected shape ({shape[0]}, …), got {targets.shape}")
+        if not np.isfinite(targets).all():
+            raise ValueError("some are NaN or infinite")
+        posterior.likelihood.check(targets, shape[1])
+    except ValueError as error:
+        raise ValueError(
+            f"targets that {kind} draws given a network of the prior (number {number}) are not "
+            f"ones that a posterior accepts: {error}"
+        ) from error
+    return eqx.tree_at(lambda node: node.targets, posterior, targets)  # type: ignore[no-any-return]
+
+
+def check_can_simulate(likelihood: Likelihood) -> None:
+    """Raise TypeError unless the likelihood says how observations are drawn."""
+    known = isinstance(likelihood, GaussianUnknownNoise)
+    if not known and type(likelihood).sample is Likelihood.sample:
+        raise TypeError(
+            f"{type(likelihood).__name__} does not say how observations are drawn, and without "
+            "that no dataset can be simulated: define sample(self, key, outputs) -> targets"
+        )
+
+
+def num_parameters(network: Layer, num_inputs: int) -> int:
+    """Weights, biases and scales of a network for inputs of `num_inputs` features."""
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), num_inputs))
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+
+
+def _init_network(network: Layer, key: Array, num_inputs: int) -> Parameters:
+    return network.init(key, num_inputs)
+
+
+def _outputs(network: Layer, parameters: Parameters, x: object) -> Float[np.ndarray, "n k"]:
+    return np.asarray(_apply(network, parameters, x), np.float64)
+
+
+def _apply_network(network: Layer, parameters: Parameters, x: Array) -> Array:
+    return network.apply(parameters, x)
+
+
+# The network is an argument, so that every dataset of a posterior runs the same program.
+_init = jax.jit(_init_network, static_argnums=2)
+_apply = jax.jit(_apply_network)
+
+
+@in_double_precision
+def _observed(
+    key: Array, likelihood: Likelihood, outputs: Float[np.ndarray, "n k"]
+) -> tuple[np.ndarray, float | None]:
+    """Targets given outputs, and the noise's std where it was drawn with them."""
+    if not isinstance(likelihood, GaussianUnknownNoise):
+        return np.asarray(likelihood.sample(key, jnp.asarray(outputs)), np.float64), None
+    size_key, noise_key = jax.random.split(key)
+    law: Any = likelihood.noise_var if likelihood.noise_std is None else likelihood.noise_std
+    drawn = float(law.sample(size_key))
+    noise_std = drawn if likelihood.noise_var is None else drawn**0.5
+    noise = np.asarray(jax.random.normal(noise_key, outputs.shape, jnp.float64))
+    return outputs + noise_std * noise, noise_std
