@@ -93,7 +93,7 @@ def fit(
     if all(sizes.points(name) is None for name in names):
         raise ValueError(
             f"the candidate has {label}, of shape {array.shape}, but at which test inputs is not "
-            "known: pass x_test"
+            "known: pass x_test (--x-test)"
         )
     layouts = " or ".join(_WORDS[reading] for reading in readings)
     raise ValueError(
@@ -125,6 +125,8 @@ def _doubtful(array: np.ndarray, sizes: Sizes) -> bool:
 
 def numbers(label: str, given: object) -> np.ndarray:
     """Real numbers in double precision. Raises ValueError for anything else."""
+    if np.ma.is_masked(given):
+        raise ValueError(f"expected {label} to be real numbers, got masked ones among them")
     try:
         array = np.asarray(given)
     except ValueError as error:  # ragged lists

@@ -44,10 +44,12 @@ def is_tree(given: object) -> bool:
 
 
 def is_dataset(given: object) -> bool:
-    """Whether these are labelled arrays without groups."""
+    """Whether these are labelled arrays without groups, a single one with named draws."""
     import xarray as xr
 
-    return isinstance(given, xr.Dataset | xr.DataArray)
+    if isinstance(given, xr.DataArray):
+        return bool({"draw", "sample"} & set(given.dims))
+    return isinstance(given, xr.Dataset)
 
 
 def of_tree(tree: Any, sizes: Sizes) -> Contents:

@@ -114,6 +114,7 @@ def test_an_f_that_fits_the_training_inputs_alone_is_taken_for_it():
         ({"f": at_test(), "f_train": in_a_row(at_train())}, "same draws"),
         (np.array([["x", "y"]]), "real numbers"),
         (at_test() + 1j, "real numbers"),
+        (np.ma.masked_greater(at_test(), 1.0), "masked"),
         ([[1.0, 2.0], [1.0]], "array of numbers"),
         (np.empty((0, 2)), "no draws"),
     ],
@@ -470,6 +471,7 @@ def test_axes_in_another_order_and_samples_put_together():
     data = dataset(f=at_test())
     assert_values(read(data["f"].transpose("f_dim_0", "draw", "chain", "f_dim_1")), f=at_test())
     assert_values(read(data.stack(sample=("chain", "draw"))), f=at_test())
+    assert_values(read(xr.DataArray(at_test())), f=at_test())
 
 
 def test_a_tree_without_a_posterior_is_refused():
