@@ -136,7 +136,7 @@ def _of_mcmc(mcmc: Any, sizes: Sizes) -> Contents:
     """Of a numpyro MCMC object that has run."""
     try:
         sites = mcmc.get_samples(group_by_chain=True)
-    except (AttributeError, TypeError):
+    except (AssertionError, AttributeError, TypeError):
         sites = None
     if not sites:
         raise ValueError("the numpyro MCMC object holds no draws: run it first")

@@ -172,3 +172,28 @@ def test_a_damaged_run_is_code_1(run, right, tmp_path):
 def test_bad_flags_are_code_2(run, right, flags):
     arguments = [right, run, *flags] if flags else [right]
     assert invoke("verify", *arguments).exit_code == 2
+
+
+@pytest.mark.slow
+def test_runs_of_bnnpost_sample_against_each_other(tmp_path):
+    flags = ["--num-train", 3, "--num-test", 2, "--width", 8, "--depth", 1, "--noise-std", 0.5]
+    for method, size in (("rejection", 2000), ("pcn", 500)):
+        out = tmp_path / method
+        done = invoke(
+            "sample",
+            *flags,
+            "--method",
+            method,
+            "--num-samples",
+            size,
+            "--out",
+            out,
+            "--seed",
+            size,
+        )
+        assert done.exit_code == 0, done.stderr
+    done = invoke("verify", tmp_path / "pcn", tmp_path / "rejection")
+    assert done.exit_code in (0, 3), done.output
+    assert "4 chains" in done.stdout
+    other = invoke("verify", tmp_path / "pcn" / "predictions.nc", tmp_path / "rejection")
+    assert other.stdout.splitlines()[0] == done.stdout.splitlines()[0]

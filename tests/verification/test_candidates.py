@@ -506,8 +506,18 @@ def test_numpyro_f_is_at_the_training_inputs_if_it_fits_both():
     candidate = read(mcmc(f=at_test()), num_train=2)
     assert_values(candidate, f_train=at_test())
     assert "hmc.model" in candidate.notes[0]
+    data = dataset(f=at_test()).assign_attrs(inference_library="numpyro")
+    assert_values(read(xr.DataTree.from_dict({"/posterior": data}), num_train=2), f_train=at_test())
+
+
+def has_not_run(group_by_chain):
+    raise AssertionError("`run` must be called before `get_samples`.")
+
+
+@pytest.mark.parametrize("get_samples", [has_not_run, lambda group_by_chain: {}])
+def test_a_numpyro_object_that_has_not_run(get_samples):
     with pytest.raises(ValueError, match="run it first"):
-        read(mcmc())
+        read(types.SimpleNamespace(get_samples=get_samples))
 
 
 @pytest.mark.slow
