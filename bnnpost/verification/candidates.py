@@ -52,9 +52,10 @@ def candidate_of(
     same draws, and perhaps "log_weight" [draw]; a .npy or CSV file; an ArviZ object of either
     generation or its netCDF file, a Dataset with dims chain and draw; a numpyro MCMC object, whose
     "f" is at the training inputs where it fits them; `bnnpost.Draws`, its file, or predictions.nc.
-    num_test: None where there are no test inputs. x_test, x_train [point, feature]: against which
-    those of a candidate that knows its own are checked. key: by which weighted draws are made
-    equally weighted, each kept with probability weight / largest weight, none twice.
+    num_test: None where there are no test inputs. num_train: 0 where the reference has no values at
+    the training inputs; then the candidate's are left out. x_test, x_train [point, feature]:
+    against which those of a candidate that knows its own are checked. key: by which weighted draws
+    are made equally weighted, each kept with probability weight / largest weight, none twice.
 
     Raises ValueError for values that cannot be compared: of other shape, at other inputs, not
     finite, constant, resampled or none at all; FileNotFoundError; TypeError for anything else.
@@ -152,7 +153,7 @@ def _of_draws(draws: Draws, sizes: Sizes) -> Contents:
     if info.kind == "resampled":
         raise ValueError(_RESAMPLED)
     check_inputs(TRAIN, draws.posterior.x, sizes)
-    arrays = {TRAIN: draws.training_outputs()}
+    arrays = {TRAIN: draws.training_outputs()} if sizes.num_train else {}
     if sizes.x_test is not None:
         arrays[TEST] = draws.predict(sizes.x_test)
     chained = {

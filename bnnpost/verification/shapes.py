@@ -17,7 +17,8 @@ _SAME_INPUT = 1e-6
 class Sizes:
     """What a candidate must fit: numbers of points and outputs, and the inputs where known.
 
-    num_test: None where there are no test inputs.
+    num_test: None where there are no test inputs. num_train: 0 where there is nothing to compare
+    values at the training inputs with.
     """
 
     num_test: int | None
@@ -28,7 +29,7 @@ class Sizes:
 
     def points(self, name: str) -> int | None:
         """How many points the values of this name, "f" or "f_train", are at."""
-        return self.num_test if name == TEST else self.num_train
+        return self.num_test if name == TEST else self.num_train or None
 
     def inputs(self, name: str) -> Float[np.ndarray, "p *f"] | None:
         """These points, where they are known."""
@@ -41,6 +42,8 @@ class Sizes:
         ]
         return f"{' or '.join(parts)} inputs and {self.num_outputs} output(s)"
 
+
+_NO_TRAIN = "{}: the reference has none at the training inputs"
 
 Reading = Callable[[np.ndarray, int, int], Values | None]
 
@@ -90,7 +93,7 @@ def fit(
             values = _read(array, sizes, name, reading)
             if values is not None and not (without_chains in readings and _doubtful(array, sizes)):
                 return name, values
-    if all(sizes.points(name) is None for name in names):
+    if list(names) == [TEST] and sizes.num_test is None:
         raise ValueError(
             f"the candidate has {label}, of shape {array.shape}, but at which test inputs is not "
             "known: pass x_test (--x-test)"
@@ -180,10 +183,11 @@ def named(
     if TEST in arrays and "f_test" in arrays:
         raise ValueError('the candidate has both "f" and "f_test", which mean the same: leave one')
     test = "f_test" if "f_test" in arrays else TEST
+    arrays, notes = _comparable(arrays, test, sizes)
     known = [name for name in (test, TRAIN) if name in arrays]
     if not known:
         return _only(arrays, sizes, readings)
-    values, notes = {}, []
+    values = {}
     for label in known:
         names: tuple[str, ...] = (TEST,) if label == test else (TRAIN,)
         if label == TEST and TRAIN not in arrays and not fits(arrays[label], sizes, TEST, readings):
@@ -196,6 +200,18 @@ def named(
     if others:
         notes.append(f"not looked at: {_listed(others)}")
     return values, tuple(notes)
+
+
+def _comparable(
+    arrays: Mapping[str, object], test: str, sizes: Sizes
+) -> tuple[Mapping[str, object], list[str]]:
+    """Without values at training inputs where there is nothing to compare them with."""
+    if TRAIN not in arrays or sizes.num_train:
+        return arrays, []
+    if test not in arrays:
+        raise ValueError(_NO_TRAIN.format("expected values at the test inputs"))
+    kept = {label: array for label, array in arrays.items() if label != TRAIN}
+    return kept, [_NO_TRAIN.format("f_train is not looked at")]
 
 
 def _only(

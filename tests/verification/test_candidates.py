@@ -130,6 +130,18 @@ def test_values_at_test_inputs_that_nobody_knows_are_refused():
     assert_values(read(at_train(), num_test=None), f_train=at_train())
 
 
+def test_a_reference_without_values_at_training_inputs(draws):
+    candidate = read({"f": at_test(), "f_train": at_train()}, num_train=0)
+    assert_values(candidate, f=at_test())
+    assert "f_train is not looked at" in candidate.notes[0]
+    with pytest.raises(ValueError, match="has none at the training inputs"):
+        read({"f_train": at_train()}, num_train=0)
+    with pytest.raises(ValueError, match="2 test inputs and"):
+        read(at_train(), num_train=0)
+    for given in (draws, draws.to_arviz(X_TEST)):
+        assert_values(read(given, num_train=0, x_test=X_TEST), f=draws.predict(X_TEST)[None])
+
+
 @pytest.mark.parametrize("given", [None, 3.0, {1, 2}, Case().posterior(), lambda x: x])
 def test_other_things_are_a_type_error(given):
     with pytest.raises((TypeError, ValueError), match="expected the candidate to"):
