@@ -63,7 +63,11 @@ def candidate_of(
     sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train)
     key = jax.random.fold_in(jax.random.key(0), _THIN) if key is None else require_key(key)
     origin, contents = _read(given, sizes)
-    return _finished(contents, origin, key)
+    found = _finished(contents, key)
+    if isinstance(given, Candidate):
+        return dataclasses.replace(found, source=origin)
+    places = " and ".join(f"{v.shape[2]} {PLACES[name]}" for name, v in found.values.items())
+    return dataclasses.replace(found, source=f"{origin}, at {places} inputs")
 
 
 def _read(given: object, sizes: Sizes) -> tuple[str, Contents]:
@@ -164,7 +168,7 @@ def _of_draws(draws: Draws, sizes: Sizes) -> Contents:
     return Contents(values, info.kind, draws.log_weights, (info.log_evidence, info.log_evidence_se))
 
 
-def _finished(contents: Contents, origin: str, key: Array) -> Candidate:
+def _finished(contents: Contents, key: Array) -> Candidate:
     """Checked, equally weighted, and in one chain if independent."""
     if contents.kind == "resampled":
         raise ValueError(_RESAMPLED)
@@ -182,10 +186,9 @@ def _finished(contents: Contents, origin: str, key: Array) -> Candidate:
         notes = (*notes, *_short_chains(values))
     value, error = contents.log_evidence or (math.nan, math.nan)
     known = contents.kind != "prior" and math.isfinite(value) and math.isfinite(error)
-    candidate = Candidate(
+    return Candidate(
         values, "", independent, value if known else None, error if known else None, notes
     )
-    return dataclasses.replace(candidate, source=_source(origin, candidate))
 
 
 def _short_chains(values: Mapping[str, Values]) -> tuple[str, ...]:
@@ -194,13 +197,3 @@ def _short_chains(values: Mapping[str, Values]) -> tuple[str, ...]:
     if chains <= draws:
         return ()
     return (f"read as {chains:,} chains of {draws:,} draws: chains come first, then draws",)
-
-
-def _source(origin: str, candidate: Candidate) -> str:
-    chains, draws = candidate.num_chains, candidate.num_draws
-    places = " and ".join(
-        f"{values.shape[2]} {PLACES[name]}" for name, values in candidate.values.items()
-    )
-    what = "independent draws" if candidate.independent else "draws"
-    split = f" in {chains} chains" if chains > 1 else ""
-    return f"{origin}: {draws:,} {what}{split} at {places} inputs"

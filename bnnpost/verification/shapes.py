@@ -99,9 +99,12 @@ def fit(
             "known: pass x_test (--x-test)"
         )
     layouts = " or ".join(_WORDS[reading] for reading in readings)
+    hint = "; test inputs are not known: pass x_test (--x-test) if it is values there"
+    hint = hint if TEST in names and sizes.num_test is None else ""
     raise ValueError(
         f"expected {label} to have {sizes.expected(names)}, as {layouts} (the last axis may be "
-        f"missing for one output), got shape {array.shape}{_difference(array, sizes, names)}"
+        f"missing for one output), got shape {array.shape}"
+        f"{_difference(array, sizes, names)}{hint}"
     )
 
 

@@ -36,7 +36,8 @@ def stand_in(key, candidate, reference, x_test=None, *, level=0.01):
     p = math.erfc(np.max(np.abs(z)) / math.sqrt(2))
     check = Check("mean", "z", float(np.max(np.abs(z))), p, min(1, 2 * p), (len(values), math.inf))
     pit = np.clip(np.searchsorted(np.sort(others[:, 0]), values) / len(others), 0, 1)
-    return Report(level, (check,), found.source, repr(known), ("f[0]", "f[1]"), pit, found.notes)
+    words = f"{found.source}: {len(values)} draws in {found.num_chains} chains"
+    return Report(level, (check,), words, repr(known), ("f[0]", "f[1]"), pit, found.notes)
 
 
 @pytest.fixture(autouse=True)
