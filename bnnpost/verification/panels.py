@@ -11,7 +11,7 @@ from jaxtyping import Float
 BAR, OUTSIDE, BAND, INK = "#0072B2", "#D55E00", "#D9D9D9", "#555555"
 WIDTH, HEIGHT = 280, 190
 # Left and right edge of the plots, and top and bottom of the histogram and of the ECDF.
-_LEFT, _RIGHT = 34.0, 272.0
+_LEFT, _RIGHT = 44.0, 272.0
 _UPPER, _LOWER = (20.0, 92.0), (108.0, 172.0)
 _MOST_POINTS = 200
 

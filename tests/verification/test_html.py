@@ -160,7 +160,7 @@ def test_geometry_of_a_panel(pit, outside):
     curve = picture.find("polyline")
     points = [tuple(map(float, pair.split(","))) for pair in curve.get("points").split()]
     assert points[0][1] == points[-1][1] == 140.0
-    assert all(34 <= x <= 272 and 108 <= y <= 172 for x, y in points) and len(points) <= 200
+    assert all(44 <= x <= 272 and 108 <= y <= 172 for x, y in points) and len(points) <= 200
     largest = max(abs(y - 140.0) for _, y in points)
     half = 1.2 * max(largest_difference(pit), found.ecdf)
     assert largest == pytest.approx(32 * largest_difference(pit) / half, abs=0.02)
