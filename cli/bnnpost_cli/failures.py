@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-ERROR, USAGE, BUDGET, INTERRUPTED = 1, 2, 4, 130
+ERROR, USAGE, FAILED, BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 @contextlib.contextmanager

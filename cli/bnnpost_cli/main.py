@@ -5,11 +5,12 @@ import importlib
 import click
 
 # Command name → module that holds it as `command`.
-_COMMANDS = ("sweep", "sample", "merge", "forecast", "kernel", "info")
+_COMMANDS = ("sweep", "sample", "merge", "verify", "forecast", "kernel", "info")
 
 _EPILOG = """\b
 Exit codes: 0 done · 1 bad data or files, or an error · 2 bad flags or configuration, or a
-run refused as hopeless · 4 max-proposals reached, partial result kept · 130 interrupted."""
+run refused as hopeless · 3 verify: the candidate fails · 4 max-proposals reached, partial result
+kept · 130 interrupted."""
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,89 @@
+"""What no statistic can be taken of: values that are not finite, constants, repeats."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bnnpost.verification.sets import Values, columns_of
+
+# A chain that has never moved in so many draws is taken for stuck: with half of the proposals
+# accepted, one in 500 right chains.
+_FEWEST_TO_BE_STUCK = 10
+# Draws with as many equal values are the same.
+_COMPARED = 8
+_MOST_REPEATS = 0.01
+
+
+def check_usable(values: Mapping[str, Values]) -> None:
+    """Raise ValueError for values that cannot be verified, saying which.
+
+    Of none or of different numbers of draws, not finite, or with a value that is the same in
+    all draws or in all of one chain.
+    """
+    _check_counts(values)
+    for name, array in values.items():
+        names = list(columns_of({name: (array.shape[2], array.shape[3])}))
+        flat = array.reshape(*array.shape[:2], -1)
+        _check_finite(flat, names)
+        _check_moving(flat, names)
+
+
+def _check_counts(values: Mapping[str, Values]) -> None:
+    counts = {name: array.shape[:2] for name, array in values.items()}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{name} {chains} × {draws}" for name, (chains, draws) in counts.items())
+        raise ValueError(
+            "expected the values at test and training inputs to be of the same draws, got as "
+            f"chains × draws {found}"
+        )
+    if not all(chains * draws for chains, draws in counts.values()):
+        raise ValueError("there are no draws: expected at least some to look at")
+
+
+def _check_finite(flat: np.ndarray, names: list[str]) -> None:
+    wrong = ~np.isfinite(flat)
+    if np.any(wrong):
+        chain, draw, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{np.count_nonzero(wrong):,} of {wrong.size:,} values are NaN or infinite, the first "
+            f"{names[column]} = {flat[chain, draw, column]} in draw {draw} of chain {chain} "
+            "(counted from 0): a sampler that gives them has gone wrong there, and leaving these "
+            "draws out would change what it samples"
+        )
+
+
+def _check_moving(flat: np.ndarray, names: list[str]) -> None:
+    num_chains, length, _ = flat.shape
+    if num_chains * length > 1:
+        still = np.ptp(flat, axis=(0, 1)) == 0
+        if np.any(still):
+            column = int(np.flatnonzero(still)[0])
+            raise ValueError(
+                f"{np.count_nonzero(still)} of {still.size} values are the same in all draws, the "
+                f"first {names[column]} = {flat[0, 0, column]:g}: these are not draws; if every "
+                "network has this value there, leave that input out"
+            )
+    if length >= _FEWEST_TO_BE_STUCK:
+        stuck = np.ptp(flat, axis=1) == 0
+        if np.any(stuck):
+            chain, column = (int(i) for i in np.argwhere(stuck)[0])
+            raise ValueError(
+                f"chain {chain} (counted from 0) has {names[column]} = "
+                f"{flat[chain, 0, column]:g} in all of its {length} draws: it is stuck; run it "
+                "again, and do not leave it out because it looks wrong"
+            )
+
+
+def check_unrepeated(values: Mapping[str, Values]) -> None:
+    """Raise ValueError if draws that are said to be independent repeat each other.
+
+    Where one in a hundred does: a few may be equal by chance in single precision.
+    """
+    flat = [array.reshape(array.shape[0] * array.shape[1], -1) for array in values.values()]
+    rows = np.concatenate(flat, axis=1)[:, :_COMPARED]
+    repeats = len(rows) - len(np.unique(rows, axis=0))
+    if repeats > _MOST_REPEATS * len(rows):
+        raise ValueError(
+            f"{repeats} of {len(rows)} draws that are said to be independent repeat others: "
+            "resampled draws and copies are not independent; give the draws themselves"
+        )

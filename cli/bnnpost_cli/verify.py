@@ -1,0 +1,82 @@
+"""bnnpost verify: do these draws come from that posterior?"""
+
+import json
+import sys
+
+import click
+
+from bnnpost_cli.failures import FAILED, reported
+from bnnpost_cli.options import as_json
+from bnnpost_cli.tables import plain
+
+
+@click.command(short_help="Whether draws are from the posterior of a reference.")
+@click.argument("candidate", metavar="CANDIDATE")
+@click.argument("reference", metavar="REFERENCE")
+@click.option(
+    "--x-test",
+    default=None,
+    metavar="FILE",
+    help="Test inputs, a row each: a .csv of numbers or a .npy. [default: the reference's]",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Probability that a right candidate fails.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the permutations.")
+@click.option(
+    "--html", default=None, metavar="FILE", help="Write the report as a page, with plots."
+)
+@as_json
+def command(
+    candidate: str,
+    reference: str,
+    x_test: str | None,
+    level: float,
+    seed: int,
+    html: str | None,
+    as_json: bool,
+) -> None:
+    """Compare the draws of any sampler with an exact reference.
+
+    \b
+    Example:  bnnpost verify mine.npz runs/one
+              bnnpost verify chains.nc runs/one/draws.nc --x-test inputs.csv
+              bnnpost verify runs/chains runs/one --html report.html
+
+    CANDIDATE: function values f[draw, point, output] at the test inputs, f_train at the training
+    inputs, or both: a .npz or .npy, a netCDF file of an ArviZ object (f and f_train in group
+    posterior), a .csv with columns f[0], f[1], … (f[0, 1] with several outputs), or what
+    bnnpost sample wrote. REFERENCE: the directory of a run of bnnpost sample, whose test inputs
+    are used, or its draws.nc or predictions.nc.
+
+    The first line is the verdict; then each check, with the smallest deviation that it would
+    have found. Exit code 3 if the candidate fails.
+    """
+    with reported():
+        import jax
+        from bnnpost.verification.verify import verify
+
+        from bnnpost.verification.html import write_html
+        from bnnpost_cli import verified_files
+
+        if html is not None:
+            verified_files.check_folder(html)  # before, and not after, minutes of work
+        points = None if x_test is None else verified_files.read_inputs(x_test)
+        given, _ = verified_files.draws_of(candidate)
+        known, inputs = verified_files.draws_of(reference)
+        report = verify(
+            jax.random.key(seed), given, known, inputs if points is None else points, level=level
+        )
+        if as_json:
+            click.echo(json.dumps(plain(report.to_dict()), indent=2))
+        else:
+            click.echo(report.summary())
+        if html is not None:
+            write_html(report, html)
+            click.echo(f"wrote {html}", err=True)
+    if not report.passed:
+        sys.exit(FAILED)
