@@ -11,18 +11,18 @@ time τ. Values: f at 5 test and 5 training points.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import numpy as np
+from _wrong_samplers import WRONG
 from jaxtyping import Float
 
 import bnnpost
-from _wrong_samplers import WRONG
 from bnnpost.verification import checks
 from bnnpost.verification.compared import compared
 from bnnpost.verification.references import Reference, of_draws
-from bnnpost.verification.sets import TEST, TRAIN, Candidate
+from bnnpost.verification.sets import TEST, Candidate
 
 LEVELS = (0.01, 0.05)
 TIMES = (1, 5, 20)

@@ -21,6 +21,7 @@ from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, reje
 from bnnpost.samplers.forecast import forecast
 from bnnpost.spaces import limit
 from bnnpost.verification.calibration import calibrate
+from bnnpost.verification.verify import verify
 
 __all__ = [
     "Activation",
@@ -50,4 +51,5 @@ __all__ = [
     "prior",
     "rejection",
     "to_spec",
+    "verify",
 ]

@@ -177,7 +177,7 @@ def _finished(contents: Contents, key: Array) -> Candidate:
     check_usable(values)
     if independent:
         values = in_one_chain(values)
-        check_unrepeated(values)
+    check_unrepeated(values, independent)
     if contents.log_weights is not None and np.ptp(contents.log_weights) != 0:
         values, note = equally_weighted(values, contents.log_weights, key)
         check_usable(values)

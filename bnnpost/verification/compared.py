@@ -11,11 +11,10 @@ from bnnpost.verification import pit
 from bnnpost.verification.autocorrelation import autocorrelation_times, thinned
 from bnnpost.verification.references import Reference
 from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of
+from bnnpost.verification.unusable import check_unshared
 
 # Fewer independent draws, or as good as such, say nothing.
 _FEWEST = 50
-# Draws that are also the reference's, or that come again later, make p-values meaningless.
-_MOST_REPEATED = 0.01
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
         )
     chains = _side_by_side(candidate.values, names)
     draws = _side_by_side(reference.values, names)
-    _refuse_repeats(chains)
-    _refuse_shared(chains, draws)
+    check_unshared(chains, draws)
     about = chains - draws.mean(axis=0)
     both = np.concatenate([about, about**2], axis=2)
     independent = candidate.independent
@@ -118,33 +116,3 @@ def _require_enough(count: int, chains: np.ndarray, time: float) -> None:
         f"{given:,} draws of autocorrelation time {time:.3g} leave {count} that are as good as "
         f"independent: expected at least {_FEWEST} for any statement. Run the sampler longer"
     )
-
-
-def _refuse_repeats(chains: Float[np.ndarray, "chain draw column"]) -> None:
-    """Raise ValueError where draws come again other than one after another, as in chains."""
-    rows = _as_rows(chains)
-    runs = np.concatenate([[True], rows[1:] != rows[:-1]])
-    visits = int(runs.sum())
-    repeated = visits - len(np.unique(rows[runs]))
-    if repeated > _MOST_REPEATED * visits:
-        raise ValueError(
-            f"{repeated:,} of the candidate's {len(rows):,} draws are copies of others, not one "
-            "after another as in a chain: repeated draws are not independent. Expected draws "
-            "that were not resampled"
-        )
-
-
-def _refuse_shared(chains: np.ndarray, draws: Float[np.ndarray, "r column"]) -> None:
-    rows = np.unique(_as_rows(chains))
-    shared = int(np.isin(rows, _as_rows(draws)).sum())
-    if shared > _MOST_REPEATED * len(rows):
-        raise ValueError(
-            f"{shared:,} of the candidate's draws are the reference's too: expected independent "
-            "ones (draw the reference with another key)"
-        )
-
-
-def _as_rows(values: np.ndarray) -> np.ndarray:
-    """Each draw as one item that can be compared and sorted."""
-    flat = np.ascontiguousarray(values.reshape(-1, values.shape[-1]))
-    return flat.view([("", flat.dtype)] * flat.shape[1]).ravel()

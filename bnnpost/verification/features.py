@@ -71,8 +71,8 @@ class Standardised:
 
     def _tails(self) -> Features:
         shares = np.array([*_TAILS, *(1 - t for t in _TAILS)])
-        far = np.sum(np.abs(self.z) > _FAR, axis=1, dtype=np.float64)
-        return np.hstack([_below(self.z, np.quantile(self.z, shares, axis=0)), far[:, None]])
+        far = np.sum(np.abs(self.z) > _FAR, axis=1, keepdims=True)
+        return np.hstack([_below(self.z, np.quantile(self.z, shares, axis=0)), far])
 
     def _pairs(self) -> np.ndarray:
         """Pairs of columns [pair, 2]: all, or some at random where they are too many."""

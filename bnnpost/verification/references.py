@@ -33,13 +33,15 @@ class Reference:
 
     values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
     and variances [draw, point, output] of what each draw was drawn from given its hidden
-    layers, where that is known. x_test [point, feature]: inputs of "f". source: in words.
+    layers, where that is known. x_test, x_train [point, feature]: inputs of "f" and of
+    "f_train", where these are known. source: in words.
     """
 
     values: Mapping[str, Float[np.ndarray, "draw point output"]]
     components: Mapping[str, tuple[np.ndarray, np.ndarray]]
     x_test: Float[np.ndarray, "m *f"] | None
     source: str
+    x_train: Float[np.ndarray, "n *f"] | None = None
     log_evidence: float | None = None
     log_evidence_se: float | None = None
     notes: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
         _components(draws, points, chosen),
         points,
         f"{len(chosen):,} independent draws by {info.kind} rejection",
+        draws.posterior.x,
         info.log_evidence,
         info.log_evidence_se,
         notes,
@@ -194,6 +197,7 @@ def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str
         {},
         inputs,
         f"{len(chosen):,} independent draws by {attributes['kind']} rejection, from {source}",
+        np.asarray(data["x_train"], np.float64) if "x_train" in data else None,
         float(attributes["log_evidence"]) if "log_evidence" in attributes else None,
         float(attributes["log_evidence_se"]) if "log_evidence_se" in attributes else None,
     )

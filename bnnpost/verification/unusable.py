@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float
 
 from bnnpost.verification.sets import Values, columns_of
 
 # A chain that has never moved in so many draws is taken for stuck: with half of the proposals
 # accepted, one in 500 right chains.
 _FEWEST_TO_BE_STUCK = 10
-# Draws with as many equal values are the same.
-_COMPARED = 8
 _MOST_REPEATS = 0.01
+_ELSEWHERE = "repeat others that are not next to them"
 
 
 def check_usable(values: Mapping[str, Values]) -> None:
@@ -74,16 +74,38 @@ def _check_moving(flat: np.ndarray, names: list[str]) -> None:
             )
 
 
-def check_unrepeated(values: Mapping[str, Values]) -> None:
-    """Raise ValueError if draws that are said to be independent repeat each other.
+def check_unrepeated(values: Mapping[str, Values], independent: bool) -> None:
+    """Raise ValueError if draws are copies of others, other than one after another in a chain.
 
-    Where one in a hundred does: a few may be equal by chance in single precision.
+    independent: then these too. One in a hundred may be: a few are equal by chance in single
+    precision.
     """
-    flat = [array.reshape(array.shape[0] * array.shape[1], -1) for array in values.values()]
-    rows = np.concatenate(flat, axis=1)[:, :_COMPARED]
-    repeats = len(rows) - len(np.unique(rows, axis=0))
-    if repeats > _MOST_REPEATS * len(rows):
+    rows = as_rows(
+        np.concatenate([a.reshape(a.shape[0] * a.shape[1], -1) for a in values.values()], axis=1)
+    )
+    new = np.concatenate([[True], rows[1:] != rows[:-1]])
+    visits = rows if independent else rows[new]
+    repeats = len(visits) - len(np.unique(visits))
+    if repeats > _MOST_REPEATS * len(visits):
         raise ValueError(
-            f"{repeats} of {len(rows)} draws that are said to be independent repeat others: "
+            f"{repeats:,} of {len(rows):,} draws "
+            f"{'that are said to be independent repeat others' if independent else _ELSEWHERE}: "
             "resampled draws and copies are not independent; give the draws themselves"
         )
+
+
+def check_unshared(candidate: Values, reference: Float[np.ndarray, "r column"]) -> None:
+    """Raise ValueError if draws are the reference's own: p-values would mean nothing."""
+    rows = np.unique(as_rows(candidate.reshape(-1, candidate.shape[-1])))
+    shared = int(np.isin(rows, as_rows(reference)).sum())
+    if shared > _MOST_REPEATS * len(rows):
+        raise ValueError(
+            f"{shared:,} of the candidate's draws are the reference's too: expected independent "
+            "ones (draw the reference with another key)"
+        )
+
+
+def as_rows(values: Float[np.ndarray, "draw column"]) -> np.ndarray:
+    """Each draw as one item that can be compared and sorted."""
+    flat = np.ascontiguousarray(values)
+    return flat.view([("", flat.dtype)] * flat.shape[1]).ravel()

@@ -47,12 +47,12 @@ def verify(
         raise ValueError(f"expected a level between 0 and 1, got {level}")
     if isinstance(reference, Posterior):
         points = None if x_test is None else reference.checked_test_points(x_test)
-        given = _read(read_key, candidate, points, _shapes(reference, points))
+        given = _read(read_key, candidate, points, reference.x, _shapes(reference, points))
         draws = references.drawn(draw_key, reference, given.num_draws)
         held = references.of_draws(keep_key, draws, points)
     else:
         held = references.reference_of(keep_key, reference, x_test)
-        given = _read(read_key, candidate, held.x_test, held.shapes)
+        given = _read(read_key, candidate, held.x_test, held.x_train, held.shapes)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(test_key)))
     both = compared(given, held)
     uniforms = both.pit()
@@ -73,13 +73,18 @@ def _shapes(posterior: Posterior, points: np.ndarray | None) -> dict[str, tuple[
 
 
 def _read(
-    key: Array, candidate: object, points: np.ndarray | None, shapes: dict[str, tuple[int, int]]
+    key: Array,
+    candidate: object,
+    x_test: np.ndarray | None,
+    x_train: np.ndarray | None,
+    shapes: dict[str, tuple[int, int]],
 ) -> Candidate:
     return candidate_of(
         candidate,
         num_test=shapes[TEST][0] if TEST in shapes else None,
         num_train=shapes[TRAIN][0] if TRAIN in shapes else 0,
         num_outputs=next(iter(shapes.values()))[1],
-        x_test=points,
+        x_test=x_test,
+        x_train=x_train,
         key=key,
     )
