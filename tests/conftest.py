@@ -1,7 +1,8 @@
-"""How the tests run jax, which reads these variables when it is imported; the user's own win.
+"""How the tests run jax and numpy, which read variables when imported; the user's own win.
 
-On the CPU. Three quarters of the tests' time is compilation, so programs are compiled at a lower
-level of optimisation, and kept for one run, for all its processes.
+On the CPU, where every core has a process with tests already: threads of numpy's BLAS would only
+wait for each other. Three quarters of the tests' time is compilation, so programs are compiled at
+a lower level of optimisation, and kept for one run, for all its processes.
 """
 
 import gc
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

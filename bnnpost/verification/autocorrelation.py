@@ -33,17 +33,18 @@ def effective_sizes(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarray, " q
 
 
 def autocorrelation_times(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarray, " q"]:
-    """Integrated autocorrelation time τ of each quantity, in draws.
+    """Integrated autocorrelation time τ of each quantity within its chains, in draws.
 
-    1 where none of the first lags shows any autocorrelation: an estimate of τ would then be
+    As above, but for differences between chains' means, which are another matter. 1 where none of the first lags shows any autocorrelation: an estimate of τ would then be
     noise. At least 1.
     """
     num_chains, length, num_quantities = chains.shape
     if length < _FEWEST:
         return np.ones(num_quantities)
-    lags = _autocorrelations(chains)[1 : 1 + _LAGS_LOOKED_AT]
+    within = chains - chains.mean(axis=1, keepdims=True)
+    lags = _autocorrelations(within)[1 : 1 + _LAGS_LOOKED_AT]
     seen = np.max(lags, axis=0) * math.sqrt(num_chains * length) > _DEPENDENT
-    times = num_chains * length / effective_sizes(chains)
+    times = num_chains * length / effective_sizes(within)
     return np.where(seen, np.maximum(times, 1.0), 1.0)
 
 

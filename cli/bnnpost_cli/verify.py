@@ -58,9 +58,9 @@ def command(
     """
     with reported():
         import jax
-        from bnnpost.verification.verify import verify
 
         from bnnpost.verification.html import write_html
+        from bnnpost.verification.verify import verify
         from bnnpost_cli import verified_files
 
         if html is not None:
