@@ -382,7 +382,7 @@ def test_resampled_draws_are_refused(draws, tmp_path):
 def test_independent_draws_that_repeat_are_refused(draws):
     twice = np.concatenate([draws.proposal_numbers[:1000]] * 2)
     copies = bnnpost.Draws(draws.space, draws.key, twice, np.zeros(2000), draws.info)
-    with pytest.raises(ValueError, match=r"1000 of 2000 draws .* repeat"):
+    with pytest.raises(ValueError, match=r"1,000 of 2,000 draws .* repeat"):
         read(copies, **OURS)
 
 
