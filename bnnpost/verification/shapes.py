@@ -9,6 +9,10 @@ from jaxtyping import Float
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
 PLACES = {TEST: "test", TRAIN: "training"}
+_CURES = {
+    TEST: "give function values at the same inputs, or these as x_test",
+    TRAIN: "draws given other training data are of another posterior",
+}
 # Of one coordinate, relative to the largest: what single precision does to inputs.
 _SAME_INPUT = 1e-6
 
@@ -170,7 +174,7 @@ def check_inputs(name: str, given: object, sizes: Sizes) -> None:
         raise ValueError(
             f"{what}: first difference at row {row}, column {', '.join(map(str, column))}: "
             f"expected {expected[row, *column]:g}, got {inputs[row, *column]:g}; "
-            "give function values at the same inputs, or those inputs as x_test"
+            f"{_CURES[name]}"
         )
 
 
