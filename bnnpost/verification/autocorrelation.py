@@ -35,8 +35,8 @@ def effective_sizes(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarray, " q
 def autocorrelation_times(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarray, " q"]:
     """Integrated autocorrelation time τ of each quantity within its chains, in draws.
 
-    As above, but for differences between chains' means, which are another matter. 1 where none of the first lags shows any autocorrelation: an estimate of τ would then be
-    noise. At least 1.
+    As above, but for differences between chains' means, which are another matter. 1 where none
+    of the first lags shows any autocorrelation: an estimate of τ would then be noise. At least 1.
     """
     num_chains, length, num_quantities = chains.shape
     if length < _FEWEST:
