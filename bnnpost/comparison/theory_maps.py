@@ -1,0 +1,310 @@
+"""Kernel maps of hidden layers and their first and second derivatives at the limit.
+
+The map of an activation acts on each pair of inputs alone: κ(c, v₁, v₂) = E φ(u)φ(v) for (u, v)
+centred normal with variances v₁, v₂ and covariance c, and κ(v) = E φ(u)² on the diagonal. So its
+derivatives are a few matrices, and a change of the kernel is carried through it entry by entry.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.networks.activation import Activation
+from bnnpost.networks.covariance import Covariance, root
+from bnnpost.networks.layers import Layer, Serial
+from bnnpost.networks.linear import Dense
+from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, PiecewiseLinear
+from bnnpost.numerics import quadrature
+
+# Hermite coefficients of φ by its derivatives and by φ itself differ by less than this, relative
+# to E φ², or else a derivative has a jump that differentiation does not see.
+_SMOOTH = 1e-4
+# Nodes beyond so many standard deviations carry less than this share of E φ⁴, or a sample of
+# units says nothing about it.
+_FAR, _FAR_SHARE = 8.0, 1e-4
+_ORDERS = 4  # of the derivatives of φ that second derivatives of κ need
+
+
+class Hidden(NamedTuple):
+    """A hidden layer of `width` units, and the variances that the layer after multiplies with."""
+
+    width: int
+    activation: Activation
+    weight_var: float
+    bias_var: float
+
+
+class Change(NamedTuple):
+    """First and second derivative, along a path, of a kernel; [direction, point, point]."""
+
+    first: Float[Array, "s q q"]
+    second: Float[Array, "s q q"]
+
+
+class KernelMap(NamedTuple):
+    """κ at one kernel, and its partial derivatives, for each pair of inputs (i, j).
+
+    cross: by K_ij; row: by K_ii (by K_jj: its transpose); the rest are second derivatives. On
+    the diagonal, where there is one variable, κ′ is in cross, κ″ in cross2, and the others are 0.
+    """
+
+    value: Float[Array, "q q"]
+    cross: Float[Array, "q q"]
+    row: Float[Array, "q q"]
+    cross2: Float[Array, "q q"]
+    cross_row: Float[Array, "q q"]
+    row2: Float[Array, "q q"]
+    row_column: Float[Array, "q q"]
+
+    def carried(self, change: Change) -> Change:
+        """κ(K(t)) along the path: κ′[K′], and κ′[K″] + κ″[K′, K′]."""
+        d = change.first
+        diagonal = jnp.diagonal(d, axis1=-2, axis2=-1)
+        mixed = self.cross_row * d * diagonal[..., :, None]
+        square = self.row2 * diagonal[..., :, None] ** 2
+        bend = (
+            self.cross2 * d**2
+            + 2 * (mixed + _transposed(mixed))
+            + square
+            + _transposed(square)
+            + 2 * self.row_column * diagonal[..., :, None] * diagonal[..., None, :]
+        )
+        return Change(self._slope(d), self._slope(change.second) + bend)
+
+    def _slope(self, d: Float[Array, "s q q"]) -> Float[Array, "s q q"]:
+        rows = self.row * jnp.diagonal(d, axis1=-2, axis2=-1)[..., :, None]
+        return self.cross * d + rows + _transposed(rows)
+
+
+def _transposed(a: Array) -> Array:
+    return jnp.swapaxes(a, -1, -2)
+
+
+def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
+    """The first Dense layer, and the hidden layers.
+
+    Raises ValueError for anything but Dense layers of normal weights and fixed scales, with at
+    most one activation between two of them and none after the last.
+    """
+    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    dense: list[Dense] = []
+    between: list[list[Activation]] = []
+    for layer in layers:
+        if isinstance(layer, Dense):
+            dense.append(_checked(layer, len(dense)))
+            between.append([])
+        elif isinstance(layer, Activation) and dense:
+            between[-1].append(layer)
+        else:
+            raise ValueError(
+                "the first-order theory is that of multilayer perceptrons: expected Dense layers "
+                f"with an Activation between them, got {type(layer).__name__}"
+            )
+    if between[-1] or any(len(found) > 1 for found in between):
+        raise ValueError(
+            "expected at most one Activation between two Dense layers, and none after the last"
+        )
+    if len(dense) < 2:
+        raise ValueError(
+            "the network has no hidden layer: its posterior is its limit at any width"
+        )
+    activations = [found[0] if found else Activation("identity") for found in between]
+    steps = zip(dense[:-1], activations[:-1], dense[1:], strict=True)
+    return dense[0], [Hidden(d.width, a, *_variances(after)) for d, a, after in steps]
+
+
+def _checked(layer: Dense, number: int) -> Dense:
+    if layer.random_scales:
+        raise ValueError(
+            f"linear layer {number} has a random scale: its limit is a mixture of Gaussian "
+            "processes, which the first-order theory does not cover; expected numbers for "
+            "w_std and b_std"
+        )
+    if not layer.gaussian:
+        raise ValueError(
+            f"linear layer {number} has weights or biases that are not normal, which the "
+            "first-order theory does not cover; expected normal ones"
+        )
+    return layer
+
+
+def _variances(layer: Dense) -> tuple[float, float]:
+    bias = 0.0 if layer.b_std is None else float(layer.b_std) ** 2
+    return float(layer.w_std) ** 2, bias
+
+
+def kernel_map(activation: Activation, kernel: Float[Array, "q q"]) -> KernelMap:
+    """κ and its derivatives at one kernel, in double precision.
+
+    Closed forms are differentiated as they are; otherwise derivatives are moments of those of φ:
+    ∂κ/∂c = E φ′(u)φ′(v), ∂κ/∂v₁ = ½E φ″(u)φ(v), and so on (Price 1958).
+    Raises ValueError where E φ⁴ is infinite or as good as that, where φ without a closed form
+    is not smooth, and where a closed form has no second derivative.
+    """
+    form = activation.nonlinearity
+    _check_fourth_moment(form, kernel)
+    numerical = isinstance(form, Numerical)
+    if numerical:
+        _check_smooth(form, kernel)
+    rows, columns = np.triu_indices(len(kernel))
+    variances, correlation = jnp.diagonal(kernel), Covariance.of_self(kernel).correlation()
+    at = (kernel[rows, columns], variances[rows], variances[columns], correlation[rows, columns])
+    step = quadrature.DEFAULT_STEP if activation.step is None else activation.step
+    value, slope, bend = _by_moments(form, step, *at) if numerical else _by_autodiff(form, *at)
+    if not all(bool(jnp.all(jnp.isfinite(part))) for part in (value, slope, bend)):
+        raise ValueError(
+            f"the kernel of {activation.name} has no second derivative at these inputs: two of "
+            "them, though different, always have the same units up to a factor; leave one out, or "
+            "give the layers a bias"
+        )
+    return _assembled(rows, columns, value, slope, bend)
+
+
+def _assembled(
+    rows: np.ndarray, columns: np.ndarray, value: Array, slope: Array, bend: Array
+) -> KernelMap:
+    """Matrices from derivatives by (c, v₁, v₂) at each pair; on the diagonal all three are one."""
+    diagonal = rows == columns
+
+    def matrix(upper: Array, lower: Array) -> Array:
+        empty = jnp.zeros((rows.max() + 1,) * 2)
+        return empty.at[columns, rows].set(lower).at[rows, columns].set(upper)
+
+    def beside(upper: Array, lower: Array) -> Array:
+        return matrix(jnp.where(diagonal, 0.0, upper), jnp.where(diagonal, 0.0, lower))
+
+    cross = jnp.where(diagonal, jnp.sum(slope, axis=1), slope[:, 0])
+    cross2 = jnp.where(diagonal, jnp.sum(bend, axis=(1, 2)), bend[:, 0, 0])
+    return KernelMap(
+        value=matrix(value, value),
+        cross=matrix(cross, cross),
+        row=beside(slope[:, 1], slope[:, 2]),
+        cross2=matrix(cross2, cross2),
+        cross_row=beside(bend[:, 0, 1], bend[:, 0, 2]),
+        row2=beside(bend[:, 1, 1], bend[:, 2, 2]),
+        row_column=beside(bend[:, 1, 2], bend[:, 1, 2]),
+    )
+
+
+_Pairs = tuple[Float[Array, " p"], Float[Array, "p 3"], Float[Array, "p 3 3"]]
+
+
+def _by_autodiff(
+    form: Nonlinearity,
+    cross: Float[Array, " p"],
+    variances1: Float[Array, " p"],
+    variances2: Float[Array, " p"],
+    correlation: Float[Array, " p"],
+) -> _Pairs:
+    """Of a closed form; of its second moment where the two inputs are one."""
+    at = jnp.stack([cross, variances1, variances2], axis=1)
+
+    def product(at: Array) -> Array:
+        return form.product_moment(Covariance(at[:1, None], at[1:2], at[2:]))[0, 0]
+
+    def square(at: Array) -> Array:
+        return form.second_moment(at[:1])[0]
+
+    found = [_derivatives(function, at) for function in (product, square)]
+    same = (cross == variances1) & (cross == variances2)
+    shaped = same[:, None], same[:, None, None]
+    value, slope, bend = (
+        jnp.where(where, own, other)
+        for where, other, own in zip((same, *shaped), *found, strict=True)
+    )
+    if isinstance(form, PiecewiseLinear):
+        # Units that are multiples of each other stay so: κ is linear in c as long as they are.
+        alike = (jnp.abs(correlation) == 1) & ~same
+        linear = jnp.where(alike, value / jnp.where(alike, cross, 1.0), 0.0)
+        slope = jnp.where(alike[:, None], linear[:, None] * jnp.array([1.0, 0.0, 0.0]), slope)
+        bend = jnp.where(alike[:, None, None], 0.0, bend)
+    return value, slope, bend
+
+
+def _derivatives(function: Callable[[Array], Array], at: Float[Array, "p 3"]) -> _Pairs:
+    return tuple(  # type: ignore[return-value]
+        jax.vmap(f)(at) for f in (function, jax.grad(function), jax.hessian(function))
+    )
+
+
+def _by_moments(
+    form: Nonlinearity,
+    step: float,
+    cross: Float[Array, " p"],
+    variances1: Float[Array, " p"],
+    variances2: Float[Array, " p"],
+    correlation: Float[Array, " p"],
+) -> _Pairs:
+    """From E φ⁽ᵃ⁾(u)φ⁽ᵇ⁾(v), by the rule of `quadrature.expect_product`."""
+    del cross
+    nodes, weights = (jnp.asarray(a) for a in quadrature.normal_nodes(step))
+    derivatives = _all_derivatives(form)
+
+    def moments(pair: tuple[Array, Array, Array]) -> Float[Array, "o o"]:
+        std1, std2, rho = pair
+        along = jnp.sqrt(jnp.maximum(0.5 * (1 + rho), 0.0)) * nodes[:, None]
+        across = jnp.sqrt(jnp.maximum(0.5 * (1 - rho), 0.0)) * nodes[None, :]
+        left = derivatives(std1 * (along + across))
+        right = derivatives(std2 * (along - across))
+        weighted = left * weights[:, None] * weights
+        return jnp.einsum("aij,bij->ab", weighted, right)
+
+    stds = root(variances1), root(variances2)
+    e = jax.lax.map(jax.jit(moments), (*stds, correlation))
+    slope = jnp.stack([e[:, 1, 1], 0.5 * e[:, 2, 0], 0.5 * e[:, 0, 2]], axis=1)
+    rows = [
+        [e[:, 2, 2], 0.5 * e[:, 3, 1], 0.5 * e[:, 1, 3]],
+        [0.5 * e[:, 3, 1], 0.25 * e[:, 4, 0], 0.25 * e[:, 2, 2]],
+        [0.5 * e[:, 1, 3], 0.25 * e[:, 2, 2], 0.25 * e[:, 0, 4]],
+    ]
+    bend = jnp.stack([jnp.stack(row, axis=1) for row in rows], axis=1)
+    return e[:, 0, 0], slope, bend
+
+
+def _all_derivatives(form: Nonlinearity) -> Callable[[Array], Array]:
+    """φ and its derivatives up to the fourth, stacked in front, elementwise."""
+
+    def every(x: Array) -> Array:
+        functions: list[Callable[[Array], Array]] = [form]
+        for _ in range(_ORDERS):
+            functions.append(_derivative(functions[-1]))
+        return jnp.stack([function(x) for function in functions])
+
+    return every
+
+
+def _derivative(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+
+
+def _check_smooth(form: Nonlinearity, kernel: Float[Array, "q q"]) -> None:
+    """sᵏ E φ⁽ᵏ⁾(sz) = E φ(sz) He_k(z) for every k, unless a derivative has a delta in it."""
+    nodes, weights = quadrature.normal_nodes(quadrature.DEFAULT_STEP)
+    hermite = np.polynomial.hermite_e.hermevander(nodes, _ORDERS).T
+    for std in np.unique(np.sqrt(np.diagonal(kernel))):
+        found = np.asarray(_all_derivatives(form)(jnp.asarray(std * nodes)))
+        scaled = found * std ** np.arange(_ORDERS + 1)[:, None]
+        size = np.sqrt(weights @ found[0] ** 2)
+        gap = np.max(np.abs(scaled @ weights - (hermite * found[0]) @ weights))
+        if not gap <= _SMOOTH * max(size, np.finfo(float).tiny):
+            raise ValueError(
+                "the first-order theory needs second derivatives of the kernel, and this "
+                "activation, which has no closed form, is not smooth (or the trapezoid rule too "
+                "coarse for it): give Activation a Nonlinearity with its closed form"
+            )
+
+
+def _check_fourth_moment(form: Nonlinearity, kernel: Float[Array, "q q"]) -> None:
+    nodes, weights = quadrature.normal_nodes(quadrature.DEFAULT_STEP)
+    std = float(np.sqrt(np.max(np.diagonal(kernel))))
+    terms = weights * np.asarray(form(jnp.asarray(std * nodes))) ** 4
+    if not np.sum(terms[np.abs(nodes) > _FAR]) <= _FAR_SHARE * np.sum(terms):
+        raise ValueError(
+            "the covariance of the kernel of one unit, which the first-order theory needs, is "
+            "infinite or rests on units that no sample holds: the activation grows too fast at "
+            "these inputs"
+        )
