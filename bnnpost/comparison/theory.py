@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.theory_maps import hidden_layers
-from bnnpost.comparison.theory_response import Response, basis
+from bnnpost.comparison.theory_response import Response, basis, combined
 from bnnpost.comparison.theory_result import Theory, quantities
 from bnnpost.comparison.theory_units import limit_steps, responses
 from bnnpost.kernels import self_kernel
@@ -30,7 +30,7 @@ def theory(
     posterior: Posterior,
     x_test: object,
     *,
-    num_units: int = 2**12,
+    num_units: int = 2**15,
     key: Array | None = None,
 ) -> Theory:
     """How the posterior of a multilayer perceptron differs from its limit at order 1/N.
@@ -96,7 +96,7 @@ def _responses(
     kernels, steps = zip(
         *limit_steps(np.asarray(self_kernel(first, jnp.asarray(different))), hidden), strict=True
     )
-    last = hidden[-1].weight_var * np.asarray(steps[-1].kernel_map.value) + hidden[-1].bias_var
+    last = hidden[-1].weight_var * steps[-1].kernel_map.value + hidden[-1].bias_var
     assert isinstance(posterior.likelihood, Gaussian)
     noise_var = float(posterior.likelihood.noise_var)
     found = basis(last[np.ix_(place, place)], posterior.targets, noise_var)
@@ -111,7 +111,7 @@ def _estimates(
     """Each quantity, corrected for bias, and its standard error, from the randomisations."""
 
     def of_mean(some: Sequence[Response]) -> Quantities:
-        return quantities(jax.tree.map(lambda *all_: np.mean(all_, axis=0), *some), variance)
+        return quantities(combined(some, np.mean), variance)
 
     whole = of_mean(found)
     without = [of_mean([*found[:i], *found[i + 1 :]]) for i in range(len(found))]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance, root
@@ -41,8 +41,8 @@ class Hidden(NamedTuple):
 class Change(NamedTuple):
     """First and second derivative, along a path, of a kernel; [direction, point, point]."""
 
-    first: Float[Array, "s q q"]
-    second: Float[Array, "s q q"]
+    first: Float[np.ndarray, "s q q"]
+    second: Float[np.ndarray, "s q q"]
 
 
 class KernelMap(NamedTuple):
@@ -52,18 +52,18 @@ class KernelMap(NamedTuple):
     the diagonal, where there is one variable, κ′ is in cross, κ″ in cross2, and the others are 0.
     """
 
-    value: Float[Array, "q q"]
-    cross: Float[Array, "q q"]
-    row: Float[Array, "q q"]
-    cross2: Float[Array, "q q"]
-    cross_row: Float[Array, "q q"]
-    row2: Float[Array, "q q"]
-    row_column: Float[Array, "q q"]
+    value: Float[np.ndarray, "q q"]
+    cross: Float[np.ndarray, "q q"]
+    row: Float[np.ndarray, "q q"]
+    cross2: Float[np.ndarray, "q q"]
+    cross_row: Float[np.ndarray, "q q"]
+    row2: Float[np.ndarray, "q q"]
+    row_column: Float[np.ndarray, "q q"]
 
     def carried(self, change: Change) -> Change:
         """κ(K(t)) along the path: κ′[K′], and κ′[K″] + κ″[K′, K′]."""
         d = change.first
-        diagonal = jnp.diagonal(d, axis1=-2, axis2=-1)
+        diagonal = np.diagonal(d, axis1=-2, axis2=-1)
         mixed = self.cross_row * d * diagonal[..., :, None]
         square = self.row2 * diagonal[..., :, None] ** 2
         bend = (
@@ -75,13 +75,13 @@ class KernelMap(NamedTuple):
         )
         return Change(self._slope(d), self._slope(change.second) + bend)
 
-    def _slope(self, d: Float[Array, "s q q"]) -> Float[Array, "s q q"]:
-        rows = self.row * jnp.diagonal(d, axis1=-2, axis2=-1)[..., :, None]
+    def _slope(self, d: Float[np.ndarray, "s q q"]) -> Float[np.ndarray, "s q q"]:
+        rows = self.row * np.diagonal(d, axis1=-2, axis2=-1)[..., :, None]
         return self.cross * d + rows + _transposed(rows)
 
 
-def _transposed(a: Array) -> Array:
-    return jnp.swapaxes(a, -1, -2)
+def _transposed(a: np.ndarray) -> np.ndarray:
+    return np.swapaxes(a, -1, -2)
 
 
 def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
@@ -109,9 +109,7 @@ def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
             "expected at most one Activation between two Dense layers, and none after the last"
         )
     if len(dense) < 2:
-        raise ValueError(
-            "the network has no hidden layer: its posterior is its limit at any width"
-        )
+        raise ValueError("the network has no hidden layer: its posterior is its limit at any width")
     activations = [found[0] if found else Activation("identity") for found in between]
     steps = zip(dense[:-1], activations[:-1], dense[1:], strict=True)
     return dense[0], [Hidden(d.width, a, *_variances(after)) for d, a, after in steps]
@@ -137,7 +135,7 @@ def _variances(layer: Dense) -> tuple[float, float]:
     return float(layer.w_std) ** 2, bias
 
 
-def kernel_map(activation: Activation, kernel: Float[Array, "q q"]) -> KernelMap:
+def kernel_map(activation: Activation, kernel: Float[np.ndarray, "q q"]) -> KernelMap:
     """κ and its derivatives at one kernel, in double precision.
 
     Closed forms are differentiated as they are; otherwise derivatives are moments of those of φ:
@@ -145,17 +143,15 @@ def kernel_map(activation: Activation, kernel: Float[Array, "q q"]) -> KernelMap
     Raises ValueError where E φ⁴ is infinite or as good as that, where φ without a closed form
     is not smooth, and where a closed form has no second derivative.
     """
-    form = activation.nonlinearity
-    _check_fourth_moment(form, kernel)
-    numerical = isinstance(form, Numerical)
-    if numerical:
-        _check_smooth(form, kernel)
+    _check_fourth_moment(activation, kernel)
+    if not _has_closed_form(activation):
+        _check_smooth(activation.nonlinearity, kernel)
     rows, columns = np.triu_indices(len(kernel))
-    variances, correlation = jnp.diagonal(kernel), Covariance.of_self(kernel).correlation()
-    at = (kernel[rows, columns], variances[rows], variances[columns], correlation[rows, columns])
-    step = quadrature.DEFAULT_STEP if activation.step is None else activation.step
-    value, slope, bend = _by_moments(form, step, *at) if numerical else _by_autodiff(form, *at)
-    if not all(bool(jnp.all(jnp.isfinite(part))) for part in (value, slope, bend)):
+    variances = np.diagonal(kernel)
+    at = np.stack([kernel[rows, columns], variances[rows], variances[columns]], axis=1)
+    found = _pairs(activation, jnp.asarray(kernel), jnp.asarray(at), rows, columns)
+    value, slope, bend = map(np.asarray, found)
+    if not all(np.isfinite(part).all() for part in (value, slope, bend)):
         raise ValueError(
             f"the kernel of {activation.name} has no second derivative at these inputs: two of "
             "them, though different, always have the same units up to a factor; leave one out, or "
@@ -164,21 +160,40 @@ def kernel_map(activation: Activation, kernel: Float[Array, "q q"]) -> KernelMap
     return _assembled(rows, columns, value, slope, bend)
 
 
+def features(activation: Activation, units: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
+    """φ(u), elementwise, in double precision."""
+    return np.asarray(_applied(activation, jnp.asarray(units)))
+
+
+@jax.jit
+def _applied(activation: Activation, units: Array) -> Array:
+    return activation(units)
+
+
+def _has_closed_form(activation: Activation) -> bool:
+    return not isinstance(activation.nonlinearity, Numerical)
+
+
 def _assembled(
-    rows: np.ndarray, columns: np.ndarray, value: Array, slope: Array, bend: Array
+    rows: Int[np.ndarray, " p"],
+    columns: Int[np.ndarray, " p"],
+    value: Float[np.ndarray, " p"],
+    slope: Float[np.ndarray, "p 3"],
+    bend: Float[np.ndarray, "p 3 3"],
 ) -> KernelMap:
     """Matrices from derivatives by (c, v₁, v₂) at each pair; on the diagonal all three are one."""
-    diagonal = rows == columns
+    diagonal, q = rows == columns, rows.max() + 1
 
-    def matrix(upper: Array, lower: Array) -> Array:
-        empty = jnp.zeros((rows.max() + 1,) * 2)
-        return empty.at[columns, rows].set(lower).at[rows, columns].set(upper)
+    def matrix(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        found = np.empty((q, q))
+        found[columns, rows], found[rows, columns] = lower, upper
+        return found
 
-    def beside(upper: Array, lower: Array) -> Array:
-        return matrix(jnp.where(diagonal, 0.0, upper), jnp.where(diagonal, 0.0, lower))
+    def beside(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        return matrix(np.where(diagonal, 0.0, upper), np.where(diagonal, 0.0, lower))
 
-    cross = jnp.where(diagonal, jnp.sum(slope, axis=1), slope[:, 0])
-    cross2 = jnp.where(diagonal, jnp.sum(bend, axis=(1, 2)), bend[:, 0, 0])
+    cross = np.where(diagonal, np.sum(slope, axis=1), slope[:, 0])
+    cross2 = np.where(diagonal, np.sum(bend, axis=(1, 2)), bend[:, 0, 0])
     return KernelMap(
         value=matrix(value, value),
         cross=matrix(cross, cross),
@@ -193,15 +208,26 @@ def _assembled(
 _Pairs = tuple[Float[Array, " p"], Float[Array, "p 3"], Float[Array, "p 3 3"]]
 
 
+@jax.jit
+def _pairs(
+    activation: Activation,
+    kernel: Float[Array, "q q"],
+    at: Float[Array, "p 3"],
+    rows: Int[Array, " p"],
+    columns: Int[Array, " p"],
+) -> _Pairs:
+    """κ and its derivatives by (c, v₁, v₂) for each pair."""
+    correlation = Covariance.of_self(kernel).correlation()[rows, columns]
+    if _has_closed_form(activation):
+        return _by_autodiff(activation.nonlinearity, at, correlation)
+    step = quadrature.DEFAULT_STEP if activation.step is None else activation.step
+    return _by_moments(activation.nonlinearity, step, at, correlation)
+
+
 def _by_autodiff(
-    form: Nonlinearity,
-    cross: Float[Array, " p"],
-    variances1: Float[Array, " p"],
-    variances2: Float[Array, " p"],
-    correlation: Float[Array, " p"],
+    form: Nonlinearity, at: Float[Array, "p 3"], correlation: Float[Array, " p"]
 ) -> _Pairs:
     """Of a closed form; of its second moment where the two inputs are one."""
-    at = jnp.stack([cross, variances1, variances2], axis=1)
 
     def product(at: Array) -> Array:
         return form.product_moment(Covariance(at[:1, None], at[1:2], at[2:]))[0, 0]
@@ -210,7 +236,8 @@ def _by_autodiff(
         return form.second_moment(at[:1])[0]
 
     found = [_derivatives(function, at) for function in (product, square)]
-    same = (cross == variances1) & (cross == variances2)
+    cross = at[:, 0]
+    same = (cross == at[:, 1]) & (cross == at[:, 2])
     shaped = same[:, None], same[:, None, None]
     value, slope, bend = (
         jnp.where(where, own, other)
@@ -226,21 +253,14 @@ def _by_autodiff(
 
 
 def _derivatives(function: Callable[[Array], Array], at: Float[Array, "p 3"]) -> _Pairs:
-    return tuple(  # type: ignore[return-value]
-        jax.vmap(f)(at) for f in (function, jax.grad(function), jax.hessian(function))
-    )
+    slope = jax.jacfwd(function)
+    return jax.vmap(function)(at), jax.vmap(slope)(at), jax.vmap(jax.jacfwd(slope))(at)
 
 
 def _by_moments(
-    form: Nonlinearity,
-    step: float,
-    cross: Float[Array, " p"],
-    variances1: Float[Array, " p"],
-    variances2: Float[Array, " p"],
-    correlation: Float[Array, " p"],
+    form: Nonlinearity, step: float, at: Float[Array, "p 3"], correlation: Float[Array, " p"]
 ) -> _Pairs:
     """From E φ⁽ᵃ⁾(u)φ⁽ᵇ⁾(v), by the rule of `quadrature.expect_product`."""
-    del cross
     nodes, weights = (jnp.asarray(a) for a in quadrature.normal_nodes(step))
     derivatives = _all_derivatives(form)
 
@@ -253,8 +273,7 @@ def _by_moments(
         weighted = left * weights[:, None] * weights
         return jnp.einsum("aij,bij->ab", weighted, right)
 
-    stds = root(variances1), root(variances2)
-    e = jax.lax.map(jax.jit(moments), (*stds, correlation))
+    e = jax.lax.map(moments, (root(at[:, 1]), root(at[:, 2]), correlation))
     slope = jnp.stack([e[:, 1, 1], 0.5 * e[:, 2, 0], 0.5 * e[:, 0, 2]], axis=1)
     rows = [
         [e[:, 2, 2], 0.5 * e[:, 3, 1], 0.5 * e[:, 1, 3]],
@@ -281,27 +300,28 @@ def _derivative(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
 
 
-def _check_smooth(form: Nonlinearity, kernel: Float[Array, "q q"]) -> None:
+def _check_smooth(form: Nonlinearity, kernel: Float[np.ndarray, "q q"]) -> None:
     """sᵏ E φ⁽ᵏ⁾(sz) = E φ(sz) He_k(z) for every k, unless a derivative has a delta in it."""
     nodes, weights = quadrature.normal_nodes(quadrature.DEFAULT_STEP)
     hermite = np.polynomial.hermite_e.hermevander(nodes, _ORDERS).T
-    for std in np.unique(np.sqrt(np.diagonal(kernel))):
-        found = np.asarray(_all_derivatives(form)(jnp.asarray(std * nodes)))
-        scaled = found * std ** np.arange(_ORDERS + 1)[:, None]
-        size = np.sqrt(weights @ found[0] ** 2)
-        gap = np.max(np.abs(scaled @ weights - (hermite * found[0]) @ weights))
-        if not gap <= _SMOOTH * max(size, np.finfo(float).tiny):
-            raise ValueError(
-                "the first-order theory needs second derivatives of the kernel, and this "
-                "activation, which has no closed form, is not smooth (or the trapezoid rule too "
-                "coarse for it): give Activation a Nonlinearity with its closed form"
-            )
+    stds = np.sqrt(np.diagonal(kernel))
+    derivatives = jax.jit(_all_derivatives(form))(jnp.asarray(stds[:, None] * nodes))
+    found = np.moveaxis(np.asarray(derivatives), 0, 1)  # [point, order, node]
+    by_derivatives = (found @ weights) * stds[:, None] ** np.arange(_ORDERS + 1)
+    by_itself = (found[:, :1] * hermite) @ weights
+    size = np.sqrt(np.max(found[:, 0] ** 2 @ weights))
+    if not np.max(np.abs(by_derivatives - by_itself)) <= _SMOOTH * size:
+        raise ValueError(
+            "the first-order theory needs second derivatives of the kernel, and this "
+            "activation, which has no closed form, is not smooth (or the trapezoid rule too "
+            "coarse for it): give Activation a Nonlinearity with its closed form"
+        )
 
 
-def _check_fourth_moment(form: Nonlinearity, kernel: Float[Array, "q q"]) -> None:
+def _check_fourth_moment(activation: Activation, kernel: Float[np.ndarray, "q q"]) -> None:
     nodes, weights = quadrature.normal_nodes(quadrature.DEFAULT_STEP)
     std = float(np.sqrt(np.max(np.diagonal(kernel))))
-    terms = weights * np.asarray(form(jnp.asarray(std * nodes))) ** 4
+    terms = weights * features(activation, std * nodes) ** 4
     if not np.sum(terms[np.abs(nodes) > _FAR]) <= _FAR_SHARE * np.sum(terms):
         raise ValueError(
             "the covariance of the kernel of one unit, which the first-order theory needs, is "

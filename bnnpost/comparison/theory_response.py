@@ -1,24 +1,23 @@
 """How a Gaussian-process posterior answers small random changes of its kernel, to second order.
 
-Let K(t) be a path of kernels with K(0) = K, its derivative D and E its second derivative. In the basis in which the noisy training covariance K + σ²I is the identity and test
-points are conditioned on the training points, D becomes D̃ = WᵀDW, and with η = L⁻¹y, L Lᵀ = K + σ²I,
+Let K(t) be a path of kernels with K(0) = K, first derivative D and second derivative E. In the
+basis in which the noisy training covariance K + σ²I = L Lᵀ is the identity and test points are
+conditioned on the training points, D becomes D̃ = WᵀDW, and with η = L⁻¹y
 
-    log evidence:  g′ = ½ Σ_o (ηᵀD̃η − tr D̃),   g″ = Σ_o (−ηᵀD̃D̃η + ½ tr D̃D̃),   plus g′ of E,
-    mean:          D̃*η                  −2 D̃*D̃η,
-    covariance:    D̃**                  −2 D̃*D̃*ᵀ,
+    log evidence:  g′ = ½ Σ_o (ηᵀD̃η − tr D̃),   g″ = Σ_o (−ηᵀD̃D̃η + ½ tr D̃D̃),   and g′ of E,
+    mean:          D̃*η,      −2 D̃*D̃η,      and D̃*η of E,
+    covariance:    D̃**,      −2 D̃*D̃*ᵀ,     and D̃** of E,
 
 with D̃ the training block and D̃* the rows of test points. Summed over directions D with
 Σ D⊗D = V these are what E_post[h] = h + (1/N) Σ (½h″ + h′g′) is made of.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from bnnpost.comparison.theory_maps import Change, KernelMap
 
@@ -46,13 +45,13 @@ class Response(NamedTuple):
     log_weight_variance: of log evidence given the kernel.
     """
 
-    mean: Float[Array, "m k"]
-    within: Float[Array, "m m"]
-    between: Float[Array, "k m m"]
-    skew: Float[Array, "m k"]
-    kurtosis: Float[Array, " m"]
-    log_evidence: Float[Array, ""]
-    log_weight_variance: Float[Array, ""]
+    mean: Float[np.ndarray, "m k"]
+    within: Float[np.ndarray, "m m"]
+    between: Float[np.ndarray, "k m m"]
+    skew: Float[np.ndarray, "m k"]
+    kurtosis: Float[np.ndarray, " m"]
+    log_evidence: Float[np.ndarray, ""]
+    log_weight_variance: Float[np.ndarray, ""]
 
 
 def basis(
@@ -75,53 +74,51 @@ def basis(
     return Basis(change, change[:n, :n].T @ targets)
 
 
-def to_directions(
-    directions: Float[np.ndarray, "s q q"], steps: Sequence[Step], basis: Basis, at_once: int
-) -> Response:
-    """The response to a covariance Σ D⊗D of φφᵀ at one hidden layer, given as these D.
-
-    steps: from that layer to the last hidden one. at_once: how many D are looked at together.
-    """
-    parts = [directions[i : i + at_once] for i in range(0, len(directions), at_once)]
-    sums = [_summed(jnp.asarray(part), tuple(steps), basis) for part in parts]
-    return jax.tree.map(lambda *terms: sum(terms), *sums)
+def combined(responses: Sequence[Response], how: Callable[..., np.ndarray]) -> Response:
+    """Sums or means (`np.sum`, `np.mean`) of each coefficient."""
+    return Response(*(how(terms, axis=0) for terms in zip(*responses, strict=True)))
 
 
-def changes(directions: Float[Array, "s q q"], steps: Sequence[Step]) -> Change:
+def changes(directions: Float[np.ndarray, "s q q"], steps: Sequence[Step]) -> Change:
     """First and second derivative of the last kernel along each D.
 
     Σ first⊗first is this layer's share of V, and ½ Σ second of G₁.
     """
     own, *later = steps
-    change = Change(own.weight_var * directions, jnp.zeros_like(directions))
+    change = Change(own.weight_var * directions, np.zeros_like(directions))
     for step in later:
         carried = step.kernel_map.carried(change)
         change = Change(step.weight_var * carried.first, step.weight_var * carried.second)
     return change
 
 
-@jax.jit
-def _summed(directions: Array, steps: tuple[Step, ...], basis: Basis) -> Response:
+def to_directions(
+    directions: Float[np.ndarray, "s q q"], steps: Sequence[Step], basis: Basis
+) -> Response:
+    """The response to a covariance Σ D⊗D of φφᵀ at one hidden layer, given as these D.
+
+    steps: from that layer to the last hidden one.
+    """
     change = changes(directions, steps)
-    turn, eta = (jnp.asarray(a) for a in basis)
-    (n, k), second = eta.shape, turn.T @ jnp.sum(change.second, axis=0) @ turn
-    d = jnp.einsum("qr,sqp,pt->srt", turn, change.first, turn, optimize=True)
+    turn, eta = basis
+    (n, k), second = eta.shape, turn.T @ np.sum(change.second, axis=0) @ turn
+    d = turn.T @ change.first @ turn
     train, cross, test = d[:, :n, :n], d[:, n:, :n], d[:, n:, n:]
     fitted = train @ eta
-    mean, variance = cross @ eta, jnp.diagonal(test, axis1=1, axis2=2)
-    g = 0.5 * (jnp.sum(eta * fitted, axis=(1, 2)) - k * jnp.trace(train, axis1=1, axis2=2))
-    bend = -jnp.sum(fitted**2) + 0.5 * k * jnp.sum(train**2)
-    slope = 0.5 * (jnp.sum(eta * (second[:n, :n] @ eta)) - k * jnp.trace(second[:n, :n]))
+    mean, variance = cross @ eta, np.diagonal(test, axis1=1, axis2=2)
+    g = 0.5 * (np.sum(eta * fitted, axis=(1, 2)) - k * np.trace(train, axis1=1, axis2=2))
+    bend = -np.sum(fitted**2) + 0.5 * k * np.sum(train**2)
+    slope = 0.5 * (np.sum(eta * (second[:n, :n] @ eta)) - k * np.trace(second[:n, :n]))
     return Response(
         mean=0.5 * second[n:, :n] @ eta
-        - jnp.einsum("smn,snk->mk", cross, fitted)
-        + jnp.einsum("smk,s->mk", mean, g),
+        - np.einsum("smn,snk->mk", cross, fitted)
+        + np.einsum("smk,s->mk", mean, g),
         within=0.5 * second[n:, n:]
-        - jnp.einsum("smn,sln->ml", cross, cross)
-        + jnp.einsum("sml,s->ml", test, g),
-        between=jnp.einsum("smk,slk->kml", mean, mean),
-        skew=jnp.einsum("smk,sm->mk", mean, variance),
-        kurtosis=jnp.sum(variance**2, axis=0),
-        log_evidence=0.5 * (bend + slope + jnp.sum(g**2)),
-        log_weight_variance=jnp.sum(g**2),
+        - np.einsum("smn,sln->ml", cross, cross)
+        + np.einsum("sml,s->ml", test, g),
+        between=np.einsum("smk,slk->kml", mean, mean),
+        skew=np.einsum("smk,sm->mk", mean, variance),
+        kurtosis=np.sum(variance**2, axis=0),
+        log_evidence=0.5 * (bend + slope + np.sum(g**2)),
+        log_weight_variance=np.sum(g**2),
     )

@@ -185,13 +185,13 @@ def _ratio(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def quantities(response: Response, limit_variance: Float[np.ndarray, " m"]) -> Quantities:
     """What `compare` measures, in coefficients, and the covariance entry by entry."""
-    covariance = np.asarray(response.within + response.between)
-    mean, log_evidence = np.asarray(response.mean), np.asarray(response.log_evidence)
+    covariance = response.within + response.between
+    mean, log_evidence = response.mean, response.log_evidence
     distances = _distances(response, covariance, limit_variance)
     return {
         **Difference(distances, mean, covariance, log_evidence).quantities(),
         "covariance_by_point": covariance,
-        "log_weight_variance": np.asarray(response.log_weight_variance),
+        "log_weight_variance": response.log_weight_variance,
     }
 
 
@@ -210,10 +210,10 @@ def _distances(
     std = np.broadcast_to(np.sqrt(limit_variance)[:, None], response.mean.shape)
     variance = np.diagonal(covariance, axis1=1, axis2=2).T
     terms = (
-        _ratio(np.asarray(response.mean), std),
+        _ratio(response.mean, std),
         _ratio(variance, std**2) / 2,
-        _ratio(np.asarray(response.skew), std**3) / 2,
-        _ratio(np.broadcast_to(np.asarray(response.kurtosis)[:, None], std.shape), std**4) / 8,
+        _ratio(response.skew, std**3) / 2,
+        _ratio(np.broadcast_to(response.kurtosis[:, None], std.shape), std**4) / 8,
     )
     a = np.stack(terms, axis=-1)
     hermite = np.polynomial.hermite_e.hermevander(GRID, 3)
