@@ -53,8 +53,9 @@ def distances(tree: "xr.DataTree") -> "Figure":
     the marginals of f, averaged over test inputs and outputs; right: root-mean-square errors
     of their mean (units of f) and variance (units of f²), and of the log evidence (nats).
     Lines are fitted power laws; dashes, where the results have group /first_order, the
-    first-order theory, dotted below the width (a tick) where the next order exceeds a tenth of
-    it. A value at or below zero is an arrow down from the upper end of its interval. Size 9 × 4.5 inches.
+    first-order theory, dotted below the width (a tick) where the next order may exceed a
+    tenth of it. A value at or below zero is an arrow down from the upper end of its interval.
+    Size 9 × 4.5 inches.
     """
     import matplotlib
 
@@ -71,7 +72,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
         share = 100 * tree["first_order"].attrs["share"]
         note += (
             "\nBlack dashes: first-order theory, nothing fitted; dotted below the width where the "
-            f"next order exceeds {share:.0f} %."
+            f"next order may exceed {share:.0f} %."
         )
     with matplotlib.rc_context(_STYLE):
         figure = _figure(4.5, title, note, tree)
@@ -191,7 +192,7 @@ def _draw_first_order(
         return abs(row["coefficient"]) * n**slope
 
     first, last = widths.min(), widths.max()
-    turn = min(max(row["second_order_below"], first), last)
+    turn = min(max(row["second_order_below_high"], first), last)
     turn = first if np.isnan(turn) else turn
     style: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
     for start, end, dashes in ((first, turn, (1, 1.5)), (turn, last, (4, 2.5))):
