@@ -187,7 +187,8 @@ def width_within(x_test: np.ndarray) -> None:
 def main() -> None:
     _, _, x_test, _ = bnnpost.datasets.diabetes_problem(5, 5)
     print(
-        f"{jax.devices()[0].device_kind}; proposals a width, by depth: {NUM_PROPOSALS}; widths {WIDTHS}"
+        f"{jax.devices()[0].device_kind}; proposals a width by depth {NUM_PROPOSALS}; "
+        f"widths {WIDTHS}"
     )
     if sys.argv[1:]:
         row(sys.argv[1], int(sys.argv[2]), x_test)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.comparison.differences import Quantities, jackknife
-from bnnpost.comparison.theory_maps import hidden_layers
+from bnnpost.comparison.theory_layers import hidden_layers
 from bnnpost.comparison.theory_response import Response, basis, combined
 from bnnpost.comparison.theory_result import Theory, quantities
 from bnnpost.comparison.theory_units import limit_steps, responses

@@ -15,8 +15,6 @@ from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance, root
-from bnnpost.networks.layers import Layer, Serial
-from bnnpost.networks.linear import Dense
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, PiecewiseLinear
 from bnnpost.numerics import quadrature
 
@@ -27,15 +25,6 @@ _SMOOTH = 1e-4
 # units says nothing about it.
 _FAR, _FAR_SHARE = 8.0, 1e-4
 _ORDERS = 4  # of the derivatives of φ that second derivatives of κ need
-
-
-class Hidden(NamedTuple):
-    """A hidden layer of `width` units, and the variances that the layer after multiplies with."""
-
-    width: int
-    activation: Activation
-    weight_var: float
-    bias_var: float
 
 
 class Change(NamedTuple):
@@ -84,57 +73,6 @@ def _transposed(a: np.ndarray) -> np.ndarray:
     return np.swapaxes(a, -1, -2)
 
 
-def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
-    """The first Dense layer, and the hidden layers.
-
-    Raises ValueError for anything but Dense layers of normal weights and fixed scales, with at
-    most one activation between two of them and none after the last.
-    """
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
-    dense: list[Dense] = []
-    between: list[list[Activation]] = []
-    for layer in layers:
-        if isinstance(layer, Dense):
-            dense.append(_checked(layer, len(dense)))
-            between.append([])
-        elif isinstance(layer, Activation) and dense:
-            between[-1].append(layer)
-        else:
-            raise ValueError(
-                "the first-order theory is that of multilayer perceptrons: expected Dense layers "
-                f"with an Activation between them, got {type(layer).__name__}"
-            )
-    if between[-1] or any(len(found) > 1 for found in between):
-        raise ValueError(
-            "expected at most one Activation between two Dense layers, and none after the last"
-        )
-    if len(dense) < 2:
-        raise ValueError("the network has no hidden layer: its posterior is its limit at any width")
-    activations = [found[0] if found else Activation("identity") for found in between]
-    steps = zip(dense[:-1], activations[:-1], dense[1:], strict=True)
-    return dense[0], [Hidden(d.width, a, *_variances(after)) for d, a, after in steps]
-
-
-def _checked(layer: Dense, number: int) -> Dense:
-    if layer.random_scales:
-        raise ValueError(
-            f"linear layer {number} has a random scale: its limit is a mixture of Gaussian "
-            "processes, which the first-order theory does not cover; expected numbers for "
-            "w_std and b_std"
-        )
-    if not layer.gaussian:
-        raise ValueError(
-            f"linear layer {number} has weights or biases that are not normal, which the "
-            "first-order theory does not cover; expected normal ones"
-        )
-    return layer
-
-
-def _variances(layer: Dense) -> tuple[float, float]:
-    bias = 0.0 if layer.b_std is None else float(layer.b_std) ** 2
-    return float(layer.w_std) ** 2, bias
-
-
 def kernel_map(activation: Activation, kernel: Float[np.ndarray, "q q"]) -> KernelMap:
     """κ and its derivatives at one kernel, in double precision.
 
@@ -144,8 +82,9 @@ def kernel_map(activation: Activation, kernel: Float[np.ndarray, "q q"]) -> Kern
     is not smooth, and where a closed form has no second derivative.
     """
     _check_fourth_moment(activation, kernel)
-    if not _has_closed_form(activation):
-        _check_smooth(activation.nonlinearity, kernel)
+    form = activation.nonlinearity
+    if isinstance(form, Numerical):
+        _check_smooth(form, kernel)
     rows, columns = np.triu_indices(len(kernel))
     variances = np.diagonal(kernel)
     at = np.stack([kernel[rows, columns], variances[rows], variances[columns]], axis=1)
@@ -168,10 +107,6 @@ def features(activation: Activation, units: Float[np.ndarray, "*s"]) -> Float[np
 @jax.jit
 def _applied(activation: Activation, units: Array) -> Array:
     return activation(units)
-
-
-def _has_closed_form(activation: Activation) -> bool:
-    return not isinstance(activation.nonlinearity, Numerical)
 
 
 def _assembled(
@@ -218,10 +153,10 @@ def _pairs(
 ) -> _Pairs:
     """κ and its derivatives by (c, v₁, v₂) for each pair."""
     correlation = Covariance.of_self(kernel).correlation()[rows, columns]
-    if _has_closed_form(activation):
-        return _by_autodiff(activation.nonlinearity, at, correlation)
-    step = quadrature.DEFAULT_STEP if activation.step is None else activation.step
-    return _by_moments(activation.nonlinearity, step, at, correlation)
+    form = activation.nonlinearity
+    if isinstance(form, Numerical):
+        return _by_moments(form, at, correlation)
+    return _by_autodiff(form, at, correlation)
 
 
 def _by_autodiff(
@@ -258,10 +193,10 @@ def _derivatives(function: Callable[[Array], Array], at: Float[Array, "p 3"]) ->
 
 
 def _by_moments(
-    form: Nonlinearity, step: float, at: Float[Array, "p 3"], correlation: Float[Array, " p"]
+    form: Numerical, at: Float[Array, "p 3"], correlation: Float[Array, " p"]
 ) -> _Pairs:
     """From E φ⁽ᵃ⁾(u)φ⁽ᵇ⁾(v), by the rule of `quadrature.expect_product`."""
-    nodes, weights = (jnp.asarray(a) for a in quadrature.normal_nodes(step))
+    nodes, weights = (jnp.asarray(a) for a in quadrature.normal_nodes(form.step))
     derivatives = _all_derivatives(form)
 
     def moments(pair: tuple[Array, Array, Array]) -> Float[Array, "o o"]:
@@ -300,9 +235,9 @@ def _derivative(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
 
 
-def _check_smooth(form: Nonlinearity, kernel: Float[np.ndarray, "q q"]) -> None:
+def _check_smooth(form: Numerical, kernel: Float[np.ndarray, "q q"]) -> None:
     """sᵏ E φ⁽ᵏ⁾(sz) = E φ(sz) He_k(z) for every k, unless a derivative has a delta in it."""
-    nodes, weights = quadrature.normal_nodes(quadrature.DEFAULT_STEP)
+    nodes, weights = quadrature.normal_nodes(form.step)
     hermite = np.polynomial.hermite_e.hermevander(nodes, _ORDERS).T
     stds = np.sqrt(np.diagonal(kernel))
     derivatives = jax.jit(_all_derivatives(form))(jnp.asarray(stds[:, None] * nodes))

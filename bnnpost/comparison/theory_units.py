@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.comparison.theory_maps import Hidden, features, kernel_map
+from bnnpost.comparison.theory_layers import Hidden
+from bnnpost.comparison.theory_maps import features, kernel_map
 from bnnpost.comparison.theory_response import Basis, Response, Step, combined, to_directions
 
 # Independent randomisations of the points, from whose scatter standard errors come.

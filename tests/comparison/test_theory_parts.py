@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 import bnnpost
-from bnnpost.comparison import theory_maps, theory_response, theory_units
+from bnnpost.comparison import theory_layers, theory_maps, theory_response, theory_units
 from bnnpost.numerics import gp
 
 SIGMAS = 4.5
@@ -171,7 +171,7 @@ def expected_kernel(activation: str, k: np.ndarray) -> np.ndarray:
 def first_order(activation: str) -> tuple[np.ndarray, np.ndarray]:
     """V and G₁ of the kernel after two hidden layers of one width, over pairs."""
     act = bnnpost.Activation(activation)
-    hidden = [theory_maps.Hidden(1, act, W_VAR, B_VAR)] * 2
+    hidden = [theory_layers.Hidden(1, act, W_VAR, B_VAR)] * 2
     with jax.enable_x64(True):
         kernels, steps = zip(*theory_units.limit_steps(KERNEL, hidden), strict=True)
     v, g = np.zeros((6, 6)), np.zeros(6)
