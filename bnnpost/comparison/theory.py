@@ -46,6 +46,7 @@ def theory(
     input h is its density. V grows from layer to layer by the covariance of one unit's kernel
     and is carried, as is G₁, through first and second derivatives of the kernel maps.
 
+    N is the width of the narrowest hidden layer, to which the others keep their ratio.
     x_test [m, feature]. The expectations over single units are taken over 16 randomisations of
     num_units (a power of two) quasi-random ones at each layer; from their scatter come the
     standard errors. key: of the randomisations, by default always the same.
