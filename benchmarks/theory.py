@@ -180,7 +180,7 @@ def width_within(x_test: np.ndarray) -> None:
     worst = np.argmax(np.abs(predicted.mean[:, 0]) / std)
     print(
         f"erf, depth 2: {predicted.statement(TOLERANCE)}; sampled at that width, the test point "
-        f"farthest off is {100 * size[worst]:.2f} ± {100 * error[worst]:.2f} % off"
+        f"farthest off is {100 * size[worst]:.2f} ± {100 * error[worst]:.2f} % of a std off"
     )
 
 
