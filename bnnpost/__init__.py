@@ -1,7 +1,7 @@
 """Exact posteriors of Bayesian neural networks, and how they approach their Gaussian limit."""
 
 from bnnpost import datasets, likelihoods
-from bnnpost.comparison import compare, fit_rate
+from bnnpost.comparison import compare, fit_rate, theory
 from bnnpost.draws import Draws, load
 from bnnpost.kernels import nngp
 from bnnpost.networks import (
@@ -50,6 +50,7 @@ __all__ = [
     "per_input",
     "prior",
     "rejection",
+    "theory",
     "to_spec",
     "verify",
 ]

@@ -2,5 +2,7 @@
 
 from bnnpost.comparison.compare import compare
 from bnnpost.comparison.rates import RateFit, fit_rate
+from bnnpost.comparison.theory import theory
+from bnnpost.comparison.theory_result import Theory
 
-__all__ = ["RateFit", "compare", "fit_rate"]
+__all__ = ["RateFit", "Theory", "compare", "fit_rate", "theory"]

@@ -38,8 +38,10 @@ def distances(tree: "xr.DataTree") -> "Figure":
     tree: a sweep's results (groups /distances and /rates). Left: total variation and KL of
     the marginals of f, averaged over test inputs and outputs; right: root-mean-square errors
     of their mean (units of f) and variance (units of f²), and of the log evidence (nats).
-    Lines are fitted power laws. A value at or below zero is an arrow down from the upper end
-    of its interval. Size 9 × 4.5 inches.
+    Lines are fitted power laws; dashes, where the results have group /first_order, the
+    first-order theory, dotted below the width (a tick) where the next order may exceed a
+    tenth of it. A value at or below zero is an arrow down from the upper end of its interval.
+    Size 9 × 4.5 inches.
     """
     import matplotlib
 
@@ -52,6 +54,12 @@ def distances(tree: "xr.DataTree") -> "Figure":
     found = tree["distances"].to_dataset()
     if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
         note += " Arrows: values below 0, at bars’ upper ends."
+    if "first_order" in tree.children:
+        share = 100 * tree["first_order"].attrs["share"]
+        note += (
+            "\nBlack dashes: first-order theory, nothing fitted; dotted below the width where the "
+            f"next order may exceed {share:.0f} %."
+        )
     with matplotlib.rc_context(STYLE):
         figure = _figure(4.5, title, note, tree)
         left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
@@ -91,6 +99,12 @@ def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
     labels = [_draw_curve(axes, tree, name, *style) for name, style in curves.items()]
     _label_directly(axes, widths.max(), labels)
     slopes = {name: float(theory.sel(distance=name)) for name in curves}
+    if "first_order" in tree.children:
+        first = tree["first_order"].to_dataset()
+        for name, slope in slopes.items():
+            row = {str(key): float(one) for key, one in first.sel(distance=name).items()}
+            _draw_first_order(axes, row, slope, widths)
+        return
     for slope in set(slopes.values()):
         names = [name for name in slopes if slopes[name] == slope]
         _draw_guide(axes, found, names, slope, above=slope == max(slopes.values()))
@@ -153,6 +167,26 @@ def _draw_points(
     axes.errorbar(widths[above], value[above], bars, markersize=5.5, elinewidth=1.1, **style)
     style["marker"] = "$\\downarrow$"
     axes.plot(widths[bounded], (value + half)[bounded], markersize=9, **style)
+
+
+def _draw_first_order(
+    axes: "Axes", row: dict[str, float], slope: float, widths: np.ndarray
+) -> None:
+    """coefficient · N^slope over all widths, with a tick where the next order begins to matter."""
+
+    def line(n: np.ndarray) -> np.ndarray:
+        return abs(row["coefficient"]) * n**slope
+
+    first, last = widths.min(), widths.max()
+    turn = min(max(row["second_order_below_high"], first), last)
+    turn = first if np.isnan(turn) else turn
+    style: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
+    for start, end, dashes in ((first, turn, (1, 1.5)), (turn, last, (4, 2.5))):
+        if start < end:
+            ends = np.array([start, end])
+            axes.plot(ends, line(ends), linestyle=(0, dashes), **style)
+    if first < turn < last:
+        axes.plot(turn, line(turn), marker="|", markersize=8, **style)
 
 
 def _draw_guide(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnnpost.sweeps.directory import RunDirectory
-from bnnpost.sweeps.results import THEORY
+from bnnpost.sweeps.results import FIRST_ORDER, THEORY
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,8 +23,11 @@ _KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored r
 
 
 def table(tree: "xr.DataTree") -> str:
-    """Draws and distances at each width, then the fitted rates, as plain text."""
-    return "\n\n".join([_widths_table(tree), _rates_table(tree)])
+    """Draws and distances at each width, the fitted rates and the theory, as plain text."""
+    parts = [_widths_table(tree), _rates_table(tree)]
+    if FIRST_ORDER in tree.children:
+        parts.append(_first_order_table(tree))
+    return "\n\n".join(parts)
 
 
 def _widths_table(tree: "xr.DataTree") -> str:
@@ -74,6 +77,29 @@ def _rates_table(tree: "xr.DataTree") -> str:
     return "\n".join(lines)
 
 
+def _first_order_table(tree: "xr.DataTree") -> str:
+    found = tree[FIRST_ORDER].to_dataset()
+    lines = [
+        "First-order theory: coefficient of 1/width (KL: 1/width²), and below which width the next "
+        f"order, as measured, exceeds {100 * found.attrs['share']:.0f} % of it"
+    ]
+    for name in found["distance"].values:
+        row = {str(key): float(one) for key, one in found.sel(distance=name).items()}
+        text = f"{name:<20} {_plus_minus(row['coefficient'], row['coefficient_se']):>20}"
+        if np.isfinite(row["second_order_below"]):
+            text += (
+                "   below {second_order_below:.0f} (at most {second_order_below_high:.0f})".format(
+                    **row
+                )
+            )
+        lines.append(text)
+    lines.append(
+        f"By it the mean is within {100 * found.attrs['tolerance']:.0f} % of a posterior std from "
+        f"width {found.attrs['mean_within_from_width']}"
+    )
+    return "\n".join(lines)
+
+
 def as_json(tree: "xr.DataTree") -> dict[str, object]:
     """The numbers of the table and the settings, as plain data (NaN as null)."""
     import json
@@ -88,13 +114,19 @@ def as_json(tree: "xr.DataTree") -> dict[str, object]:
         }
         for i, width in enumerate(distances["width"].values)
     ]
-    rates = tree["rates"].to_dataset()
-    fitted = {
-        str(name): {str(n): _plain(rates[n].values[i]) for n in rates.data_vars}
-        for i, name in enumerate(rates["distance"].values)
-    }
+    fitted = _by_distance(tree["rates"].to_dataset())
     config = json.loads(str(tree.attrs["config"]))
-    return {"config": config, "widths": widths, "rates": fitted}
+    found = {"config": config, "widths": widths, "rates": fitted}
+    if FIRST_ORDER in tree.children:
+        found["first_order"] = _by_distance(tree[FIRST_ORDER].to_dataset())
+    return found
+
+
+def _by_distance(rows: "xr.Dataset") -> dict[str, dict[str, float | None]]:
+    return {
+        str(name): {str(n): _plain(rows[n].values[i]) for n in rows.data_vars}
+        for i, name in enumerate(rows["distance"].values)
+    }
 
 
 def _plain(value: float) -> float | None:

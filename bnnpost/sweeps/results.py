@@ -14,6 +14,7 @@ from bnnpost.draws import Draws
 from bnnpost.draws.chains import pseudo_chains
 from bnnpost.spaces import limit
 from bnnpost.storage import versions
+from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ THEORY = {
     "covariance_error": -1.0,
     "log_evidence_error": -1.0,
 }
+# The group with the theory's coefficients, where there are any.
+FIRST_ORDER = "first_order"
 # Narrower networks still show the second order; they are plotted and not fitted.
 FITTED_FROM = 64
 # How far, relative, the next order in 1/width may move the narrowest width fitted.
@@ -87,7 +90,8 @@ def _normal_density(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np
 def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTree":
     """The whole run as one tree.
 
-    Groups: /distances (by width, with *_se), /rates (by distance), /sampling (by width),
+    Groups: /distances (by width, with *_se), /rates (by distance), /first_order (by distance,
+    where the theory covers the network; see `first_order`), /sampling (by width),
     /predictive (densities by width, and the limit's), /data, and /width_N/posterior and
     /width_N/sample_stats with the draws as four pseudo-chains.
     """
@@ -103,6 +107,9 @@ def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTre
         "/predictive": _predictive(problem, found),
         "/data": _data(problem),
     }
+    predicted = first_order(problem, distances, FITTED_FROM)
+    if predicted is not None:
+        groups[f"/{FIRST_ORDER}"] = predicted
     for width, one in found.items():
         f = pseudo_chains(one["f"].values)
         groups[f"/width_{width}/posterior"] = xr.Dataset(

@@ -135,6 +135,35 @@ def test_theory_is_a_guide_for_each_slope():
         np.testing.assert_allclose(found, slopes)
 
 
+def with_first_order(tree, turns):
+    """The same results with a theory, whose next order may matter below these widths."""
+    columns = {
+        "coefficient": ("distance", [1.0, 2.0, 3.0, 4.0, -5.0]),
+        "second_order_below_high": ("distance", turns),
+    }
+    names = {"distance": list(THEORY)}
+    tree["first_order"] = xr.DataTree(xr.Dataset(columns, names, {"share": 0.1}))
+    return tree
+
+
+def test_the_first_order_theory_is_drawn_through_all_widths_and_dotted_where_it_fails():
+    figure = plots.distances(with_first_order(results(), [32.0, 1000.0, np.nan, 1.0, 32.0]))
+    left, right = figure.axes
+    black = [line for line in left.lines + right.lines if line.get_color() == "black"]
+    ends = sorted((*line.get_xdata(), *line.get_ydata()) for line in black)
+    expected = [
+        [4, 32, 1 / 4, 1 / 32], [32, 256, 1 / 32, 1 / 256], [32, 1 / 32],  # TV and its tick
+        [4, 256, 2 / 4**2, 2 / 256**2],  # KL, dotted throughout
+        [4, 256, 3 / 4, 3 / 256], [4, 256, 4 / 4, 4 / 256],  # dashed throughout
+        [4, 32, 5 / 4, 5 / 32], [32, 256, 5 / 32, 5 / 256], [32, 5 / 32],  # its size
+    ]  # fmt: skip
+    for found, own in zip(ends, sorted(map(tuple, expected)), strict=True):
+        np.testing.assert_allclose(found, own)
+    assert any("first-order theory" in text and "10 %" in text for text in texts(figure))
+    assert len(fitted_lines(left)) == 2
+    assert not any("first-order" in text for text in texts(plots.distances(results())))
+
+
 def test_labels_do_not_overlap_where_curves_meet():
     tree = results()
     for name in THEORY:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import bnnpost
 from bnnpost.storage import DirectoryInUse
 from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
 from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, refusal
 
@@ -68,6 +70,29 @@ def test_distances_fall_and_densities_are_densities(finished):
         step = predictive["f"].diff("grid").mean("grid")
         total = predictive[name].sum("grid") * step
         assert np.allclose(total, 1.0, atol=0.02), name
+
+
+def test_the_first_order_theory_is_recorded_beside_what_was_measured(finished):
+    _, tree = finished
+    first, problem = tree["first_order"].to_dataset(), load_problem(SMALL)
+    expected = bnnpost.theory(problem.posterior(64), problem.x_test)
+    for name in ("tv", "kl", "log_evidence_error"):
+        row = first.sel(distance=name)
+        assert float(row["coefficient"]) == float(expected.coefficients[name])
+        assert 0 <= float(row["second_order_below"]) < float(row["second_order_below_high"])
+    assert first.attrs["mean_within_from_width"] == expected.width_within(0.01)
+    assert "First-order theory" in report.table(tree)
+    assert report.as_json(tree)["first_order"]["tv"]["coefficient"] == float(first.coefficient[0])
+
+
+def test_no_theory_is_recorded_for_many_points_or_where_it_does_not_apply(finished):
+    distances = finished[1]["distances"].to_dataset()
+    many = dataclasses.replace(SMALL, num_train=20, num_test=20)
+    assert first_order(load_problem(many), distances, 64) is None
+    steep = dataclasses.replace(SMALL, activation="exp")
+    assert first_order(load_problem(steep), distances, 64) is None
+    narrow = first_order(load_problem(SMALL), distances.sel(width=[4]), 64)
+    assert np.isnan(narrow["second_order_below"]).all()
 
 
 def test_a_finished_run_is_read_and_not_run_again(finished):

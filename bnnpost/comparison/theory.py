@@ -1,0 +1,133 @@
+"""First-order theory of a finite network's posterior: what the limit misses at order 1/width."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bnnpost.comparison.differences import Quantities, jackknife
+from bnnpost.comparison.theory_layers import hidden_layers
+from bnnpost.comparison.theory_response import Response, basis, combined
+from bnnpost.comparison.theory_result import Theory, quantities
+from bnnpost.comparison.theory_units import limit_steps, responses
+from bnnpost.kernels import self_kernel
+from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.layers import positive_integer
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior
+from bnnpost.spaces import limit
+from bnnpost.spaces.limit import Limit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def theory(
+    posterior: Posterior,
+    x_test: object,
+    *,
+    num_units: int = 2**15,
+    key: Array | None = None,
+) -> Theory:
+    """How the posterior of a multilayer perceptron differs from its limit at order 1/N.
+
+    For Gaussian noise of known size, Dense layers with normal weights and biases, and
+    elementwise activations with a closed form or with four derivatives. Given its last
+    kernel K̂ a network of any width is a Gaussian process, and K̂ has mean K∞ + G₁/N and
+    covariance V/N to first order, so that with g the log evidence as a function of the kernel
+
+        E_post[h] = h + (1/N)(∇h·G₁ + ½ V:∇²h + V:(∇h⊗∇g)) + O(1/N²)
+
+    and log evidence changes by (1/N)(∇g·G₁ + ½ V:(∇²g + ∇g⊗∇g)). For the law of f at a test
+    input h is its density. V grows from layer to layer by the covariance of one unit's kernel
+    and is carried, as is G₁, through first and second derivatives of the kernel maps.
+
+    N is the width of the narrowest hidden layer, to which the others keep their ratio.
+    x_test [m, feature]. The expectations over single units are taken over 16 randomisations of
+    num_units (a power of two) quasi-random ones at each layer; from their scatter come the
+    standard errors. key: of the randomisations, by default always the same.
+    Raises ValueError for networks that are not such multilayer perceptrons, or have no hidden
+    layer, and activations without the derivatives or a fourth moment; NotImplementedError for
+    another likelihood; FloatingPointError if the noise is lost in rounding.
+    """
+    if not isinstance(posterior, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    if not isinstance(posterior.likelihood, Gaussian):
+        raise NotImplementedError(
+            "the first-order theory needs the evidence as a function of the kernel, which has a "
+            "closed form under likelihoods.Gaussian(noise_std=…) alone, got "
+            f"{type(posterior.likelihood).__name__}; bnnpost.compare measures the difference"
+        )
+    if positive_integer("num_units", num_units) & (num_units - 1):
+        raise ValueError(f"expected num_units to be a power of two, got {num_units}")
+    key = None if key is None else require_key(key)
+    hidden_layers(posterior.network)  # refuses other networks before the limit does
+    points = posterior.checked_test_points(x_test)
+    limiting = limit(posterior)
+    assert isinstance(limiting, Limit)
+    mean, covariance = limiting.conditional(points)
+    variance = np.maximum(np.diagonal(covariance), 0.0)
+    found = _responses(posterior, points, num_units, _seed(key))
+    widths = tuple(layer.width for layer in hidden_layers(posterior.network)[1])
+    coefficients = _dataset(_estimates(found, variance)).assign_attrs(num_units=num_units)
+    return Theory(min(widths), widths, mean, variance, coefficients)
+
+
+def _seed(key: Array | None) -> np.random.SeedSequence:
+    words = [0] if key is None else np.asarray(jax.random.key_data(key)).ravel().tolist()
+    return np.random.SeedSequence(words)
+
+
+@in_double_precision
+def _responses(
+    posterior: Posterior, points: np.ndarray, num_units: int, seed: np.random.SeedSequence
+) -> list[Response]:
+    """The coefficients from each randomisation.
+
+    Points that occur more than once have one unit: kernels are those of the different ones.
+    """
+    first, hidden = hidden_layers(posterior.network)
+    every = np.concatenate([posterior.x, points])
+    different, place = np.unique(every, axis=0, return_inverse=True)
+    place = place.ravel()
+    kernels, steps = zip(
+        *limit_steps(np.asarray(self_kernel(first, jnp.asarray(different))), hidden), strict=True
+    )
+    last = hidden[-1].weight_var * steps[-1].kernel_map.value + hidden[-1].bias_var
+    assert isinstance(posterior.likelihood, Gaussian)
+    noise_var = float(posterior.likelihood.noise_var)
+    found = basis(last[np.ix_(place, place)], posterior.targets, noise_var)
+    change = np.zeros((len(different), len(every)))
+    np.add.at(change, place, found.change)
+    return responses(kernels, steps, hidden, found._replace(change=change), seed, num_units)
+
+
+def _estimates(
+    found: Sequence[Response], variance: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each quantity, corrected for bias, and its standard error, from the randomisations."""
+
+    def of_mean(some: Sequence[Response]) -> Quantities:
+        return quantities(combined(some, np.mean), variance)
+
+    whole = of_mean(found)
+    without = [of_mean([*found[:i], *found[i + 1 :]]) for i in range(len(found))]
+    return {
+        name: jackknife(value, np.stack([one[name] for one in without]))
+        for name, value in whole.items()
+    }
+
+
+def _dataset(estimates: dict[str, tuple[np.ndarray, np.ndarray]]) -> "xr.Dataset":
+    import xarray as xr
+
+    dims = {0: (), 2: ("point", "output"), 3: ("output", "point", "point_2")}
+    variables = {}
+    for name, (value, standard_error) in estimates.items():
+        where = dims[np.ndim(value)]
+        variables[name], variables[f"{name}_se"] = (where, value), (where, standard_error)
+    return xr.Dataset(variables)
