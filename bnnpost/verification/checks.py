@@ -141,10 +141,13 @@ def _of_moments(
         share = shares[name]
         found = moments.differences(candidate.part(part), reference.part(part), level * share, rng)
         sizes = (found.critical + _ONE_IN_TEN) * found.std
+        is_more = found.z[found.place] > 0
         if name == "means":
             smallest = f"a mean shift of {np.max(sizes / spread):.2g} posterior std"
+            direction = "too high" if is_more else "too low"
         else:
             smallest = f"a std {100 * np.max(sizes / spread**2) / 2:.2g} % off"
+            direction = "too wide" if is_more else "too narrow"
         yield Check(
             name=name,
             measure="largest difference in standard errors",
@@ -152,7 +155,7 @@ def _of_moments(
             p_value=found.p_value,
             adjusted=_adjusted(found.p_value, share),
             effective=(count / float(both.times[part][found.place]), len(both.draws)),
-            where=both.columns[found.place],
+            where=f"{both.columns[found.place]} ({direction})",
             smallest=f"{smallest}, at any one value",
         )
 

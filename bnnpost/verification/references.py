@@ -15,6 +15,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.forecast import forecast
 from bnnpost.verification.sets import TEST, TRAIN
+from bnnpost.verification.weighting import kept_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,7 +98,7 @@ def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
         )
     if info.kind == "capped":
         _require_light_tail(info.pareto_k)
-    chosen = _equally_weighted(key, draws.log_weights)
+    chosen = np.flatnonzero(kept_draws(draws.log_weights, key))
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
     values = {} if points is None else {TEST: draws.predict(points)[chosen]}
     values[TRAIN] = draws.training_outputs()[chosen]
@@ -125,14 +126,6 @@ def _require_light_tail(k: float | None) -> None:
             f"expected capped draws whose weights have a Pareto k of at most {_LARGEST_PARETO_K}, "
             f"got {k}: they may miss part of the posterior. Draw more, or with a higher cap"
         )
-
-
-def _equally_weighted(key: Array, log_weights: np.ndarray) -> np.ndarray:
-    """Numbers of draws kept with probability w / max w: independent, of one weight."""
-    with np.errstate(invalid="ignore"):
-        chances = np.exp(log_weights - np.max(log_weights, initial=-np.inf))
-    uniforms = np.asarray(jax.random.uniform(key, log_weights.shape))
-    return np.flatnonzero(uniforms < chances)
 
 
 def _components(
@@ -190,7 +183,7 @@ def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str
     if attributes["kind"] == "capped":
         k = attributes.get("pareto_k")
         _require_light_tail(float(k) if k not in (None, "null") else None)
-    chosen = _equally_weighted(key, log_weights)
+    chosen = np.flatnonzero(kept_draws(log_weights, key))
     values = {n: np.asarray(data[n], np.float64)[chosen] for n in (TEST, TRAIN) if n in data}
     return Reference(
         values,
