@@ -5,6 +5,7 @@ likely as the one that came. Checks are corrected for one another by the least p
 permutation (Westfall and Young 1993), which takes their dependence into account.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from jaxtyping import Bool, Float
 
 from bnnpost.verification.features import Family, Standardised
 
-NUM_PERMUTATIONS = 1999
+# Permutations: so many that the least p-value of one check, corrected for all, is below the level;
+# but at most as many as are made in a minute.
+_TIMES, _FEWEST, _MOST = 10, 1999, 19_999
 # Rows of permutations that are multiplied at once.
 _ROWS = 64
 # A normal deviate that is exceeded one time in ten.
@@ -44,7 +47,7 @@ def compare(
 ) -> list[Tested]:
     """Every check of independent draws against a reference's; p-values corrected for all."""
     pooled = np.concatenate([candidate, reference])
-    chosen = _partitions(len(candidate), len(pooled), rng)
+    chosen = _partitions(len(candidate), len(pooled), num_permutations(level), rng)
     families = list(Standardised(pooled, columns, rng).families())
     statistics, places = [], []
     for family in families:
@@ -54,9 +57,16 @@ def compare(
     return _corrected(families, np.array(statistics), places, level)
 
 
-def _partitions(size: int, total: int, rng: np.random.Generator) -> Bool[np.ndarray, "b n"]:
+def num_permutations(level: float) -> int:
+    """How many a test at this level takes."""
+    return min(max(math.ceil(_TIMES / level) - 1, _FEWEST), _MOST)
+
+
+def _partitions(
+    size: int, total: int, count: int, rng: np.random.Generator
+) -> Bool[np.ndarray, "b n"]:
     """Which rows are the candidate's: as they are in the first row, at random in the others."""
-    chosen = np.zeros((1 + NUM_PERMUTATIONS, total), bool)
+    chosen = np.zeros((1 + count, total), bool)
     chosen[0, :size] = True
     for row in chosen[1:]:
         row[rng.choice(total, size, replace=False, shuffle=False)] = True

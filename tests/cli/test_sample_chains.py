@@ -42,7 +42,12 @@ def test_chains_are_summed_up_and_everything_is_written(finished):
     path, done = finished
     for word in ("300 draws, 150 of each of 2 chain(s) by pcn", "R-hat", "(bulk)", "(tail)"):
         assert word in done.stdout
-    for word in ("0 of 300 transitions diverged", "acceptance rate", "step size", "mean of f"):
+    for word in (
+        "0 of 300 transitions met a density that is NaN",
+        "acceptance rate",
+        "step size",
+        "mean of f",
+    ):
         assert word in done.stdout
     names = {"run.nc", "run.json", "config.json", "draws.nc", "predictions.nc", "status.json"}
     assert names | {"blocks", "states"} <= {file.name for file in path.iterdir()}

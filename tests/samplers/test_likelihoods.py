@@ -134,7 +134,7 @@ class Unweighted(DrawnNoise):
     ("name", "wrong"),
     [
         pytest.param("logit", SitesAlone, marks=pytest.mark.slow),
-        ("softmax", SitesAlone),
+        pytest.param("softmax", SitesAlone, marks=pytest.mark.slow),
         pytest.param("laplace", Unweighted, marks=pytest.mark.slow),
         ("unknown std", Unweighted),
     ],

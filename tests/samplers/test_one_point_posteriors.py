@@ -27,7 +27,11 @@ READOUT = oracles.Layer(1.3, 0.3)
 HIDDEN = oracles.Layer(1.5, 0.0)
 # Slopes left and right of zero; given as numbers, the two activations share their compiled code.
 ACTIVATIONS = {"identity": PiecewiseLinear(1.0, 1.0), "relu": PiecewiseLinear(0.0, 1.0)}
-CASES = [(activation, width) for activation in ACTIVATIONS for width in (1, 2, 8)]
+CASES = [
+    pytest.param(activation, width, marks=pytest.mark.slow) if width == 2 else (activation, width)
+    for activation in ACTIVATIONS
+    for width in (1, 2, 8)
+]
 NUM_PROPOSALS, NUM_DRAWS = 2**16, 2**12
 
 

@@ -171,7 +171,10 @@ class Indicator(Likelihood):
         return 0.0
 
 
-@pytest.mark.parametrize(("kind", "shift"), [(UnitNoise, 0.01), (Indicator, 0.98)])
+@pytest.mark.parametrize(
+    ("kind", "shift"),
+    [(UnitNoise, 0.01), pytest.param(Indicator, 0.98, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("num_samples", [pytest.param(20, marks=pytest.mark.slow), 40])
 def test_code_that_changed_since_the_run_began_is_noticed(tmp_path, kind, shift, num_samples):
     """Whether more draws are wanted or not, and however little a likelihood was edited."""

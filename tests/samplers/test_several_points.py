@@ -22,8 +22,8 @@ PREDICTED = [
 ]
 WEIGHED = [
     *PREDICTED,
-    (Case(2, 1, "identity", 3, noise_std=0.8), True),
-    (Case(64, 1, "erf", 1), True),
+    pytest.param(Case(2, 1, "identity", 3, noise_std=0.8), True, marks=pytest.mark.slow),
+    pytest.param(Case(64, 1, "erf", 1), True, marks=pytest.mark.slow),
 ]
 SPACES = ("functions", "weights")
 # Weights of whole networks spread more than those of collapsed ones.

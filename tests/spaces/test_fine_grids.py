@@ -64,6 +64,7 @@ def test_parameters_on_a_sorted_grid_reproduce_the_training_outputs(num_points, 
         np.testing.assert_allclose(outputs, trained[i], rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_evidence_on_a_sorted_grid_agrees_between_spaces():
     posterior = grid_posterior(50, 64, 2)
     one, other = (

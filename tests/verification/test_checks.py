@@ -24,7 +24,7 @@ def mixture(rng, count):
     return means + std * normals(rng, count), means, np.full(means.shape, std**2)
 
 
-def reference(rng, count=5000):
+def reference(rng, count=2500):
     draws, means, variances = (a[:, :, None] for a in mixture(rng, count))
     return Reference({TEST: draws}, {TEST: (means, variances)}, None, "a mixture of normals")
 
@@ -76,10 +76,10 @@ DEVIATIONS = {
 def test_a_deviation_is_found_by_the_check_that_is_for_it(name):
     rng = np.random.default_rng(1)
     held = reference(rng)
-    wrong = DEVIATIONS[name](normals(rng, 2000))
+    wrong = DEVIATIONS[name](normals(rng, 1000))
     found = p_values(candidate(wrong, independent=True), held)
     assert found[name].adjusted <= 0.01
-    right = p_values(candidate(normals(rng, 2000), independent=True), held)
+    right = p_values(candidate(normals(rng, 1000), independent=True), held)
     assert min(check.adjusted for check in right.values()) > 0.01
 
 
@@ -90,7 +90,7 @@ def test_each_part_of_the_level_is_spent_once():
 def test_permutations_reject_as_often_as_they_say(monkeypatch):
     # 200 pairs of sets from one law: failures at 0.1 are binomial, and 6 to 36 of them but for
     # one seed in 1,000; with a reference that is shifted by half a std nearly all fail.
-    monkeypatch.setattr(permutation, "NUM_PERMUTATIONS", 199)
+    monkeypatch.setattr(permutation, "_MOST", 199)
     rng, failed, caught = np.random.default_rng(2), 0, 0
     for _ in range(200):
         z = normals(rng, 150)
@@ -105,7 +105,7 @@ def test_permutations_reject_as_often_as_they_say(monkeypatch):
 
 
 def test_the_observed_partition_counts_among_the_permutations(monkeypatch):
-    monkeypatch.setattr(permutation, "NUM_PERMUTATIONS", 99)
+    monkeypatch.setattr(permutation, "_MOST", 99)
     rng = np.random.default_rng(3)
     z = normals(rng, 200)
     tests = permutation.compare(z[:100] + 5, z[100:], COLUMNS, 0.05, rng)

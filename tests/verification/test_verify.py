@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.verification import references
+from bnnpost.verification import permutation, references
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case
 
 KEY = cases.key(21)
+
+
+@pytest.fixture(autouse=True)
+def _few_permutations(monkeypatch):
+    monkeypatch.setattr(permutation, "_MOST", 499)
 
 
 @pytest.fixture(scope="module")
