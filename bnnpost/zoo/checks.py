@@ -59,14 +59,8 @@ def checked(
 
     Raises CheckFailed at the first that fails.
     """
-    read_key, half_key, draws_key, estimate_key = jax.random.split(key, 4)
     found = []
-    for check in (
-        *_of_values(draws, data),
-        _of_halves(half_key, of_values(read_key, data, None, "the draws")),
-        _by_weights(draws_key, posterior, draws, data),
-        *_by_estimates(estimate_key, posterior, draws, data),
-    ):
+    for check in _each(key, posterior, draws, data):
         if not check.passed:
             raise CheckFailed(
                 f"a check that right draws pass 999 times in 1,000 has failed, {check.name}: "
@@ -75,6 +69,15 @@ def checked(
             )
         found.append(check)
     return tuple(found)
+
+
+def _each(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
+    """The checks one after another, the quick ones first."""
+    read_key, half_key, draws_key, estimate_key = jax.random.split(key, 4)
+    yield from _of_values(draws, data)
+    yield _of_halves(half_key, of_values(read_key, data, None, "the draws"))
+    yield _by_weights(draws_key, posterior, draws, data)
+    yield from _by_estimates(estimate_key, posterior, draws, data)
 
 
 def _of_values(draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
