@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from bnnpost.storage import digest, whole
-from bnnpost.verification.sets import TEST, TRAIN
+from bnnpost.verification.references import of_values
 from bnnpost.verification.tables import write_csv
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def write(directory: Path, name: str, data: "xr.Dataset") -> None:
 def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:
     """Write the table: a row a draw, a column a value of f at test and at training inputs.
 
-    Draws with weights have these in the netCDF file alone: in the table they stand unweighted.
+    Rows are equally weighted: weighted draws are kept with probability weight / largest weight.
     """
-    write_csv(csv_path(directory, name), {key: data[key].values[None] for key in (TEST, TRAIN)})
+    values = of_values(jax.random.key(0), data, None, name).values
+    write_csv(csv_path(directory, name), {key: array[None] for key, array in values.items()})
 
 
 def has_table(directory: Path, name: str, data: "xr.Dataset") -> bool:

@@ -154,6 +154,19 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
     assert files.has_table(tmp_path, "tiny", building.load(TINY, tmp_path))
 
 
+def test_rows_of_the_table_are_equally_weighted(tmp_path):
+    # Draws near 1 have half the weight of those near 0: one in three rows, and not one in two,
+    # within four standard errors.
+    data = made_up().assign_attrs(kind="capped", pareto_k=0.1)
+    second = np.arange(data.sizes["sample"]) % 2
+    data["f"] = data["f"] * 0.01 + second[:, None, None]
+    data["log_weight"] = ("sample", np.log(1 - second / 2))
+    files.write(tmp_path, "tiny", data)
+    rows = read_csv(tmp_path / "tiny.csv")["f"][0, :, 0, 0]
+    assert 200 + 40 < len(rows) < 400 - 40
+    assert np.mean(rows > 0.5) == pytest.approx(1 / 3, abs=4 * np.sqrt(2 / 9 / 300))
+
+
 @pytest.mark.slow
 def test_one_of_the_zoo_is_built_with_all_its_draws_and_checks(tmp_path):
     path = bnnpost.zoo.build("sine-tanh-1x1", tmp_path)
