@@ -72,17 +72,17 @@ ENTRIES = (
     Entry(
         "sine-tanh-1x1",
         "a single hidden unit: the posterior is far from Gaussian",
-        *("sine_gap", 4, "tanh", 1, 1, _gaussian(0.5)),
+        *("sine_gap", 4, "tanh", 1, 1, _gaussian(0.3)),
     ),
     Entry(
         "cubic-relu-1x4",
         "a narrow ReLU network on a cubic",
-        *("cubic", 4, "relu", 1, 4, _gaussian(0.5)),
+        *("cubic", 4, "relu", 1, 4, _gaussian(0.3)),
     ),
     Entry(
         "step-erf-2x8",
         "a jump, met by a narrow network of two hidden layers",
-        *("step", 5, "erf", 2, 8, _gaussian(0.5)),
+        *("step", 5, "erf", 2, 8, _gaussian(0.3)),
     ),
     Entry(
         "nile-tanh-3x16-outliers",
@@ -92,7 +92,7 @@ ENTRIES = (
     Entry(
         "diabetes-erf-1x64",
         "the standard regression problem with one hidden layer",
-        *("diabetes", 5, "erf", 1, 64, _gaussian(0.5)),
+        *("diabetes", 5, "erf", 1, 64, _gaussian(0.3)),
     ),
     Entry(
         "diabetes-erf-2x256",
