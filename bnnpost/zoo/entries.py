@@ -72,12 +72,12 @@ ENTRIES = (
     Entry(
         "sine-tanh-1x1",
         "a single hidden unit: the posterior is far from Gaussian",
-        *("sine_gap", 4, "tanh", 1, 1, _gaussian(0.3)),
+        *("sine_gap", 4, "tanh", 1, 1, _gaussian(0.5)),
     ),
     Entry(
         "cubic-relu-1x4",
         "a narrow ReLU network on a cubic",
-        *("cubic", 4, "relu", 1, 4, _gaussian(0.3)),
+        *("cubic", 4, "relu", 1, 4, _gaussian(0.4)),
     ),
     Entry(
         "step-erf-2x8",
@@ -87,7 +87,7 @@ ENTRIES = (
     Entry(
         "nile-tanh-3x16-outliers",
         "the flow of the Nile under Student-t noise, three narrow layers",
-        *("nile", 4, "tanh", 3, 16, {"type": "StudentT", "df": 4.0, "noise_std": 0.7}),
+        *("nile", 4, "tanh", 3, 16, {"type": "StudentT", "df": 4.0, "noise_std": 0.8}),
     ),
     Entry(
         "diabetes-erf-1x64",
@@ -112,9 +112,9 @@ ENTRIES = (
         prior=_T5,
     ),
     Entry(
-        "diabetes-tanh-2x16-t-hidden",
+        "diabetes-tanh-2x8-t-hidden",
         "Student-t weights in hidden layers, a Gaussian readout",
-        *("diabetes", 5, "tanh", 2, 16, _gaussian(0.5)),
+        *("diabetes", 4, "tanh", 2, 8, _gaussian(0.5)),
         w_std=1.0,
         prior=_T5,
         readout_prior=_NORMAL,
@@ -131,8 +131,8 @@ ENTRIES = (
     ),
     Entry(
         "wine-tanh-2x32",
-        "three cultivars from six wines",
-        *("wine", 6, "tanh", 2, 32, _CATEGORICAL),
+        "three cultivars from five wines",
+        *("wine", 5, "tanh", 2, 32, _CATEGORICAL),
         num_test=3,
     ),
     Entry(
