@@ -1,6 +1,6 @@
 """Exact posteriors of Bayesian neural networks, and how they approach their Gaussian limit."""
 
-from bnnpost import datasets, likelihoods
+from bnnpost import datasets, likelihoods, zoo
 from bnnpost.comparison import compare, fit_rate, theory
 from bnnpost.draws import Draws, load
 from bnnpost.kernels import nngp
@@ -53,4 +53,5 @@ __all__ = [
     "theory",
     "to_spec",
     "verify",
+    "zoo",
 ]

@@ -5,7 +5,7 @@ import importlib
 import click
 
 # Command name → module that holds it as `command`.
-_COMMANDS = ("sweep", "sample", "merge", "verify", "forecast", "kernel", "info")
+_COMMANDS = ("sweep", "sample", "merge", "verify", "zoo", "forecast", "kernel", "info")
 
 _EPILOG = """\b
 Exit codes: 0 done · 1 bad data or files, or an error · 2 bad flags or configuration, or a

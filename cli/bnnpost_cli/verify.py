@@ -9,6 +9,17 @@ from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
 from bnnpost_cli.tables import plain
 
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Probability that a right candidate fails.",
+)
+seed_option = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the permutations."
+)
+
 
 @click.command(short_help="Whether draws are from the posterior of a reference.")
 @click.argument("candidate", metavar="CANDIDATE")
@@ -19,14 +30,8 @@ from bnnpost_cli.tables import plain
     metavar="FILE",
     help="Test inputs, a row each: a .csv of numbers or a .npy. [default: the reference's]",
 )
-@click.option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.01,
-    show_default=True,
-    help="Probability that a right candidate fails.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the permutations.")
+@level_option
+@seed_option
 @click.option(
     "--html", default=None, metavar="FILE", help="Write the report as a page, with plots."
 )

@@ -20,6 +20,7 @@ ROOMS = (
     "verification",
     "plots",  # reads results, and loads no other room
     "sweeps",
+    "zoo",
 )
 # Self-contained, and open to every room.
 APART = ("datasets", "storage")

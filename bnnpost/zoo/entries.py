@@ -1,0 +1,171 @@
+"""The posteriors of the zoo, as data: what each is, and how its draws are made."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bnnpost.networks.catalogue import unknown
+
+_T5 = {"law": "StudentT", "parameters": {"df": 5.0, "loc": 0.0, "scale": 1.0}}
+_NORMAL = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}
+_BERNOULLI = {"type": "Bernoulli", "link": "logit"}
+_PROBIT = {"type": "Bernoulli", "link": "probit"}
+_CATEGORICAL = {"type": "Categorical"}
+
+
+def _gaussian(noise_std: float) -> dict[str, object]:
+    return {"type": "Gaussian", "noise_std": noise_std}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named posterior, and the run that makes its draws.
+
+    summary: in one line. data: a shipped set or generator; its first num_train rows, in the
+    order of seed 0, train and the next num_test are the test inputs. activation, depth, width,
+    w_std, b_std, readout_w_std: of the network, as in `bnnpost.mlp`. prior, readout_prior: laws
+    of the weights that these multiply, as records, None for standard normals. likelihood: as a
+    record. bound: "strict" for exact draws, "capped" for weighted ones. seed: of the draws.
+    """
+
+    name: str
+    summary: str
+    data: str
+    num_train: int
+    activation: str
+    depth: int
+    width: int
+    likelihood: Mapping[str, object]
+    w_std: float = 1.5
+    b_std: float = 0.1
+    readout_w_std: float | None = None
+    prior: Mapping[str, object] | None = None
+    readout_prior: Mapping[str, object] | None = None
+    num_test: int = 5
+    bound: str = "strict"
+    num_samples: int = 10_000
+    seed: int = field(default=0, kw_only=True)
+
+    @property
+    def task(self) -> str:
+        """What is predicted: regression, binary or classes."""
+        kinds = {"Bernoulli": "binary", "Categorical": "classes"}
+        return kinds.get(str(self.likelihood["type"]), "regression")
+
+    @property
+    def method(self) -> str:
+        """How the draws are made, in words."""
+        how = "exact" if self.bound == "strict" else "weighted"
+        return f"{self.bound} rejection in function space: independent, {how} draws"
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data, as it is written to files."""
+        return dataclasses.asdict(self)
+
+    def as_json(self) -> str:
+        """The same as one text, which changes with any setting."""
+        return json.dumps(self.as_dict(), sort_keys=True)
+
+
+ENTRIES = (
+    Entry(
+        "sine-tanh-1x1",
+        "a single hidden unit: the posterior is far from Gaussian",
+        *("sine_gap", 4, "tanh", 1, 1, _gaussian(0.5)),
+    ),
+    Entry(
+        "cubic-relu-1x4",
+        "a narrow ReLU network on a cubic",
+        *("cubic", 4, "relu", 1, 4, _gaussian(0.4)),
+    ),
+    Entry(
+        "step-erf-2x8",
+        "a jump, met by a narrow network of two hidden layers",
+        *("step", 5, "erf", 2, 8, _gaussian(0.3)),
+    ),
+    Entry(
+        "nile-tanh-3x16-outliers",
+        "the flow of the Nile under Student-t noise, three narrow layers",
+        *("nile", 4, "tanh", 3, 16, {"type": "StudentT", "df": 4.0, "noise_std": 0.8}),
+    ),
+    Entry(
+        "diabetes-erf-1x64",
+        "the standard regression problem with one hidden layer",
+        *("diabetes", 5, "erf", 1, 64, _gaussian(0.3)),
+    ),
+    Entry(
+        "diabetes-erf-2x256",
+        "the standard regression problem, close to its Gaussian limit",
+        *("diabetes", 5, "erf", 2, 256, _gaussian(0.5)),
+    ),
+    Entry(
+        "diabetes-relu-3x512",
+        "the widest and deepest network",
+        *("diabetes", 4, "relu", 3, 512, _gaussian(0.5)),
+    ),
+    Entry(
+        "diabetes-relu-1x32-t-weights",
+        "Student-t weights with five degrees of freedom in every layer",
+        *("diabetes", 3, "relu", 1, 32, _gaussian(0.7)),
+        w_std=1.0,
+        prior=_T5,
+    ),
+    Entry(
+        "diabetes-tanh-2x8-t-hidden",
+        "Student-t weights in hidden layers, a Gaussian readout",
+        *("diabetes", 4, "tanh", 2, 8, _gaussian(0.5)),
+        w_std=1.0,
+        prior=_T5,
+        readout_prior=_NORMAL,
+    ),
+    Entry(
+        "cancer-relu-1x16",
+        "benign or malignant from eight biopsies, logistic link",
+        *("breast_cancer", 8, "relu", 1, 16, _BERNOULLI),
+    ),
+    Entry(
+        "cancer-erf-3x128-probit",
+        "the same from six, probit link, three hidden layers",
+        *("breast_cancer", 6, "erf", 3, 128, _PROBIT),
+    ),
+    Entry(
+        "wine-tanh-2x32",
+        "three cultivars from five wines",
+        *("wine", 5, "tanh", 2, 32, _CATEGORICAL),
+        num_test=3,
+    ),
+    Entry(
+        "digits-relu-2x64",
+        "ten classes from three handwritten digits",
+        *("digits", 3, "relu", 2, 64, _CATEGORICAL),
+        num_test=3,
+    ),
+    Entry(
+        "digits-relu-2x512-gaussian",
+        "ten outputs under Gaussian noise, as in the standard digits problem",
+        *("digits", 3, "relu", 2, 512, _gaussian(0.3)),
+        w_std=2**0.5,
+        readout_w_std=0.3,
+        num_test=3,
+    ),
+    Entry(
+        "diabetes20-erf-2x512-capped",
+        "twenty points, beyond a strict bound: weighted draws",
+        *("diabetes", 20, "erf", 2, 512, _gaussian(0.1**0.5)),
+        bound="capped",
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    """The names of the posteriors, as `entry` takes them."""
+    return tuple(entry.name for entry in ENTRIES)
+
+
+def entry(name: str) -> Entry:
+    """The description of one posterior. Raises ValueError for an unknown name."""
+    for one in ENTRIES:
+        if one.name == name:
+            return one
+    raise ValueError(unknown("posterior of the zoo", name, list(names())))

@@ -1,0 +1,85 @@
+"""The zoo as plain text of at most 100 columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(entries: Sequence[Any]) -> str:
+    """A line a posterior."""
+    rows = [("name", "data", "network", "likelihood", "draws")]
+    for one in entries:
+        rows.append(
+            (
+                one.name,
+                f"{one.data}, {one.num_train} points",
+                f"{one.activation}, {one.depth} × {one.width}{_weights(one)}",
+                str(one.likelihood["type"]),
+                f"{one.num_samples:,} {'exact' if one.bound == 'strict' else 'weighted'}",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, "network: hidden layers × units; t: Student-t weights"])
+
+
+def _weights(entry: Any) -> str:
+    return "" if entry.prior is None else ", t"
+
+
+def description(entry: Any) -> str:
+    """What the posterior is."""
+    likelihood = dict(entry.likelihood)
+    kind = likelihood.pop("type")
+    settings = ", ".join(f"{key} {value}" for key, value in likelihood.items())
+    readout = "" if entry.readout_w_std is None else f", readout w_std {entry.readout_w_std:.4g}"
+    rows = {
+        "data": f"{entry.data}: {entry.num_train} training and {entry.num_test} test points",
+        "network": f"{entry.activation}, depth {entry.depth}, width {entry.width}, "
+        f"w_std {entry.w_std:.4g}, b_std {entry.b_std:.4g}{readout}",
+        "weights": _laws(entry),
+        "likelihood": f"{kind}{', ' if settings else ''}{settings}",
+        "draws": f"{entry.num_samples:,} by {entry.method}, seed {entry.seed}",
+    }
+    return "\n".join([f"{entry.name}: {entry.summary}", *_lines(rows)])
+
+
+def _laws(entry: Any) -> str:
+    if entry.prior is None:
+        return "normal"
+    law = _law(entry.prior)
+    readout = law if entry.readout_prior is None else _law(entry.readout_prior)
+    return law if readout == law else f"{law}; readout: {readout}"
+
+
+def _law(record: Mapping[str, Any]) -> str:
+    numbers = ", ".join(f"{key} {value:g}" for key, value in record["parameters"].items())
+    return f"{record['law']}({numbers})"
+
+
+def record(found: Mapping[str, Any]) -> str:
+    """How the reference was made, and what was checked."""
+    rows = {
+        "kind": f"{found['kind']}, bound {found['bound']}, {found['num_samples']:,} draws of "
+        f"{found['num_proposals']:,} proposals in {found['seconds']:.0f} s",
+        "evidence": f"log p(y) {found['log_evidence']:.5g} ± {found['log_evidence_se']:.1g} nats",
+        "versions": ", ".join(f"{name} {v}" for name, v in found["versions"].items()),
+        "processor": str(found["processor"]),
+    }
+    if found["kind"] == "capped":
+        rows["weights"] = (
+            f"Pareto k {found['pareto_k']:.2f}, worth {found['effective_sample_size']:,.0f} "
+            f"equally weighted draws, {found['excess_mass']:.1%} of the mass above the cap"
+        )
+    checks = [
+        f"  {'ok' if one['passed'] else 'FAIL':<4} {one['name']:<13} {one['found']:.3g}, "
+        f"limit {one['limit']:.3g} ({one['measure']})"
+        for one in found["checks"]
+    ]
+    return "\n".join(["built:", *_lines(rows), "checks:", *checks])
+
+
+def _lines(rows: Mapping[str, str]) -> list[str]:
+    return [f"  {name:<10} {text}" for name, text in rows.items()]

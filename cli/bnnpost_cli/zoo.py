@@ -1,0 +1,158 @@
+"""bnnpost zoo: reference posteriors by name, built on one's own machine."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnnpost_cli import shown_zoo
+from bnnpost_cli.failures import FAILED, reported
+from bnnpost_cli.options import as_json
+from bnnpost_cli.tables import plain
+from bnnpost_cli.verify import level_option, seed_option
+
+_directory = click.option(
+    "--zoo", "directory", default="zoo", show_default=True, metavar="DIR", help="Where they are."
+)
+
+
+@click.group(short_help="Reference posteriors: exact draws to hold a sampler against.")
+def command() -> None:
+    """Named posteriors, and exact draws from them to hold any sampler against.
+
+    \b
+    Example:  bnnpost zoo list
+              bnnpost zoo build sine-tanh-1x1 step-erf-2x8
+              bnnpost zoo show step-erf-2x8
+              bnnpost zoo verify mine.npz step-erf-2x8
+
+    From Python: bnnpost.zoo.posterior(name) gives the posterior and the test inputs at which
+    function values are compared.
+    """
+
+
+@command.command("list", short_help="All of them, in a table.")
+@as_json
+def _list(as_json: bool) -> None:
+    """Each posterior: its data, network, likelihood, and how many draws of which kind.
+
+    \b
+    Example:  bnnpost zoo list
+              bnnpost zoo list --json
+    """
+    with reported():
+        from bnnpost.zoo.entries import ENTRIES
+
+        if as_json:
+            click.echo(json.dumps([entry.as_dict() for entry in ENTRIES], indent=2))
+        else:
+            click.echo(shown_zoo.table(ENTRIES))
+
+
+@command.command(short_help="One of them, and its record if it was built.")
+@click.argument("name")
+@_directory
+@as_json
+def show(name: str, directory: str, as_json: bool) -> None:
+    """The description of a posterior, and of its reference if DIR has it: how it was made, seed,
+    versions, evidence, and every check with what was found.
+
+    \b
+    Example:  bnnpost zoo show step-erf-2x8
+              bnnpost zoo show step-erf-2x8 --zoo shared/zoo --json
+    """
+    with reported():
+        from bnnpost import zoo
+        from bnnpost.zoo.building import record
+
+        entry = _entry(name)
+        try:
+            found: dict[str, Any] | None = record(zoo.load(name, directory))
+        except FileNotFoundError as error:
+            found, absent = None, str(error)
+        if as_json:
+            both = {"description": entry.as_dict(), "record": found}
+            click.echo(json.dumps(plain(both), indent=2))
+        else:
+            click.echo(shown_zoo.description(entry))
+            click.echo(absent if found is None else shown_zoo.record(found))
+
+
+@command.command(short_help="Make references here: draws, checks and files.")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--out", default="zoo", show_default=True, metavar="DIR", help="Made if need be.")
+def build(names: tuple[str, ...], out: str) -> None:
+    """Draw and check the references named, or all, and write NAME.nc and NAME.csv into DIR.
+
+    \b
+    Example:  bnnpost zoo build
+              bnnpost zoo build step-erf-2x8 --out shared/zoo
+
+    Those that are there already are kept, so that after an interruption the same command goes
+    on. Every reference is checked before it is written, against draws made by another method
+    among others; one that fails is not written, and the exit code is 1.
+    """
+    with reported(resume=f"the same command goes on; what is finished in {out} is kept"):
+        from bnnpost import zoo
+
+        entries = [_entry(name) for name in names or zoo.names()]
+        for entry in entries:
+            path = zoo.build(entry.name, out, progress=sys.stderr.isatty(), say=_say)
+            click.echo(str(path))
+
+
+@command.command(short_help="Whether draws are from one of these posteriors.")
+@click.argument("candidate", metavar="CANDIDATE")
+@click.argument("name")
+@_directory
+@level_option
+@seed_option
+@as_json
+def verify(
+    candidate: str, name: str, directory: str, level: float, seed: int, as_json: bool
+) -> None:
+    """Compare the draws of any sampler with a reference that was built in DIR.
+
+    \b
+    Example:  bnnpost zoo verify mine.npz step-erf-2x8
+              bnnpost zoo verify chains.nc step-erf-2x8 --zoo shared/zoo --json
+
+    CANDIDATE: function values f at the reference's test inputs, f_train at its training inputs,
+    or both, in a file that bnnpost verify reads. The first line is the verdict. Exit code 3 if
+    the candidate fails.
+    """
+    with reported():
+        import jax
+
+        from bnnpost import zoo
+        from bnnpost.verification.verify import verify as compare
+        from bnnpost.zoo.files import netcdf_path
+        from bnnpost_cli import verified_files
+
+        _entry(name)
+        given, _ = verified_files.draws_of(candidate)
+        zoo.load(name, directory)  # so that it is whole, and of this posterior
+        path = netcdf_path(Path(directory), name)
+        report = compare(jax.random.key(seed), given, path, level=level)
+        if as_json:
+            click.echo(json.dumps(plain(report.to_dict()), indent=2))
+        else:
+            click.echo(report.summary())
+    if not report.passed:
+        sys.exit(FAILED)
+
+
+def _entry(name: str) -> Any:
+    """The posterior of this name; an unknown one is a slip of the command line."""
+    from bnnpost import zoo
+
+    try:
+        return zoo.entry(name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)

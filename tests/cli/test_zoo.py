@@ -1,0 +1,87 @@
+"""bnnpost zoo as a user meets it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bnnpost.zoo import building, entries
+from tests.cli.invocation import invoke
+from tests.zoo.tiny import TINY, made_up
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    """One entry more, whose draws are made up."""
+    monkeypatch.setattr(entries, "ENTRIES", (TINY, *entries.ENTRIES))
+    monkeypatch.setattr(building, "_made", made_up)
+
+
+def test_help_opens_with_examples():
+    text = invoke("zoo", "--help").stdout
+    assert text.index("Example:  bnnpost zoo list") < text.index("--help")
+    for name in ("list", "show", "build", "verify"):
+        assert name in text
+        one = invoke("zoo", name, "--help").stdout
+        assert f"Example:  bnnpost zoo {name}" in one
+        assert one.index("Example:") < one.index("Options:")
+
+
+def test_list_has_a_line_for_each():
+    done = invoke("zoo", "list")
+    assert done.exit_code == 0
+    for entry in entries.ENTRIES:
+        assert entry.name in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    found = json.loads(invoke("zoo", "list", "--json").stdout)
+    assert [one["name"] for one in found] == list(entries.names())
+
+
+def test_build_show_and_verify(tmp_path):
+    zoo = tmp_path / "zoo"
+    before = invoke("zoo", "show", "tiny", "--zoo", zoo)
+    assert before.exit_code == 0 and f"zoo build tiny --out {zoo}" in before.stdout
+    done = invoke("zoo", "build", "tiny", "--out", zoo)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.split() == [str(zoo / "tiny.nc")] and "made up" in done.stderr
+    assert {path.name for path in zoo.iterdir()} == {"tiny.nc", "tiny.csv"}
+    assert "there already" in invoke("zoo", "build", "tiny", "--out", zoo).stderr
+    shown = invoke("zoo", "show", "tiny", "--zoo", zoo).stdout
+    for words in ("two points", "log p(y) -3.25 ± 0.01", "seed 0", "bnnpost 0.1.0", "ok   halves"):
+        assert words in shown
+    found = json.loads(invoke("zoo", "show", "tiny", "--zoo", zoo, "--json").stdout)
+    assert found["description"]["name"] == "tiny" and found["record"]["checks"][0]["passed"]
+
+    # A right candidate fails one time in a hundred, by a fixed seed.
+    right = np.random.default_rng(7).normal(size=(300, 2))
+    for values, code, words in ((right, 0, "PASSED"), (right + 0.6, 3, "FAILED")):
+        np.savez(tmp_path / "mine.npz", f=values)
+        done = invoke("zoo", "verify", tmp_path / "mine.npz", "tiny", "--zoo", zoo)
+        assert done.exit_code == code, done.output
+        assert done.stdout.startswith(words) and "tiny.nc" in done.stdout
+    done = invoke("zoo", "verify", tmp_path / "mine.npz", "tiny", "--zoo", zoo, "--json")
+    assert done.exit_code == 3 and json.loads(done.stdout)["passed"] is False
+
+
+def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
+    zoo = tmp_path / "zoo"
+    np.savez(tmp_path / "mine.npz", f=np.zeros((300, 2)))
+    candidate = tmp_path / "mine.npz"
+    for arguments, code, words in (
+        (("show", "tinny"), 2, "did you mean tiny"),
+        (("build", "tiny", "nobody", "--out", zoo), 2, "nobody"),
+        (("verify", candidate, "nobody"), 2, "nobody"),
+        (("verify", candidate, "tiny", "--zoo", zoo), 1, f"zoo build tiny --out {zoo}"),
+        (("verify", tmp_path / "absent.npz", "tiny", "--zoo", zoo), 1, "absent.npz"),
+        (("verify", candidate, "tiny", "--level", "2"), 2, "--level"),
+    ):
+        done = invoke("zoo", *arguments)
+        assert done.exit_code == code, (arguments, done.output)
+        assert words in done.stderr and "Traceback" not in done.output
+    assert not zoo.exists()
+    zoo.mkdir()
+    (zoo / "tiny.nc").write_text("my notes")
+    for arguments in (("build", "tiny", "--out", zoo), ("show", "tiny", "--zoo", zoo)):
+        done = invoke("zoo", *arguments)
+        assert done.exit_code == 1 and "tiny.nc" in done.stderr
+    assert (zoo / "tiny.nc").read_text() == "my notes"
