@@ -12,16 +12,15 @@ control variates exist (see `moments`).
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 from jaxtyping import Array, Float
 
 from bnnpost.comparison.all_proposals import sums_over_proposals
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.moments import Functionals
 from bnnpost.comparison.theory import first_order
+from bnnpost.comparison.theory_layers import hidden_layers
 from bnnpost.comparison.theory_response import Response
 from bnnpost.likelihoods import Gaussian
 from bnnpost.posterior import Posterior
@@ -47,40 +46,25 @@ class Losses(NamedTuple):
         return {**means, **{f"{name}_by_point": values for name, values in own.items()}}
 
 
-class Scored(Functionals):
-    """1, f, and at each test point the density of its targets over the limit's density there.
-
-    targets [point, output]; log_density [point]: of the limit, in nats; noise_var: of y given f.
-    """
-
-    targets: Float[np.ndarray, "m k"]
-    log_density: Float[np.ndarray, " m"]
-    noise_var: float
-
-    def __call__(self, proposal: Observation) -> Float[Array, " f"]:
-        mean, covariance = proposal.predictive.mean, proposal.predictive.covariance[0]
-        std = jnp.sqrt(jnp.diagonal(covariance) + self.noise_var)
-        log_densities = jax.scipy.stats.norm.logpdf(self.targets, mean, std[:, None])
-        ratio = jnp.exp(jnp.sum(log_densities, axis=1) - self.log_density)
-        return jnp.concatenate([jnp.ones(1), mean.ravel(), ratio])
-
-
 class Predictive(NamedTuple):
-    """The limit's law of y* at each test point: mean, variance (noise included), and y* itself."""
+    """A Gaussian law of y* at each test point: mean, variance (noise included), and y* itself."""
 
-    mean: Float[np.ndarray, "m k"]
-    variance: Float[np.ndarray, " m"]
-    targets: Float[np.ndarray, "m k"]
+    mean: Float[Array | np.ndarray, "m k"]
+    variance: Float[Array | np.ndarray, " m"]
+    targets: Float[Array | np.ndarray, "m k"]
 
     @property
-    def log_density(self) -> Float[np.ndarray, " m"]:
-        """Of the targets, summed over outputs, in nats."""
-        std = np.sqrt(self.variance)[:, None]
-        return np.asarray(scipy.stats.norm.logpdf(self.targets, self.mean, std).sum(axis=1))
+    def distance(self) -> Float[Array | np.ndarray, " m"]:
+        """Σ_o (y*_o − mean_o)² / variance."""
+        return ((self.targets - self.mean) ** 2).sum(axis=1) / self.variance
 
     def losses(self) -> Losses:
-        """The limit's own."""
-        return Losses(-self.log_density, np.sum((self.targets - self.mean) ** 2, axis=1))
+        """Its own."""
+        mean, variance, targets = map(np.asarray, self)
+        log_det = mean.shape[1] * np.log(2 * np.pi * variance)
+        return Losses(
+            0.5 * (np.asarray(self.distance) + log_det), np.sum((targets - mean) ** 2, axis=1)
+        )
 
     def difference(self, mean: Float[np.ndarray, "m k"], ratio: Float[np.ndarray, " m"]) -> Losses:
         """What a network's losses are more than these, from its mean and its density over ours."""
@@ -89,8 +73,8 @@ class Predictive(NamedTuple):
                 "the estimated predictive density is not positive at a test target: expected more "
                 "proposals"
             )
-        shift = mean - self.mean
-        return Losses(-np.log(ratio), np.sum((shift - 2 * (self.targets - self.mean)) * shift, 1))
+        shift, residual = mean - np.asarray(self.mean), np.asarray(self.targets - self.mean)
+        return Losses(-np.log(ratio), np.sum((shift - 2 * residual) * shift, axis=1))
 
     def first_order(self, response: Response) -> Losses:
         """Coefficients of 1/N of the difference.
@@ -102,8 +86,8 @@ class Predictive(NamedTuple):
         changes by −2 Σ r · (coefficient of the mean).
         """
         k = self.mean.shape[1]
-        std = np.sqrt(self.variance)
-        z = (self.targets - self.mean) / std[:, None]
+        std = np.sqrt(np.asarray(self.variance))
+        z = np.asarray(self.targets - self.mean) / std[:, None]
         q = np.sum(z**2, axis=1)
         within = np.diagonal(response.within)
         both = np.einsum("mk,mj,mkj->m", z, z, response.outputs)
@@ -115,6 +99,23 @@ class Predictive(NamedTuple):
             + ((q - k) ** 2 - 4 * q + 2 * k) * response.kurtosis / (8 * std**4)
         )
         return Losses(-relative, -2 * np.sum(z * response.mean, axis=1) * std)
+
+
+class Scored(Functionals):
+    """1, f, and at each test point the density of its targets over the limit's density there.
+
+    noise_var: of y given f.
+    """
+
+    limit: Predictive
+    noise_var: float
+
+    def __call__(self, proposal: Observation) -> Float[Array, " f"]:
+        mean, covariance = proposal.predictive.mean, proposal.predictive.covariance[0]
+        own = Predictive(mean, jnp.diagonal(covariance) + self.noise_var, self.limit.targets)
+        log_var_ratio = jnp.log(own.variance / self.limit.variance)
+        exponent = own.distance - self.limit.distance + mean.shape[1] * log_var_ratio
+        return jnp.concatenate([jnp.ones(1), mean.ravel(), jnp.exp(-0.5 * exponent)])
 
 
 def limit_predictive(
@@ -143,7 +144,7 @@ def measured(
     """Differences of the losses, finite − limit, over all proposals, with standard errors."""
     assert isinstance(posterior.likelihood, Gaussian)
     noise_var = float(posterior.likelihood.noise_var)
-    asked = Scored(limiting.targets, limiting.log_density, noise_var)
+    asked = Scored(limiting, noise_var)
     chosen = weighted_space(posterior, "auto", "single")
     sums, attributes = sums_over_proposals(key, chosen, points, num_proposals, log_reference, asked)
     num_means = limiting.mean.size
@@ -172,3 +173,8 @@ def predicted(
     """
     found = first_order(posterior, points, num_units, None)
     return found.estimates(lambda r: limiting.first_order(r).quantities("_coefficient"))
+
+
+def narrowest(posterior: Posterior) -> int:
+    """N of the first-order theory: the width of the narrowest hidden layer."""
+    return min(layer.width for layer in hidden_layers(posterior.network)[1])

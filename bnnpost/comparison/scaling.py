@@ -1,9 +1,9 @@
 """How the posterior predictive loss approaches the limit's: against width, and against depth.
 
-Bahri, Dyer, Kaplan, Lee and Sharma (2021, "Explaining neural scaling laws"): where a loss is
-limited by the variance that finite width adds, L_N − L_∞ falls as 1/N. Roberts, Yaida and
-Hanin (2022) and Hanin and Bahri (Les Houches lectures, 2023): in deep networks it is the ratio
-of depth to width that says how large such corrections are.
+Bahri, Dyer, Kaplan, Lee and Sharma (2021, arXiv 2102.06701): where a loss is limited by the
+variance that finite width adds, L_N − L_∞ falls as 1/N. Bahri and Hanin (Les Houches lectures,
+2023, arXiv 2309.01592): in deep networks the ratio of depth to width, the effective depth, says
+how large such corrections are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +22,7 @@ from bnnpost.comparison.losses import (
     Predictive,
     limit_predictive,
     measured,
+    narrowest,
     predicted,
 )
 from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
@@ -46,7 +47,7 @@ class Scaling:
     losses: along `width` or `depth`, for each of nll (nats) and squared_error (units of y²), both
     summed over outputs and averaged over test points: the loss itself, *_limit, *_difference
     (finite − limit) and, where the first-order theory covers the network, *_coefficient (of 1/N,
-    N the hidden width) and *_predicted (coefficient/N). Each has the same per test point as
+    N the width of the narrowest hidden layer) and *_predicted (coefficient/N). Each has the same per test point as
     *_by_point, and what is estimated a standard error *_se: of the Monte Carlo over
     proposals (of the integration over units for coefficients), not over test points.
     effective_sample_size and controls (how many control variates) are those of the proposals;
@@ -82,8 +83,9 @@ def scaling(
     """
     numbers = _different("widths", widths)
     _check(key, posterior, num_proposals)
-    limiting = _limiting(key, posterior, x_test, y_test)
-    runs = [_Run(width, width, _at_width(posterior, width), limiting) for width in numbers]
+    # Of equally wide layers, whatever the network's own widths.
+    limiting = _limiting(key, _at_width(posterior, numbers[0]), x_test, y_test)
+    runs = [_Run(width, _at_width(posterior, width), limiting) for width in numbers]
     losses = _losses(key, "width", runs, num_proposals)
     names = list(map(str, losses.data_vars))
     constant = [name for name in names if "_limit" in name or "_coefficient" in name]
@@ -116,14 +118,13 @@ def scaling_over_depth(
     numbers = _different("depths", depths)
     if not (np.isfinite(ratio) and ratio > 0):
         raise ValueError(f"expected ratio, depth/width, to be positive and finite, got {ratio}")
-    runs = []
-    for depth in numbers:
-        width = max(1, round(depth / ratio))
+    widths, runs = [max(1, round(depth / ratio)) for depth in numbers], []
+    for depth, width in zip(numbers, widths, strict=True):
         posterior = make_posterior(depth, width)
         _check(key, posterior, num_proposals)
-        runs.append(_Run(depth, width, posterior, _limiting(key, posterior, x_test, y_test)))
+        runs.append(_Run(depth, posterior, _limiting(key, posterior, x_test, y_test)))
     losses = _losses(key, "depth", runs, num_proposals)
-    losses = losses.assign_coords(width=("depth", [run.width for run in runs]))
+    losses = losses.assign_coords(width=("depth", widths))
     return Scaling(losses.assign_attrs(ratio=ratio), _rates(np.asarray(numbers, float), losses), {})
 
 
@@ -138,10 +139,9 @@ class _Limiting(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """A posterior, where it stands along the axis, the width of its hidden layers, its limit."""
+    """A posterior, its limit, and where it stands along the axis."""
 
     place: int
-    width: int
     posterior: Posterior
     limiting: _Limiting
 
@@ -207,7 +207,8 @@ def _one(key: Array, run: _Run, num_proposals: int) -> "xr.Dataset":
         num_proposals,
     )
     estimates = {**_whole(own, differences), **differences}
-    estimates |= _predicted(limiting.theory, run.width)
+    if limiting.theory:
+        estimates |= _predicted(limiting.theory, narrowest(run.posterior))
     return _dataset(estimates, own.quantities("_limit"), attributes)
 
 
