@@ -46,12 +46,12 @@ class Scaling:
 
     losses: along `width` or `depth`, for each of nll (nats) and squared_error (units of y²), both
     summed over outputs and averaged over test points: the loss itself, *_limit, *_difference
-    (finite − limit) and, where the first-order theory covers the network, *_coefficient (of 1/N,
-    N the width of the narrowest hidden layer) and *_predicted (coefficient/N). Each has the same per test point as
-    *_by_point, and what is estimated a standard error *_se: of the Monte Carlo over
-    proposals (of the integration over units for coefficients), not over test points.
-    effective_sample_size and controls (how many control variates) are those of the proposals;
-    attribute without_theory: why there are no coefficients, if so.
+    (finite − limit) and, where the first-order theory covers the network, *_coefficient (of
+    1/N, N the width of the narrowest hidden layer) and *_predicted (coefficient/N). Each has
+    the same per test point as *_by_point, and what is estimated a standard error *_se: of the
+    Monte Carlo over proposals (of the integration over units for coefficients), not over test
+    points. effective_sample_size and controls (how many control variates) are those of the
+    proposals; attribute without_theory: why there are no coefficients, if so.
     rates: the power law of the size of each difference, in width or in depth; without one
     where the difference changes sign. coefficients: over widths, of 1/N in each difference
     where the next order is fitted beside it, to be compared with theory.
@@ -250,6 +250,6 @@ def _rates(places: Float[np.ndarray, " w"], losses: "xr.Dataset") -> dict[str, R
     found = {}
     for name in LOSSES:
         values, errors = _difference(losses, name)
-        if len(set(np.sign(values))) == 1:
+        if np.all(values > 0) or np.all(values < 0):
             found[name] = fit_rate(places, values, errors)
     return found
