@@ -11,7 +11,8 @@ from numpyro.distributions import Laplace, Normal
 from scipy import stats
 
 import bnnpost
-from bnnpost.comparison.losses import LOSSES
+from bnnpost.comparison.losses import LOSSES, Predictive
+from bnnpost.comparison.theory_response import Response
 from tests.samplers.oracles import chi_square_nodes
 
 SIGMAS = 4.5
@@ -131,6 +132,27 @@ def test_predicted_coefficients_are_derivatives_of_the_posterior(over_width):
         error = over_width.losses[f"{name}_coefficient_by_point_se"]
         assert np.all(np.abs(found - expected) < SIGMAS * error + 1e-5 * np.abs(expected)), name
         assert np.all(np.abs(expected) > 20 * error), name
+
+
+def test_first_order_of_the_losses_is_that_of_moving_gaussians():
+    # Mean m + at + bt²/2 and variance v + ct + dt²/2 over t of mean 0 and variance 1/N.
+    rng, step = np.random.default_rng(2), 1e-4
+    m, a, b, targets = rng.normal(size=(4, 5, 3))
+    v, c, d = rng.uniform(0.5, 2, (3, 5))
+    law = Predictive(m, v, targets)
+    response = Response(
+        b / 2, np.diag(d / 2), None, a[:, :, None] * a[:, None, :], a * c[:, None], c**2, None, None
+    )
+
+    def density(t):
+        std = np.sqrt(v + c * t + d * t**2 / 2)[:, None]
+        return np.prod(stats.norm.pdf(targets, m + a * t + b * t**2 / 2, std), axis=1)
+
+    low, centre, high = density(-step), density(0), density(step)
+    found = law.first_order(response)
+    change = 0.5 * (high - 2 * centre + low) / step**2
+    np.testing.assert_allclose(found.nll, -change / centre, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.squared_error, -np.sum((targets - m) * b, axis=1))
 
 
 def test_measured_coefficients_are_the_predicted_ones():
