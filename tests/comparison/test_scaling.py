@@ -77,12 +77,10 @@ def scores(losses, width, expected):
 @pytest.fixture(scope="module")
 def over_width():
     key = jax.random.key(3)
-    return bnnpost.scaling(
-        key, linear(1, 64), X_TEST, Y_TEST, widths=[4, 64, 256, 1024], num_proposals=8000
-    )
+    return bnnpost.scaling(key, linear(1, 64), X_TEST, Y_TEST, widths=[4, 64], num_proposals=6000)
 
 
-@pytest.mark.parametrize("width", [4, 64, 1024])
+@pytest.mark.parametrize("width", [4, 64])
 def test_agrees_with_the_chi_square_integral(over_width, width):
     found = scores(over_width.losses, width, exact_differences(width))
     assert max(found.values()) < SIGMAS, found
@@ -102,8 +100,8 @@ def test_losses_are_the_limits_and_the_differences(over_width):
     )
     for name in LOSSES:
         for ending in ("", "_by_point"):
-            whole = losses[f"{name}_limit{ending}"] + losses[f"{name}_difference{ending}"]
-            np.testing.assert_allclose(losses[f"{name}{ending}"], whole, rtol=1e-12)
+            difference = losses[f"{name}{ending}"] - losses[f"{name}_limit{ending}"]
+            np.testing.assert_allclose(difference, losses[f"{name}_difference{ending}"], rtol=1e-9)
         by_point = losses[f"{name}_by_point"].mean("point")
         np.testing.assert_allclose(losses[name], by_point, rtol=1e-9)
 
@@ -155,6 +153,7 @@ def test_first_order_of_the_losses_is_that_of_moving_gaussians():
     np.testing.assert_allclose(found.squared_error, -np.sum((targets - m) * b, axis=1))
 
 
+@pytest.mark.slow
 def test_measured_coefficients_are_the_predicted_ones():
     found = bnnpost.scaling(
         jax.random.key(5), linear(1, 64), X_TEST, Y_TEST, widths=[128, 512, 2048]
@@ -209,6 +208,7 @@ def narrow():
     return posterior, x_test, y_test, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise_var", "right"), [(0.25, True), (0.0, False)])
 def test_agrees_with_plain_numpy_weights_at_one_width(narrow, noise_var, right):
     posterior, x_test, y_test, found = narrow
@@ -238,6 +238,7 @@ def at_fixed_ratio():
     return over_depth(linear)
 
 
+@pytest.mark.slow
 def test_depth_over_width_controls_the_correction_of_deep_linear_networks(at_fixed_ratio):
     # Var Π s_l = (1 + 2/N)^L − 1 = 2L/N + …, and the limit is the same at every depth.
     losses = at_fixed_ratio.losses
@@ -260,6 +261,7 @@ def test_at_a_fixed_width_the_correction_grows_with_depth():
         assert found.rates[name].exponent == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_network_without_theory_is_measured_and_says_why():
     network = bnnpost.mlp(width=8, depth=1, prior=Laplace(0.0, 1.0), readout_prior=Normal(0.0, 1.0))
     posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(0.5), X, [0.9])
