@@ -40,17 +40,17 @@ def rate(found: bnnpost.comparison.Scaling, name: str) -> str:
 
 
 def rows(losses, dim: str, name: str) -> None:
+    """The difference over 1/width, or over depth/width."""
     for place in losses[dim].values:
         at = losses.sel({dim: place})
-        width = int(at["width"])
-        value, error = (width * float(at[f"{name}_difference{e}"]) for e in ("", "_se"))
-        predicted, own = (width * float(at[f"{name}_predicted{e}"]) for e in ("", "_se"))
-        depth = int(place) if dim == "depth" else 1
+        rise = int(at["width"]) / (int(place) if dim == "depth" else 1)
+        value, error = (rise * float(at[f"{name}_difference{end}"]) for end in ("", "_se"))
+        predicted, own = (rise * float(at[f"{name}_predicted{end}"]) for end in ("", "_se"))
         print(
             f"    {dim} {place:>4}: loss {float(at[name]):.5f}, "
             f"limit {float(at[name + '_limit']):.5f}, "
-            f"width/depth · difference {value / depth:+.4f} ± {error / depth:.4f}, "
-            f"predicted {predicted / depth:+.4f} ± {own / depth:.4f}"
+            f"{'width/depth' if dim == 'depth' else 'width'} · difference "
+            f"{value:+.4f} ± {error:.4f}, predicted {predicted:+.4f} ± {own:.4f}"
         )
 
 
