@@ -1,7 +1,14 @@
 """Exact posteriors of Bayesian neural networks, and how they approach their Gaussian limit."""
 
 from bnnpost import datasets, likelihoods, zoo
-from bnnpost.comparison import compare, fit_rate, theory
+from bnnpost.comparison import (
+    compare,
+    fit_coefficient,
+    fit_rate,
+    scaling,
+    scaling_over_depth,
+    theory,
+)
 from bnnpost.draws import Draws, load
 from bnnpost.kernels import nngp
 from bnnpost.networks import (
@@ -36,6 +43,7 @@ __all__ = [
     "compare",
     "datasets",
     "elliptical_slice",
+    "fit_coefficient",
     "fit_rate",
     "forecast",
     "from_spec",
@@ -50,6 +58,8 @@ __all__ = [
     "per_input",
     "prior",
     "rejection",
+    "scaling",
+    "scaling_over_depth",
     "theory",
     "to_spec",
     "verify",

@@ -65,6 +65,18 @@ class Posterior(eqx.Module):
             )
         return points
 
+    def checked_test_targets(self, y_test: object, num_points: int) -> Float[np.ndarray, "m k"]:
+        """Test targets [m] or [m, k] as float64 [m, k]; raises ValueError if they do not fit."""
+        targets = _finite("y_test", y_test)
+        columns = targets[:, None] if targets.ndim == 1 else targets
+        expected = (num_points, self.targets.shape[1])
+        if columns.shape != expected:
+            raise ValueError(
+                f"expected y_test of shape {list(expected)}, a row for each test input and the "
+                f"columns of y, got {list(targets.shape)}"
+            )
+        return columns
+
 
 def num_outputs(network: Layer, num_inputs: int) -> int:
     """Number of outputs of a network for inputs of `num_inputs` features."""

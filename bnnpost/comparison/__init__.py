@@ -1,8 +1,20 @@
 """How far a finite network's posterior is from its infinite-width limit, and how that falls."""
 
 from bnnpost.comparison.compare import compare
-from bnnpost.comparison.rates import RateFit, fit_rate
+from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
+from bnnpost.comparison.scaling import Scaling, scaling, scaling_over_depth
 from bnnpost.comparison.theory import theory
 from bnnpost.comparison.theory_result import Theory
 
-__all__ = ["RateFit", "Theory", "compare", "fit_rate", "theory"]
+__all__ = [
+    "CoefficientFit",
+    "RateFit",
+    "Scaling",
+    "Theory",
+    "compare",
+    "fit_coefficient",
+    "fit_rate",
+    "scaling",
+    "scaling_over_depth",
+    "theory",
+]

@@ -1,16 +1,18 @@
 """Weighted sums over all proposals, kept in blocks so that errors come from a jackknife.
 
-Everything compared is a smooth function of posterior expectations E[h]: of f, of ffᵀ and of
-the predictive's CDF on a grid. For proposals i with weights w_i and control variates D_i
-(mean zero under the prior), E[h] = Σ w_i u_i h_i / Σ w_i u_i with regression weights
-u_i = 1 − D̄ᵀS⁻¹(D_i − D̄), S the covariance of D: those make the sample mean of D exactly
-zero. Because u is affine in D, the sums Σ w h [1, D] and Σ [1, D][1, D]ᵀ of each block are
-all that the estimate and every leave-one-block-out replicate need.
+Everything compared is a smooth function of posterior expectations E[h]: of f, of ffᵀ, of the
+predictive's CDF on a grid, of its density at a target. For proposals i with weights w_i and
+control variates D_i (mean zero under the prior), E[h] = Σ w_i u_i h_i / Σ w_i u_i with
+regression weights u_i = 1 − D̄ᵀS⁻¹(D_i − D̄), S the covariance of D: those make the sample mean
+of D exactly zero. Because u is affine in D, the sums Σ w h [1, D] and Σ [1, D][1, D]ᵀ of each
+block are all that the estimate and every leave-one-block-out replicate need.
 """
 
+import abc
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +25,33 @@ from bnnpost.spaces.space import Observation
 _NEGLIGIBLE = 1e-10
 # Functionals of proposals held at once (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
+
+
+class Functionals(eqx.Module):
+    """What is asked of each proposal: numbers whose posterior expectations are wanted."""
+
+    @abc.abstractmethod
+    def __call__(self, proposal: Observation) -> Float[Array, " f"]:
+        """The functionals of one proposal, the constant 1 first."""
+
+
+class Marginals(Functionals):
+    """1, f, f fᵀ and the CDF on the grid centre + std·GRID, given the hidden layers.
+
+    centre [point, output]; std [point].
+    """
+
+    centre: Float[np.ndarray, "m k"]
+    std: Float[np.ndarray, " m"]
+
+    def __call__(self, proposal: Observation) -> Float[Array, " f"]:
+        mean, covariance = proposal.predictive.mean, proposal.predictive.covariance
+        second = covariance + jnp.einsum("ik,jk->kij", mean, mean)
+        own_var = jnp.diagonal(covariance, axis1=1, axis2=2).T
+        own_std = jnp.sqrt(jnp.maximum(own_var, jnp.finfo(covariance.dtype).tiny))
+        edges = jnp.asarray(self.centre)[:, :, None] + jnp.asarray(self.std)[:, None, None] * GRID
+        cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, :, None])
+        return jnp.concatenate([jnp.ones(1), mean.ravel(), second.ravel(), cdf.ravel()])
 
 
 @dataclass(frozen=True)
@@ -104,59 +133,46 @@ def _solve(covariance: Float[np.ndarray, "q q"], mean: Float[np.ndarray, " q"]) 
 def block_sums(
     blocks: Iterable[Observation],
     log_reference: float,
-    centre: Float[np.ndarray, "m k"],
-    std: Float[np.ndarray, " m"],
+    functionals: Functionals,
     use_controls: bool,
 ) -> BlockSums:
-    """Sums of each block of proposals; weights relative to exp(log_reference).
-
-    The CDF's grid is centre + std·GRID at each point and output.
-    """
+    """Sums of each block of proposals; weights relative to exp(log_reference)."""
     weighted, controls = [], []
     for block in blocks:
         if not use_controls:
             block = block._replace(controls=jnp.zeros((len(block.log_weight), 0)))
-        sums = [_chunk_sums(part, log_reference, centre, std) for part in _chunks(block)]
+        sums = [
+            _chunk_sums(part, log_reference, functionals) for part in _chunks(block, functionals)
+        ]
         weighted.append(sum(s[0] for s in sums))
         controls.append(sum(s[1] for s in sums))
     return BlockSums(np.stack(weighted), np.stack(controls))
 
 
-def _chunks(block: Observation) -> Iterable[Observation]:
+def _chunks(block: Observation, functionals: Functionals) -> Iterable[Observation]:
     """The block in parts of equal size (the last may be smaller) that bound the memory used."""
-    num_proposals, m, k = block.predictive.mean.shape
-    functionals = 1 + m * k + k * m * m + m * k * GRID.size
-    size = max(1, min(num_proposals, _NUMBERS_AT_ONCE // functionals))
+    one = jax.tree.map(lambda a: a[0], block)
+    count, num_proposals = jax.eval_shape(functionals, one).size, len(block.log_weight)
+    size = max(1, min(num_proposals, _NUMBERS_AT_ONCE // count))
     for start in range(0, num_proposals, size):
         yield jax.tree.map(lambda a: a[start : start + size], block)  # noqa: B023
 
 
 def _chunk_sums(
-    block: Observation, log_reference: float, centre: np.ndarray, std: np.ndarray
+    block: Observation, log_reference: float, functionals: Functionals
 ) -> tuple[np.ndarray, np.ndarray]:
     with jax.enable_x64(True):
-        weighted, controls = _sums(block, log_reference, centre, std)
+        weighted, controls = _sums(block, log_reference, functionals)
         return np.asarray(weighted), np.asarray(controls)
 
 
 @jax.jit
 def _sums(
-    block: Observation, log_reference: Array, centre: Array, std: Array
+    block: Observation, log_reference: Array, functionals: Functionals
 ) -> tuple[Array, Array]:
     weights = jnp.exp(block.log_weight - log_reference)
-    functionals = jax.vmap(_functionals, in_axes=(0, None, None))(block, centre, std)
+    values = jax.vmap(functionals)(block)
     ones = jnp.ones((weights.shape[0], 1))
     regressors = jnp.concatenate([ones, block.controls], axis=1)
-    weighted = (weights[:, None] * functionals).T @ regressors
+    weighted = (weights[:, None] * values).T @ regressors
     return weighted, regressors.T @ regressors
-
-
-def _functionals(proposal: Observation, centre: Array, std: Array) -> Float[Array, " f"]:
-    """1, f, f fᵀ and the CDF on the grid, given one proposal's hidden layers."""
-    mean, covariance = proposal.predictive.mean, proposal.predictive.covariance
-    second = covariance + jnp.einsum("ik,jk->kij", mean, mean)
-    own_var = jnp.diagonal(covariance, axis1=1, axis2=2).T
-    own_std = jnp.sqrt(jnp.maximum(own_var, jnp.finfo(covariance.dtype).tiny))
-    edges = centre[:, :, None] + std[:, None, None] * GRID
-    cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, :, None])
-    return jnp.concatenate([jnp.ones(1), mean.ravel(), second.ravel(), cdf.ravel()])

@@ -69,6 +69,45 @@ def fit_rate(
     )
 
 
+class CoefficientFit(NamedTuple):
+    """value ≈ coefficient/width + next_coefficient/width², signs kept, with standard errors.
+
+    misfit: χ² over its degrees of freedom (NaN where there are none left). Above 1, the
+    standard errors have been widened by its root.
+    """
+
+    coefficient: float
+    standard_error: float
+    next_coefficient: float
+    next_standard_error: float
+    misfit: float
+
+
+def fit_coefficient(widths: object, values: object, standard_errors: object) -> CoefficientFit:
+    """Fit coefficient/N + next/N² by least squares, each value weighted by its error.
+
+    The first is what a first-order theory predicts. Widths so narrow that the third order
+    matters spoil both, which the misfit shows.
+    Raises ValueError for fewer than two widths, mismatched lengths, values that are not
+    finite, and errors that are not finite and positive.
+    """
+    signed = np.asarray(values, np.float64).ravel()
+    # A difference may be zero, where a power law may not.
+    n, _, error = _checked(widths, np.where(signed == 0, 1.0, signed), standard_errors)
+    design = np.stack([1 / n, 1 / n**2], axis=1) / error[:, None]
+    scale = np.linalg.norm(design, axis=0)
+    covariance = np.linalg.inv((design / scale).T @ (design / scale)) / np.outer(scale, scale)
+    fitted = covariance @ (design.T @ (signed / error))
+    freedom = len(n) - 2
+    misfit = (
+        float(np.sum((signed / error - design @ fitted) ** 2)) / freedom if freedom else math.nan
+    )
+    errors = np.sqrt(np.diagonal(covariance) * (max(1.0, misfit) if freedom else 1.0))
+    return CoefficientFit(
+        float(fitted[0]), float(errors[0]), float(fitted[1]), float(errors[1]), misfit
+    )
+
+
 def _checked(
     widths: object, values: object, standard_errors: object
 ) -> tuple[Float[np.ndarray, " w"], Float[np.ndarray, " w"], Float[np.ndarray, " w"]]:

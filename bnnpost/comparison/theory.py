@@ -1,7 +1,7 @@
 """First-order theory of a finite network's posterior: what the limit misses at order 1/width."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
-from bnnpost.spaces.limit import Limit
+from bnnpost.spaces.limit import Conditional, Limit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,6 +54,37 @@ def theory(
     layer, and activations without the derivatives or a fourth moment; NotImplementedError for
     another likelihood; FloatingPointError if the noise is lost in rounding.
     """
+    found = first_order(posterior, x_test, num_units, key)
+    variance = np.maximum(np.diagonal(found.limit.covariance), 0.0)
+    widths = tuple(layer.width for layer in hidden_layers(posterior.network)[1])
+    estimates = found.estimates(lambda response: quantities(response, variance))
+    coefficients = _dataset(estimates).assign_attrs(num_units=num_units)
+    return Theory(min(widths), widths, found.limit.mean, variance, coefficients)
+
+
+class FirstOrder(NamedTuple):
+    """The limit at the test points, and the coefficients of 1/N from each randomisation."""
+
+    limit: Conditional
+    responses: list[Response]
+
+    def estimates(
+        self, of: Callable[[Response], Quantities]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Each quantity, corrected for bias, and its standard error, from the randomisations."""
+        found = self.responses
+        whole = of(combined(found, np.mean))
+        without = [of(combined([*found[:i], *found[i + 1 :]], np.mean)) for i in range(len(found))]
+        return {
+            name: jackknife(value, np.stack([one[name] for one in without]))
+            for name, value in whole.items()
+        }
+
+
+def first_order(
+    posterior: Posterior, x_test: object, num_units: int, key: Array | None
+) -> FirstOrder:
+    """What `theory` is made of; it documents arguments and errors."""
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     if not isinstance(posterior.likelihood, Gaussian):
@@ -69,12 +100,8 @@ def theory(
     points = posterior.checked_test_points(x_test)
     limiting = limit(posterior)
     assert isinstance(limiting, Limit)
-    mean, covariance = limiting.conditional(points)
-    variance = np.maximum(np.diagonal(covariance), 0.0)
-    found = _responses(posterior, points, num_units, _seed(key))
-    widths = tuple(layer.width for layer in hidden_layers(posterior.network)[1])
-    coefficients = _dataset(_estimates(found, variance)).assign_attrs(num_units=num_units)
-    return Theory(min(widths), widths, mean, variance, coefficients)
+    responses = _responses(posterior, points, num_units, _seed(key))
+    return FirstOrder(limiting.conditional(points), responses)
 
 
 def _seed(key: Array | None) -> np.random.SeedSequence:
@@ -104,22 +131,6 @@ def _responses(
     change = np.zeros((len(different), len(every)))
     np.add.at(change, place, found.change)
     return responses(kernels, steps, hidden, found._replace(change=change), seed, num_units)
-
-
-def _estimates(
-    found: Sequence[Response], variance: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Each quantity, corrected for bias, and its standard error, from the randomisations."""
-
-    def of_mean(some: Sequence[Response]) -> Quantities:
-        return quantities(combined(some, np.mean), variance)
-
-    whole = of_mean(found)
-    without = [of_mean([*found[:i], *found[i + 1 :]]) for i in range(len(found))]
-    return {
-        name: jackknife(value, np.stack([one[name] for one in without]))
-        for name, value in whole.items()
-    }
 
 
 def _dataset(estimates: dict[str, tuple[np.ndarray, np.ndarray]]) -> "xr.Dataset":

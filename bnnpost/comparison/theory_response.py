@@ -40,14 +40,16 @@ class Response(NamedTuple):
     """Coefficients of 1/N, all linear in the covariance of the kernel.
 
     mean [point, output]: of E f. within [point, point]: of the mean, over kernels, of Cov f;
-    between [output, point, point]: of the covariance of the mean. skew: covariance of
-    mean and variance; kurtosis: variance of the variance. log_evidence in nats;
-    log_weight_variance: of log evidence given the kernel.
+    between [output, point, point]: of the covariance of the mean; outputs [point, output,
+    output]: of that between outputs at one point. skew: covariance of mean and variance;
+    kurtosis: variance of the variance. log_evidence in nats; log_weight_variance: of log
+    evidence given the kernel.
     """
 
     mean: Float[np.ndarray, "m k"]
     within: Float[np.ndarray, "m m"]
     between: Float[np.ndarray, "k m m"]
+    outputs: Float[np.ndarray, "m k k"]
     skew: Float[np.ndarray, "m k"]
     kurtosis: Float[np.ndarray, " m"]
     log_evidence: Float[np.ndarray, ""]
@@ -117,6 +119,7 @@ def to_directions(
         - np.einsum("smn,sln->ml", cross, cross)
         + np.einsum("sml,s->ml", test, g),
         between=np.einsum("smk,slk->kml", mean, mean),
+        outputs=np.einsum("smk,smj->mkj", mean, mean),
         skew=np.einsum("smk,sm->mk", mean, variance),
         kurtosis=np.sum(variance**2, axis=0),
         log_evidence=0.5 * (bend + slope + np.sum(g**2)),

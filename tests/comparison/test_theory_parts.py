@@ -84,6 +84,7 @@ def test_the_response_is_what_autodiff_of_the_posterior_says():
         mean=0.5 * bends[0] + mean * g,
         within=0.5 * bends[1] + covariance * g,
         between=np.einsum("ik,jk->kij", mean, mean),
+        outputs=mean[:, :, None] * mean[:, None, :],
         skew=mean * variance[:, None],
         kurtosis=variance**2,
         log_evidence=0.5 * (bends[2] + g**2),
