@@ -110,9 +110,10 @@ def scaling_over_depth(
     make_posterior(depth, width) gives the posterior of a network of that many hidden layers, all
     of that width: depth/ratio, rounded (the coordinate `width` has it). Each depth has a limit
     of its own, and what is looked at is the difference from that one. If depth/width alone
-    controls it, `rates` in depth have exponent 0. That can only be expected where depth
-    leaves the limit's posterior much as it is (critical w_std and b_std): otherwise the kernel
-    drifts with depth and the loss's response to a correction with it.
+    controls it, `rates` in depth have exponent 0. That can only be expected so far as depth
+    leaves the limit's posterior as it is: scales at which a kernel keeps its size (w_std √2 for
+    ReLU) do not keep its correlations, and the loss's response to a correction moves with
+    them. *_predicted says what first order makes of that.
     Arguments and errors otherwise as in `scaling`.
     """
     numbers = _different("depths", depths)
