@@ -87,7 +87,7 @@ def test_checks_find_wrong_values(built):
 
 @pytest.mark.slow
 def test_the_second_route_finds_draws_of_another_posterior(built):
-    # Right draws fail each check one time in a thousand; noise of 0.4 in the place of 0.7.
+    # Right draws fail a check two times in a hundred, by a fixed seed; noise of 0.4 for 0.7.
     data = building.load(TINY, built[0])
     posterior, _ = building.posterior_of(TINY)
     likelihood = bnnpost.likelihoods.Gaussian(0.4)
