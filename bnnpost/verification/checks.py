@@ -132,7 +132,7 @@ def _of_moments(
     both: Compared, level: float, shares: dict[str, float], rng: np.random.Generator
 ) -> Iterator[Check]:
     centre = both.draws.mean(axis=0)
-    candidate = moments.of_chains(both.chains, centre, both.times)
+    candidate = moments.of_chains(both.chains, both.draws, both.times)
     reference = moments.of_components(both.means, both.variances, centre)
     spread = both.draws.std(axis=0)
     count = both.chains.shape[0] * both.chains.shape[1]

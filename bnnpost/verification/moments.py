@@ -33,12 +33,21 @@ class Estimates:
 
 def of_chains(
     chains: Float[np.ndarray, "chain draw column"],
-    centre: Float[np.ndarray, " column"],
+    draws: Float[np.ndarray, "r column"],
     times: Float[np.ndarray, " column2"],
 ) -> Estimates:
-    """Means of f − centre and of its square. times: autocorrelation times of both."""
-    about = chains.reshape(-1, chains.shape[2]) - centre
-    return _with_errors(np.hstack([about, about**2]), times)
+    """Means of f − c and of its square, c being the mean of the reference's draws.
+
+    times: autocorrelation times of both. The errors are those that right draws would have, by
+    the reference's: an estimate from the same draws would go with the deviation (too few far
+    out make the variance small, and its error too).
+    """
+    centre = draws.mean(axis=0)
+    about, right = chains.reshape(-1, chains.shape[2]) - centre, draws - centre
+    expected = _with_errors(np.hstack([right, right**2]))
+    inflated = np.sqrt(times * len(draws) / len(about))
+    values = np.hstack([about, about**2]).mean(axis=0)
+    return Estimates(values, expected.covariance * np.outer(inflated, inflated))
 
 
 def of_components(
@@ -48,13 +57,12 @@ def of_components(
 ) -> Estimates:
     """The same of the mixture of independent Gaussians."""
     about = means - centre
-    return _with_errors(np.hstack([about, about**2 + variances]), np.ones(2 * means.shape[1]))
+    return _with_errors(np.hstack([about, about**2 + variances]))
 
 
-def _with_errors(samples: Float[np.ndarray, "draw e"], times: Float[np.ndarray, " e"]) -> Estimates:
-    inflated = np.sqrt(times)
+def _with_errors(samples: Float[np.ndarray, "draw e"]) -> Estimates:
     covariance = np.atleast_2d(np.cov(samples, rowvar=False)) / len(samples)
-    return Estimates(samples.mean(axis=0), covariance * np.outer(inflated, inflated))
+    return Estimates(samples.mean(axis=0), covariance)
 
 
 @dataclass(frozen=True)
