@@ -29,6 +29,8 @@ TIMES = (1, 5, 20)
 # Of one candidate; of the reference it is compared with.
 NUM_EFFECTIVE, NUM_REFERENCE = 500, 2500
 NUM_CHAINS = 4
+# Of each wrong sampler, from which 2,000 are taken at random for each repetition.
+NUM_POOL = 10_000
 
 
 def problem(noise_std: float, width: int, depth: int) -> tuple[bnnpost.Posterior, np.ndarray]:
@@ -113,15 +115,15 @@ def alarms(repetitions: int, times: tuple[int, ...] = TIMES) -> None:
 def power(repetitions: int) -> None:
     """Part of wrong candidates of 2,000 draws that fail at level 0.01."""
     posterior, x_test = problem(noise_std=0.1**0.5, width=64, depth=2)
-    draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=10_000)
-    held = of_draws(jax.random.key(1), draws, x_test)
+    draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=NUM_POOL)
+    held, rng = of_draws(jax.random.key(1), draws, x_test), np.random.default_rng(0)
     for name, make in WRONG.items():
-        values = make(jax.random.key(2), posterior, x_test, held, 2000 * repetitions)
+        values = make(jax.random.key(2), posterior, x_test, held, NUM_POOL)
         caught = []
         for i in range(repetitions):
-            part = {n: v[None, 2000 * i : 2000 * (i + 1)] for n, v in values.items()}
-            p = adjusted(Candidate(part, name), held, 0.01, i)
-            caught.append(p)
+            rows = rng.choice(len(values[TEST]), 2000, replace=False)
+            part = {n: v[None, rows] for n, v in values.items()}
+            caught.append(adjusted(Candidate(part, name, True), held, 0.01, i))
         least = np.array([min(p.values()) for p in caught])
         each = {n: np.mean([p[n] <= 0.01 for p in caught]) for n in caught[0]}
         print(
