@@ -61,7 +61,7 @@ def show(name: str, directory: str, as_json: bool) -> None:
 
     \b
     Example:  bnnpost zoo show step-erf-2x8
-              bnnpost zoo show step-erf-2x8 --zoo shared/zoo --json
+              bnnpost zoo show step-erf-2x8 --zoo runs/zoo --json
     """
     with reported():
         from bnnpost import zoo
@@ -88,7 +88,7 @@ def build(names: tuple[str, ...], out: str) -> None:
 
     \b
     Example:  bnnpost zoo build
-              bnnpost zoo build step-erf-2x8 --out shared/zoo
+              bnnpost zoo build step-erf-2x8 --out runs/zoo
 
     Those that are there already are kept, so that after an interruption the same command goes
     on. Every reference is checked before it is written, against draws made by another method
@@ -117,7 +117,7 @@ def verify(
 
     \b
     Example:  bnnpost zoo verify mine.npz step-erf-2x8
-              bnnpost zoo verify chains.nc step-erf-2x8 --zoo shared/zoo --json
+              bnnpost zoo verify chains.nc step-erf-2x8 --zoo runs/zoo --json
 
     CANDIDATE: function values f at the reference's test inputs, f_train at its training inputs,
     or both, in a file that bnnpost verify reads. The first line is the verdict. Exit code 3 if
