@@ -82,8 +82,8 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
     both = np.concatenate([about, about**2], axis=2)
     independent = candidate.independent
     times = np.ones(both.shape[2]) if independent else autocorrelation_times(both)
-    kept = thinned(chains, float(times.max()))
-    _require_enough(len(kept), chains, float(times.max()))
+    kept = thinned(chains, float(np.max(times)))
+    _require_enough(len(kept), chains, float(np.max(times)))
     known = {name: reference.components.get(name) for name in names}
     means = {n: reference.values[n] if c is None else c[0] for n, c in known.items()}
     none = np.zeros_like

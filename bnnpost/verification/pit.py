@@ -68,7 +68,7 @@ def kolmogorov(uniforms: Float[np.ndarray, " draw"], effective: float) -> tuple[
     ordered, count = np.sort(uniforms), len(uniforms)
     above = np.arange(1, count + 1) / count - ordered
     below = ordered - np.arange(count) / count
-    distance = float(max(above.max(), below.max()))
+    distance = float(max(np.max(above), np.max(below)))
     root = np.sqrt(effective)
     return distance, float(law(distance * (root + 0.12 + 0.11 / root)))
 
