@@ -73,10 +73,9 @@ class Flat:
         targets = jnp.asarray(self.posterior.targets, outputs.dtype)
         return self.posterior.likelihood.log_prob(outputs, targets) - 0.5 * jnp.sum(flat**2)
 
-    def run(self, one: Callable[[Array], Array], key: Array, count: int) -> Values:
-        """`one` of many keys gives a vector each; the function values there."""
+    def run(self, one: Callable[[Array], Array], keys: Array, count: int) -> Values:
+        """`one` of many keys (or other items) gives a vector each; the function values there."""
         many = jax.jit(jax.vmap(lambda k: self.outputs(one(k))))
-        keys = jax.random.split(key, count)
         found = [np.asarray(many(keys[i : i + _AT_ONCE])) for i in range(0, count, _AT_ONCE)]
         values = np.concatenate(found).astype(np.float64)
         return {TRAIN: values[:, : self.num_train], TEST: values[:, self.num_train :]}
@@ -105,7 +104,7 @@ def short_chains(key, posterior, x_test, held, count) -> Values:
         start = 3 * jax.random.normal(start_key, (flat.size,))
         return jax.lax.scan(transition, start, jax.random.split(chain_key, 20))[0]
 
-    return flat.run(one, key, count)
+    return flat.run(one, jax.random.split(key, count), count)
 
 
 def ensemble(key, posterior, x_test, held, count) -> Values:
@@ -126,7 +125,7 @@ def ensemble(key, posterior, x_test, held, count) -> Values:
         carry = (start, jnp.zeros_like(start), jnp.zeros_like(start))
         return jax.lax.scan(descend, carry, jnp.arange(300.0))[0][0]
 
-    return flat.run(one, key, count)
+    return flat.run(one, jax.random.split(key, count), count)
 
 
 def fitted(guide_kind, num_steps, key, posterior, x_test, held, count) -> Values:
@@ -143,8 +142,8 @@ def fitted(guide_kind, num_steps, key, posterior, x_test, held, count) -> Values
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         params = svi.run(jax.random.key(7), num_steps, progress_bar=False).params
-        law = guide.get_posterior(params)
-    return flat.run(lambda k: law.sample(k).reshape(-1), key, count)
+        vectors = guide.sample_posterior(key, params, sample_shape=(count,))["q"]
+    return flat.run(lambda vector: vector, vectors, count)
 
 
 def independent_points(key, posterior, x_test, held, count) -> Values:

@@ -1,7 +1,7 @@
 """How often `verify` fails right samplers, and how often it fails known-wrong ones.
 
     python benchmarks/verification.py alarms [repetitions] [autocorrelation time]
-    python benchmarks/verification.py power [repetitions]
+    python benchmarks/verification.py power [repetitions] [words of the samplers' names]
     python benchmarks/verification.py time
 
 Right candidates are exact draws, and chains of them: one that stays where it is with probability
@@ -112,12 +112,14 @@ def alarms(repetitions: int, times: tuple[int, ...] = TIMES) -> None:
             )
 
 
-def power(repetitions: int) -> None:
+def power(repetitions: int, words: tuple[str, ...] = ()) -> None:
     """Part of wrong candidates of 2,000 draws that fail at level 0.01."""
     posterior, x_test = problem(noise_std=0.1**0.5, width=64, depth=2)
     draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=NUM_POOL)
     held, rng = of_draws(jax.random.key(1), draws, x_test), np.random.default_rng(0)
     for name, make in WRONG.items():
+        if words and not any(word in name for word in words):
+            continue
         values = make(jax.random.key(2), posterior, x_test, held, NUM_POOL)
         caught = []
         for i in range(repetitions):
@@ -154,7 +156,7 @@ def main() -> None:
         "alarms": lambda: alarms(
             int(numbers[0]) if numbers else 1000, tuple(map(int, numbers[1:])) or TIMES
         ),
-        "power": lambda: power(int(numbers[0]) if numbers else 40),
+        "power": lambda: power(int(numbers[0]) if numbers else 40, tuple(numbers[1:])),
         "time": timing,
     }
     tasks[task]()
