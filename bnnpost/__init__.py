@@ -10,11 +10,22 @@ from bnnpost.comparison import (
     theory,
 )
 from bnnpost.draws import Draws, load
-from bnnpost.kernels import nngp
+from bnnpost.kernels import nngp, ntk
 from bnnpost.networks import (
     Activation,
+    AvgPool,
+    Conv,
     Dense,
+    FanInSum,
     Fixed,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSumPool,
+    LayerNorm,
+    PositionEncoding,
+    Reshape,
+    Residual,
+    SelfAttention,
     Serial,
     WeightPrior,
     at_width,
@@ -32,10 +43,21 @@ from bnnpost.verification.verify import verify
 
 __all__ = [
     "Activation",
+    "AvgPool",
+    "Conv",
     "Dense",
     "Draws",
+    "FanInSum",
     "Fixed",
+    "Flatten",
+    "GlobalAvgPool",
+    "GlobalSumPool",
+    "LayerNorm",
+    "PositionEncoding",
     "Posterior",
+    "Reshape",
+    "Residual",
+    "SelfAttention",
     "Serial",
     "WeightPrior",
     "at_width",
@@ -54,6 +76,7 @@ __all__ = [
     "load",
     "mlp",
     "nngp",
+    "ntk",
     "pcn",
     "per_input",
     "prior",

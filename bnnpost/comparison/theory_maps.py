@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.activation import Activation
+from bnnpost.networks.closed_forms import PiecewiseLinear
 from bnnpost.networks.covariance import Covariance, root
-from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, PiecewiseLinear
+from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
 from bnnpost.numerics import quadrature
 
 # Hermite coefficients of φ by its derivatives and by φ itself differ by less than this, relative

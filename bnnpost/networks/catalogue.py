@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bnnpost.networks import nonlinearities as forms
+from bnnpost.networks import closed_forms as forms
+from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, concrete, hyperparameter
 
 
 @dataclass(frozen=True)
@@ -16,19 +17,19 @@ class Entry:
 
     spec_type: str
     defaults: Mapping[str, object]
-    build: Callable[..., forms.Nonlinearity]
+    build: Callable[..., Nonlinearity]
 
 
-def _monomial(degree: int) -> forms.Nonlinearity:
+def _monomial(degree: int) -> Nonlinearity:
     return forms.Polynomial(np.eye(degree + 1)[degree])
 
 
-def _numerical(name: str) -> Callable[[], forms.Nonlinearity]:
+def _numerical(name: str) -> Callable[[], Nonlinearity]:
     # jax.nn costs nothing here, but its functions are looked up late to keep this a table.
-    def build() -> forms.Nonlinearity:
+    def build() -> Nonlinearity:
         import jax
 
-        return forms.Numerical(getattr(jax.nn, name))
+        return Numerical(getattr(jax.nn, name))
 
     return build
 
@@ -107,11 +108,11 @@ def _checked(label: str, value: Any, default: Any) -> object:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
             raise ValueError(f"expected {label} to be a whole number of at least 0, got {value!r}")
         return int(value)
-    array = forms.hyperparameter(value)
+    array = hyperparameter(value)
     if np.ndim(array) != np.ndim(default) or np.size(array) == 0:
         expected = "one number" if np.ndim(default) == 0 else "a list of numbers"
         raise ValueError(f"expected {label} to be {expected}, got {value!r}")
-    known = forms.concrete(array)
+    known = concrete(array)
     if known is not None and not np.all(np.isfinite(known)):
         raise ValueError(f"expected {label} to be finite, got {value!r}")
     return array

@@ -8,7 +8,8 @@ parameters are each one linear step; no layer knows about any of them. Inputs ar
 """
 
 import abc
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
@@ -18,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import LayerError
 from bnnpost.numerics.random import require_key
 
 if TYPE_CHECKING:
@@ -50,6 +52,14 @@ class Layer(eqx.Module):
     @abc.abstractmethod
     def covariance(self, k: Covariance) -> Covariance:
         """The kernel map: the covariance of one output unit, from that of one input unit."""
+
+    def needs_all_pairs(self, after: bool) -> bool:
+        """Whether the kernel map needs covariances at all pairs of positions of its inputs.
+
+        after: whether they are needed at those of its outputs. Where not, one covariance for each
+        position that both inputs share is enough.
+        """
+        return after
 
     def at_width(self, width: int) -> "Layer":
         """The same layer with every linear layer in it `width` units wide."""
@@ -84,16 +94,21 @@ class Layer(eqx.Module):
             )
         return outputs
 
-    def init(self, key: Array, num_inputs: int) -> Parameters:
-        """Draw parameters from the prior for inputs of `num_inputs` features."""
+    def init(self, key: Array, num_inputs: int | tuple[int, ...]) -> Parameters:
+        """Draw parameters from the prior.
+
+        num_inputs: features of one input; or, where inputs have positions, the shape of one, such
+        as (position, channel). Raises ShapeError for inputs that do not fit a layer.
+        """
         require_key(key)
+        shape = (num_inputs,) if isinstance(num_inputs, int | np.integer) else tuple(num_inputs)
         drawn: list[Affine] = []
 
         def step(layer: "Linear", rows: Array) -> Array:
             drawn.append(layer.draw(jax.random.fold_in(key, len(drawn)), rows.shape[-1]))
             return jnp.zeros((*rows.shape[:-1], layer.width))
 
-        self.propagate(jnp.zeros((1, num_inputs)), step)
+        self.propagate(jnp.zeros((1, *shape)), step)
         return tuple(drawn)
 
 
@@ -131,14 +146,21 @@ class Serial(Layer):
                 )
 
     def propagate(self, x: Array, linear: "LinearStep") -> Array:
-        for layer in self.layers:
-            x = layer.propagate(x, linear)
+        for position, layer in enumerate(self.layers):
+            with said_of(position, layer):
+                x = layer.propagate(x, linear)
         return x
 
     def covariance(self, k: Covariance) -> Covariance:
-        for layer in self.layers:
-            k = layer.covariance(k)
+        for position, layer in enumerate(self.layers):
+            with said_of(position, layer):
+                k = layer.covariance(k)
         return k
+
+    def needs_all_pairs(self, after: bool) -> bool:
+        for layer in reversed(self.layers):
+            after = layer.needs_all_pairs(after)
+        return after
 
     def flattened(self) -> tuple[Layer, ...]:
         """The layers in order, with those of nested Serials in their place."""
@@ -146,6 +168,15 @@ class Serial(Layer):
             layer.flattened() if isinstance(layer, Serial) else (layer,) for layer in self.layers
         ]
         return sum(parts, ())
+
+
+@contextlib.contextmanager
+def said_of(position: int, layer: Layer) -> Iterator[None]:
+    """Errors that a layer raises about what enters it, with its place in front."""
+    try:
+        yield
+    except LayerError as error:
+        raise type(error)(f"layer {position} ({type(layer).__name__}): {error}") from None
 
 
 def positive_integer(name: str, value: object, most: int | None = None) -> int:

@@ -49,6 +49,16 @@ class Linear(Layer):
     def rows(self, x: Array) -> Float[Array, "*r fan_in"]:
         """The rows that enter the matrix product, for inputs x."""
 
+    def mixed(self, k: Covariance) -> Covariance:
+        """The covariance of a sum over the inputs in one row, over the number of them.
+
+        As it is, where a row is one position's features.
+        """
+        return k
+
+    def covariance(self, k: Covariance) -> Covariance:
+        return wide(self, k)
+
     @property
     def priors(self) -> Priors:
         """Laws of weights and biases, before w_std/√fan_in and b_std multiply them."""
@@ -197,13 +207,12 @@ class Dense(Linear):
         bias_prior: object = None,
     ):
         self.width = positive_integer("width", width)
-        if w_std is not None and w_var is not None:
-            raise ValueError("expected either w_std or w_var, got both")
         if bias_prior is not None and b_std is None:
             b_std = 1.0
         weights = weight_prior("prior", prior)
-        self.w_std, self.prior = folded(_weight_scale(w_std, w_var), weights)
-        self.b_std, self.bias_prior = _bias_scale(b_std), None
+        w_std, self.b_std = checked_scales(w_std, b_std, w_var)
+        self.w_std, self.prior = folded(w_std, weights)
+        self.bias_prior = None
         if self.b_std is not None:
             biases = weight_prior("bias_prior", bias_prior)
             self.b_std, self.bias_prior = folded(self.b_std, biases)
@@ -225,11 +234,18 @@ class Dense(Linear):
     def rows(self, x: Array) -> Array:
         return x
 
-    def covariance(self, k: Covariance) -> Covariance:
-        return wide(self, k)
-
     def at_width(self, width: int) -> "Dense":
         return dataclasses.replace(self, width=width)
+
+
+def checked_scales(w_std: object, b_std: object, w_var: object = None) -> tuple[Any, Any]:
+    """w_std and b_std of a layer: a number or a Scale each; None for no bias.
+
+    Raises ValueError and TypeError as `Dense` does.
+    """
+    if w_std is not None and w_var is not None:
+        raise ValueError("expected either w_std or w_var, got both")
+    return _weight_scale(w_std, w_var), _bias_scale(b_std)
 
 
 def _weight_scale(w_std: object, w_var: object) -> Any:

@@ -1,14 +1,11 @@
-"""Activation functions φ together with their covariance maps E φ(u)φ(v).
+"""Activation functions φ together with their covariance maps E φ(u)φ(v) and E φ′(u)φ′(v).
 
-Every map is E φ(u)φ(v) for (u, v) centred normal with variances v₁, v₂ and covariance c;
-`second_moment` is the same at u = v. Closed forms: Cho and Saul 2009 (ReLU family, sign),
-Williams 1997 (erf), Rahimi and Recht 2007 (sines), Tsuchida et al. 2021 (GELU, rederived
-here by Stein's identity), Isserlis 1918 (polynomials).
+Every map is for (u, v) centred normal with variances v₁, v₂ and covariance c; `second_moment` is
+the first of them at u = v. Those that have a closed form are in `networks.closed_forms`.
 """
 
 import abc
 from collections.abc import Callable
-from math import comb, factorial
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -64,224 +61,48 @@ class Nonlinearity(eqx.Module):
     def second_moment(self, variances: Float[Array, " n"]) -> Float[Array, " n"]:
         """E φ(u)² for every input."""
 
+    def derivative(self, x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+        """φ′(x), elementwise."""
+        return derivative_of(self, x)
+
+    def derivative_moment(self, k: Covariance) -> Float[Array, "n1 n2"]:
+        """E φ′(u)φ′(v) for every pair of inputs.
+
+        By default the derivative of E φ(u)φ(v) with respect to the covariance (Price 1958):
+        override it where that is not smooth.
+        """
+
+        def of_cross(cross: Array) -> Array:
+            return self.product_moment(k.changed(cross=cross))
+
+        return derivative_of(of_cross, k.cross)
+
     def covariance(self, k: Covariance) -> Covariance:
-        """The whole covariance map."""
-        return Covariance(
-            self.product_moment(k),
-            self.second_moment(k.variances1),
-            self.second_moment(k.variances2),
+        """The whole covariance map, and the tangent's where there is one: Θ → Θ E φ′(u)φ′(v)."""
+        cross = k.over_pairs(self.product_moment)
+        within1, within2 = k.over_positions(self.product_moment, self.second_moment)
+        tangent = None
+        if k.tangent is not None:
+            tangent = k.tangent * k.over_pairs(self.derivative_moment)
+        return k.changed(
+            cross=cross, within1=within1, within2=within2, tangent=tangent, units="other"
         )
 
 
-@jax.custom_jvp
-def _abs_profile(rho: Array) -> Array:
-    """√(1−ρ²) + ρ arcsin ρ, with the derivative arcsin ρ that autodiff would make NaN at ±1."""
-    return jnp.sqrt((1 - rho) * (1 + rho)) + rho * jnp.arcsin(rho)
+def derivative_of(function: Callable[[Array], Array], x: Array) -> Array:
+    """The derivative of an elementwise function.
 
-
-@_abs_profile.defjvp
-def _abs_profile_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (rho,), (tangent,) = primals, tangents
-    return _abs_profile(rho), jnp.arcsin(rho) * tangent
-
-
-class PiecewiseLinear(Nonlinearity):
-    """a·min(x, 0) + b·max(x, 0): ReLU, leaky ReLU, absolute value and identity.
-
-    With φ = (a+b)/2·x + (b−a)/2·|x|, the cross terms vanish by symmetry and
-    E φφ = ((a+b)/2)² c + ((b−a)/2)² (2/π) √(v₁v₂) (√(1−ρ²) + ρ arcsin ρ).
+    Raises ValueError where JAX cannot differentiate it.
     """
-
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        return cast(self.a, x) * jnp.minimum(x, 0) + cast(self.b, x) * jnp.maximum(x, 0)
-
-    def product_moment(self, k: Covariance) -> Array:
-        a, b = cast(self.a, k.cross), cast(self.b, k.cross)
-        std1, std2 = k.stds()
-        absolute = (2 / np.pi) * (std1 * std2) * _abs_profile(k.correlation())
-        return (0.5 * (a + b)) ** 2 * k.cross + (0.5 * (b - a)) ** 2 * absolute
-
-    def second_moment(self, variances: Array) -> Array:
-        return 0.5 * (cast(self.a, variances) ** 2 + cast(self.b, variances) ** 2) * variances
-
-
-class Erf(Nonlinearity):
-    """a·erf(bx) + c: E φφ = a² (2/π) arcsin(2b²c₁₂ / √((1+2b²v₁)(1+2b²v₂))) + c²."""
-
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    c: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
-        return a * jax.scipy.special.erf(b * x) + c
-
-    def _moment(self, cross: Array, spread: Array) -> Array:
-        a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
-        return a**2 * (2 / np.pi) * jnp.arcsin(2 * b**2 * cross / spread) + c**2
-
-    def product_moment(self, k: Covariance) -> Array:
-        b = cast(self.b, k.cross)
-        spread1, spread2 = (1 + 2 * b**2 * v for v in (k.variances1, k.variances2))
-        return self._moment(k.cross, jnp.sqrt(spread1[:, None] * spread2[None, :]))
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, 1 + 2 * cast(self.b, variances) ** 2 * variances)
-
-
-class Gelu(Nonlinearity):
-    """x·Φ(x), exact.
-
-    With Q = 1/4 + arcsin(c/√((1+v₁)(1+v₂)))/2π and D = (1+v₁)(1+v₂) − c², Stein's identity
-    twice gives E φφ = cQ + [v₁v₂ + c²(1 − v₁v₂)/((1+v₁)(1+v₂))] / (2π√D).
-    """
-
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        return x * jax.scipy.stats.norm.cdf(x)
-
-    @staticmethod
-    def _moment(cross: Array, v1: Array, v2: Array) -> Array:
-        spread = (1 + v1) * (1 + v2)
-        both_positive = 0.25 + jnp.arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
-        density = 1 / (2 * np.pi * jnp.sqrt(spread - cross**2))
-        return cross * both_positive + (v1 * v2 + cross**2 * (1 - v1 * v2) / spread) * density
-
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None], k.variances2[None, :])
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, variances, variances)
-
-
-class Sine(Nonlinearity):
-    """a·sin(bx + c): E φφ = (a²/2) [e^{−b²(v₁+v₂−2c₁₂)/2} − cos(2c) e^{−b²(v₁+v₂+2c₁₂)/2}]."""
-
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    c: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
-        return a * jnp.sin(b * x + c)
-
-    def _moment(self, cross: Array, total: Array) -> Array:
-        a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
-        difference = jnp.exp(-0.5 * b**2 * (total - 2 * cross))
-        return (
-            0.5 * a**2 * (difference - jnp.cos(2 * c) * jnp.exp(-0.5 * b**2 * (total + 2 * cross)))
-        )
-
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None] + k.variances2[None, :])
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, 2 * variances)
-
-
-class Exponential(Nonlinearity):
-    """a·exp(bx): E φφ = a² exp(b²(v₁ + v₂ + 2c)/2)."""
-
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        return cast(self.a, x) * jnp.exp(cast(self.b, x) * x)
-
-    def _moment(self, total: Array) -> Array:
-        return cast(self.a, total) ** 2 * jnp.exp(0.5 * cast(self.b, total) ** 2 * total)
-
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.variances1[:, None] + k.variances2[None, :] + 2 * k.cross)
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(4 * variances)
-
-
-class Gaussian(Nonlinearity):
-    """a·exp(bx²): E φφ = a² / √((1 − 2bv₁)(1 − 2bv₂) − 4b²c²), finite where that is positive."""
-
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        return cast(self.a, x) * jnp.exp(cast(self.b, x) * x**2)
-
-    def product_moment(self, k: Covariance) -> Array:
-        a, b = cast(self.a, k.cross), cast(self.b, k.cross)
-        factor1, factor2 = (1 - 2 * b * v for v in (k.variances1[:, None], k.variances2[None, :]))
-        return a**2 / jnp.sqrt(factor1 * factor2 - 4 * b**2 * k.cross**2)
-
-    def second_moment(self, variances: Array) -> Array:
-        return cast(self.a, variances) ** 2 / jnp.sqrt(1 - 4 * cast(self.b, variances) * variances)
-
-
-class Sign(Nonlinearity):
-    """sign(x), 0 at 0: E φφ = (2/π) arcsin ρ."""
-
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        return jnp.sign(x)
-
-    def product_moment(self, k: Covariance) -> Array:
-        return (2 / np.pi) * jnp.arcsin(k.correlation())
-
-    def second_moment(self, variances: Array) -> Array:
-        return jnp.where(variances > 0, 1.0, jnp.zeros_like(variances))
-
-
-def _double_factorial_moment(power: int) -> int:
-    """(power − 1)!!, the even moment of a standard normal."""
-    return factorial(power) // (2 ** (power // 2) * factorial(power // 2))
-
-
-class Polynomial(Nonlinearity):
-    """Σ_i coef_i xⁱ, ascending powers.
-
-    E uⁱvʲ = Σ_k k! C(i,k) C(j,k) (i−k−1)!! (j−k−1)!! v₁^{(i−k)/2} v₂^{(j−k)/2} cᵏ over the k
-    (pairings across) for which i−k and j−k are even.
-    """
-
-    coef: Scalar = eqx.field(converter=hyperparameter)
-    closed_form = True
-
-    def __call__(self, x: Array) -> Array:
-        result = jnp.zeros_like(x)
-        for coefficient in cast(self.coef, x)[::-1]:
-            result = result * x + coefficient
-        return result
-
-    def _moment(self, cross: Array, v1: Array, v2: Array) -> Array:
-        coef = cast(self.coef, cross)
-        total = jnp.zeros_like(cross)
-        for k in range(coef.shape[0]):
-            total += factorial(k) * cross**k * self._tail(coef, k, v1) * self._tail(coef, k, v2)
-        return total
-
-    @staticmethod
-    def _tail(coef: Array, k: int, variances: Array) -> Array:
-        """Σ_i coef_i C(i,k) (i−k−1)!! v^{(i−k)/2}: the k-th Hermite coefficient's share."""
-        terms = [
-            comb(i, k) * _double_factorial_moment(i - k) * coef[i] * variances ** ((i - k) // 2)
-            for i in range(k, coef.shape[0], 2)
-        ]
-        return sum(terms, jnp.zeros_like(variances))
-
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None], k.variances2[None, :])
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, variances, variances)
+    try:
+        return jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
+    except (TypeError, ValueError, NotImplementedError) as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"the derivative of the activation {name} cannot be had: {error}. The neural tangent "
+            "kernel needs it; give a function that JAX can differentiate, or a Nonlinearity with "
+            "derivative_moment"
+        ) from error
 
 
 class Numerical(Nonlinearity):
@@ -300,3 +121,9 @@ class Numerical(Nonlinearity):
 
     def second_moment(self, variances: Array) -> Array:
         return quadrature.expect_square(self.function, root(variances), self.step)
+
+    def derivative_moment(self, k: Covariance) -> Array:
+        std1, std2 = k.stds()
+        return quadrature.expect_product(
+            lambda u: derivative_of(self.function, u), std1, std2, k.correlation(), self.step
+        )

@@ -1,9 +1,11 @@
-"""The law of one unit of a wide layer, where it is not a centred Gaussian.
+"""What enters the first layer, and the law of one unit where it is not a centred Gaussian.
 
 The units of the first linear layer have the law that its own weights give them, and biases keep
 theirs in every layer: E φ(z)φ(z′) is then an integral over that law, here a weighted sum.
 """
 
+import dataclasses
+from collections.abc import Callable
 from typing import TypeAlias
 
 import equinox as eqx
@@ -12,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import LayerError
 from bnnpost.networks.nonlinearities import Nonlinearity
 from bnnpost.numerics import quadrature
 
@@ -21,8 +24,8 @@ Key: TypeAlias = Array | None
 class Inputs(eqx.Module):
     """Nothing random yet: the inputs themselves, and a key for what must be sampled."""
 
-    x1: Float[Array, "n1 d"]
-    x2: Float[Array, "n2 d"]
+    x1: Float[Array, "n1 *g d"]
+    x2: Float[Array, "n2 *g d"]
     key: Key
 
 
@@ -38,7 +41,12 @@ class Nodes(eqx.Module):
         weights = self.weights[:, None]
         cross = jnp.matmul((weights * self.values1).T, self.values2, precision="highest")
         square1, square2 = (jnp.sum(weights * v**2, axis=0) for v in (self.values1, self.values2))
-        return Covariance(cross, square1, square2, self)
+        return Covariance(cross, square1, square2, self, units="other")
+
+    def tangent(self, derivative: Callable[[Array], Array]) -> Array:
+        """E φ′(z)φ′(z′)."""
+        values1, values2 = derivative(self.values1), derivative(self.values2)
+        return Nodes(values1, values2, self.weights).moments().cross
 
 
 class Shifted(eqx.Module):
@@ -52,49 +60,113 @@ class Shifted(eqx.Module):
         """Second moments, with this law."""
         square = jnp.sum(self.weights * self.values**2)
         total = self.gaussian.affine(jnp.ones_like(square), square)
-        return Covariance(total.cross, total.variances1, total.variances2, self)
+        return total.changed(law=self, units="other")
 
 
-def mean_products(x1: Float[Array, "n1 d"], x2: Float[Array, "n2 d"]) -> Covariance:
-    """⟨x, x′⟩/d."""
-    d = x1.shape[-1]
-    cross = jnp.matmul(x1, x2.T, precision="highest") / d
-    return Covariance(cross, *(jnp.sum(x**2, axis=-1) / d for x in (x1, x2)))
+def mean_products(
+    x1: Float[Array, "n1 *g d"], x2: Float[Array, "n2 *g d"], all_pairs: bool = False
+) -> Covariance:
+    """⟨x, x′⟩/d, at each position or at all pairs of them."""
+    grid, d = x1.shape[1:-1], x1.shape[-1]
+    if not grid:
+        cross = jnp.matmul(x1, x2.T, precision="highest") / d
+        within1, within2 = (jnp.sum(x**2, axis=-1) / d for x in (x1, x2))
+        return Covariance(cross, within1, within2, units="inputs")
+    x1, x2 = (x.reshape(x.shape[0], -1, d) for x in (x1, x2))
+    between, inside = (
+        ("ipd,jqd->ijpq", "ipd,iqd->ipq") if all_pairs else ("ipd,jpd->ijp", "ipd,ipd->ip")
+    )
+
+    def mean(terms: str, a: Array, b: Array) -> Array:
+        return jnp.einsum(terms, a, b, precision="highest") / d
+
+    return Covariance(
+        mean(between, x1, x2),
+        mean(inside, x1, x1),
+        mean(inside, x2, x2),
+        grid=grid,
+        all_pairs=all_pairs,
+        units="inputs",
+    )
 
 
-def of_inputs(x1: Float[Array, "n1 d"], x2: Float[Array, "n2 d"], key: Key = None) -> Covariance:
-    """What enters the first linear layer."""
-    found = mean_products(x1, x2)
-    return Covariance(found.cross, found.variances1, found.variances2, Inputs(x1, x2, key))
+def of_inputs(
+    x1: Float[Array, "n1 *g d"],
+    x2: Float[Array, "n2 *g d"],
+    key: Key = None,
+    *,
+    all_pairs: bool = False,
+    tangent: bool = False,
+) -> Covariance:
+    """What enters the first layer; with a tangent kernel of 0, if asked for."""
+    found = mean_products(x1, x2, all_pairs)
+    return found.changed(
+        law=Inputs(x1, x2, key), tangent=jnp.zeros_like(found.cross) if tangent else None
+    )
+
+
+def through_map(function: Callable[[Array], Array], k: Covariance) -> Covariance:
+    """A map of the inputs themselves, before any linear layer: they are known numbers."""
+    law = k.law
+    x1, x2 = function(law.x1), function(law.x2)
+    # Where positions are gone, or none are paired, there are fewer pairs to look at.
+    all_pairs = k.all_pairs and x1.ndim > 2
+    return of_inputs(x1, x2, law.key, all_pairs=all_pairs, tangent=k.tangent is not None)
 
 
 def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:
-    """The covariance of φ(z), over the law that z has; step: of trapezoid rules, if not usual."""
+    """The covariance of φ(z), over the law that z has; step: of trapezoid rules, if not usual.
+
+    Raises LayerError where z is neither Gaussian nor of a law that is known.
+    """
+    if k.units == "inputs":
+        return through_map(nonlinearity, k)
     if isinstance(k.law, Nodes):
-        law = k.law
-        return Nodes(nonlinearity(law.values1), nonlinearity(law.values2), law.weights).moments()
+        return _of_nodes(nonlinearity, k, k.law)
     if isinstance(k.law, Shifted):
-        return _averaged(nonlinearity, k.law, step or quadrature.DEFAULT_STEP)
+        return _averaged(nonlinearity, k, k.law, step or quadrature.DEFAULT_STEP)
+    if k.units != "gaussian":
+        raise LayerError(
+            "an activation acts here on units that are not Gaussian in the limit, such as those "
+            "right after another activation: put a linear layer such as Dense between the two"
+        )
     return nonlinearity.covariance(k)
 
 
-def _averaged(nonlinearity: Nonlinearity, law: Shifted, step: float) -> Covariance:
+def _of_nodes(nonlinearity: Nonlinearity, k: Covariance, law: Nodes) -> Covariance:
+    values1, values2 = nonlinearity(law.values1), nonlinearity(law.values2)
+    found = Nodes(values1, values2, law.weights).moments()
+    if k.tangent is None:
+        return found
+    tangent = k.tangent * law.tangent(nonlinearity.derivative)
+    return dataclasses.replace(found, tangent=tangent)
+
+
+def _averaged(nonlinearity: Nonlinearity, k: Covariance, law: Shifted, step: float) -> Covariance:
     """Averages over the biases of E φ(b + g)φ(b + g′), each by the trapezoid rule."""
     std1, std2 = law.gaussian.stds()
     correlation = law.gaussian.correlation()
+    functions: list[Callable[[Array], Array]] = [nonlinearity]
+    if k.tangent is not None:
+        functions.append(nonlinearity.derivative)
 
-    def add(total: Covariance, node: tuple[Array, Array]) -> tuple[Covariance, None]:
+    def add(total: tuple[Array, ...], node: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
         bias, weight = node
 
-        def shifted(u: Array) -> Array:
-            return nonlinearity(bias + u)
+        def product(function: Callable[[Array], Array]) -> Array:
+            return quadrature.expect_product(
+                lambda u: function(bias + u), std1, std2, correlation, step
+            )
 
-        found = Covariance(
-            quadrature.expect_product(shifted, std1, std2, correlation, step),
-            quadrature.expect_square(shifted, std1[:, 0], step),
-            quadrature.expect_square(shifted, std2[0], step),
-        )
+        def square(std: Array) -> Array:
+            return quadrature.expect_square(lambda u: nonlinearity(bias + u), std, step)
+
+        found = (square(std1[:, 0]), square(std2[0]), *map(product, functions))
         return jax.tree.map(lambda a, b: a + weight * b, total, found), None
 
-    start = jax.tree.map(jnp.zeros_like, law.gaussian)
-    return jax.lax.scan(add, start, (law.values, law.weights))[0]
+    like = law.gaussian
+    start = (like.variances1, like.variances2, *[like.cross] * len(functions))
+    zeros = jax.tree.map(jnp.zeros_like, start)
+    within1, within2, cross, *slopes = jax.lax.scan(add, zeros, (law.values, law.weights))[0]
+    tangent = None if k.tangent is None else k.tangent * slopes[0]
+    return Covariance(cross, within1, within2, tangent=tangent, units="other")

@@ -4,6 +4,7 @@ Sums over a growing number of inputs are Gaussian, with the variance that the we
 first layer's inputs do not grow in number and biases are not summed over: those keep their law.
 """
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import LayerError
 from bnnpost.networks.nonlinearities import cast
 from bnnpost.networks.priors import (
     IndependentEntries,
@@ -35,28 +37,63 @@ NUM_UNITS = 2**16
 
 
 def wide(layer: "Linear", k: Covariance) -> Covariance:
-    """The covariance of one output unit, and its law where that is not Gaussian."""
+    """The covariance of one output unit, and its law where that is not Gaussian.
+
+    The tangent, where there is one: Θ → Θ times the variance of a weight, and what the layer's own
+    parameters give (w_std² K + b_std², where they are not fixed; Jacot et al. 2018).
+    """
     prior = layer.priors
     inputs = k.law if isinstance(k.law, Inputs) else None
     if inputs is not None and prior.weights is not None:
-        return _first(layer, inputs).moments()
-    gaussian = _summed(layer, k, inputs)
+        _no_positions(k)
+        found = _first(layer, inputs).moments()
+    else:
+        found = _with_bias(layer, _summed(layer, k, inputs))
+    if k.tangent is None:
+        return found
+    return dataclasses.replace(found, tangent=_tangent(layer, k, inputs))
+
+
+def _no_positions(k: Covariance) -> None:
+    if k.grid:
+        raise LayerError(
+            "the limit of a first layer whose weights are not normal is known for inputs without "
+            "positions alone: use normal weights there"
+        )
+
+
+def _with_bias(layer: "Linear", gaussian: Covariance) -> Covariance:
+    like, prior = gaussian.cross, layer.priors.biases
     if not layer.has_bias:
         return gaussian
-    if prior.biases is None:
-        like = gaussian.cross
+    if prior is None:
         return gaussian.affine(jnp.ones((), like.dtype), cast(layer.b_std, like) ** 2)
-    values, weights = _bias_nodes(prior.biases, gaussian.cross.dtype)
-    return Shifted(gaussian, cast(layer.b_std, gaussian.cross) * values, weights).moments()
+    _no_positions(gaussian)
+    values, weights = _bias_nodes(prior, like.dtype)
+    return Shifted(gaussian, cast(layer.b_std, like) * values, weights).moments()
+
+
+def _tangent(layer: "Linear", k: Covariance, inputs: Inputs | None) -> Array:
+    assert k.tangent is not None
+    like, prior = k.cross, layer.priors
+    own = jnp.zeros((), like.dtype)
+    if prior.weights is None or prior.weights.random:
+        own = _summed(layer.with_standard_normals(), k, inputs).cross
+    if layer.has_bias and (prior.biases is None or prior.biases.random):
+        own = own + cast(layer.b_std, like) ** 2
+    if inputs is not None:
+        return own + jnp.zeros_like(k.tangent) if jnp.ndim(own) == 0 else own
+    return own + layer.mixed(k.changed(cross=k.tangent)).cross * _weight_variance(layer, like)
 
 
 def _summed(layer: "Linear", k: Covariance, inputs: Inputs | None) -> Covariance:
     """Of the sum over inputs, which is Gaussian."""
     if inputs is not None and jnp.ndim(layer.w_std) == 1:
         x1, x2 = (x * cast(layer.w_std, x) for x in (inputs.x1, inputs.x2))
-        return mean_products(x1, x2)
+        return layer.mixed(mean_products(x1, x2, k.all_pairs)).changed(units="gaussian")
     factor = _weight_variance(layer, k.cross)
-    return k.affine(factor, jnp.zeros((), k.cross.dtype))
+    summed = layer.mixed(k).affine(factor, jnp.zeros((), k.cross.dtype))
+    return summed.changed(units="gaussian", tangent=None)
 
 
 def _weight_variance(layer: "Linear", like: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.networks.nonlinearities import PiecewiseLinear
+from bnnpost.networks.closed_forms import PiecewiseLinear
 from bnnpost.samplers import rejection
 from bnnpost.samplers.tally import Tally
 from bnnpost.spaces.space import Space

@@ -1,0 +1,75 @@
+"""Kernel maps evaluated in blocks of rows."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import ShapeError
+from bnnpost.networks.layers import Layer
+from bnnpost.networks.units import of_inputs
+
+# Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).
+_ENTRIES_AT_ONCE = 2**22
+
+
+def self_kernel(
+    network: Layer, x: Float[Array, "n *f"], key: Array | None = None, tangent: bool = False
+) -> Float[Array, "n n"]:
+    """`nngp` (or `ntk`) of x with itself, nothing checked: no warning, and entries may be infinite.
+
+    Exactly symmetric, with the variances (whose formula is the more exact) on the diagonal.
+    Mirrored outside the compiled part, which would compute either triangle anew, each with a
+    rounding of its own.
+    """
+    k = in_blocks(network, x, x, key, tangent)
+    kernel = k.tangent if tangent else k.cross
+    assert kernel is not None
+    symmetric = 0.5 * (kernel + kernel.T)
+    if tangent:
+        return symmetric
+    return jnp.where(jnp.eye(x.shape[0], dtype=bool), k.variances1, symmetric)
+
+
+@functools.partial(jax.jit, static_argnames="tangent")
+def _covariance(
+    network: Layer, x1: Array, x2: Array, key: Array | None, tangent: bool
+) -> Covariance:
+    all_pairs = x1.ndim > 2 and network.needs_all_pairs(False)
+    return network.covariance(of_inputs(x1, x2, key, all_pairs=all_pairs, tangent=tangent))
+
+
+def in_blocks(
+    network: Layer, x1: Array, x2: Array, key: Array | None, tangent: bool = False
+) -> Covariance:
+    """The covariances between two lists of inputs, a block of rows at a time.
+
+    Raises ShapeError for a network whose outputs have positions.
+    """
+    # The limit does not depend on widths: one program serves them all.
+    network = network.at_width(1)
+    rows = max(1, _ENTRIES_AT_ONCE // (x2.shape[0] * _pairs_of_positions(network, x1)))
+    starts = range(0, x1.shape[0], rows)
+    parts = [_covariance(network, x1[i : i + rows], x2, key, tangent) for i in starts]
+    if parts[0].grid:
+        raise ShapeError(
+            f"expected a network with one output a point, got outputs at positions "
+            f"{list(parts[0].grid)}: gather them with Flatten or GlobalAvgPool before the readout"
+        )
+    tangents = [part.tangent for part in parts if part.tangent is not None]
+    return Covariance(
+        jnp.concatenate([part.cross for part in parts]),
+        jnp.concatenate([part.variances1 for part in parts]),
+        parts[0].variances2,
+        tangent=jnp.concatenate(tangents) if tangents else None,
+    )
+
+
+def _pairs_of_positions(network: Layer, x: Array) -> int:
+    """Covariances that are followed for each pair of inputs."""
+    positions = 1
+    for size in x.shape[1:-1]:
+        positions *= size
+    return positions**2 if network.needs_all_pairs(False) else positions

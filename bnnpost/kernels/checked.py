@@ -1,0 +1,37 @@
+"""Inputs and results of kernels, checked."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def checked_inputs(name: str, x: object) -> Array:
+    """x as a floating array [point, …, feature], at least one of each, all finite."""
+    x = jnp.asarray(x)
+    x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+    if x.ndim < 2 or 0 in x.shape:
+        raise ValueError(
+            f"expected {name} of shape [point, feature] (or [point, position, …, channel]) with at "
+            f"least one of each, got {x.shape}"
+        )
+    try:
+        finite = bool(jnp.all(jnp.isfinite(x)))
+    except jax.errors.ConcretizationTypeError:
+        return x  # traced: the values are not known yet
+    if not finite:
+        raise ValueError(f"expected finite numbers in {name}, got NaN or infinity")
+    return x
+
+
+def checked_kernel(kernel: Array) -> Array:
+    """The kernel; raises ValueError if it is not finite."""
+    try:
+        finite = bool(jnp.all(jnp.isfinite(kernel)))
+    except jax.errors.ConcretizationTypeError:
+        return kernel  # traced: the values are not known yet
+    if not finite:
+        raise ValueError(
+            "the kernel is not finite: an activation grows so fast that its second moment is "
+            "infinite, or overflows, at these inputs (exp, gaussian with b > 0, high powers)"
+        )
+    return kernel

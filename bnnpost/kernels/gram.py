@@ -1,0 +1,75 @@
+"""Kernels of the infinite-width limit, computed from a network's own kernel maps."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.kernels.blocks import in_blocks, self_kernel
+from bnnpost.kernels.checked import checked_inputs, checked_kernel
+from bnnpost.kernels.convergence import warn_of_quadrature
+from bnnpost.networks.layers import Layer
+from bnnpost.networks.limiting import require_one_process
+from bnnpost.numerics.random import require_key
+
+Inputs = Float[Array | np.ndarray, "n *f"]
+
+
+def nngp(
+    network: Layer, x1: Inputs, x2: Inputs | None = None, *, key: Array | None = None
+) -> Float[Array, "n1 n2"]:
+    """The covariance of one output unit, as every hidden width goes to infinity.
+
+    K⁰ = ⟨x, x′⟩/d; each Dense layer maps K → w_var·K + b_var, each activation
+    K → E φ(u)φ(v), (u, v) ~ N(0, K) (Neal 1996; Lee et al. 2018, eq. 5); what other layers do is
+    said of each. Layers before the first linear one act on the inputs as they are.
+    x1 [n1, d], x2 [n2, d] (default: x1 with itself, then exactly symmetric); inputs with positions
+    are [n, position, …, channel]. Follows the caller's dtype: enable x64 for double precision.
+    Differentiable.
+
+    Weights of any law with mean zero and finite variance have the limit of normal ones of that
+    variance. The first layer and biases keep their law: E φ(u)φ(v) is then over the law of
+    their units, by quadrature to about 1e-5 (with a warning where φ jumps) or, where a unit of
+    the first layer has more than three random variables or a prior of yours, over 2^16 units
+    drawn from `key` (half a MiB a point): a standard error of about 0.4 % of E φ², the same for
+    the same key. In that layer alone weights may have a mean, and an infinite variance before
+    a bounded φ.
+    Raises ValueError for wrong shapes, values that are not finite and networks whose limit is
+    not one centred Gaussian process; TypeError without a key where one is needed; warns with
+    QuadratureWarning where an activation's trapezoid rule has not converged.
+    """
+    return _kernel(network, x1, x2, key, tangent=False)
+
+
+def ntk(
+    network: Layer, x1: Inputs, x2: Inputs | None = None, *, key: Array | None = None
+) -> Float[Array, "n1 n2"]:
+    """The neural tangent kernel: E Σ ∂f(x)/∂θ ∂f(x′)/∂θ, as every hidden width goes to infinity.
+
+    θ are weights and biases before w_std/√fan_in and b_std multiply them (the NTK parametrisation;
+    Jacot et al. 2018). Θ⁰ = 0; each Dense layer maps Θ → w_var·Θ + (w_var·K + b_var), each
+    activation Θ → Θ E φ′(u)φ′(v). Fixed parameters do not count. A derivative that jumps counts
+    as it is almost everywhere: that of sign is 0.
+    Inputs, errors and warnings as in `nngp`; ValueError for an activation that JAX cannot
+    differentiate.
+    """
+    return _kernel(network, x1, x2, key, tangent=True)
+
+
+def _kernel(
+    network: Layer, x1: object, x2: object | None, key: Array | None, *, tangent: bool
+) -> Array:
+    if not isinstance(network, Layer):
+        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
+    x1 = checked_inputs("x1", x1)
+    other = x1 if x2 is None else checked_inputs("x2", x2)
+    if other.shape[1:] != x1.shape[1:]:
+        raise ValueError(
+            f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
+        )
+    require_one_process(network)
+    key = None if key is None else require_key(key)
+    warn_of_quadrature(network, x1, key)
+    if x2 is None:
+        return checked_kernel(self_kernel(network, x1, key, tangent))
+    k = in_blocks(network, x1, other, key, tangent)
+    return checked_kernel(jnp.asarray(k.tangent if tangent else k.cross))
