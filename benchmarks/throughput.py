@@ -36,7 +36,8 @@ def normals_alone(space: Space, key: jax.Array) -> jax.Array:
     """The normals of one function-space proposal, from the same generator, and their sum."""
     rows = space.posterior.num_points
     total = jnp.zeros((), space.dtype)
-    for i, (layer, _) in enumerate(linear_layers(space.posterior.network)[:-1]):
+    features = space.posterior.x.shape[1:]
+    for i, (layer, *_) in enumerate(linear_layers(space.posterior.network, features)[:-1]):
         layer_key = jax.random.fold_in(jax.random.fold_in(key, 1), i)
         total += row_normals(jax.random.fold_in(layer_key, 0), rows, layer.width, space.dtype).sum()
     return total

@@ -7,15 +7,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Likelihood
+from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer
 
 
 class Posterior(eqx.Module):
     """p(functions | data) of a Bayesian neural network, described but not yet computed.
 
-    x: inputs [n, feature]; y: targets [n] or [n, k]. Both are kept in double precision.
-    Raises ValueError for no rows, mismatched lengths, wrong shapes, NaN or infinity, and
-    TypeError for a network or likelihood that is not one.
+    x: inputs [n, feature], or [n, position, …, channel]; y: targets [n] or [n, k]. Both are kept
+    in double precision.
+    Raises ValueError for no rows, mismatched lengths, wrong shapes (of inputs that do not fit a
+    layer: ShapeError), NaN or infinity, and TypeError for a network or likelihood that is not one.
     """
 
     network: Layer
@@ -53,7 +55,7 @@ class Posterior(eqx.Module):
     @property
     def num_outputs(self) -> int:
         """Number of outputs of the network."""
-        return num_outputs(self.network, self.x.shape[-1])
+        return num_outputs(self.network, self.x.shape[1:])
 
     def checked_test_points(self, x_test: object) -> Float[np.ndarray, "m *f"]:
         """Test inputs as a float64 array; raises ValueError if their features do not match x."""
@@ -78,17 +80,28 @@ class Posterior(eqx.Module):
         return columns
 
 
-def num_outputs(network: Layer, num_inputs: int) -> int:
-    """Number of outputs of a network for inputs of `num_inputs` features."""
-    return int(jax.eval_shape(lambda: _dummy_outputs(network, num_inputs)).shape[-1])
+def num_outputs(network: Layer, features: tuple[int, ...]) -> int:
+    """Number of outputs of a network for inputs of this shape, one input's.
+
+    Raises ShapeError for inputs that do not fit a layer, and outputs that keep positions.
+    """
+    shape = jax.eval_shape(lambda: _dummy_outputs(network, features)).shape
+    if len(shape) != 2:
+        raise ShapeError(
+            f"expected a network with outputs [point, output], got {['point', *shape[1:]]} for "
+            f"inputs of shape {list(features)}: gather positions with Flatten or GlobalAvgPool "
+            "before the readout"
+        )
+    return int(shape[1])
 
 
-def _dummy_outputs(network: Layer, num_inputs: int) -> Array:
-    return network.apply(network.init(jax.random.key(0), num_inputs), jnp.zeros((1, num_inputs)))
+def _dummy_outputs(network: Layer, features: tuple[int, ...]) -> Array:
+    parameters = network.init(jax.random.key(0), features)
+    return network.apply(parameters, jnp.zeros((1, *features)))
 
 
 def checked_points(name: str, x: object) -> Float[np.ndarray, "n *f"]:
-    """Inputs as a float64 array [point, feature] with at least one of each, all finite."""
+    """Inputs as a float64 array [point, …, feature] with at least one of each, all finite."""
     points = _finite(name, x)
     if points.ndim < 2 or 0 in points.shape:
         hint = f"; for one feature use {name}[:, None]" if points.ndim == 1 and points.size else ""

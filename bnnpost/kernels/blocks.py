@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer
-from bnnpost.networks.units import of_inputs
+from bnnpost.networks.units import entering
 
 # Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).
 _ENTRIES_AT_ONCE = 2**22
@@ -37,8 +37,7 @@ def self_kernel(
 def _covariance(
     network: Layer, x1: Array, x2: Array, key: Array | None, tangent: bool
 ) -> Covariance:
-    all_pairs = x1.ndim > 2 and network.needs_all_pairs(False)
-    return network.covariance(of_inputs(x1, x2, key, all_pairs=all_pairs, tangent=tangent))
+    return network.covariance(entering(network, x1, x2, key, tangent=tangent))
 
 
 def in_blocks(

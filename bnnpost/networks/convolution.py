@@ -12,6 +12,7 @@ from jaxtyping import Array
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.linear import Linear, checked_scales
+from bnnpost.networks.priors import PER_INPUT, Scale
 from bnnpost.networks.windows import Windows
 
 
@@ -54,6 +55,8 @@ class Conv(Linear):
             windows.padding,
         )
         self.w_std, self.b_std = checked_scales(w_std, b_std)
+        if isinstance(self.w_std, Scale) and self.w_std.per == PER_INPUT:
+            raise ValueError("expected one w_std for the layer: a convolution has none per input")
 
     @property
     def windows(self) -> Windows:

@@ -6,7 +6,7 @@ theirs in every layer: E φ(z)φ(z′) is then an integral over that law, here a
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import equinox as eqx
 import jax
@@ -18,15 +18,22 @@ from bnnpost.networks.errors import LayerError
 from bnnpost.networks.nonlinearities import Nonlinearity
 from bnnpost.numerics import quadrature
 
+if TYPE_CHECKING:
+    from bnnpost.networks.layers import Layer
+
 Key: TypeAlias = Array | None
 
 
 class Inputs(eqx.Module):
-    """Nothing random yet: the inputs themselves, and a key for what must be sampled."""
+    """Nothing random yet: the inputs themselves, and a key for what must be sampled.
+
+    all_pairs: whether the layers to come need all pairs of positions, where there are any.
+    """
 
     x1: Float[Array, "n1 *g d"]
     x2: Float[Array, "n2 *g d"]
     key: Key
+    all_pairs: bool = eqx.field(static=True, default=False)
 
 
 class Nodes(eqx.Module):
@@ -101,17 +108,27 @@ def of_inputs(
     """What enters the first layer; with a tangent kernel of 0, if asked for."""
     found = mean_products(x1, x2, all_pairs)
     return found.changed(
-        law=Inputs(x1, x2, key), tangent=jnp.zeros_like(found.cross) if tangent else None
+        law=Inputs(x1, x2, key, all_pairs), tangent=jnp.zeros_like(found.cross) if tangent else None
     )
+
+
+def entering(
+    network: "Layer",
+    x1: Float[Array, "n1 *g d"],
+    x2: Float[Array, "n2 *g d"],
+    key: Key = None,
+    *,
+    tangent: bool = False,
+) -> Covariance:
+    """What enters a network: of the pairs of positions, those that its kernel needs."""
+    return of_inputs(x1, x2, key, all_pairs=network.needs_all_pairs(False), tangent=tangent)
 
 
 def through_map(function: Callable[[Array], Array], k: Covariance) -> Covariance:
     """A map of the inputs themselves, before any linear layer: they are known numbers."""
     law = k.law
     x1, x2 = function(law.x1), function(law.x2)
-    # Where positions are gone, or none are paired, there are fewer pairs to look at.
-    all_pairs = k.all_pairs and x1.ndim > 2
-    return of_inputs(x1, x2, law.key, all_pairs=all_pairs, tangent=k.tangent is not None)
+    return of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
 
 
 def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:

@@ -22,7 +22,7 @@ from bnnpost.samplers.options import Option
 from bnnpost.samplers.prior_scale import PriorScale, prior_scale
 from bnnpost.spaces import engine, limit
 from bnnpost.spaces.making import make_space
-from bnnpost.spaces.parts import split_readout
+from bnnpost.spaces.parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import SPACES, Space
 
@@ -220,7 +220,9 @@ def _limit_log_evidence(posterior: Posterior, key: Array) -> float:
     linear = split_readout(posterior.network)[1] is not None
     if not (linear and isinstance(posterior.likelihood, Gaussian)):
         return math.nan
-    single = is_single(posterior.network, posterior.x.shape[-1])
+    single = is_single(
+        posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
+    )
     if scale_places(posterior.network) and not single:
         return math.nan
     try:

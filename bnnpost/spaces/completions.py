@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.kernels import self_kernel
+from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale, WeightPrior, standard
@@ -75,8 +76,8 @@ def limit_kernel(network: Layer, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarr
     the order in which their rows are eliminated, need no more.
     """
     try:
-        return np.asarray(self_kernel(stand_in(network), jnp.asarray(x.reshape(len(x), -1))))
-    except NotImplementedError:
+        return np.asarray(self_kernel(stand_in(network), jnp.asarray(x)))
+    except (NotImplementedError, LayerError):
         return np.full((len(x), len(x)), np.nan)
 
 

@@ -8,6 +8,7 @@ over all proposals is, to first order: regressing on them leaves noise of relati
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 
 import jax
@@ -17,18 +18,23 @@ from jaxtyping import Array, Float
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Layer, Map, Serial
-from bnnpost.networks.linear import Linear
+from bnnpost.networks.linear import Dense, Linear
 
 
 def available(network: Layer) -> bool:
-    """Whether the expectations have a closed form: a sequence of linear layers and activations.
+    """Whether the expectations have a closed form: Dense layers, an activation between any two.
 
-    The linear ones with Gaussian weights and scales that are not random.
+    The Dense ones with Gaussian weights and scales that are not random.
     """
-    return all(
-        (isinstance(layer, Linear) and layer.gaussian and not layer.random_scales)
+    layers = _flat(network)
+    doubled = any(
+        isinstance(layer, Activation) and isinstance(then, Activation)
+        for layer, then in itertools.pairwise(layers)
+    )
+    return not doubled and all(
+        (isinstance(layer, Dense) and layer.gaussian and not layer.random_scales)
         or (isinstance(layer, Activation) and layer.nonlinearity.closed_form)
-        for layer in _flat(network)
+        for layer in layers
     )
 
 

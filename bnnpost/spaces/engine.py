@@ -99,12 +99,11 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
 def _normals(space: Space, num_test: int) -> list[int]:
     """How many normals each linear layer of one proposal takes."""
     posterior = space.posterior
-    rows = posterior.num_points + num_test
-    fan_ins = linear_layers(posterior.network, posterior.x.shape[1:])
-    weights = space.form == "weights"
+    points, weights = posterior.num_points + num_test, space.form == "weights"
     return [
-        layer.width * (fan_in if weights or layer.priors.weights is not None else rows)
-        for layer, fan_in in fan_ins
+        met.layer.width
+        * (met.fan_in if weights or met.layer.priors.weights is not None else points * met.rows)
+        for met in linear_layers(posterior.network, posterior.x.shape[1:])
     ]
 
 

@@ -16,7 +16,7 @@ from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.parts import split_readout
+from bnnpost.spaces.parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
 
@@ -97,7 +97,9 @@ def limit(
     key = None if key is None else require_key(key)
     places = scale_places(posterior.network)
     closed = isinstance(posterior.likelihood, Gaussian)
-    if closed and is_single(posterior.network, posterior.x.shape[-1]):
+    if closed and is_single(
+        posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
+    ):
         return summed_limit(posterior, key)
     if places or not closed:
         if key is None:

@@ -1,5 +1,8 @@
 """What a network consists of, as spaces see it: its linear layers, and its readout."""
 
+import math
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -23,15 +26,25 @@ def split_gaussian_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | 
     return (*hidden, readout), None
 
 
-def linear_layers(network: Layer, features: tuple[int, ...] = (1,)) -> list[tuple[Linear, int]]:
-    """The linear layers, and how many inputs each has, in the order of a forward pass.
+class Met(NamedTuple):
+    """A linear layer as a forward pass meets it: its inputs, and its rows for one point."""
 
-    features: shape of one input.
-    """
-    met: list[tuple[Linear, int]] = []
+    layer: Linear
+    fan_in: int
+    rows: int
+
+
+def num_first_inputs(network: Layer, features: tuple[int, ...]) -> int:
+    """How many inputs the first linear layer has."""
+    return linear_layers(network, features)[0].fan_in
+
+
+def linear_layers(network: Layer, features: tuple[int, ...]) -> list[Met]:
+    """The linear layers in the order of a forward pass. features: shape of one input."""
+    met: list[Met] = []
 
     def step(layer: Linear, rows: Array) -> Array:
-        met.append((layer, rows.shape[-1]))
+        met.append(Met(layer, rows.shape[-1], math.prod(rows.shape[1:-1])))
         return jnp.zeros((*rows.shape[:-1], layer.width))
 
     jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))

@@ -25,6 +25,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Guide
+from bnnpost.spaces.parts import num_first_inputs
 from bnnpost.spaces.scaled_kernels import (
     ScaledKernels,
     Scales,
@@ -159,7 +160,8 @@ def summed_limit(posterior: Posterior, key: Array | None) -> SampledLimit:
     """The mixture over the one random scale of a network, by a rule, for known Gaussian noise."""
     assert isinstance(posterior.likelihood, Gaussian)
     guide = fits.known_noise(posterior.likelihood, posterior.targets)
-    scales, weights = nodes_of_single(posterior.network, posterior.x.shape[-1])
+    num_inputs = num_first_inputs(posterior.network, posterior.x.shape[1:])
+    scales, weights = nodes_of_single(posterior.network, num_inputs)
     kernels = scaled_kernels(posterior.network, posterior.x, key)
     logs = np.log(weights) + np.asarray(_log_densities(kernels, scales, guide.sites))
     if np.isnan(logs).all():
@@ -191,7 +193,7 @@ def _draw(
     posterior: Posterior, guide: Guide | None, kernels: ScaledKernels, order: Array, keys: Array
 ) -> Drawn:
     num_points, num_outputs = posterior.num_points, posterior.num_outputs
-    num_inputs = posterior.x.shape[-1]
+    num_inputs = num_first_inputs(posterior.network, posterior.x.shape[1:])
 
     def one(key: Array) -> Drawn:
         guide_key, normal_key, noise_key, scale_key = jax.random.split(key, 4)

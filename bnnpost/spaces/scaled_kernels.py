@@ -11,7 +11,7 @@ from bnnpost.networks.activation import Activation
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.limiting import averaged, linear_parts, scale_places, with_scales
-from bnnpost.networks.units import of_inputs
+from bnnpost.networks.units import entering
 from bnnpost.numerics.quadrature import panel_nodes
 
 Scales = list[Array]
@@ -55,7 +55,7 @@ def scaled_kernels(
     layers = network.flattened() if isinstance(network, Serial) else (network,)
     cut = next(i for i, layer in enumerate(layers) if scale_places(layer))
     points = jnp.asarray(x)
-    state = _through(layers[:cut], of_inputs(points, points, key))
+    state = _through(layers[:cut], entering(network, points, points, key))
     return ScaledKernels(state, Serial(layers[cut:]), None)
 
 

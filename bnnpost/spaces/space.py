@@ -100,7 +100,7 @@ class Space(eqx.Module):
         """What is drawn of each linear layer, in order: "functions" or "weights"."""
         num_train, weights = self.posterior.num_points, self.form == "weights"
         layers = linear_layers(self.posterior.network, self.posterior.x.shape[1:])
-        forms = [matrix_form(layer, num_train, fan_in, weights) for layer, fan_in in layers]
+        forms = [matrix_form(m.layer, num_train * m.rows, m.fan_in, weights) for m in layers]
         return ", ".join(SPACES[form] for form in forms)
 
     def _step(self, source: Source, completion: Completion) -> LinearStep:

@@ -58,10 +58,10 @@ Conditioning = Callable[
 ]
 
 
-def matrix_form(layer: Linear, num_train: int, fan_in: int, weights: bool) -> bool:
+def matrix_form(layer: Linear, num_rows: int, fan_in: int, weights: bool) -> bool:
     """Whether this layer's weights are drawn, given how many training rows enter it."""
     by_law = layer.priors.weights is not None
-    return weights or by_law or num_train >= layer.num_parameter_rows(fan_in)
+    return weights or by_law or num_rows >= layer.num_parameter_rows(fan_in)
 
 
 @dataclasses.dataclass

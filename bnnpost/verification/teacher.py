@@ -72,8 +72,8 @@ class Teachers:
     def __init__(self, posterior: Posterior, points: np.ndarray | None):
         self._posterior, self._points = posterior, points
         self._none = np.zeros((0, posterior.num_outputs))
-        num_inputs = posterior.x.shape[-1]
-        self._in_functions = num_parameters(posterior.network, num_inputs) > MOST_PARAMETERS
+        features = posterior.x.shape[1:]
+        self._in_functions = num_parameters(posterior.network, features) > MOST_PARAMETERS
 
     def draw(self, key: Array, number: int) -> Teacher:
         """See `draw`."""
@@ -96,7 +96,7 @@ class Teachers:
             drawn = prior.sample(key, posterior, num_samples=1)
             test = drawn.predict(points)[0] if test is None else test
             return None, drawn.training_outputs()[0], test
-        parameters = _init(posterior.network, key, posterior.x.shape[-1])
+        parameters = _init(posterior.network, key, posterior.x.shape[1:])
         # One after the other, so that not a bit of the targets depends on the test inputs.
         train = _outputs(posterior.network, parameters, posterior.x)
         if test is None:
@@ -133,14 +133,14 @@ def check_can_simulate(likelihood: Likelihood) -> None:
         )
 
 
-def num_parameters(network: Layer, num_inputs: int) -> int:
-    """Weights, biases and scales of a network for inputs of `num_inputs` features."""
-    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), num_inputs))
+def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
+    """Weights, biases and scales of a network for inputs of this shape, one input's."""
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
 
 
-def _init_network(network: Layer, key: Array, num_inputs: int) -> Parameters:
-    return network.init(key, num_inputs)
+def _init_network(network: Layer, key: Array, features: tuple[int, ...]) -> Parameters:
+    return network.init(key, features)
 
 
 def _outputs(network: Layer, parameters: Parameters, x: object) -> Float[np.ndarray, "n k"]:

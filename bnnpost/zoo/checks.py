@@ -110,7 +110,7 @@ def _of_p_value(name: str, p_value: float, level: float) -> Check:
 def _by_weights(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Check:
     """Other draws of the same posterior, made of all their weights, as a candidate of verify."""
     sample_key, verify_key = jax.random.split(key)
-    few = num_parameters(posterior.network, posterior.x.shape[-1]) <= _FEW_WEIGHTS
+    few = num_parameters(posterior.network, posterior.x.shape[1:]) <= _FEW_WEIGHTS
     bound = draws.info.kind == "exact" and few
     others = rejection.sample(
         sample_key,
@@ -129,7 +129,7 @@ def _by_estimates(
     """The evidence and the mean of f at the test inputs, from every proposal in weight space."""
     if split_gaussian_readout(posterior.network)[1] is None:
         return  # there are no such estimates; the evidence is one of the checks of `verify`
-    size = num_parameters(posterior.network, posterior.x.shape[-1])
+    size = num_parameters(posterior.network, posterior.x.shape[1:])
     count = min(max(_NUM_NORMALS // size, _FEWEST_PROPOSALS), _MOST_PROPOSALS)
     found = importance.estimate(
         key, posterior, data["x_test"].values, num_proposals=count, space="weights"
