@@ -13,16 +13,17 @@ from typing import get_type_hints
 import numpy as np
 
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks import Serial, mlp
+from bnnpost.networks import mlp
 from bnnpost.networks.catalogue import unknown
+from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.samplers.rejection import BOUNDS
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.spaces.space import SPACES
+from bnnpost.sweeps import networks
+from bnnpost.sweeps.errors import ConfigError
 
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the key and what was expected."""
+__all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class SweepConfig:
     column(s), comma-separated, for a file. standardise: features and targets to zero mean
     and unit std over all rows (digits has its own preparation). split_seed: of the row
     order, the first num_train rows train, the next num_test test. readout_w_std,
-    readout_b_std: where the readout's differ. num_samples: draws at each width. bound:
+    readout_b_std: where the readout's differ. Instead of depth, activation and these, layers: a
+    list of layers as `from_spec` takes it; or network: the name of code, "module:function".
+    num_samples: draws at each width. bound:
     "strict" for exact draws, or "capped" for weighted ones where strict has no hope; cap: its
     logarithm, in nats, where a pilot is not to choose it.
     num_proposals: proposals of the comparison with the limit. max_proposals: a limit at
@@ -63,9 +66,14 @@ class SweepConfig:
     space: str = "auto"
     collapse: bool = True
     precision: str = "single"
+    network: str | None = None
+    layers: networks.Layers | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", networks.checked_layers(self.layers))
         for name, kind in get_type_hints(SweepConfig).items():
+            if name == "layers":
+                continue
             object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
         for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
             at_least(name, getattr(self, name), 1)
@@ -85,13 +93,22 @@ class SweepConfig:
 
     def _check_network(self) -> None:
         try:
-            self.network(self.widths[0], 1)
+            self.at_width(self.widths[0], 1)
             Gaussian(self.noise_std)
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
 
-    def network(self, width: int, num_outputs: int) -> Serial:
+    @property
+    def own_layers(self) -> bool:
+        """Whether the network is given by its layers or by code, not by a perceptron's settings."""
+        return self.layers is not None or self.network is not None
+
+    def at_width(self, width: int, num_outputs: int) -> Layer:
         """The network of this sweep at one width."""
+        if self.layers is not None:
+            return networks.of_layers(self.layers, width, num_outputs)
+        if self.network is not None:
+            return networks.of_code(self.network, width, num_outputs)
         return mlp(
             width=width,
             depth=self.depth,
@@ -104,8 +121,12 @@ class SweepConfig:
         )
 
     def as_dict(self) -> dict[str, object]:
-        """Plain data, as it is written to files."""
-        return {**dataclasses.asdict(self), "widths": list(self.widths)}
+        """Plain data, as it is written to files; without settings that say nothing."""
+        layers = None if self.layers is None else list(self.layers)
+        values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
+        silent = networks.OF_PERCEPTRON if self.own_layers else ()
+        unused = [name for name in ("network", "layers") if values[name] is None]
+        return {name: value for name, value in values.items() if name not in (*silent, *unused)}
 
     def digest(self) -> str:
         """A short hash that changes with any setting."""
@@ -129,7 +150,7 @@ def config_of(values: Mapping[str, object], source: str | Path | None = None) ->
         if key not in known:
             where = f"{source}: " if source is not None else ""
             raise ConfigError(where + unknown("configuration key", key, known))
-    return SweepConfig(**values)  # type: ignore[arg-type]
+    return SweepConfig(**networks.resolved(values))  # type: ignore[arg-type]
 
 
 def shipped_configs() -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from bnnpost import datasets
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.build import at_width
 from bnnpost.posterior import Posterior
 from bnnpost.sweeps.config import SweepConfig
 
@@ -26,7 +25,7 @@ class Problem:
     def posterior(self, width: int) -> Posterior:
         """The posterior of the network with this hidden width."""
         num_outputs = 1 if self.y.ndim == 1 else self.y.shape[1]
-        network = at_width(self.config.network(width, num_outputs), width)
+        network = self.config.at_width(width, num_outputs)
         return Posterior(network, Gaussian(self.config.noise_std), self.x, self.y)
 
 

@@ -1,4 +1,4 @@
-"""bnnpost kernel: the NNGP kernel of a network at the rows of a data set."""
+"""bnnpost kernel: the NNGP or NTK kernel of a network at the rows of a data set."""
 
 import json
 from typing import Any
@@ -9,17 +9,25 @@ from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, problem_options
 
 
-@click.command(short_help="The NNGP kernel at the rows of a data set.")
+@click.command(short_help="The NNGP or NTK kernel at the rows of a data set.")
 @problem_options
+@click.option(
+    "--kind",
+    type=click.Choice(("nngp", "ntk")),
+    default="nngp",
+    show_default=True,
+    help="nngp: covariance of the prior's limit; ntk: the neural tangent kernel.",
+)
 @click.option(
     "--out", default=None, metavar="FILE", help="Write the matrix to a .csv or .npz file."
 )
 @as_json
-def command(config: str | None, out: str | None, as_json: bool, **flags: Any) -> None:
+def command(config: str | None, kind: str, out: str | None, as_json: bool, **flags: Any) -> None:
     """The kernel of the infinitely wide network at the training and then the test rows.
 
     \b
     Example:  bnnpost kernel --data diabetes --num-train 3 --num-test 2 --activation relu
+              bnnpost kernel --data digits --network attention.toml --kind ntk --out ntk.npz
 
     One output unit, the readout's bias included; double precision. Takes the data and network
     flags of sweep; widths play no part.
@@ -35,9 +43,10 @@ def command(config: str | None, out: str | None, as_json: bool, **flags: Any) ->
         problem = load_problem(load_config(config, given(flags)))
         rows = np.concatenate([problem.x, problem.x_test])
         with jax.enable_x64(True):
-            kernel = np.asarray(bnnpost.nngp(problem.posterior(1).network, rows))
+            of_kind = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
+            kernel = np.asarray(of_kind(problem.posterior(1).network, rows))
         if out is not None:
-            _write(kernel, out)
+            _write(kernel, kind, out)
         elif as_json:
             click.echo(json.dumps(kernel.tolist()))
         else:
@@ -45,7 +54,7 @@ def command(config: str | None, out: str | None, as_json: bool, **flags: Any) ->
             click.echo("\n".join(lines))
 
 
-def _write(kernel: Any, out: str) -> None:
+def _write(kernel: Any, kind: str, out: str) -> None:
     from pathlib import Path
 
     import numpy as np
@@ -59,5 +68,5 @@ def _write(kernel: Any, out: str) -> None:
         if path.suffix == ".csv":
             np.savetxt(temporary, kernel, delimiter=",", fmt="%.17g")
         else:
-            np.savez(temporary, nngp=kernel)
+            np.savez(temporary, **{kind: kernel})
     click.echo(f"wrote {path}", err=True)

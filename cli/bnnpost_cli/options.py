@@ -65,6 +65,11 @@ _DATA = (
 )
 _NETWORK = (
     _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024"),
+    _option(
+        "network",
+        str,
+        "Layers in the place of a perceptron's settings: a TOML or JSON file, or module:function.",
+    ),
     _option("depth", int, "Hidden layers.", "2"),
     _option("activation", str, "Activation: relu, erf, tanh, … (all: bnnpost info).", "erf"),
     _option("w-std", float, "Prior std of weights, times √fan_in.", "1.5"),

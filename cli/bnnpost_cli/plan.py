@@ -47,16 +47,10 @@ def as_json(plan: Any) -> dict[str, Any]:
 def _settings(plan: Any) -> str:
     config = plan.config
     outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
-    readout = [
-        f"readout {name} {value:g}"
-        for name, value in (("w_std", config.readout_w_std), ("b_std", config.readout_b_std))
-        if value is not None
-    ]
-    stds = [f"w_std {config.w_std:.4g}", f"b_std {config.b_std:.4g}", *readout]
     rows = {
         "data": f"{config.data}: {config.num_train} training and {config.num_test} test points, "
         f"{outputs}",
-        "network": f"{config.activation}, depth {config.depth}, {', '.join(stds)}",
+        "network": _network(config),
         "noise": f"Gaussian, noise_std {config.noise_std:.4g}",
         "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
         f"readout {'integrated out' if config.collapse else 'drawn'}",
@@ -67,6 +61,20 @@ def _settings(plan: Any) -> str:
     if config.max_proposals is not None:
         rows["draws"] += f", at most {config.max_proposals:,} proposals"
     return "\n".join(f"  {name:<8} {text}" for name, text in rows.items())
+
+
+def _network(config: Any) -> str:
+    if config.layers is not None:
+        return ", ".join(str(layer["type"]) for layer in config.layers)
+    if config.network is not None:
+        return f"of {config.network}"
+    readout = [
+        f"readout {name} {value:g}"
+        for name, value in (("w_std", config.readout_w_std), ("b_std", config.readout_b_std))
+        if value is not None
+    ]
+    stds = [f"w_std {config.w_std:.4g}", f"b_std {config.b_std:.4g}", *readout]
+    return f"{config.activation}, depth {config.depth}, {', '.join(stds)}"
 
 
 def _widths(plan: Any) -> str:
