@@ -1,6 +1,7 @@
 """Kernel maps evaluated in blocks of rows."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,8 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Layer
+from bnnpost.networks.layers import Layer, Serial
+from bnnpost.networks.pooling import Reshape
 from bnnpost.networks.units import entering
 
 # Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).
@@ -68,7 +70,16 @@ def in_blocks(
 
 def _pairs_of_positions(network: Layer, x: Array) -> int:
     """Covariances that are followed for each pair of inputs."""
-    positions = 1
-    for size in x.shape[1:-1]:
-        positions *= size
+    positions = _positions(network, x)
     return positions**2 if network.needs_all_pairs(False) else positions
+
+
+def _positions(network: Layer, x: Array) -> int:
+    """How many there are in what enters the first layer that gives no other shape."""
+    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    shape = x.shape
+    for layer in layers:
+        if not isinstance(layer, Reshape):
+            break
+        shape = (len(x), *layer.shape)
+    return math.prod(shape[1:-1])
