@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bnnpost.networks.attention_parts import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, Serial
@@ -15,6 +16,8 @@ from bnnpost.networks.units import entering
 
 # Entries of the kernel computed at once (2^22 doubles are 32 MiB an intermediate array).
 _ENTRIES_AT_ONCE = 2**22
+# Up to this many positions of all inputs, attention's scores are drawn for all of them at once.
+_DRAWN_TOGETHER = 1024
 
 
 def self_kernel(
@@ -35,10 +38,13 @@ def self_kernel(
     return jnp.where(jnp.eye(x.shape[0], dtype=bool), k.variances1, symmetric)
 
 
-@functools.partial(jax.jit, static_argnames="tangent")
+@functools.partial(jax.jit, static_argnames=("tangent", "together"))
 def _covariance(
-    network: Layer, x1: Array, x2: Array, key: Array | None, tangent: bool
+    network: Layer, x1: Array, x2: Array, key: Array | None, tangent: bool, together: bool = False
 ) -> Covariance:
+    if key is not None and draws_scores(network):
+        key, score_key = jax.random.split(key)
+        network = with_sampling(network, score_key, together)
     return network.covariance(entering(network, x1, x2, key, tangent=tangent))
 
 
@@ -47,18 +53,20 @@ def in_blocks(
 ) -> Covariance:
     """The covariances between two lists of inputs, a block of rows at a time.
 
-    Raises ShapeError for a network whose outputs have positions.
+    Where scores of attention are drawn, those of both lists are drawn as one list if it is short
+    enough, else those of two inputs at a time: neither depends on the blocks. Raises ShapeError for
+    a network whose outputs have positions.
     """
     # The limit does not depend on widths: one program serves them all.
     network = network.at_width(1)
+    if draws_scores(network) and key is not None:
+        x = x1 if x2 is x1 else jnp.concatenate([x1, x2])
+        if len(x) * _positions(network, x) <= _DRAWN_TOGETHER:
+            return _part(_covariance(network, x, x, key, tangent, together=True), x1, x2)
     rows = max(1, _ENTRIES_AT_ONCE // (x2.shape[0] * _pairs_of_positions(network, x1)))
     starts = range(0, x1.shape[0], rows)
     parts = [_covariance(network, x1[i : i + rows], x2, key, tangent) for i in starts]
-    if parts[0].grid:
-        raise ShapeError(
-            f"expected a network with one output a point, got outputs at positions "
-            f"{list(parts[0].grid)}: gather them with Flatten or GlobalAvgPool before the readout"
-        )
+    _without_positions(parts[0])
     tangents = [part.tangent for part in parts if part.tangent is not None]
     return Covariance(
         jnp.concatenate([part.cross for part in parts]),
@@ -66,6 +74,23 @@ def in_blocks(
         parts[0].variances2,
         tangent=jnp.concatenate(tangents) if tangents else None,
     )
+
+
+def _without_positions(k: Covariance) -> None:
+    if k.grid:
+        raise ShapeError(
+            f"expected a network with one output a point, got outputs at positions "
+            f"{list(k.grid)}: gather them with Flatten or GlobalAvgPool before the readout"
+        )
+
+
+def _part(k: Covariance, x1: Array, x2: Array) -> Covariance:
+    """Between two lists that follow one another, or that are one and the same, in k."""
+    _without_positions(k)
+    rows, columns = slice(None, len(x1)), slice(-len(x2), None)
+    tangent = None if k.tangent is None else k.tangent[rows, columns]
+    variances = k.variances1
+    return Covariance(k.cross[rows, columns], variances[rows], variances[columns], tangent=tangent)
 
 
 def _pairs_of_positions(network: Layer, x: Array) -> int:

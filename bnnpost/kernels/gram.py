@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 from bnnpost.kernels.blocks import in_blocks, self_kernel
 from bnnpost.kernels.checked import checked_inputs, checked_kernel
 from bnnpost.kernels.convergence import warn_of_quadrature
+from bnnpost.kernels.heads import warn_of_heads
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
@@ -35,7 +36,8 @@ def nngp(
     a bounded φ.
     Raises ValueError for wrong shapes, values that are not finite and networks whose limit is
     not one centred Gaussian process; TypeError without a key where one is needed; warns with
-    QuadratureWarning where an activation's trapezoid rule has not converged.
+    QuadratureWarning where an activation's trapezoid rule has not converged, with HeadsWarning
+    where such scores meet a fixed number of heads: a limit of growing width is then not Gaussian.
     """
     return _kernel(network, x1, x2, key, tangent=False)
 
@@ -68,6 +70,7 @@ def _kernel(
         )
     require_one_process(network)
     key = None if key is None else require_key(key)
+    warn_of_heads(network)
     warn_of_quadrature(network, x1, key)
     if x2 is None:
         return checked_kernel(self_kernel(network, x1, key, tangent))

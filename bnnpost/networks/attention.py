@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks import attention_limit
+from bnnpost.networks.attention_drawn import Sampling
 from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
@@ -23,6 +24,8 @@ MECHANISMS: Mapping[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,
     "abs": jnp.abs,
 }
+# Errors of the limit's kernel of about 0.4 %, in about a second for ten inputs of seven positions.
+NUM_DRAWS = 4096
 SCALINGS = ("linear", "sqrt")
 
 
@@ -32,7 +35,8 @@ class SelfAttention(Layer):
     G = mechanism(scores): "softmax" over each row, "identity", "relu" or "abs".
     scaling: "linear", scores QᵀK/d with query and key tied (d the key width); or "sqrt", QᵀK/√d
     with independent ones. Its limit has a closed form but for softmax with sqrt, where
-    `bnnpost.nngp` estimates it by Monte Carlo from its key.
+    `bnnpost.nngp` estimates it from `num_draws` draws of the scores of all inputs, and as many
+    negatives, with its key (`bnnpost.kernels.monte_carlo_error` has the standard error).
     width: channels of the outputs. heads, key_width, value_width: numbers of heads and widths of
     each; where None they are `width`, and grow with it. With "sqrt" one head has no Gaussian limit:
     heads must grow. With "linear" one is enough.
@@ -53,6 +57,9 @@ class SelfAttention(Layer):
     value: Dense
     out: Dense
     positions: PositionEncoding | None
+    num_draws: int = eqx.field(static=True)
+    # Where scores are drawn from, given by what evaluates the kernel map.
+    sampling: Sampling | None
 
     def __init__(
         self,
@@ -69,6 +76,7 @@ class SelfAttention(Layer):
         out_std: object = 1.0,
         b_std: object = None,
         positions: PositionEncoding | None = None,
+        num_draws: int = NUM_DRAWS,
     ):
         counts = (("heads", heads), ("key_width", key_width), ("value_width", value_width))
         self.heads, self.key_width, self.value_width = (
@@ -79,6 +87,7 @@ class SelfAttention(Layer):
         if scaling not in SCALINGS:
             raise ValueError(unknown("scaling of scores", scaling, list(SCALINGS)))
         self.mechanism, self.scaling, self.positions = mechanism, scaling, positions
+        self.num_draws, self.sampling = positive_integer("num_draws", num_draws), None
         # Widths of the first three follow from the heads when they are used.
         self.key = Dense(1, w_std=_number("key_std", key_std))
         self.query = Dense(1, w_std=_number("query_std", query_std))
@@ -99,6 +108,11 @@ class SelfAttention(Layer):
     def tied(self) -> bool:
         """Whether queries are the keys, but for their scale."""
         return self.scaling == "linear"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the kernel map is an estimate from drawn scores."""
+        return self.mechanism == "softmax" and not self.tied
 
     def attend(self, scores: Array) -> Array:
         """What multiplies the values, from scores whose last axis is that of keys."""

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.networks.attention_drawn import drawn
+from bnnpost.networks.attention_elementwise import elementwise
+from bnnpost.networks.closed_forms import PiecewiseLinear
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.errors import LayerError
 from bnnpost.networks.nonlinearities import cast
 
 if TYPE_CHECKING:
     from bnnpost.networks.attention import SelfAttention
+
+
+# Mechanisms that act on each score by itself.
+_ELEMENTWISE = {"relu": PiecewiseLinear(0.0, 1.0), "abs": PiecewiseLinear(-1.0, 1.0)}
 
 
 class Scales(NamedTuple):
@@ -35,10 +41,11 @@ def covariance(layer: "SelfAttention", k: Covariance) -> Covariance:
         found = _deterministic(layer, encoded, values, scales)
     elif layer.mechanism == "identity":
         found = _bilinear(encoded, values, scales)
+    elif layer.mechanism == "softmax":
+        found = _scaled(drawn(layer, encoded, values, scales.scores), scales)
     else:
-        raise LayerError(
-            f"attention with {layer.mechanism} of scores over √d has no closed form in the limit"
-        )
+        function = _ELEMENTWISE[layer.mechanism]
+        found = _scaled(elementwise(function, encoded, values, scales.scores), scales)
     return found.changed(units="gaussian", grid=k.grid, all_pairs=True)
 
 
@@ -46,6 +53,14 @@ def _scales(layer: "SelfAttention", like: Array) -> Scales:
     stds = [cast(part.w_std, like) for part in (layer.key, layer.query, layer.value, layer.out)]
     bias = jnp.zeros((), like.dtype) if layer.out.b_std is None else cast(layer.out.b_std, like)
     return Scales(stds[0] * stds[1], (stds[2] * stds[3]) ** 2, bias**2)
+
+
+def _scaled(attended: Covariance, scales: Scales) -> Covariance:
+    """OV² times what was attended to, and the bias, which the tangent has as well."""
+    found = attended.affine(scales.values, scales.bias)
+    if found.tangent is None:
+        return found
+    return found.changed(tangent=found.tangent + scales.bias)
 
 
 def _deterministic(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bnnpost.networks.attention import MECHANISMS, SelfAttention
+from bnnpost.networks.attention import MECHANISMS, NUM_DRAWS, SelfAttention
 from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
@@ -125,7 +125,7 @@ def _read_fan_in(options: Options, width: int, reader: Reader) -> Layer:
 
 _PLAIN_ENCODING = re.compile(r"exp\(-([0-9.e+-]+)\*d\)")
 _ATTENTION_STDS = ("W_key_std", "W_query_std", "W_value_std", "W_out_std")
-_ATTENTION_COUNTS = ("width", "heads", "key_width", "value_width")
+_ATTENTION_COUNTS = ("width", "heads", "key_width", "value_width", "num_draws")
 _ENCODING_KEYS = (
     "pos_emb_type",
     "val_pos_emb",
@@ -154,6 +154,7 @@ def _read_attention(options: Options, width: int, reader: Reader) -> Layer:
         out_std=out_std,
         b_std=options.get("b_std"),
         positions=_read_encoding(options),
+        num_draws=options.get("num_draws", NUM_DRAWS),
     )
 
 

@@ -42,13 +42,16 @@ class Factor(NamedTuple):
         return jnp.diagonal(self.matrix) > 0
 
 
-def nested_factor(covariance: Float[Array, "n n"], order: Int[Array, " n"]) -> Factor:
+def nested_factor(
+    covariance: Float[Array, "n n"], order: Int[Array, " n"], zero_pivot: float = ZERO_PIVOT
+) -> Factor:
     """The square root of a positive semidefinite covariance, to rounding, whatever its rank.
 
     Rows are eliminated in the given order (see `pivot_order`); training rows come first in it,
     so a factor of the training block stays as it is when test rows are appended. A row whose
     conditional variance is rounding gets a pivot of exactly 0: no jitter is added, duplicates
-    get equal rows, and nothing is NaN unless the covariance is.
+    get equal rows, and nothing is NaN unless the covariance is. zero_pivot: what is rounding, as a
+    fraction of a row's own variance.
     """
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
@@ -59,7 +62,7 @@ def nested_factor(covariance: Float[Array, "n n"], order: Int[Array, " n"]) -> F
         here = (index == order[k]).astype(covariance.dtype)
         column = state.remainder @ here
         pivot, variance = jnp.sum(column * here), jnp.sum(variances * here)
-        is_zero = pivot <= ZERO_PIVOT * variance
+        is_zero = pivot <= zero_pivot * variance
         inverse_root = jnp.where(is_zero, 0.0, jax.lax.rsqrt(jnp.where(is_zero, 1.0, pivot)))
         column = jnp.where(state.free, column * inverse_root, 0.0)
         return _Elimination(

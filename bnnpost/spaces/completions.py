@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.kernels import self_kernel
+from bnnpost.networks.attention_parts import draws_scores
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Linear
@@ -72,11 +73,13 @@ def elimination_order(kernel: Float[np.ndarray, "n n"], num_first: int) -> Int[n
 def limit_kernel(network: Layer, x: Float[np.ndarray, "n *f"]) -> Float[np.ndarray, "n n"]:
     """About the kernel of the network's limit; NaN throughout where there is none to be had.
 
-    That of a Gaussian network in its place, with typical scales: what draws are led by, and
-    the order in which their rows are eliminated, need no more.
+    That of a Gaussian network in its place, with typical scales, and where scores of attention
+    must be drawn from a key of its own: what draws are led by, and the order in which their rows
+    are eliminated, need no more.
     """
+    key = jax.random.key(0) if draws_scores(network) else None
     try:
-        return np.asarray(self_kernel(stand_in(network), jnp.asarray(x)))
+        return np.asarray(self_kernel(stand_in(network), jnp.asarray(x), key))
     except (NotImplementedError, LayerError):
         return np.full((len(x), len(x)), np.nan)
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.networks.activation import Activation
+from bnnpost.networks.attention_parts import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.limiting import averaged, linear_parts, scale_places, with_scales
@@ -52,6 +53,9 @@ def scaled_kernels(
     if not scale_places(network):
         return ScaledKernels(None, None, nngp(network, x, key=key))
     network = averaged(network).at_width(1)
+    if key is not None and draws_scores(network):
+        key, score_key = jax.random.split(key)
+        network = with_sampling(network, score_key, together=True)
     layers = network.flattened() if isinstance(network, Serial) else (network,)
     cut = next(i for i, layer in enumerate(layers) if scale_places(layer))
     points = jnp.asarray(x)

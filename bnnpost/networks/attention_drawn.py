@@ -1,0 +1,220 @@
+"""Softmax attention with scores over √d, whose limit is estimated from drawn scores.
+
+With independent queries and keys the scores S of one head are jointly Gaussian in the limit (Hron
+et al. 2020, section 3), E S_i[p, k] S_j[q, l] = QK² K_ij[p, q] K_ij[k, l]. With K = C Cᵀ over the
+positions of several inputs at once, and Z a square matrix of standard normals, S_i = QK C_i Z C_iᵀ
+has exactly that law: no covariance of n p² scores is ever factorised.
+
+Below, G are softmaxes of S; p, q are positions that attend, k, l those that are attended to. Each
+draw of Z is used with its negative, which has the same law: what is odd in S cancels.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bnnpost.networks.covariance import Covariance
+from bnnpost.numerics.linalg import ZERO_PIVOT, nested_factor
+from bnnpost.numerics.random import row_normals
+
+if TYPE_CHECKING:
+    from bnnpost.networks.attention import SelfAttention
+
+# A pivot within this many units of rounding of 0 is 0.
+_ROUNDINGS = 500
+# Entries of one intermediate array, and draws, that are worked on at once.
+_ENTRIES_AT_ONCE, _DRAWS_AT_ONCE = 2**18, 64
+
+
+class Sampling(eqx.Module):
+    """From which key scores are drawn, and for which inputs at once.
+
+    together: the two lists of inputs are one and the same, whose scores are drawn jointly, so that
+    the estimate is positive semidefinite; if not, those of two inputs at a time are, from the
+    same normals for every pair.
+    """
+
+    key: Array
+    together: bool = eqx.field(static=True)
+
+
+class Parts(NamedTuple):
+    """Covariances of what values and scores are made of, and their tangents if there are any."""
+
+    values: Float[Array, "n1 n2 p p"]
+    scores: Float[Array, "n1 n2 p p"]
+    value_tangent: Float[Array, "n1 n2 p p"] | None = None
+    score_tangent: Float[Array, "n1 n2 p p"] | None = None
+
+
+class Estimate(NamedTuple):
+    """E G V Gᵀ, and the tangent that belongs to it, between two lists of inputs."""
+
+    cross: Float[Array, "n1 n2 p p"]
+    tangent: Float[Array, "n1 n2 p p"] | None
+
+
+def drawn(
+    layer: "SelfAttention", encoded: Covariance, values: Covariance, score_std: Array
+) -> Covariance:
+    """E G V Gᵀ with its tangent, both still without the scale of the values and the bias.
+
+    Raises TypeError where there is no key to draw from.
+    """
+    if layer.sampling is None:
+        raise TypeError(
+            "the kernel of softmax attention with scores over √d is a Monte Carlo estimate: pass "
+            "key=jax.random.key(0), the same for everything to be compared"
+        )
+    # Scores that are scaled here need no factor further on.
+    scores = encoded.affine(score_std, jnp.zeros((), score_std.dtype))
+    parts = Parts(values.cross, scores.cross)
+    if values.tangent is not None:
+        parts = parts._replace(value_tangent=values.tangent, score_tangent=scores.tangent)
+    if layer.sampling.together:
+        return _of_one_list(layer.sampling.key, layer.num_draws, values, parts)
+    return _of_pairs(layer.sampling.key, layer.num_draws, values, scores, parts)
+
+
+def _of_one_list(key: Array, num_draws: int, values: Covariance, parts: Parts) -> Covariance:
+    """From scores of all inputs at once."""
+    n, p = parts.scores.shape[1:3]
+    joint = parts.scores.transpose(0, 2, 1, 3).reshape(n * p, n * p)
+    roots = _root(joint).reshape(n, p, n * p)
+    found = _mean(key, num_draws, roots, roots, parts)
+    within = found.cross[jnp.arange(n), jnp.arange(n)]
+    return values.changed(cross=found.cross, within1=within, within2=within, tangent=found.tangent)
+
+
+def _of_pairs(
+    key: Array, num_draws: int, values: Covariance, scores: Covariance, parts: Parts
+) -> Covariance:
+    """From scores of two inputs at a time, and of each by itself where it meets itself."""
+    n1, n2, p, _ = parts.values.shape
+
+    def pair(inputs: tuple[Array, Array, Parts]) -> Estimate:
+        within1, within2, between = inputs
+        joint = jnp.block([[within1, between.scores], [between.scores.T, within2]])
+        roots = _root(joint).reshape(2, p, 2 * p)
+        one = jax.tree.map(lambda a: a[None, None], between)
+        return jax.tree.map(lambda a: a[0, 0], _mean(key, num_draws, roots[:1], roots[1:], one))
+
+    def alone(inputs: tuple[Array, Array]) -> Array:
+        value, score = inputs
+        roots = _root(score)[None]
+        return _mean(key, num_draws, roots, roots, Parts(value[None, None], score[None, None]))[0][
+            0, 0
+        ]
+
+    batch = max(1, _ENTRIES_AT_ONCE // (_draws_at_once(num_draws, 1, 2 * p) * p**2))
+    firsts = jnp.broadcast_to(scores.within1[:, None], parts.values.shape)
+    seconds = jnp.broadcast_to(scores.within2, parts.values.shape)
+    flat = jax.tree.map(lambda a: a.reshape(n1 * n2, p, p), (firsts, seconds, parts))
+    found = jax.lax.map(pair, flat, batch_size=batch)
+    within1, within2 = (
+        jax.lax.map(alone, pairs, batch_size=batch)
+        for pairs in ((values.within1, scores.within1), (values.within2, scores.within2))
+    )
+    cross, tangent = jax.tree.map(lambda a: a.reshape(n1, n2, p, p), found)
+    return values.changed(cross=cross, within1=within1, within2=within2, tangent=tangent)
+
+
+def _root(covariance: Float[Array, "m m"]) -> Float[Array, "m m"]:
+    """C, whose first rows and columns do not depend on what comes after them."""
+    rounding = _ROUNDINGS * float(jnp.finfo(covariance.dtype).eps)
+    order = jnp.arange(covariance.shape[0])
+    return nested_factor(covariance, order, zero_pivot=max(ZERO_PIVOT, rounding)).matrix
+
+
+def _draws_at_once(num_draws: int, num_inputs: int, rank: int) -> int:
+    """A divisor of the number of draws."""
+    wanted = min(_DRAWS_AT_ONCE, max(1, _ENTRIES_AT_ONCE // (num_inputs * rank) ** 2))
+    return next(count for count in range(wanted, 0, -1) if num_draws % count == 0)
+
+
+def _mean(
+    key: Array,
+    num_draws: int,
+    roots1: Float[Array, "n1 p r"],
+    roots2: Float[Array, "n2 p r"],
+    parts: Parts,
+) -> Estimate:
+    """The mean over draws; each depends on the key, its number and the roots alone."""
+    p, rank = roots1.shape[1:]
+    count = _draws_at_once(num_draws, 1, rank)
+
+    def one(number: Array) -> Estimate:
+        normals = _normals(jax.random.fold_in(key, number), rank // p, p, roots1.dtype)
+        scores1, scores2 = (_scores(roots, normals) for roots in (roots1, roots2))
+        plus, minus = (_attended(sign * scores1, sign * scores2, parts) for sign in (1, -1))
+        return jax.tree.map(lambda a, b: 0.5 * (a + b), plus, minus)
+
+    @jax.checkpoint
+    def add(total: Estimate, numbers: Array) -> tuple[Estimate, None]:
+        several = jax.vmap(one)(numbers)
+        return jax.tree.map(lambda a, b: a + jnp.sum(b, axis=0), total, several), None
+
+    zeros = jnp.zeros_like(parts.values)
+    start = Estimate(zeros, None if parts.value_tangent is None else zeros)
+    numbers = jnp.arange(num_draws, dtype=jnp.uint32).reshape(-1, count)
+    total = jax.lax.scan(add, start, numbers)[0]
+    return jax.tree.map(lambda a: a / num_draws, total)
+
+
+def _normals(key: Array, num_blocks: int, p: int, dtype: jnp.dtype) -> Float[Array, "r r"]:
+    """Standard normals, in blocks [p, p] that depend on the key and their place alone."""
+    places = jnp.arange(num_blocks, dtype=jnp.uint32)
+    rows = jax.vmap(
+        lambda place: row_normals(jax.random.fold_in(key, place), num_blocks, p * p, dtype)
+    )(places)
+    blocks = rows.reshape(num_blocks, num_blocks, p, p)
+    return blocks.transpose(0, 2, 1, 3).reshape(num_blocks * p, num_blocks * p)
+
+
+def _scores(roots: Float[Array, "n p r"], normals: Float[Array, "r r"]) -> Float[Array, "n p p"]:
+    first = jnp.einsum("npr,rs->nps", roots, normals, precision="highest")
+    return jnp.einsum("nps,nks->npk", first, roots, precision="highest")
+
+
+def _attended(scores1: Array, scores2: Array, parts: Parts) -> Estimate:
+    """G V G′ᵀ, and the tangent of one draw.
+
+    Tangent: G (Θ_V + 2V) G′ᵀ, for the values and the weights on either side of them, and, with J
+    the Jacobian of a softmax, J (V ∘ Θ_S) J′ᵀ for the scores, whose own tangent is
+    Θ_S = K_pq (K + Θ)_kl + (K + Θ)_pq K_kl.
+    """
+    both = jax.nn.softmax(scores1), jax.nn.softmax(scores2)
+    cross = _between(*both, parts.values)
+    if parts.value_tangent is None or parts.score_tangent is None:
+        return Estimate(cross, None)
+    k, total = parts.scores, parts.scores + parts.score_tangent
+    of_values = _between(*both, parts.value_tangent) + 2 * cross
+    of_scores = k * _jacobians(*both, parts.values, total, cross)
+    of_scores = of_scores + total * _jacobians(*both, parts.values, k, cross)
+    return Estimate(cross, of_values + of_scores)
+
+
+def _left(g1: Array, k: Array) -> Array:
+    return jnp.einsum("ipk,ijkl->ijpl", g1, k, precision="highest")
+
+
+def _right(k: Array, g2: Array) -> Array:
+    return jnp.einsum("ijkl,jql->ijkq", k, g2, precision="highest")
+
+
+def _between(g1: Array, g2: Array, k: Array) -> Array:
+    return _right(_left(g1, k), g2)
+
+
+def _jacobians(g1: Array, g2: Array, v: Array, k: Array, attended: Array) -> Array:
+    """Σ J_p[m, k] V[m, n] J′_q[n, l] K[k, l] over k, l, m, n; J_p = diag(g_p) − g_p g_pᵀ.
+
+    attended: G V G′ᵀ.
+    """
+    same = _between(g1, g2, v * k)
+    first = jnp.einsum("ipk,ijkq->ijpq", g1, _right(v, g2) * _right(k, g2), precision="highest")
+    second = jnp.einsum("ijpl,jql->ijpq", _left(g1, v) * _left(g1, k), g2, precision="highest")
+    return same - first - second + attended * _between(g1, g2, k)
