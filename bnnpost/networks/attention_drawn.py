@@ -92,34 +92,52 @@ def _of_one_list(key: Array, num_draws: int, values: Covariance, parts: Parts) -
 def _of_pairs(
     key: Array, num_draws: int, values: Covariance, scores: Covariance, parts: Parts
 ) -> Covariance:
-    """From scores of two inputs at a time, and of each by itself where it meets itself."""
+    """From scores of two inputs at a time, and of each by itself where it meets itself.
+
+    The mean over both orders of the two, which are drawn in turn.
+    """
     n1, n2, p, _ = parts.values.shape
 
     def pair(inputs: tuple[Array, Array, Parts]) -> Estimate:
         within1, within2, between = inputs
         joint = jnp.block([[within1, between.scores], [between.scores.T, within2]])
         roots = _root(joint).reshape(2, p, 2 * p)
-        one = jax.tree.map(lambda a: a[None, None], between)
-        return jax.tree.map(lambda a: a[0, 0], _mean(key, num_draws, roots[:1], roots[1:], one))
+        return _single(_mean(key, num_draws, roots[:1], roots[1:], _listed(between)))
 
-    def alone(inputs: tuple[Array, Array]) -> Array:
-        value, score = inputs
-        roots = _root(score)[None]
-        return _mean(key, num_draws, roots, roots, Parts(value[None, None], score[None, None]))[0][
-            0, 0
-        ]
+    def alone(inputs: Parts) -> Array:
+        roots = _root(inputs.scores)[None]
+        return _single(_mean(key, num_draws, roots, roots, _listed(inputs))).cross
 
-    batch = max(1, _ENTRIES_AT_ONCE // (_draws_at_once(num_draws, 1, 2 * p) * p**2))
+    batch = max(1, _ENTRIES_AT_ONCE // (_draws_at_once(num_draws, 2 * p) * p**2))
     firsts = jnp.broadcast_to(scores.within1[:, None], parts.values.shape)
     seconds = jnp.broadcast_to(scores.within2, parts.values.shape)
-    flat = jax.tree.map(lambda a: a.reshape(n1 * n2, p, p), (firsts, seconds, parts))
-    found = jax.lax.map(pair, flat, batch_size=batch)
-    within1, within2 = (
-        jax.lax.map(alone, pairs, batch_size=batch)
-        for pairs in ((values.within1, scores.within1), (values.within2, scores.within2))
+    forth = jax.tree.map(lambda a: a.reshape(-1, p, p), (firsts, seconds, parts))
+    back = (forth[1], forth[0], jax.tree.map(_transposed, forth[2]))
+    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), forth, back)
+    found = jax.tree.map(
+        lambda a: 0.5 * (a[: n1 * n2] + _transposed(a[n1 * n2 :])).reshape(n1, n2, p, p),
+        jax.lax.map(pair, both, batch_size=batch),
     )
-    cross, tangent = jax.tree.map(lambda a: a.reshape(n1, n2, p, p), found)
-    return values.changed(cross=cross, within1=within1, within2=within2, tangent=tangent)
+    within1, within2 = (
+        jax.lax.map(alone, Parts(*ofs), batch_size=batch)
+        for ofs in ((values.within1, scores.within1), (values.within2, scores.within2))
+    )
+    return values.changed(
+        cross=found.cross, within1=within1, within2=within2, tangent=found.tangent
+    )
+
+
+def _transposed(a: Array) -> Array:
+    return jnp.swapaxes(a, 1, 2)
+
+
+def _listed(parts: Parts) -> Parts:
+    """Of two inputs as of two lists of one."""
+    return jax.tree.map(lambda a: a[None, None], parts)
+
+
+def _single(estimate: Estimate) -> Estimate:
+    return jax.tree.map(lambda a: a[0, 0], estimate)
 
 
 def _root(covariance: Float[Array, "m m"]) -> Float[Array, "m m"]:
@@ -129,9 +147,9 @@ def _root(covariance: Float[Array, "m m"]) -> Float[Array, "m m"]:
     return nested_factor(covariance, order, zero_pivot=max(ZERO_PIVOT, rounding)).matrix
 
 
-def _draws_at_once(num_draws: int, num_inputs: int, rank: int) -> int:
+def _draws_at_once(num_draws: int, rank: int) -> int:
     """A divisor of the number of draws."""
-    wanted = min(_DRAWS_AT_ONCE, max(1, _ENTRIES_AT_ONCE // (num_inputs * rank) ** 2))
+    wanted = min(_DRAWS_AT_ONCE, max(1, _ENTRIES_AT_ONCE // rank**2))
     return next(count for count in range(wanted, 0, -1) if num_draws % count == 0)
 
 
@@ -144,24 +162,23 @@ def _mean(
 ) -> Estimate:
     """The mean over draws; each depends on the key, its number and the roots alone."""
     p, rank = roots1.shape[1:]
-    count = _draws_at_once(num_draws, 1, rank)
+    count, signs = _draws_at_once(num_draws, rank), jnp.array([1, -1], roots1.dtype)
 
     def one(number: Array) -> Estimate:
         normals = _normals(jax.random.fold_in(key, number), rank // p, p, roots1.dtype)
         scores1, scores2 = (_scores(roots, normals) for roots in (roots1, roots2))
-        plus, minus = (_attended(sign * scores1, sign * scores2, parts) for sign in (1, -1))
-        return jax.tree.map(lambda a, b: 0.5 * (a + b), plus, minus)
+        return jax.vmap(lambda sign: _attended(sign * scores1, sign * scores2, parts))(signs)
 
     @jax.checkpoint
     def add(total: Estimate, numbers: Array) -> tuple[Estimate, None]:
         several = jax.vmap(one)(numbers)
-        return jax.tree.map(lambda a, b: a + jnp.sum(b, axis=0), total, several), None
+        return jax.tree.map(lambda a, b: a + jnp.sum(b, axis=(0, 1)), total, several), None
 
     zeros = jnp.zeros_like(parts.values)
     start = Estimate(zeros, None if parts.value_tangent is None else zeros)
     numbers = jnp.arange(num_draws, dtype=jnp.uint32).reshape(-1, count)
     total = jax.lax.scan(add, start, numbers)[0]
-    return jax.tree.map(lambda a: a / num_draws, total)
+    return jax.tree.map(lambda a: a / (2 * num_draws), total)
 
 
 def _normals(key: Array, num_blocks: int, p: int, dtype: jnp.dtype) -> Float[Array, "r r"]:

@@ -23,6 +23,18 @@ def all_points() -> np.ndarray:
     return np.concatenate([inputs()["x1"], inputs()["x2"]])
 
 
+def all_sequences() -> np.ndarray:
+    """The rows of kernels of sequences [10, position, channel]: xs1, then xs2."""
+    return np.concatenate([inputs()["xs1"], inputs()["xs2"]])
+
+
+def drawn_attention() -> tuple[list[dict], np.ndarray, np.ndarray]:
+    """A layer list, its kernel at all sequences by Monte Carlo, and the standard errors."""
+    case = json.loads((FOLDER / "attention_sqrt_softmax.json").read_text())[0]
+    arrays, prefix = _arrays("attention_sqrt_softmax"), f"{case['id']}/nngp_all"
+    return case["layers"], arrays[prefix], arrays[f"{prefix}_stderr"]
+
+
 @functools.cache
 def cases(group: str) -> dict[str, dict]:
     """The cases of one kernel group by their id."""
