@@ -46,6 +46,7 @@ class Posterior(eqx.Module):
             )
         self.targets = targets[:, None] if targets.ndim == 1 else targets
         likelihood.check(self.targets, self.num_outputs)
+        network.check_inputs(jnp.asarray(self.x))
 
     @property
     def num_points(self) -> int:
@@ -65,6 +66,7 @@ class Posterior(eqx.Module):
                 f"x_test has rows of shape {points.shape[1:]}, "
                 f"the training inputs {self.x.shape[1:]}"
             )
+        self.network.check_inputs(jnp.asarray(points))
         return points
 
     def checked_test_targets(self, y_test: object, num_points: int) -> Float[np.ndarray, "m k"]:

@@ -68,6 +68,8 @@ def _kernel(
         raise ValueError(
             f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
         )
+    network.check_inputs(x1)
+    network.check_inputs(other)
     require_one_process(network)
     key = None if key is None else require_key(key)
     warn_of_heads(network)

@@ -7,6 +7,7 @@ from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer, Map, Serial
 from bnnpost.networks.linear import Dense, Linear
+from bnnpost.networks.masking import Mask
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
 from bnnpost.networks.position_encodings import PositionEncoding
@@ -27,6 +28,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "Map",
+    "Mask",
     "PositionEncoding",
     "Reshape",
     "Residual",

@@ -9,20 +9,24 @@ Below, G are softmaxes of S; p, q are positions that attend, k, l those that are
 draw of Z is used with its negative, which has the same law: what is odd in S cancels.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.mechanisms import attend
 from bnnpost.numerics.linalg import ZERO_PIVOT, nested_factor
 from bnnpost.numerics.random import row_normals
 
 if TYPE_CHECKING:
     from bnnpost.networks.attention import SelfAttention
 
+_Part = TypeVar("_Part")
+# The covariance within one input, and which of its positions are masked.
+_Within: TypeAlias = tuple[Array, Array | None]
 # A pivot within this many units of rounding of 0 is 0.
 _ROUNDINGS = 500
 # Entries of one intermediate array, and draws, that are worked on at once.
@@ -48,6 +52,13 @@ class Parts(NamedTuple):
     scores: Float[Array, "n1 n2 p p"]
     value_tangent: Float[Array, "n1 n2 p p"] | None = None
     score_tangent: Float[Array, "n1 n2 p p"] | None = None
+
+
+class Side(NamedTuple):
+    """What scores of a list of inputs are made from, and which positions are masked, if any are."""
+
+    roots: Float[Array, "n p r"]
+    mask: Bool[Array, "n p"] | None
 
 
 class Estimate(NamedTuple):
@@ -83,8 +94,8 @@ def _of_one_list(key: Array, num_draws: int, values: Covariance, parts: Parts) -
     """From scores of all inputs at once."""
     n, p = parts.scores.shape[1:3]
     joint = parts.scores.transpose(0, 2, 1, 3).reshape(n * p, n * p)
-    roots = _root(joint).reshape(n, p, n * p)
-    found = _mean(key, num_draws, roots, roots, parts)
+    side = Side(_root(joint).reshape(n, p, n * p), values.mask1)
+    found = _mean(key, num_draws, side, side, parts)
     within = found.cross[jnp.arange(n), jnp.arange(n)]
     return values.changed(cross=found.cross, within1=within, within2=within, tangent=found.tangent)
 
@@ -98,29 +109,35 @@ def _of_pairs(
     """
     n1, n2, p, _ = parts.values.shape
 
-    def pair(inputs: tuple[Array, Array, Parts]) -> Estimate:
-        within1, within2, between = inputs
+    def pair(inputs: tuple[_Within, _Within, Parts]) -> Estimate:
+        (within1, mask1), (within2, mask2), between = inputs
         joint = jnp.block([[within1, between.scores], [between.scores.T, within2]])
         roots = _root(joint).reshape(2, p, 2 * p)
-        return _single(_mean(key, num_draws, roots[:1], roots[1:], _listed(between)))
+        sides = Side(roots[:1], _listed(mask1)), Side(roots[1:], _listed(mask2))
+        return _single(_mean(key, num_draws, *sides, _listed(_listed(between))))
 
-    def alone(inputs: Parts) -> Array:
-        roots = _root(inputs.scores)[None]
-        return _single(_mean(key, num_draws, roots, roots, _listed(inputs))).cross
+    def alone(inputs: tuple[_Within, Array]) -> Array:
+        (within, mask), value = inputs
+        side = Side(_listed(_root(within)), _listed(mask))
+        parts = _listed(_listed(Parts(value, within)))
+        return _single(_mean(key, num_draws, side, side, parts)).cross
 
     batch = max(1, _ENTRIES_AT_ONCE // (_draws_at_once(num_draws, 2 * p) * p**2))
-    firsts = jnp.broadcast_to(scores.within1[:, None], parts.values.shape)
-    seconds = jnp.broadcast_to(scores.within2, parts.values.shape)
-    forth = jax.tree.map(lambda a: a.reshape(-1, p, p), (firsts, seconds, parts))
-    back = (forth[1], forth[0], jax.tree.map(_transposed, forth[2]))
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), forth, back)
+    lists = (scores.within1, scores.mask1), (scores.within2, scores.mask2)
+    firsts = jax.tree.map(lambda a: jnp.repeat(a, n2, axis=0), lists[0])
+    seconds = jax.tree.map(lambda a: jnp.concatenate([a] * n1), lists[1])
+    forth = jax.tree.map(lambda a: a.reshape(-1, p, p), parts)
+    back = jax.tree.map(_transposed, forth)
+    both = jax.tree.map(
+        lambda a, b: jnp.concatenate([a, b]), (firsts, seconds, forth), (seconds, firsts, back)
+    )
     found = jax.tree.map(
         lambda a: 0.5 * (a[: n1 * n2] + _transposed(a[n1 * n2 :])).reshape(n1, n2, p, p),
         jax.lax.map(pair, both, batch_size=batch),
     )
     within1, within2 = (
-        jax.lax.map(alone, Parts(*ofs), batch_size=batch)
-        for ofs in ((values.within1, scores.within1), (values.within2, scores.within2))
+        jax.lax.map(alone, (side, value), batch_size=batch)
+        for side, value in zip(lists, (values.within1, values.within2), strict=True)
     )
     return values.changed(
         cross=found.cross, within1=within1, within2=within2, tangent=found.tangent
@@ -131,9 +148,9 @@ def _transposed(a: Array) -> Array:
     return jnp.swapaxes(a, 1, 2)
 
 
-def _listed(parts: Parts) -> Parts:
-    """Of two inputs as of two lists of one."""
-    return jax.tree.map(lambda a: a[None, None], parts)
+def _listed(part: _Part) -> _Part:
+    """Of one input as of a list of one."""
+    return jax.tree.map(lambda a: a[None], part)
 
 
 def _single(estimate: Estimate) -> Estimate:
@@ -156,18 +173,24 @@ def _draws_at_once(num_draws: int, rank: int) -> int:
 def _mean(
     key: Array,
     num_draws: int,
-    roots1: Float[Array, "n1 p r"],
-    roots2: Float[Array, "n2 p r"],
+    side1: Side,
+    side2: Side,
     parts: Parts,
 ) -> Estimate:
     """The mean over draws; each depends on the key, its number and the roots alone."""
-    p, rank = roots1.shape[1:]
-    count, signs = _draws_at_once(num_draws, rank), jnp.array([1, -1], roots1.dtype)
+    p, rank = side1.roots.shape[1:]
+    dtype = side1.roots.dtype
+    count, signs = _draws_at_once(num_draws, rank), jnp.array([1, -1], dtype)
 
     def one(number: Array) -> Estimate:
-        normals = _normals(jax.random.fold_in(key, number), rank // p, p, roots1.dtype)
-        scores1, scores2 = (_scores(roots, normals) for roots in (roots1, roots2))
-        return jax.vmap(lambda sign: _attended(sign * scores1, sign * scores2, parts))(signs)
+        normals = _normals(jax.random.fold_in(key, number), rank // p, p, dtype)
+        scores1, scores2 = (_scores(side.roots, normals) for side in (side1, side2))
+
+        def signed(sign: Array) -> Estimate:
+            g1 = attend("softmax", sign * scores1, side1.mask)
+            return _attended(g1, attend("softmax", sign * scores2, side2.mask), parts)
+
+        return jax.vmap(signed)(signs)
 
     @jax.checkpoint
     def add(total: Estimate, numbers: Array) -> tuple[Estimate, None]:
@@ -196,14 +219,14 @@ def _scores(roots: Float[Array, "n p r"], normals: Float[Array, "r r"]) -> Float
     return jnp.einsum("nps,nks->npk", first, roots, precision="highest")
 
 
-def _attended(scores1: Array, scores2: Array, parts: Parts) -> Estimate:
-    """G V G′ᵀ, and the tangent of one draw.
+def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
+    """G V G′ᵀ, and the tangent, of one draw.
 
     Tangent: G (Θ_V + 2V) G′ᵀ, for the values and the weights on either side of them, and, with J
     the Jacobian of a softmax, J (V ∘ Θ_S) J′ᵀ for the scores, whose own tangent is
     Θ_S = K_pq (K + Θ)_kl + (K + Θ)_pq K_kl.
     """
-    both = jax.nn.softmax(scores1), jax.nn.softmax(scores2)
+    both = g1, g2
     cross = _between(*both, parts.values)
     if parts.value_tangent is None or parts.score_tangent is None:
         return Estimate(cross, None)

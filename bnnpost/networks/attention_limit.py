@@ -35,6 +35,7 @@ class Scales(NamedTuple):
 def covariance(layer: "SelfAttention", k: Covariance) -> Covariance:
     """The covariance of one output unit at all pairs of positions."""
     encoded = k if layer.positions is None else layer.positions.covariance(k)
+    encoded = encoded.hidden()
     values = encoded if layer.positions is not None and layer.positions.in_values else k
     scales = _scales(layer, k.cross)
     if layer.tied:
@@ -71,7 +72,11 @@ def _deterministic(
     The tangent has the same map, and twice K′ − b² for the weights of values and of the readout.
     """
     attend1, attend2 = (
-        layer.attend(scales.scores * within) for within in (encoded.within1, encoded.within2)
+        layer.attend(scales.scores * within, mask)
+        for within, mask in (
+            (encoded.within1, encoded.mask1),
+            (encoded.within2, encoded.mask2),
+        )
     )
 
     def attended(k: Array) -> Array:

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.layers import positive_integer
+from bnnpost.networks.layers import LinearStep, positive_integer
 from bnnpost.networks.linear import Linear, checked_scales
+from bnnpost.networks.masks import Carried, Masked, zeroed
 from bnnpost.networks.priors import PER_INPUT, Scale
 from bnnpost.networks.windows import Windows
 
@@ -66,6 +67,10 @@ class Conv(Linear):
     def rows(self, x: Array) -> Array:
         return jnp.concatenate(self.windows.taps(x, 1, x.shape[1:-1]), axis=-1)
 
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
+        middles = self.windows.middles(mask)
+        return zeroed(self.propagate(x, linear), middles), middles
+
     def mixed(self, k: Covariance) -> Covariance:
         windows, groups = self.windows, 1 + k.all_pairs
         firsts = [1 + len(k.grid) * group for group in range(groups)]
@@ -76,7 +81,7 @@ class Conv(Linear):
             summed = windows.sums(spread, firsts, k.grid) / windows.size
             return summed.reshape(-1, *(math.prod(places),) * groups)
 
-        return k.of_positions(means, grid=places)
+        return windows.moved(k, k.of_positions(means, grid=places))
 
     def at_width(self, width: int) -> "Conv":
         return dataclasses.replace(self, width=width)

@@ -1,15 +1,17 @@
 """What the kernel maps pass from layer to layer: covariances of one unit at pairs of inputs."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bnnpost.networks.errors import LayerError
+from bnnpost.networks.masks import Masked, other_positions
 
 # Correlations within this many units of rounding of ±1 are taken to be ±1: the same input
 # met twice is then the same input for activations whose kernel has a root or an infinite
@@ -27,6 +29,10 @@ def root(variances: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, variances, 1.0)), 0.0)
 
 
+def _either(mask: Masked, other: Masked) -> Masked:
+    return None if mask is None or other is None else mask | other
+
+
 class Covariance(eqx.Module):
     """Covariance of one unit between two lists of inputs, and within each of the inputs.
 
@@ -37,7 +43,8 @@ class Covariance(eqx.Module):
     of each input with itself, between its own positions.
     tangent: the neural tangent kernel at the same pairs, where asked for. Where a unit is not a
     centred Gaussian (`units`) these are its second moments, and `law` (see `networks.units`) says
-    what it is.
+    what it is. mask1, mask2: which positions of the inputs of either list are masked, where some
+    may be: covariances are 0 there.
     """
 
     cross: Float[Array, "n1 n2 *p"]
@@ -48,6 +55,8 @@ class Covariance(eqx.Module):
     grid: tuple[int, ...] = eqx.field(static=True, default=())
     all_pairs: bool = eqx.field(static=True, default=False)
     units: Units = eqx.field(static=True, default="gaussian")
+    mask1: Bool[Array, "n1 p"] | None = None
+    mask2: Bool[Array, "n2 p"] | None = None
 
     @classmethod
     def of_self(cls, covariance: Float[Array, "n n"]) -> "Covariance":
@@ -99,6 +108,33 @@ class Covariance(eqx.Module):
             tangent=None if self.tangent is None else factor * self.tangent,
         )
 
+    def scaled(self, scale1: Float[Array, "n1 *p"], scale2: Float[Array, "n2 *p"]) -> "Covariance":
+        """Of units times a number that each input, and position, of either list has."""
+        at1, at2 = self.facing(scale1, scale2)
+        return self.changed(
+            cross=self.cross * at1 * at2,
+            within1=self.within1 * self._squared(scale1),
+            within2=self.within2 * self._squared(scale2),
+            tangent=None if self.tangent is None else self.tangent * at1 * at2,
+        )
+
+    def _squared(self, scale: Array) -> Array:
+        return scale[:, :, None] * scale[:, None, :] if self.all_pairs else scale**2
+
+    def with_masks(self, mask1: Masked, mask2: Masked) -> "Covariance":
+        """The same with these masks, which have the shape of the positions or are flat."""
+        flat = [None if mask is None else mask.reshape(len(mask), -1) for mask in (mask1, mask2)]
+        return dataclasses.replace(self, mask1=flat[0], mask2=flat[1])
+
+    def hidden(self) -> "Covariance":
+        """0 at masked positions, if there are any. Raises LayerError for masks of others."""
+        if self.mask1 is None or self.mask2 is None:
+            return self
+        if not self.grid or self.mask1.shape[1] != math.prod(self.grid):
+            raise other_positions()
+        visible = [(~mask).astype(self.cross.dtype) for mask in (self.mask1, self.mask2)]
+        return dataclasses.replace(self.scaled(*visible), law=self.law)
+
     def of_positions(self, function: Callable[[Array], Array], **changes: Any) -> "Covariance":
         """`function`, linear, of the axes of positions: of [n, *p], n pairs of inputs or inputs."""
 
@@ -140,6 +176,8 @@ class Covariance(eqx.Module):
             within2=self.within2 + other.within2,
             tangent=tangent,
             units=self.units if gaussian else "other",
+            mask1=_either(self.mask1, other.mask1),
+            mask2=_either(self.mask2, other.mask2),
         )
 
     def over_pairs(self, moment: Callable[["Covariance"], Array]) -> Array:

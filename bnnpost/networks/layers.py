@@ -10,7 +10,7 @@ parameters are each one linear step; no layer knows about any of them. Inputs ar
 import abc
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
+from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.numerics.random import require_key
 
 if TYPE_CHECKING:
@@ -45,9 +46,23 @@ Parameters = tuple[Affine, ...]
 class Layer(eqx.Module):
     """One part of a network, or a whole one. Subclasses are abstract or final."""
 
+    # Whether it says which positions of the inputs are masked.
+    masks: ClassVar[bool] = False
+
     @abc.abstractmethod
     def propagate(self, x: Array, linear: "LinearStep") -> Array:
         """Outputs for inputs x, each Gaussian matrix product done by `linear(layer, rows)`."""
+
+    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
+        """Outputs, and which of their positions are masked where some of those of x are.
+
+        x is 0 where it is masked, and so are outputs. A layer that acts on more than one position
+        at a time overrides this. Raises LayerError for one that has other positions and does not.
+        """
+        return pointwise(self.propagate(x, linear), mask)
+
+    def check_inputs(self, x: Array) -> None:
+        """Raise LayerError for inputs x that no network could take; traced ones pass unseen."""
 
     @abc.abstractmethod
     def covariance(self, k: Covariance) -> Covariance:
@@ -79,14 +94,15 @@ class Layer(eqx.Module):
         `parameters` has one entry for each linear layer, in the order the pass meets them.
         Raises ValueError if there are too few or too many.
         """
-        remaining = list(parameters)
+        x, remaining = jnp.asarray(x), list(parameters)
+        self.check_inputs(x)
 
         def step(layer: "Linear", rows: Array) -> Array:
             if not remaining:
                 raise ValueError(f"expected more than {len(parameters)} layers of parameters")
             return layer.outputs(remaining.pop(0), rows)
 
-        outputs = self.propagate(jnp.asarray(x), step)
+        outputs = self.propagate(x, step)
         if remaining:
             raise ValueError(
                 f"the network has {len(parameters) - len(remaining)} linear layers, "
@@ -126,6 +142,18 @@ class Map(Layer):
         del linear
         return self(x)
 
+    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
+        del linear
+        return self.masked(x, mask)
+
+    def masked(self, x: Array, mask: Masked) -> Carried:
+        """What `carry` says, of a map."""
+        return pointwise(self(x), mask)
+
+
+class Preparation(Map):
+    """A map that prepares the inputs themselves, before any other layer."""
+
 
 class Serial(Layer):
     """Layers one after another; itself a layer. Raises ValueError if there is none."""
@@ -144,17 +172,29 @@ class Serial(Layer):
                     f"layer {position}: expected a bnnpost layer such as Dense(…) or "
                     f"Activation(…), got {type(layer).__name__}"
                 )
+        _masks_first(self.flattened())
 
     def propagate(self, x: Array, linear: "LinearStep") -> Array:
+        return self.carry(x, None, linear)[0]
+
+    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
         for position, layer in enumerate(self.layers):
             with said_of(position, layer):
-                x = layer.propagate(x, linear)
-        return x
+                x, mask = layer.carry(x, mask, linear)
+        return x, mask
+
+    def check_inputs(self, x: Array) -> None:
+        for position, layer in enumerate(self.layers):
+            with said_of(position, layer):
+                layer.check_inputs(x)
+                if not isinstance(layer, Preparation):
+                    return
+                x = layer(x)
 
     def covariance(self, k: Covariance) -> Covariance:
         for position, layer in enumerate(self.layers):
             with said_of(position, layer):
-                k = layer.covariance(k)
+                k = layer.covariance(k).hidden()
         return k
 
     def needs_all_pairs(self, after: bool) -> bool:
@@ -168,6 +208,27 @@ class Serial(Layer):
             layer.flattened() if isinstance(layer, Serial) else (layer,) for layer in self.layers
         ]
         return sum(parts, ())
+
+
+def has_mask(layer: Layer) -> bool:
+    """Whether a layer is a Mask, or holds one."""
+
+    def is_mask(node: object) -> bool:
+        return isinstance(node, Layer) and node.masks
+
+    return any(map(is_mask, jax.tree.leaves(layer, is_leaf=is_mask)))
+
+
+def _masks_first(layers: Sequence[Layer]) -> None:
+    """Raise LayerError for a Mask after anything but layers that give the inputs another shape."""
+    first = True
+    for position, layer in enumerate(layers):
+        if has_mask(layer) and not (first and layer.masks):
+            raise LayerError(
+                f"layer {position} ({type(layer).__name__}): a mask is read off the inputs "
+                "themselves: expected Mask as the first layer, or right after a Reshape"
+            )
+        first = first and isinstance(layer, Preparation) and not layer.masks
 
 
 @contextlib.contextmanager

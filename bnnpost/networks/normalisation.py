@@ -40,24 +40,11 @@ class LayerNorm(Map):
 
     def covariance(self, k: Covariance) -> Covariance:
         if k.units == "inputs":
-            return through_map(self, k)
+            return through_map(self.masked, k)
         if k.units != "gaussian":
             raise LayerError(
                 "layer normalisation has a closed form in the limit where channels have zero mean, "
                 "that is right after a linear layer; here it follows an activation: put a Dense "
                 "between them, or normalise before the activation"
             )
-        scale1, scale2 = self._scale(k.variances1), self._scale(k.variances2)
-        at1, at2 = k.facing(scale1, scale2)
-        return k.changed(
-            cross=k.cross * at1 * at2,
-            within1=_within(k, k.within1, scale1),
-            within2=_within(k, k.within2, scale2),
-            tangent=None if k.tangent is None else k.tangent * at1 * at2,
-        )
-
-
-def _within(k: Covariance, within: Array, scale: Array) -> Array:
-    if k.all_pairs:
-        return within * scale[:, :, None] * scale[:, None, :]
-    return within * scale**2
+        return k.scaled(self._scale(k.variances1), self._scale(k.variances2))

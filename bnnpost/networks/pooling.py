@@ -10,17 +10,21 @@ from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Map, positive_integer
+from bnnpost.networks.layers import Map, Preparation, positive_integer
+from bnnpost.networks.masks import Carried, Masked, num_visible, zeroed
 from bnnpost.networks.units import through_map
 from bnnpost.networks.windows import Windows
 
 
 class Gather(Map):
-    """A linear map over the positions of each channel."""
+    """A linear map over the positions of each channel; masked ones, which are 0, count as 0."""
+
+    def masked(self, x: Array, mask: Masked) -> Carried:
+        return self(x), None
 
     def covariance(self, k: Covariance) -> Covariance:
         if k.units == "inputs":
-            return through_map(self, k)
+            return through_map(self.masked, k)
         if not k.grid:
             raise _without_positions()
         return self.gathered(k)
@@ -44,16 +48,27 @@ def _axes(x: Array) -> tuple[int, ...]:
 
 
 class GlobalAvgPool(Gather):
-    """The mean over all positions: K → the mean over all pairs of positions."""
+    """The mean over all positions: K → the mean over all pairs of positions.
+
+    Over those that are not masked, where a Mask hides some.
+    """
 
     def __call__(self, x: Array) -> Array:
         return jnp.mean(x, axis=_axes(x))
+
+    def masked(self, x: Array, mask: Masked) -> Carried:
+        if mask is None:
+            return self(x), None
+        return jnp.sum(x, axis=_axes(x)) / num_visible(mask, x.dtype)[:, None], None
 
     def needs_all_pairs(self, after: bool) -> bool:
         return True
 
     def gathered(self, k: Covariance) -> Covariance:
-        return _over_all(k, jnp.mean)
+        if k.mask1 is None or k.mask2 is None:
+            return _over_all(k, jnp.mean)
+        shares = (1 / num_visible(mask, k.cross.dtype) for mask in (k.mask1, k.mask2))
+        return _over_all(k, jnp.sum).scaled(*shares)
 
 
 class GlobalSumPool(Gather):
@@ -70,7 +85,12 @@ class GlobalSumPool(Gather):
 
 
 def _over_all(k: Covariance, function: Callable[..., Array]) -> Covariance:
-    return k.of_positions(lambda a: function(a, axis=(1, 2)), grid=(), all_pairs=False)
+    return _to_one(k, lambda a: function(a, axis=(1, 2)))
+
+
+def _to_one(k: Covariance, function: Callable[[Array], Array]) -> Covariance:
+    """Without positions, or masks of them."""
+    return k.of_positions(function, grid=(), all_pairs=False).with_masks(None, None)
 
 
 class Flatten(Gather):
@@ -89,13 +109,14 @@ class Flatten(Gather):
                 covariances = jnp.diagonal(covariances, axis1=1, axis2=2)
             return jnp.mean(covariances, axis=1)
 
-        return k.of_positions(mean, grid=(), all_pairs=False)
+        return _to_one(k, mean)
 
 
 class AvgPool(Gather):
     """The mean over a window that moves over positions; padded positions count as 0 in it.
 
-    window_shape, strides (1 by default) and padding ("VALID" by default) as in `Conv`.
+    window_shape, strides (1 by default) and padding ("VALID" by default) as in `Conv`. Masked
+    positions count as 0 as well; what is masked afterwards is where the middle of the window is.
     """
 
     window_shape: tuple[int, ...] = eqx.field(static=True)
@@ -124,6 +145,10 @@ class AvgPool(Gather):
     def __call__(self, x: Array) -> Array:
         return self._means(x, 1, x.shape[1:-1])
 
+    def masked(self, x: Array, mask: Masked) -> Carried:
+        middles = self.windows.middles(mask)
+        return zeroed(self(x), middles), middles
+
     def _means(self, x: Array, first: int, grid: tuple[int, ...]) -> Array:
         return self.windows.sums(x, [first], grid) / self.windows.size
 
@@ -140,10 +165,10 @@ class AvgPool(Gather):
                 spread = self._means(spread, 1 + group * len(grid), grid)
             return spread.reshape(-1, math.prod(places), math.prod(places))
 
-        return k.of_positions(means, grid=places)
+        return self.windows.moved(k, k.of_positions(means, grid=places))
 
 
-class Reshape(Map):
+class Reshape(Preparation):
     """Each input as an array of this shape, such as (8, 8, 1) for images kept as rows of a table.
 
     It comes first, on the inputs themselves. Raises ShapeError where the numbers of entries differ.
@@ -164,10 +189,15 @@ class Reshape(Map):
             )
         return x.reshape(x.shape[0], *self.shape)
 
+    def masked(self, x: Array, mask: Masked) -> Carried:
+        if mask is not None:
+            raise LayerError("masked positions have no place in another shape: put Reshape first")
+        return self(x), None
+
     def covariance(self, k: Covariance) -> Covariance:
         if k.units != "inputs":
             raise LayerError(
                 "Reshape gives the inputs themselves another shape: put it first, before any "
                 "linear layer"
             )
-        return through_map(self, k)
+        return through_map(self.masked, k)

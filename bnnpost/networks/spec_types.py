@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from bnnpost.networks.attention import MECHANISMS, NUM_DRAWS, SelfAttention
+from bnnpost.networks.attention import NUM_DRAWS, SelfAttention
 from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Dense
+from bnnpost.networks.masking import Mask
+from bnnpost.networks.mechanisms import MECHANISMS
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
 from bnnpost.networks.position_encodings import PositionEncoding
@@ -272,6 +274,12 @@ SPEC_TYPES: Mapping[str, SpecType] = {
     "GlobalAvgPool": _plain(GlobalAvgPool),
     "GlobalSumPool": _plain(GlobalSumPool),
     "Flatten": _plain(Flatten),
+    "Mask": SpecType(
+        Mask,
+        ("constant",),
+        lambda options, width, reader: Mask(_required(options, "constant")),
+        lambda layer, writer: {"constant": float(np.asarray(layer.constant))},
+    ),
     "Reshape": SpecType(
         Reshape,
         ("shape",),

@@ -20,7 +20,7 @@ def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1)
     {"type": "Erf", "b": 0.7}. Other types are those of neural-tangents where it has them: Conv,
     Residual with a "branch", FanInSum with "branches", LayerNorm, AvgPool, GlobalAvgPool,
     GlobalSumPool, Flatten, and GlobalSelfAttention with our "heads", "key_width" and
-    "value_width"; and Reshape with a "shape".
+    "value_width"; and Reshape with a "shape", Mask with a "constant".
     "prior" and "bias_prior" are laws, {"law": "Laplace", "parameters": {"loc": 0.0, "scale": 1.0}},
     or {"fixed": number}; "W_std", "b_std" and "w_var" may be a law, with "per": "input" for one
     of each input unit.

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
+from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.networks.nonlinearities import Nonlinearity
 from bnnpost.numerics import quadrature
 
@@ -124,11 +125,19 @@ def entering(
     return of_inputs(x1, x2, key, all_pairs=network.needs_all_pairs(False), tangent=tangent)
 
 
-def through_map(function: Callable[[Array], Array], k: Covariance) -> Covariance:
-    """A map of the inputs themselves, before any linear layer: they are known numbers."""
+def through_map(function: Callable[[Array, Masked], Carried], k: Covariance) -> Covariance:
+    """A map of the inputs themselves, before any linear layer: they are known numbers.
+
+    function: of inputs and of which of their positions are masked.
+    """
     law = k.law
-    x1, x2 = function(law.x1), function(law.x2)
-    return of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
+
+    def mapped(x: Array, mask: Masked) -> Carried:
+        return function(x, None if mask is None else mask.reshape(x.shape[:-1]))
+
+    (x1, mask1), (x2, mask2) = mapped(law.x1, k.mask1), mapped(law.x2, k.mask2)
+    found = of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
+    return found.with_masks(mask1, mask2)
 
 
 def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:
@@ -137,7 +146,7 @@ def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> 
     Raises LayerError where z is neither Gaussian nor of a law that is known.
     """
     if k.units == "inputs":
-        return through_map(nonlinearity, k)
+        return through_map(lambda x, mask: pointwise(nonlinearity(x), mask), k)
     if isinstance(k.law, Nodes):
         return _of_nodes(nonlinearity, k, k.law)
     if isinstance(k.law, Shifted):

@@ -90,7 +90,8 @@ def _summed(layer: "Linear", k: Covariance, inputs: Inputs | None) -> Covariance
     """Of the sum over inputs, which is Gaussian."""
     if inputs is not None and jnp.ndim(layer.w_std) == 1:
         x1, x2 = (x * cast(layer.w_std, x) for x in (inputs.x1, inputs.x2))
-        return layer.mixed(mean_products(x1, x2, k.all_pairs)).changed(units="gaussian")
+        products = mean_products(x1, x2, k.all_pairs).with_masks(k.mask1, k.mask2)
+        return layer.mixed(products).changed(units="gaussian")
     factor = _weight_variance(layer, k.cross)
     summed = layer.mixed(k).affine(factor, jnp.zeros((), k.cross.dtype))
     return summed.changed(units="gaussian", tangent=None)

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import positive_integer
+from bnnpost.networks.masks import Masked
 
 PADDINGS = ("SAME", "VALID", "CIRCULAR")
 
@@ -107,6 +109,25 @@ class Windows(eqx.Module):
             assert total is not None
             k = total
         return k
+
+    def middles(self, mask: Masked) -> Masked:
+        """Which places of the window are masked: where its middle is, ⌊(f − 1)/2⌋ from its start.
+
+        That is at the same position without strides and with padding.
+        """
+        if mask is None:
+            return None
+        for i, slide in enumerate(self.slides(mask.shape[1:])):
+            mask = self._seen(mask, 1 + i, i, slide, (self.shape[i] - 1) // 2)
+        return mask
+
+    def moved(self, before: Covariance, after: Covariance) -> Covariance:
+        """What the window made of a covariance, with the masks that it then has."""
+        masks = (
+            None if mask is None else self.middles(mask.reshape(-1, *before.grid))
+            for mask in (before.mask1, before.mask2)
+        )
+        return after.with_masks(*masks)
 
     def _seen(self, x: Array, axis: int, i: int, slide: Slide, offset: int) -> Array:
         """x along one axis as the window's position `offset` sees it."""

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Layer, Parameters
 from bnnpost.networks.linear import Linear
+from bnnpost.networks.masks import Masked
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
@@ -260,8 +261,9 @@ class Space(eqx.Module):
 
 
 def _through(layers: tuple[Layer, ...], x: Array, step: LinearStep) -> Array:
+    mask: Masked = None
     for layer in layers:
-        x = layer.propagate(x, step)
+        x, mask = layer.carry(x, mask, step)
     return x
 
 
