@@ -113,13 +113,15 @@ class Covariance(eqx.Module):
         at1, at2 = self.facing(scale1, scale2)
         return self.changed(
             cross=self.cross * at1 * at2,
-            within1=self.within1 * self._squared(scale1),
-            within2=self.within2 * self._squared(scale2),
+            within1=self._scaled_within(self.within1, scale1),
+            within2=self._scaled_within(self.within2, scale2),
             tangent=None if self.tangent is None else self.tangent * at1 * at2,
         )
 
-    def _squared(self, scale: Array) -> Array:
-        return scale[:, :, None] * scale[:, None, :] if self.all_pairs else scale**2
+    def _scaled_within(self, within: Array, scale: Array) -> Array:
+        if self.all_pairs:
+            return within * scale[:, :, None] * scale[:, None, :]
+        return within * scale**2
 
     def with_masks(self, mask1: Masked, mask2: Masked) -> "Covariance":
         """The same with these masks, which have the shape of the positions or are flat."""
