@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
-_MOST_PANELS, _MOST_WIDTHS = 10, 4
+_MOST_PANELS, _MOST_WIDTHS, _MOST_LAYERS = 10, 4, 6
 _CROP = 0.004  # panels show where a density exceeds this share of the highest
 
 
@@ -77,15 +77,24 @@ def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figur
 
     config = json.loads(str(tree.attrs["config"]))
     problem = (
-        "{data} · training points: {num_train} · hidden layers: {depth} · activation: {activation}"
-        " · noise std: {noise_std:.3g}"
-    ).format(**{**config, "data": Path(config["data"]).stem})
+        f"{Path(config['data']).stem} · training points: {config['num_train']} · "
+        f"{_network(config)} · noise std: {config['noise_std']:.3g}"
+    )
     figure = Figure(figsize=(9.0, height), facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
     figure.text(0.012, 1 - 0.38 / height, problem, va="top", size=9.5)
     figure.text(0.012, 1 - 0.60 / height, note, va="top", size=8, color=MUTED)
     return figure
+
+
+def _network(config: dict[str, Any]) -> str:
+    if "network" in config:
+        return f"network: {config['network']}"
+    if "layers" in config:
+        types = [str(layer["type"]) for layer in config["layers"]]
+        return ", ".join(types if len(types) <= _MOST_LAYERS else [*types[:_MOST_LAYERS], "…"])
+    return f"hidden layers: {config['depth']} · activation: {config['activation']}"
 
 
 def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:

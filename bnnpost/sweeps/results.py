@@ -12,7 +12,10 @@ from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.rates import fit_rate
 from bnnpost.draws import Draws
 from bnnpost.draws.chains import pseudo_chains
+from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
+from bnnpost.spaces.limit import Limit
+from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.problem import Problem
@@ -63,6 +66,11 @@ def width_results(
     )
 
 
+def _limit(posterior: Posterior, problem: Problem) -> Limit | SampledLimit:
+    """The limit, with one key for all widths where its kernel is a Monte Carlo estimate."""
+    return limit(posterior, key=jax.random.key(problem.config.seed))
+
+
 def density_grid(
     mean: Float[np.ndarray, "m k"], std: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, "m k g"]:
@@ -72,7 +80,7 @@ def density_grid(
 
 def _density(draws: Draws, problem: Problem) -> Float[np.ndarray, "m k g"]:
     """The predictive density of f: the weighted mean of the Gaussian each draw gives."""
-    limiting = limit(draws.posterior)
+    limiting = _limit(draws.posterior, problem)
     std = np.sqrt(np.diagonal(limiting.covariance(problem.x_test)))
     grid = density_grid(limiting.mean(problem.x_test), std)
     mixture = draws.mixture(problem.x_test)
@@ -150,7 +158,7 @@ def _sampling(found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
 def _predictive(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
     import xarray as xr
 
-    limiting = limit(problem.posterior(next(iter(found))))
+    limiting = _limit(problem.posterior(next(iter(found))), problem)
     mean, covariance = limiting.mean(problem.x_test), limiting.covariance(problem.x_test)
     variance = np.diagonal(covariance)
     grid = density_grid(mean, np.sqrt(variance))

@@ -30,7 +30,7 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
               bnnpost kernel --data digits --network attention.toml --kind ntk --out ntk.npz
 
     One output unit, the readout's bias included; double precision. Takes the data and network
-    flags of sweep; widths play no part.
+    flags of sweep; widths play no part, and the seed only where a kernel is a Monte Carlo estimate.
     """
     import jax
     import numpy as np
@@ -44,7 +44,8 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
         rows = np.concatenate([problem.x, problem.x_test])
         with jax.enable_x64(True):
             of_kind = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
-            kernel = np.asarray(of_kind(problem.posterior(1).network, rows))
+            network, key = problem.posterior(1).network, jax.random.key(problem.config.seed)
+            kernel = np.asarray(of_kind(network, rows, key=key))
         if out is not None:
             _write(kernel, kind, out)
         elif as_json:
