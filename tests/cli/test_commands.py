@@ -235,6 +235,8 @@ def test_kernel_prints_and_writes_the_matrix(tmp_path):
     assert np.array_equal(np.loadtxt(tmp_path / "k.csv", delimiter=","), found)
     assert np.array_equal(np.load(tmp_path / "k.npz")["nngp"], found)
     assert invoke(*arguments, "--out", tmp_path / "k.txt").exit_code == 1
+    tangent = json.loads(invoke(*arguments, "--kind", "ntk", "--json").stdout)
+    assert np.all(np.diag(tangent) > np.diag(found))
 
 
 def test_info_lists_what_flags_take():
