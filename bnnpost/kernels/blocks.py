@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.errors import ShapeError
+from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.units import entering
 
@@ -25,8 +25,7 @@ def self_kernel(
     rounding of its own.
     """
     k = in_blocks(network, x, x, key, tangent)
-    kernel = k.tangent if tangent else k.cross
-    assert kernel is not None
+    kernel = tangent_of(k) if tangent else k.cross
     symmetric = 0.5 * (kernel + kernel.T)
     if tangent:
         return symmetric
@@ -64,6 +63,16 @@ def in_blocks(
         parts[0].variances2,
         tangent=jnp.concatenate(tangents) if tangents else None,
     )
+
+
+def tangent_of(k: Covariance) -> Array:
+    """The tangent kernel. Raises LayerError where a layer has lost it."""
+    if k.tangent is None:
+        raise LayerError(
+            "a layer of yours gives no tangent kernel: expected its kernel map to set `tangent` of "
+            "the Covariance where that of its input has one (`changed` and `affine` keep it)"
+        )
+    return k.tangent
 
 
 def _pairs_of_positions(network: Layer, x: Array) -> int:

@@ -39,7 +39,7 @@ def covariance(layer: "SelfAttention", k: Covariance) -> Covariance:
         raise LayerError(
             f"attention with {layer.mechanism} of scores over √d has no closed form in the limit"
         )
-    return found.changed(units="gaussian", grid=k.grid, all_pairs=True)
+    return found.changed(units="gaussian", grid=k.grid, all_pairs=True, renewed=True)
 
 
 def _scales(layer: "SelfAttention", like: Array) -> Scales:

@@ -1,12 +1,14 @@
 """Layers made of branches: a residual block, and sums of branches."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, LinearStep, Serial
+from bnnpost.networks.units import of_inputs
 
 
 def _as_layer(layers: Layer | Iterable[Layer]) -> Layer:
@@ -26,11 +28,27 @@ def _sum(parts: list[Array]) -> Array:
     return total
 
 
+def _covariance(k: Covariance, branches: Sequence[Layer | None]) -> Covariance:
+    """Of a sum of branches of the same inputs; None for the inputs themselves."""
+    start = dataclasses.replace(k, renewed=False)
+    total, *others = (start if layer is None else layer.covariance(start) for layer in branches)
+    for part in others:
+        total = _known(total, part) if total.units == part.units == "inputs" else total.plus(part)
+    return dataclasses.replace(total, renewed=k.renewed or total.renewed)
+
+
+def _known(k: Covariance, other: Covariance) -> Covariance:
+    """Of a sum before any linear layer: its parts are known numbers."""
+    x1, x2 = _sum([k.law.x1, other.law.x1]), _sum([k.law.x2, other.law.x2])
+    return of_inputs(x1, x2, k.law.key, all_pairs=k.all_pairs, tangent=k.tangent is not None)
+
+
 class Residual(Layer):
     """x + branch(x): a residual block (He et al. 2016). branch: a layer, or a list of them.
 
-    In the limit its covariance is K + branch(K): the branch's weights are its own. A forward pass
-    raises ShapeError where the branch does not keep the shape.
+    In the limit its covariance is K + branch(K), where the branch ends in a linear layer: its
+    outputs are then uncorrelated with x. The kernel map raises LayerError for a branch that ends
+    otherwise, a forward pass ShapeError for one that does not keep the shape.
     """
 
     branch: Layer
@@ -42,7 +60,7 @@ class Residual(Layer):
         return _sum([x, self.branch.propagate(x, linear)])
 
     def covariance(self, k: Covariance) -> Covariance:
-        return k.plus(self.branch.covariance(k))
+        return _covariance(k, [None, self.branch])
 
     def needs_all_pairs(self, after: bool) -> bool:
         return after or self.branch.needs_all_pairs(after)
@@ -51,8 +69,9 @@ class Residual(Layer):
 class FanInSum(Layer):
     """The sum of several branches of the same inputs, each with weights of its own.
 
-    branches: layers, or lists of them. Raises ValueError if there is none; a forward pass raises
-    ShapeError where their shapes differ.
+    branches: layers, or lists of them; all or all but one must end in a linear layer for the kernel
+    map, as in `Residual`. Raises ValueError if there is none; a forward pass raises ShapeError
+    where their shapes differ.
     """
 
     branches: tuple[Layer, ...]
@@ -68,10 +87,7 @@ class FanInSum(Layer):
         return _sum([branch.propagate(x, linear) for branch in self.branches])
 
     def covariance(self, k: Covariance) -> Covariance:
-        first, *others = (branch.covariance(k) for branch in self.branches)
-        for other in others:
-            first = first.plus(other)
-        return first
+        return _covariance(k, self.branches)
 
     def needs_all_pairs(self, after: bool) -> bool:
         return after or any(branch.needs_all_pairs(after) for branch in self.branches)

@@ -38,6 +38,8 @@ class Covariance(eqx.Module):
     tangent: the neural tangent kernel at the same pairs, where asked for. Where a unit is not a
     centred Gaussian (`units`) these are its second moments, and `law` (see `networks.units`) says
     what it is.
+    renewed: whether a linear layer lies between the start of the branch that this is in and here.
+    A Gaussian unit is then uncorrelated with everything that does not share its weights.
     """
 
     cross: Float[Array, "n1 n2 *p"]
@@ -48,6 +50,7 @@ class Covariance(eqx.Module):
     grid: tuple[int, ...] = eqx.field(static=True, default=())
     all_pairs: bool = eqx.field(static=True, default=False)
     units: Units = eqx.field(static=True, default="gaussian")
+    renewed: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of_self(cls, covariance: Float[Array, "n n"]) -> "Covariance":
@@ -115,10 +118,10 @@ class Covariance(eqx.Module):
         )
 
     def plus(self, other: "Covariance") -> "Covariance":
-        """The covariance of a sum of two independent units.
+        """The covariance of a sum of two units, one of them with weights of its own.
 
-        Raises LayerError where their positions differ, or one of them is a coordinate of the
-        inputs, of which there is no growing number.
+        Raises LayerError where their positions differ, one of them is a coordinate of the
+        inputs, of which there is no growing number, or where they may be correlated.
         """
         if self.grid != other.grid:
             raise LayerError(
@@ -130,7 +133,11 @@ class Covariance(eqx.Module):
                 "a sum of the inputs themselves and of units that grow in number has no limit: "
                 "put a linear layer such as Dense before it"
             )
-        gaussian = self.units == other.units
+        if not (self.free or other.free):
+            raise LayerError(
+                "the units of these branches are correlated, so that their covariances do not add "
+                "up: end each branch, or each but one, in a linear layer of its own such as Dense"
+            )
         tangent = None
         if self.tangent is not None and other.tangent is not None:
             tangent = self.tangent + other.tangent
@@ -139,8 +146,14 @@ class Covariance(eqx.Module):
             within1=self.within1 + other.within1,
             within2=self.within2 + other.within2,
             tangent=tangent,
-            units=self.units if gaussian else "other",
+            units="gaussian" if self.units == other.units == "gaussian" else "other",
+            renewed=self.renewed and other.renewed,
         )
+
+    @property
+    def free(self) -> bool:
+        """Whether the unit is centred, and independent of the units at the branch's start."""
+        return self.renewed and self.units == "gaussian"
 
     def over_pairs(self, moment: Callable[["Covariance"], Array]) -> Array:
         """`moment` of the covariances between two lists without positions, at every pair."""

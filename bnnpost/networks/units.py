@@ -127,6 +127,11 @@ def entering(
 def through_map(function: Callable[[Array], Array], k: Covariance) -> Covariance:
     """A map of the inputs themselves, before any linear layer: they are known numbers."""
     law = k.law
+    if not isinstance(law, Inputs):
+        raise LayerError(
+            "the layer before this one does not say what it makes of the inputs themselves: put a "
+            "linear layer such as Dense first"
+        )
     x1, x2 = function(law.x1), function(law.x2)
     return of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
 
