@@ -1,7 +1,17 @@
-"""Kernels of the infinite-width limit: NNGP and NTK Gram matrices."""
+"""NNGP and NTK Gram matrices: of the infinite-width limit, and of finite networks to check it."""
 
 from bnnpost.kernels.blocks import self_kernel
 from bnnpost.kernels.convergence import QuadratureWarning, quadrature_error
+from bnnpost.kernels.empirical import EmpiricalKernel, empirical_nngp, empirical_ntk
 from bnnpost.kernels.gram import nngp, ntk
 
-__all__ = ["QuadratureWarning", "nngp", "ntk", "quadrature_error", "self_kernel"]
+__all__ = [
+    "EmpiricalKernel",
+    "QuadratureWarning",
+    "empirical_nngp",
+    "empirical_ntk",
+    "nngp",
+    "ntk",
+    "quadrature_error",
+    "self_kernel",
+]
