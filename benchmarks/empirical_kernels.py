@@ -107,7 +107,8 @@ def of_sequences(width: int) -> dict[str, list[Layer]]:
         )  # fmt: skip
 
     def network(*layers: Layer) -> list[Layer]:
-        return [linear(width), Activation("relu"), *layers, Activation("erf"), Flatten()]
+        # Scores of either sign, which ReLU and absolute value tell apart.
+        return [linear(width), Activation("erf"), *layers, Activation("relu"), Flatten()]
 
     encodings = {
         "encodings added": PositionEncoding("SUM", 0.8),
