@@ -11,8 +11,10 @@ from bnnpost.networks.layers import Layer, LinearStep, Serial
 from bnnpost.networks.units import of_inputs
 
 
-def _as_layer(layers: Layer | Iterable[Layer]) -> Layer:
-    return layers if isinstance(layers, Layer) else Serial(layers)
+def _as_serial(layers: Layer | Iterable[Layer]) -> Serial:
+    if isinstance(layers, Serial):
+        return layers
+    return Serial([layers] if isinstance(layers, Layer) else layers)
 
 
 def _sum(parts: list[Array]) -> Array:
@@ -51,10 +53,10 @@ class Residual(Layer):
     otherwise, a forward pass ShapeError for one that does not keep the shape.
     """
 
-    branch: Layer
+    branch: Serial
 
     def __init__(self, branch: Layer | Iterable[Layer]):
-        self.branch = _as_layer(branch)
+        self.branch = _as_serial(branch)
 
     def propagate(self, x: Array, linear: LinearStep) -> Array:
         return _sum([x, self.branch.propagate(x, linear)])
@@ -74,12 +76,12 @@ class FanInSum(Layer):
     where their shapes differ.
     """
 
-    branches: tuple[Layer, ...]
+    branches: tuple[Serial, ...]
 
     def __init__(self, branches: Iterable[Layer | Iterable[Layer]]):
         if isinstance(branches, Layer) or not isinstance(branches, Iterable):
             raise TypeError(f"expected a list of branches, got {type(branches).__name__}")
-        self.branches = tuple(map(_as_layer, branches))
+        self.branches = tuple(map(_as_serial, branches))
         if not self.branches:
             raise ValueError("expected at least one branch, got none")
 
