@@ -7,7 +7,7 @@ standard error of so many draws. Right entries exceed 4 with probability 6e-5 ea
 here, many of them alike, hardly ever one.
 
 Attention with scores over √d needs many heads, and has the limit's mean at any key width: 512
-heads of width 16. With scores over d it needs wide keys and one head is enough: 4 heads of width
+heads of width 4. With scores over d it needs wide keys and one head is enough: 4 heads of width
 512.
 """
 
@@ -99,7 +99,7 @@ def of_sequences(width: int) -> dict[str, list[Layer]]:
     """Networks for inputs [point, position, channel]: attention."""
 
     def attention(mechanism: str, scaling: str = "linear", **options: object) -> SelfAttention:
-        wide, narrow = (4, width) if scaling == "linear" else (width, 16)
+        wide, narrow = (4, width) if scaling == "linear" else (width, 4)
         return SelfAttention(
             width, heads=wide, key_width=narrow, value_width=narrow, mechanism=mechanism,
             scaling=scaling, key_std=1.1, query_std=0.9, value_std=1.2, out_std=1.05, b_std=0.2,
