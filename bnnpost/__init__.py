@@ -10,7 +10,7 @@ from bnnpost.comparison import (
     theory,
 )
 from bnnpost.draws import Draws, load
-from bnnpost.kernels import nngp, ntk
+from bnnpost.kernels import empirical_nngp, empirical_ntk, nngp, ntk
 from bnnpost.networks import (
     Activation,
     AvgPool,
@@ -67,6 +67,8 @@ __all__ = [
     "compare",
     "datasets",
     "elliptical_slice",
+    "empirical_nngp",
+    "empirical_ntk",
     "fit_coefficient",
     "fit_rate",
     "forecast",

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.attention_parts import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.errors import ShapeError
+from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.pooling import Reshape
 from bnnpost.networks.units import entering
@@ -30,8 +30,7 @@ def self_kernel(
     rounding of its own.
     """
     k = in_blocks(network, x, x, key, tangent)
-    kernel = k.tangent if tangent else k.cross
-    assert kernel is not None
+    kernel = tangent_of(k) if tangent else k.cross
     symmetric = 0.5 * (kernel + kernel.T)
     if tangent:
         return symmetric
@@ -91,6 +90,16 @@ def _part(k: Covariance, x1: Array, x2: Array) -> Covariance:
     tangent = None if k.tangent is None else k.tangent[rows, columns]
     variances = k.variances1
     return Covariance(k.cross[rows, columns], variances[rows], variances[columns], tangent=tangent)
+
+
+def tangent_of(k: Covariance) -> Array:
+    """The tangent kernel. Raises LayerError where a layer has lost it."""
+    if k.tangent is None:
+        raise LayerError(
+            "a layer of yours gives no tangent kernel: expected its kernel map to set `tangent` of "
+            "the Covariance where that of its input has one (`changed` and `affine` keep it)"
+        )
+    return k.tangent
 
 
 def _pairs_of_positions(network: Layer, x: Array) -> int:

@@ -12,7 +12,7 @@ from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, LinearStep, positive_integer
-from bnnpost.networks.linear import Dense
+from bnnpost.networks.linear import Dense, checked_std
 from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.networks.mechanisms import MECHANISMS, attend
 from bnnpost.networks.position_encodings import PositionEncoding
@@ -81,13 +81,15 @@ class SelfAttention(Layer):
             raise ValueError(unknown("attention mechanism", mechanism, list(MECHANISMS)))
         if scaling not in SCALINGS:
             raise ValueError(unknown("scaling of scores", scaling, list(SCALINGS)))
+        if not (positions is None or isinstance(positions, PositionEncoding)):
+            raise TypeError(f"expected positions to be a PositionEncoding, got {positions!r}")
         self.mechanism, self.scaling, self.positions = mechanism, scaling, positions
         self.num_draws, self.sampling = positive_integer("num_draws", num_draws), None
         # Widths of the first three follow from the heads when they are used.
-        self.key = Dense(1, w_std=_number("key_std", key_std))
-        self.query = Dense(1, w_std=_number("query_std", query_std))
-        self.value = Dense(1, w_std=_number("value_std", value_std))
-        self.out = Dense(width, w_std=_number("out_std", out_std), b_std=_number("b_std", b_std))
+        self.key = Dense(1, w_std=_std("key_std", key_std))
+        self.query = Dense(1, w_std=_std("query_std", query_std))
+        self.value = Dense(1, w_std=_std("value_std", value_std))
+        self.out = Dense(width, w_std=_std("out_std", out_std), b_std=_number("b_std", b_std))
 
     @property
     def width(self) -> int:
@@ -163,6 +165,10 @@ class SelfAttention(Layer):
 
     def at_width(self, width: int) -> "SelfAttention":
         return eqx.tree_at(lambda layer: layer.out, self, self.out.at_width(width))
+
+
+def _std(name: str, value: object) -> object:
+    return checked_std(name, _number(name, value))
 
 
 def _number(name: str, value: object) -> object:

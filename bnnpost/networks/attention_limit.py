@@ -47,7 +47,7 @@ def covariance(layer: "SelfAttention", k: Covariance) -> Covariance:
     else:
         function = _ELEMENTWISE[layer.mechanism]
         found = _scaled(elementwise(function, encoded, values, scales.scores), scales)
-    return found.changed(units="gaussian", grid=k.grid, all_pairs=True)
+    return found.changed(units="gaussian", grid=k.grid, all_pairs=True, renewed=True)
 
 
 def _scales(layer: "SelfAttention", like: Array) -> Scales:

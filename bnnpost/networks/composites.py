@@ -1,6 +1,7 @@
 """Layers made of branches: a residual block, and sums of branches."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from jaxtyping import Array
 
@@ -8,16 +9,18 @@ from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Layer, LinearStep, Serial, has_mask
 from bnnpost.networks.masks import Carried, Masked, zeroed
+from bnnpost.networks.units import of_inputs
 
 
-def _as_branch(layers: Layer | Iterable[Layer]) -> Layer:
-    branch = layers if isinstance(layers, Layer) else Serial(layers)
-    if has_mask(branch):
+def _as_branch(layers: Layer | Iterable[Layer]) -> Serial:
+    if not isinstance(layers, Serial):
+        layers = Serial([layers] if isinstance(layers, Layer) else layers)
+    if has_mask(layers):
         raise LayerError(
             "a branch holds a Mask, which is read off the inputs of the whole network: expected it "
             "as the network's first layer"
         )
-    return branch
+    return layers
 
 
 def _sum(parts: list[Carried]) -> Carried:
@@ -34,14 +37,34 @@ def _sum(parts: list[Carried]) -> Carried:
     return zeroed(total, masked), masked
 
 
+def _covariance(k: Covariance, branches: Sequence[Layer | None]) -> Covariance:
+    """Of a sum of branches of the same inputs; None for the inputs themselves."""
+    start = dataclasses.replace(k, renewed=False)
+    total, *others = (start if layer is None else layer.covariance(start) for layer in branches)
+    for part in others:
+        total = _known(total, part) if total.units == part.units == "inputs" else total.plus(part)
+    return dataclasses.replace(total, renewed=k.renewed or total.renewed)
+
+
+def _known(k: Covariance, other: Covariance) -> Covariance:
+    """Of a sum before any linear layer: its parts are known numbers."""
+    (x1, _), (x2, _) = (
+        _sum([(one, None), (another, None)])
+        for one, another in ((k.law.x1, other.law.x1), (k.law.x2, other.law.x2))
+    )
+    found = of_inputs(x1, x2, k.law.key, all_pairs=k.all_pairs, tangent=k.tangent is not None)
+    return found.with_masks(k.mask1, k.mask2)
+
+
 class Residual(Layer):
     """x + branch(x): a residual block (He et al. 2016). branch: a layer, or a list of them.
 
-    In the limit its covariance is K + branch(K): the branch's weights are its own. A forward pass
-    raises ShapeError where the branch does not keep the shape.
+    In the limit its covariance is K + branch(K), where the branch ends in a linear layer: its
+    outputs are then uncorrelated with x. The kernel map raises LayerError for a branch that ends
+    otherwise, a forward pass ShapeError for one that does not keep the shape.
     """
 
-    branch: Layer
+    branch: Serial
 
     def __init__(self, branch: Layer | Iterable[Layer]):
         self.branch = _as_branch(branch)
@@ -53,7 +76,7 @@ class Residual(Layer):
         return _sum([(x, mask), self.branch.carry(x, mask, linear)])
 
     def covariance(self, k: Covariance) -> Covariance:
-        return k.plus(self.branch.covariance(k))
+        return _covariance(k, [None, self.branch])
 
     def needs_all_pairs(self, after: bool) -> bool:
         return after or self.branch.needs_all_pairs(after)
@@ -62,11 +85,12 @@ class Residual(Layer):
 class FanInSum(Layer):
     """The sum of several branches of the same inputs, each with weights of its own.
 
-    branches: layers, or lists of them. Raises ValueError if there is none; a forward pass raises
-    ShapeError where their shapes differ.
+    branches: layers, or lists of them; all or all but one must end in a linear layer for the kernel
+    map, as in `Residual`. Raises ValueError if there is none; a forward pass raises ShapeError
+    where their shapes differ.
     """
 
-    branches: tuple[Layer, ...]
+    branches: tuple[Serial, ...]
 
     def __init__(self, branches: Iterable[Layer | Iterable[Layer]]):
         if isinstance(branches, Layer) or not isinstance(branches, Iterable):
@@ -82,10 +106,7 @@ class FanInSum(Layer):
         return _sum([branch.carry(x, mask, linear) for branch in self.branches])
 
     def covariance(self, k: Covariance) -> Covariance:
-        first, *others = (branch.covariance(k) for branch in self.branches)
-        for other in others:
-            first = first.plus(other)
-        return first
+        return _covariance(k, self.branches)
 
     def needs_all_pairs(self, after: bool) -> bool:
         return after or any(branch.needs_all_pairs(after) for branch in self.branches)

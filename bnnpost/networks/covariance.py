@@ -45,6 +45,8 @@ class Covariance(eqx.Module):
     centred Gaussian (`units`) these are its second moments, and `law` (see `networks.units`) says
     what it is. mask1, mask2: which positions of the inputs of either list are masked, where some
     may be: covariances are 0 there.
+    renewed: whether a linear layer lies between the start of the branch that this is in and here.
+    A Gaussian unit is then uncorrelated with everything that does not share its weights.
     """
 
     cross: Float[Array, "n1 n2 *p"]
@@ -57,6 +59,7 @@ class Covariance(eqx.Module):
     units: Units = eqx.field(static=True, default="gaussian")
     mask1: Bool[Array, "n1 p"] | None = None
     mask2: Bool[Array, "n2 p"] | None = None
+    renewed: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of_self(cls, covariance: Float[Array, "n n"]) -> "Covariance":
@@ -153,10 +156,10 @@ class Covariance(eqx.Module):
         )
 
     def plus(self, other: "Covariance") -> "Covariance":
-        """The covariance of a sum of two independent units.
+        """The covariance of a sum of two units, one of them with weights of its own.
 
-        Raises LayerError where their positions differ, or one of them is a coordinate of the
-        inputs, of which there is no growing number.
+        Raises LayerError where their positions differ, one of them is a coordinate of the
+        inputs, of which there is no growing number, or where they may be correlated.
         """
         if self.grid != other.grid:
             raise LayerError(
@@ -168,7 +171,11 @@ class Covariance(eqx.Module):
                 "a sum of the inputs themselves and of units that grow in number has no limit: "
                 "put a linear layer such as Dense before it"
             )
-        gaussian = self.units == other.units
+        if not (self.free or other.free):
+            raise LayerError(
+                "the units of these branches are correlated, so that their covariances do not add "
+                "up: end each branch, or each but one, in a linear layer of its own such as Dense"
+            )
         tangent = None
         if self.tangent is not None and other.tangent is not None:
             tangent = self.tangent + other.tangent
@@ -177,10 +184,16 @@ class Covariance(eqx.Module):
             within1=self.within1 + other.within1,
             within2=self.within2 + other.within2,
             tangent=tangent,
-            units=self.units if gaussian else "other",
+            units="gaussian" if self.units == other.units == "gaussian" else "other",
+            renewed=self.renewed and other.renewed,
             mask1=_either(self.mask1, other.mask1),
             mask2=_either(self.mask2, other.mask2),
         )
+
+    @property
+    def free(self) -> bool:
+        """Whether the unit is centred, and independent of the units at the branch's start."""
+        return self.renewed and self.units == "gaussian"
 
     def over_pairs(self, moment: Callable[["Covariance"], Array]) -> Array:
         """`moment` of the covariances between two lists without positions, at every pair."""

@@ -181,7 +181,7 @@ def _check_tails(network: Layer) -> None:
         if laws and not isinstance(then, Activation | Linear):
             raise ValueError(
                 f"linear layer {i}: its units keep a law of their own in the limit, so that an "
-                "Activation or a Dense must follow it directly, not a layer of yours"
+                "Activation or a Dense must follow it directly, and no other layer"
             )
         wide_tails = any(not np.isfinite(_moments(prior).variance) for prior in laws)
         if wide_tails and not (isinstance(then, Activation) and _bounded(then)):

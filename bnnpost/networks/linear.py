@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Affine, Layer, LinearStep, positive_integer
 from bnnpost.networks.nonlinearities import cast, concrete, hyperparameter
 from bnnpost.networks.priors import (
@@ -57,7 +58,7 @@ class Linear(Layer):
         return k
 
     def covariance(self, k: Covariance) -> Covariance:
-        return wide(self, k)
+        return dataclasses.replace(wide(self, k), renewed=True)
 
     @property
     def priors(self) -> Priors:
@@ -131,6 +132,11 @@ class Linear(Layer):
         """The matrix product with given parameters, in the dtype of the rows."""
         layer = self.given(parameters)
         weights = cast(parameters.weights, rows)
+        if weights.shape[0] != rows.shape[-1]:
+            raise ShapeError(
+                f"expected inputs of {weights.shape[0]} features, for which there are weights, got "
+                f"{rows.shape[-1]}"
+            )
         z = layer._factor(rows) * jnp.matmul(layer._weighed(rows), weights, precision="highest")
         if self.b_std is None or parameters.biases is None:
             return z
@@ -254,12 +260,12 @@ def _weight_scale(w_std: object, w_var: object) -> Any:
             return dataclasses.replace(w_var, of_variance=True)
         if is_law(w_var):
             return Scale(w_var, of_variance=True)
-        return hyperparameter(np.sqrt(_checked_std("w_var", w_var)))  # type: ignore[call-overload]
+        return hyperparameter(np.sqrt(checked_std("w_var", w_var)))  # type: ignore[call-overload]
     if isinstance(w_std, Scale):
         return w_std
     if is_law(w_std):
         return Scale(w_std)
-    return hyperparameter(_checked_std("w_std", 1.0 if w_std is None else w_std))
+    return hyperparameter(checked_std("w_std", 1.0 if w_std is None else w_std))
 
 
 def _bias_scale(b_std: object) -> Any:
@@ -268,10 +274,10 @@ def _bias_scale(b_std: object) -> Any:
     if isinstance(b_std, Scale) or is_law(b_std):
         return b_std if isinstance(b_std, Scale) else Scale(b_std)
     no_bias = b_std is None or (not isinstance(b_std, jax.Array) and np.all(b_std == 0))
-    return None if no_bias else hyperparameter(_checked_std("b_std", b_std))
+    return None if no_bias else hyperparameter(checked_std("b_std", b_std))
 
 
-def _checked_std(name: str, value: object) -> object:
+def checked_std(name: str, value: object) -> object:
     """`value` if it can be a standard deviation; traced and batched values pass unseen."""
     try:
         number = concrete(value)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.covariance import Covariance, root
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import LinearStep
 from bnnpost.networks.linear import Dense
@@ -51,11 +51,18 @@ class PositionEncoding(eqx.Module):
         squared = np.sum((places[:, None] - places) ** 2, axis=-1)
         return jnp.exp(-jnp.asarray(self.decay, dtype) * jnp.asarray(squared, dtype))
 
+    def _root(self, grid: tuple[int, ...], dtype: Any) -> Float[Array, "p p"]:
+        """C with C Cᵀ = R; also where R, of entries alike, is singular to rounding."""
+        correlation = self.correlation(grid, dtype)
+        if self.decay is None:
+            return correlation
+        values, vectors = jnp.linalg.eigh(correlation)
+        return vectors * root(values)
+
     def encoded(self, x: Float[Array, "n p c"], grid: tuple[int, ...], linear: LinearStep) -> Array:
         """The features with their encodings, whose entries `linear` draws."""
         n, p, channels = x.shape
-        root = jnp.linalg.cholesky(self.correlation(grid, x.dtype))
-        rows = jnp.broadcast_to(root, (n, p, p))
+        rows = jnp.broadcast_to(self._root(grid, x.dtype), (n, p, p))
         # A layer divides its standard deviation by the root of the number of inputs.
         drawn = linear(Dense(channels, w_std=self.std * np.sqrt(p)), rows)
         return x + drawn if self.kind == "SUM" else jnp.concatenate([x, drawn], axis=-1)

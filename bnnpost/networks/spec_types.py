@@ -149,7 +149,7 @@ def _read_attention(options: Options, width: int, reader: Reader) -> Layer:
         key_width=options.get("key_width"),
         value_width=options.get("value_width"),
         mechanism=mechanism,
-        scaling="linear" if options.get("linear_scaling", True) else "sqrt",
+        scaling="linear" if _truth(options, "linear_scaling", True) else "sqrt",
         key_std=key_std,
         query_std=query_std,
         value_std=value_std,
@@ -176,7 +176,7 @@ def _read_encoding(options: Options) -> PositionEncoding | None:
     return PositionEncoding(
         kind,
         options.get("W_pos_emb_std", 1.0),
-        bool(options.get("val_pos_emb", False)),
+        _truth(options, "val_pos_emb", False),
         None if found is None else float(found[1]),
     )
 
@@ -209,6 +209,13 @@ def _write_encoding(positions: PositionEncoding | None) -> dict[str, object]:
     if positions.decay is not None:
         found["pos_emb_decay_fn"] = f"exp(-{float(positions.decay)!r}*d)"
     return found
+
+
+def _truth(options: Options, key: str, default: bool) -> bool:
+    value = options.get(key, default)
+    if not isinstance(value, bool):
+        raise TypeError(f"expected {key} to be true or false, got {value!r}")
+    return value
 
 
 def _required(options: Options, key: str) -> Any:

@@ -131,6 +131,11 @@ def through_map(function: Callable[[Array, Masked], Carried], k: Covariance) -> 
     function: of inputs and of which of their positions are masked.
     """
     law = k.law
+    if not isinstance(law, Inputs):
+        raise LayerError(
+            "the layer before this one does not say what it makes of the inputs themselves: put a "
+            "linear layer such as Dense first"
+        )
 
     def mapped(x: Array, mask: Masked) -> Carried:
         return function(x, None if mask is None else mask.reshape(x.shape[:-1]))

@@ -45,7 +45,7 @@ def wide(layer: "Linear", k: Covariance) -> Covariance:
     prior = layer.priors
     inputs = k.law if isinstance(k.law, Inputs) else None
     if inputs is not None and prior.weights is not None:
-        _no_positions(k)
+        _no_positions(k, "weights")
         found = _first(layer, inputs).moments()
     else:
         found = _with_bias(layer, _summed(layer, k, inputs))
@@ -54,11 +54,11 @@ def wide(layer: "Linear", k: Covariance) -> Covariance:
     return dataclasses.replace(found, tangent=_tangent(layer, k, inputs))
 
 
-def _no_positions(k: Covariance) -> None:
+def _no_positions(k: Covariance, what: str) -> None:
     if k.grid:
         raise LayerError(
-            "the limit of a first layer whose weights are not normal is known for inputs without "
-            "positions alone: use normal weights there"
+            f"the limit of a layer that keeps the law of its {what} is known for inputs without "
+            f"positions alone: expected normal {what}"
         )
 
 
@@ -68,7 +68,7 @@ def _with_bias(layer: "Linear", gaussian: Covariance) -> Covariance:
         return gaussian
     if prior is None:
         return gaussian.affine(jnp.ones((), like.dtype), cast(layer.b_std, like) ** 2)
-    _no_positions(gaussian)
+    _no_positions(gaussian, "biases")
     values, weights = _bias_nodes(prior, like.dtype)
     return Shifted(gaussian, cast(layer.b_std, like) * values, weights).moments()
 

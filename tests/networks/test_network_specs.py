@@ -8,7 +8,22 @@ import jax
 import pytest
 
 import bnnpost
-from bnnpost import Activation, Dense, Serial
+from bnnpost import (
+    Activation,
+    AvgPool,
+    Conv,
+    Dense,
+    FanInSum,
+    Flatten,
+    GlobalAvgPool,
+    GlobalSumPool,
+    LayerNorm,
+    PositionEncoding,
+    Reshape,
+    Residual,
+    SelfAttention,
+    Serial,
+)
 from tests.networks import formulas
 from tests.reference import cases
 
@@ -32,12 +47,23 @@ def test_every_reference_case_goes_round(group):
 def test_spec_says_what_the_case_said(group):
     for name, case in cases.cases(group).items():
         written = bnnpost.to_spec(bnnpost.from_spec(case["layers"]))
-        assert len(written) == len(case["layers"])
-        for found, given in zip(written, case["layers"], strict=True):
-            # A null b_std is left out; defaults and widths are added.
-            expected = {key: value for key, value in given.items() if value is not None}
-            assert expected.items() <= found.items(), name
-            assert ("b_std" in found) == (given.get("b_std") is not None), name
+        assert_says(written, case["layers"], name)
+
+
+def assert_says(found, given, name):
+    """What is given is found, in lists and tables; defaults and widths are added."""
+    if isinstance(given, list):
+        assert len(found) == len(given), name
+        for one, other in zip(found, given, strict=True):
+            assert_says(one, other, name)
+    elif isinstance(given, dict):
+        for key, value in given.items():
+            # A null is left out, and the norm of distances, of which there is one.
+            if value is not None and key != "pos_emb_p_norm":
+                assert_says(found[key], value, name)
+        assert ("b_std" in found) == (given.get("b_std") is not None), name
+    else:
+        assert found == given, name
 
 
 @pytest.mark.parametrize(("name", "hyperparameters", "phi"), formulas.ACTIVATIONS, ids=formulas.IDS)
@@ -99,6 +125,58 @@ def test_spec_goes_round_through_toml():
     ]
     read = tomllib.loads("\n".join(tables))["layers"]
     assert eqx.tree_equal(bnnpost.from_spec(read), network)
+
+
+def every_type():
+    """A network with every type of layer and every option, none as by default."""
+    attention = SelfAttention(
+        6, heads=2, key_width=3, value_width=5, mechanism="relu", key_std=1.1, query_std=0.9,
+        value_std=1.2, out_std=1.3, b_std=0.2,
+        positions=PositionEncoding("CONCAT", 0.7, in_values=False, decay=0.3),
+    )  # fmt: skip
+    return Serial(
+        [
+            Reshape((6, 4, 3)),
+            Conv(6, [3, 2], strides=[2, 1], padding="VALID", w_std=1.4, b_std=0.1),
+            Residual([Activation("relu"), Conv(6, [2, 3], padding="CIRCULAR")]),
+            AvgPool([2, 1], strides=[1, 2], padding="SAME"),
+            LayerNorm(0.01),
+            FanInSum([[Activation("erf"), Dense(6)], attention, [Residual(Dense(6)), Dense(6)]]),
+            Activation("leaky_relu", alpha=0.3),
+            SelfAttention(6, scaling="sqrt", mechanism="identity"),
+            GlobalAvgPool(),
+            Dense(2, w_std=0.9),
+        ]
+    )
+
+
+def inline(value):
+    """As TOML writes it within a line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {inline(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    return json.dumps(value)
+
+
+def test_every_type_of_layer_goes_round_through_json_and_toml():
+    for network in (every_type(), Serial([Flatten(), Dense(1)]), Serial([GlobalSumPool()])):
+        spec = bnnpost.to_spec(network)
+        through_json = json.loads(json.dumps(spec))
+        through_toml = tomllib.loads(f"layers = {inline(spec)}")["layers"]
+        assert through_json == through_toml == spec
+        assert eqx.tree_equal(bnnpost.from_spec(through_toml, width=99), network)
+
+
+def test_layers_of_branches_take_the_width_and_not_the_number_of_outputs():
+    branch = [{"type": "Relu"}, {"type": "Dense"}]
+    attention = {"type": "GlobalSelfAttention"}
+    layers = [{"type": "Conv", "filter_shape": [2]}, {"type": "Residual", "branch": branch}]
+    network = bnnpost.from_spec([*layers, attention, {"type": "Dense"}], width=7, num_outputs=3)
+    conv, residual, attention, readout = network.layers
+    found = [conv.width, residual.branch.layers[1].width, attention.width, readout.width]
+    assert found == [7, 7, 7, 3]
+    assert attention.heads is attention.key_width is attention.value_width is None
 
 
 def test_widths_come_from_the_argument_the_outputs_and_the_layer():

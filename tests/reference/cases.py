@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 
 FOLDER = Path(__file__).parent
-KERNEL_GROUPS = ("fc", "fc_extra", "fc_numerical")
+# Of inputs [point, feature], and of sequences [point, position, channel].
+PLAIN_GROUPS = ("fc", "fc_extra", "fc_numerical", "resnet", "layernorm")
+SEQUENCE_GROUPS = ("conv", "attention")
+KERNEL_GROUPS = PLAIN_GROUPS + SEQUENCE_GROUPS
 
 
 @functools.cache
@@ -18,9 +21,10 @@ def inputs() -> Mapping[str, np.ndarray]:
     return _arrays("inputs")
 
 
-def all_points() -> np.ndarray:
-    """The rows of every reference kernel: x1, then x2."""
-    return np.concatenate([inputs()["x1"], inputs()["x2"]])
+def all_points(group: str = "fc") -> np.ndarray:
+    """The rows of every reference kernel of this group: x1, then x2."""
+    names = ("xs1", "xs2") if group in SEQUENCE_GROUPS else ("x1", "x2")
+    return np.concatenate([inputs()[name] for name in names])
 
 
 def all_sequences() -> np.ndarray:
@@ -47,9 +51,9 @@ def layers(group: str, name: str) -> list[dict]:
     return cases(group)[name]["layers"]
 
 
-def kernel(group: str, name: str) -> np.ndarray:
-    """One case's NNGP kernel (10, 10)."""
-    return _arrays(group)[f"{name}/nngp"]
+def kernel(group: str, name: str, kind: str = "nngp") -> np.ndarray:
+    """One case's kernel (10, 10): its nngp, or its ntk."""
+    return _arrays(group)[f"{name}/{kind}"]
 
 
 def posteriors() -> list[dict]:

@@ -1,0 +1,175 @@
+"""Kernels of a finite network, by Monte Carlo over its prior: to check those of its limit."""
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.kernels.checked import checked_inputs, checked_kernel
+from bnnpost.networks.errors import ShapeError
+from bnnpost.networks.layers import Affine, Layer, Parameters, positive_integer
+from bnnpost.networks.linear import Linear
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+
+Inputs = Float[Array | np.ndarray, "n *f"]
+
+# Parameters of the draws that are looked at together (2^22 doubles are 32 MiB).
+_PARAMETERS_AT_ONCE = 2**22
+
+
+class EmpiricalKernel(NamedTuple):
+    """The mean over draws of a finite network's kernel, and the mean's standard error."""
+
+    mean: Float[np.ndarray, "n1 n2"]
+    standard_error: Float[np.ndarray, "n1 n2"]
+
+
+def empirical_nngp(
+    key: Array, network: Layer, x1: Inputs, x2: Inputs | None = None, *, num_draws: int
+) -> EmpiricalKernel:
+    """E f(x) f(x′) of a network as wide as it is, by draws from its prior, in double precision.
+
+    Each draw of the parameters gives one kernel, the mean over output units; a wide readout
+    makes it more exact at hardly any cost. x1 [n1, d], x2 [n2, d] (default: x1), or with positions
+    as in `nngp`. The expectation differs from `nngp` by a term of order 1/width.
+    The same key gives the same draws. Raises TypeError for a key that is not typed, ValueError for
+    wrong shapes, values that are not finite and num_draws below 2.
+    """
+    return _mean_over_draws(key, network, x1, x2, num_draws, tangent=False)
+
+
+def empirical_ntk(
+    key: Array, network: Layer, x1: Inputs, x2: Inputs | None = None, *, num_draws: int
+) -> EmpiricalKernel:
+    """E Σ_θ ∂f(x)/∂θ ∂f(x′)/∂θ of a network as wide as it is; the rest as in `empirical_nngp`.
+
+    θ are weights and biases before w_std/√fan_in and b_std multiply them (Jacot et al. 2018); those
+    that are `Fixed`, and random scales, do not count. Jacobians are contracted a row at a time: a
+    backward pass for each point of x2 and output unit, then a forward one for all of x1.
+    Raises what `empirical_nngp` does, and ValueError where JAX cannot differentiate an activation.
+    """
+    return _mean_over_draws(key, network, x1, x2, num_draws, tangent=True)
+
+
+@in_double_precision
+def _mean_over_draws(
+    key: Array, network: Layer, x1: object, x2: object | None, num_draws: int, *, tangent: bool
+) -> EmpiricalKernel:
+    require_key(key)
+    if not isinstance(network, Layer):
+        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
+    if positive_integer("num_draws", num_draws) < 2:
+        raise ValueError("expected num_draws to be at least 2, for a standard error, got 1")
+    first = checked_inputs("x1", x1).astype(jnp.float64)
+    second = first if x2 is None else checked_inputs("x2", x2).astype(jnp.float64)
+    if second.shape[1:] != first.shape[1:]:
+        raise ValueError(
+            f"expected one shape of inputs, got {list(first.shape[1:])} in x1 and "
+            f"{list(second.shape[1:])} in x2"
+        )
+    mean, squares = np.zeros((2, len(first), len(second)))
+    count = 0
+    for keys in _batches(key, num_draws, _batch_size(key, network, first)):
+        drawn = np.asarray(_kernels(keys, network, first, second, tangent))
+        # Sums of squares about the mean so far, joined with those of the new draws (Chan 1983).
+        count, before = count + len(drawn), count
+        shift = np.mean(drawn, axis=0) - mean
+        squares = squares + len(drawn) * (np.var(drawn, axis=0) + shift**2 * before / count)
+        mean = mean + shift * len(drawn) / count
+    checked_kernel(jnp.asarray(mean))
+    return EmpiricalKernel(mean, np.sqrt(squares / (count - 1) / count))
+
+
+def _batches(key: Array, num_draws: int, size: int) -> Iterator[Array]:
+    for start in range(0, num_draws, size):
+        numbers = jnp.arange(start, min(start + size, num_draws), dtype=jnp.uint32)
+        yield jax.vmap(functools.partial(jax.random.fold_in, key))(numbers)
+
+
+def _batch_size(key: Array, network: Layer, x: Array) -> int:
+    """How many draws at once. Raises ShapeError where outputs are not [point, unit]."""
+
+    def passed(key: Array) -> tuple[Parameters, Array]:
+        parameters = network.init(key, x.shape[1:])
+        return parameters, network.apply(parameters, x)
+
+    parameters, outputs = jax.eval_shape(passed, key)
+    if len(outputs.shape) != 2:
+        raise ShapeError(
+            f"expected a network whose outputs are [point, unit], got outputs of shape "
+            f"{list(outputs.shape[1:])} a point: gather positions with Flatten or GlobalAvgPool"
+        )
+    count = sum(math.prod(array.shape) for array in jax.tree.leaves(parameters))
+    return max(1, _PARAMETERS_AT_ONCE // count)
+
+
+@functools.partial(jax.jit, static_argnames="tangent")
+def _kernels(
+    keys: Array, network: Layer, x1: Array, x2: Array, tangent: bool
+) -> Float[Array, "b n1 n2"]:
+    """One kernel for each key."""
+
+    def one(key: Array) -> Array:
+        parameters = network.init(key, x1.shape[1:])
+        if tangent:
+            return _tangent_kernel(network, parameters, x1, x2)
+        outputs1, outputs2 = (network.apply(parameters, x) for x in (x1, x2))
+        return jnp.matmul(outputs1, outputs2.T, precision="highest") / outputs1.shape[-1]
+
+    return jax.vmap(one)(keys)
+
+
+def _tangent_kernel(network: Layer, parameters: Parameters, x1: Array, x2: Array) -> Array:
+    """Σ_θ ∂f(x)/∂θ ∂f(x′)/∂θ, its mean over output units."""
+    moving, still = _split(network, parameters, x1)
+
+    def outputs(moving: list[Array | None], x: Array) -> Array:
+        return network.apply(_joined(moving, still), x)
+
+    found, backward = jax.vjp(lambda moving: outputs(moving, x2), moving)
+
+    def column(number: Array) -> Array:
+        """Of one point of x2 and one unit, with all of x1 at that unit."""
+        unit = number % found.shape[1]
+        here = jnp.zeros(found.size, found.dtype).at[number].set(1.0).reshape(found.shape)
+        (gradient,) = backward(here)
+        return jax.jvp(lambda moving: outputs(moving, x1), (moving,), (gradient,))[1][:, unit]
+
+    columns = jax.lax.map(column, jnp.arange(found.size))
+    return jnp.mean(columns.reshape(*found.shape, -1), axis=1).T
+
+
+def _split(
+    network: Layer, parameters: Parameters, x: Array
+) -> tuple[list[Array | None], Parameters]:
+    """The weights and biases that are random, in turn, and all parameters."""
+    layers: list[Linear] = []
+
+    def step(layer: Linear, rows: Array) -> Array:
+        layers.append(layer)
+        return layer.outputs(parameters[len(layers) - 1], rows)
+
+    jax.eval_shape(lambda x: network.propagate(x, step), x)
+    moving: list[Array | None] = []
+    for layer, affine in zip(layers, parameters, strict=True):
+        laws = (layer.priors.weights, layer.priors.biases)
+        for values, law in zip(affine[:2], laws, strict=True):
+            moving.append(values if law is None or law.random else None)
+    return moving, parameters
+
+
+def _joined(moving: list[Array | None], still: Parameters) -> tuple[Affine, ...]:
+    pairs = zip(moving[::2], moving[1::2], still, strict=True)
+    return tuple(
+        affine._replace(
+            weights=affine.weights if weights is None else weights,
+            biases=affine.biases if biases is None else biases,
+        )
+        for weights, biases, affine in pairs
+    )
