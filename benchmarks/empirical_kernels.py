@@ -2,9 +2,9 @@
 
 For each kind of layer, the NNGP kernel and the tangent kernel averaged over draws of a network of
 width 512, and the entry that is furthest from the closed form, in standard errors; 4 is the bar.
-A finite network's mean differs from the limit by a term of order 1/width, which is far below the
-standard error of so many draws. Right entries exceed 4 with probability 6e-5 each: of the thousand
-here, many of them alike, hardly ever one.
+A finite network's mean differs from the limit by a term of order 1/width, which at this width is
+below the standard error of a hundred draws, and shows with more. Right entries exceed 4 with
+probability 6e-5 each, one of the 174 here with one of 0.01.
 
 Attention with scores over √d needs many heads, and has the limit's mean at any key width: 512
 heads of width 4. With scores over d it needs wide keys and one head is enough: 4 heads of width

@@ -9,18 +9,19 @@ from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Layer, LinearStep, Serial, has_mask
 from bnnpost.networks.masks import Carried, Masked, zeroed
-from bnnpost.networks.units import of_inputs
+from bnnpost.networks.units import Inputs, of_inputs, on_grid
 
 
 def _as_branch(layers: Layer | Iterable[Layer]) -> Serial:
-    if not isinstance(layers, Serial):
-        layers = Serial([layers] if isinstance(layers, Layer) else layers)
-    if has_mask(layers):
+    if isinstance(layers, Layer) and not isinstance(layers, Serial):
+        layers = [layers]
+    branch = layers if isinstance(layers, Serial) else Serial(layers)
+    if has_mask(branch):
         raise LayerError(
             "a branch holds a Mask, which is read off the inputs of the whole network: expected it "
             "as the network's first layer"
         )
-    return layers
+    return branch
 
 
 def _sum(parts: list[Carried]) -> Carried:
@@ -42,18 +43,18 @@ def _covariance(k: Covariance, branches: Sequence[Layer | None]) -> Covariance:
     start = dataclasses.replace(k, renewed=False)
     total, *others = (start if layer is None else layer.covariance(start) for layer in branches)
     for part in others:
-        total = _known(total, part) if total.units == part.units == "inputs" else total.plus(part)
+        known = isinstance(total.law, Inputs) and isinstance(part.law, Inputs)
+        total = _known(total, part) if known else total.plus(part)
     return dataclasses.replace(total, renewed=k.renewed or total.renewed)
 
 
 def _known(k: Covariance, other: Covariance) -> Covariance:
     """Of a sum before any linear layer: its parts are known numbers."""
-    (x1, _), (x2, _) = (
-        _sum([(one, None), (another, None)])
-        for one, another in ((k.law.x1, other.law.x1), (k.law.x2, other.law.x2))
-    )
-    found = of_inputs(x1, x2, k.law.key, all_pairs=k.all_pairs, tangent=k.tangent is not None)
-    return found.with_masks(k.mask1, k.mask2)
+    x1, mask1 = _sum([(p.law.x1, on_grid(p.mask1, p.law.x1)) for p in (k, other)])
+    x2, mask2 = _sum([(p.law.x2, on_grid(p.mask2, p.law.x2)) for p in (k, other)])
+    law, tangent = k.law, k.tangent is not None
+    found = of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=tangent)
+    return found.with_masks(mask1, mask2)
 
 
 class Residual(Layer):

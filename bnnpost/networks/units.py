@@ -136,13 +136,15 @@ def through_map(function: Callable[[Array, Masked], Carried], k: Covariance) -> 
             "the layer before this one does not say what it makes of the inputs themselves: put a "
             "linear layer such as Dense first"
         )
-
-    def mapped(x: Array, mask: Masked) -> Carried:
-        return function(x, None if mask is None else mask.reshape(x.shape[:-1]))
-
-    (x1, mask1), (x2, mask2) = mapped(law.x1, k.mask1), mapped(law.x2, k.mask2)
+    x1, mask1 = function(law.x1, on_grid(k.mask1, law.x1))
+    x2, mask2 = function(law.x2, on_grid(k.mask2, law.x2))
     found = of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
     return found.with_masks(mask1, mask2)
+
+
+def on_grid(mask: Masked, x: Float[Array, "n *g d"]) -> Masked:
+    """A covariance's mask, whose positions lie along one axis, shaped as those of inputs x."""
+    return None if mask is None else mask.reshape(x.shape[:-1])
 
 
 def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:

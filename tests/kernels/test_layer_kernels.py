@@ -190,6 +190,14 @@ def test_before_the_first_linear_layer_inputs_are_known_numbers():
             assert np.allclose(found, 1.44 * rows @ rows.T / rows.shape[1] + 0.09, rtol=1e-12)
 
 
+def test_a_sum_before_positions_are_made_keeps_their_pairs():
+    layers = [Dense(1), RELU, GlobalAvgPool()]
+    summed = np.maximum(SEQUENCES, 0) + SEQUENCES
+    with jax.enable_x64(True):
+        found = both(Serial([Residual(RELU), Reshape((4, 3)), *layers]), SEQUENCES.reshape(3, 12))
+        assert np.allclose(found, both(Serial(layers), summed), rtol=1e-13)
+
+
 def test_sums_of_independent_branches_add_their_kernels():
     first = [Dense(1, w_std=1.2), RELU, Dense(1, b_std=0.1)]
     second = [Dense(1), ERF, Dense(1, w_std=0.7)]

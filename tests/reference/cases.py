@@ -23,8 +23,9 @@ def inputs() -> Mapping[str, np.ndarray]:
 
 def all_points(group: str = "fc") -> np.ndarray:
     """The rows of every reference kernel of this group: x1, then x2."""
-    names = ("xs1", "xs2") if group in SEQUENCE_GROUPS else ("x1", "x2")
-    return np.concatenate([inputs()[name] for name in names])
+    if group in SEQUENCE_GROUPS:
+        return all_sequences()
+    return np.concatenate([inputs()["x1"], inputs()["x2"]])
 
 
 def all_sequences() -> np.ndarray:
