@@ -16,7 +16,7 @@ from bnnpost.draws import Draws
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
-from bnnpost.storage import processor, versions
+from bnnpost.storage import Directory, processor, versions
 from bnnpost.verification.recorded import recorded
 from bnnpost.zoo import checks, files
 from bnnpost.zoo.entries import Entry
@@ -44,10 +44,15 @@ def build(
     stderr. Returns the path of the netCDF file.
 
     Raises ValueError if a file of that name is something else or damaged, CheckFailed (a
-    ValueError) if a check fails.
+    ValueError) if a check fails; OSError if the directory cannot be written, DirectoryInUse (an
+    OSError) if another process builds in it.
     """
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    with Directory(directory).held_alone():
+        return _built(entry, Path(directory), progress, say)
+
+
+def _built(entry: Entry, folder: Path, progress: bool, say: Say) -> Path:
+    """The netCDF file of an entry in a folder that is nobody else's now."""
     path = files.netcdf_path(folder, entry.name)
     if path.exists():
         held = files.read(path)

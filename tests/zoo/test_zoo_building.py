@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification import permutation
 from bnnpost.verification.tables import read_csv
 from bnnpost.zoo import building, checks, files
@@ -150,6 +151,13 @@ def test_another_description_is_not_taken_for_it(quick, tmp_path):
     assert building.load(with_seed(1), tmp_path).sizes["sample"] == 400
 
 
+def test_a_directory_in_which_another_process_builds_is_left_alone(quick, tmp_path):
+    with Directory(tmp_path).held_alone(), pytest.raises(DirectoryInUse, match="another process"):
+        building.build(TINY, tmp_path)
+    assert not list(tmp_path.glob("tiny*"))
+    building.build(TINY, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["text", "cut", "changed", "foreign"])
 def test_damaged_and_foreign_files_are_refused_and_left_alone(quick, tmp_path, kind):
     path = building.build(TINY, tmp_path)
@@ -188,7 +196,7 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
         patch.setattr(owner, name, fail)
         with pytest.raises(BaseException):  # noqa: B017
             building.build(TINY, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} <= {"tiny.csv"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"tiny.csv", ".run.lock"}
     with pytest.raises(FileNotFoundError, match="bnnpost zoo build tiny"):
         building.load(TINY, tmp_path)
     building.build(TINY, tmp_path)
