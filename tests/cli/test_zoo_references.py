@@ -1,5 +1,6 @@
 """bnnpost zoo with real references: built by the command, interrupted, and right about draws."""
 
+import functools
 import signal
 
 import jax
@@ -32,6 +33,7 @@ def zoo(tmp_path_factory):
     return folder
 
 
+@functools.cache
 def values(name, noise_factor=1.0, seed=1):
     """A thousand draws of a posterior, or of the same with another noise std."""
     posterior, x_test = bnnpost.zoo.posterior(name)
