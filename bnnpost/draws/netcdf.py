@@ -20,7 +20,7 @@ from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import digest, whole
+from bnnpost.storage import dataset_digest, is_damaged, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,7 +72,7 @@ def write(path: Path, contents: Contents) -> str:
         "info": json.dumps(dataclasses.asdict(contents.info)),
     }
     dataset = xr.Dataset(variables, attrs=attributes)
-    found = _digest(dataset)
+    found = dataset_digest(dataset)
     with whole(path) as temporary:
         dataset.assign_attrs(digest=found).to_netcdf(temporary, engine="h5netcdf")
     return found
@@ -106,12 +106,6 @@ def holds_code(posterior: Posterior) -> bool:
     """Whether the network or the likelihood has code of the user's own, which no file holds."""
     records = _network_record(posterior.network), _likelihood_record(posterior.likelihood)
     return any(isinstance(record, dict) and "not_written" in record for record in records)
-
-
-def _digest(dataset: "xr.Dataset") -> str:
-    """A hash of everything in the file, so that a damaged one is not taken for another run."""
-    arrays = {str(name): dataset[name].values for name in dataset.variables}
-    return digest(arrays, {n: value for n, value in dataset.attrs.items() if n != "digest"})
 
 
 def _network_record(network: Layer) -> object:
@@ -223,7 +217,7 @@ def _read(path: Path) -> "xr.Dataset":
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
-    if dataset.attrs.get("digest") != _digest(dataset):
+    if "digest" not in dataset.attrs or is_damaged(dataset):
         raise ValueError(f"{path} is damaged: its contents do not match their digest")
     return dataset
 

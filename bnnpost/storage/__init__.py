@@ -1,7 +1,7 @@
 """Files written whole, locks against other processes, digests, and the directory of a run."""
 
 from bnnpost.storage.archives import parsed_archive, write_archive
-from bnnpost.storage.digest import digest
+from bnnpost.storage.digest import dataset_digest, digest, is_damaged
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
@@ -14,7 +14,9 @@ __all__ = [
     "Lock",
     "LockHeld",
     "available_memory",
+    "dataset_digest",
     "digest",
+    "is_damaged",
     "parsed_archive",
     "processor",
     "remove_temporaries",

@@ -2,8 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DIGEST = "digest"
 
 
 def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str:
@@ -15,3 +21,14 @@ def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str
     for name, value in sorted(texts.items()):
         found.update(f"{name}={value}\n".encode())
     return found.hexdigest()
+
+
+def dataset_digest(data: "xr.Dataset") -> str:
+    """The same over everything in labelled arrays, but for the attribute that holds a digest."""
+    arrays = {str(name): data[name].values for name in data.variables}
+    return digest(arrays, {str(n): v for n, v in data.attrs.items() if n != DIGEST})
+
+
+def is_damaged(data: "xr.Dataset") -> bool:
+    """Whether the digest that labelled arrays hold is not theirs; without one nothing is known."""
+    return DIGEST in data.attrs and data.attrs[DIGEST] != dataset_digest(data)

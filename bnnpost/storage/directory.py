@@ -34,7 +34,12 @@ class Directory:
 
         Raises DirectoryInUse if another one holds it, OSError if it cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise NotADirectoryError(
+                f"{self.path} cannot be a directory, since there is a file: name another"
+            ) from None
         with self.lock as lock:
             try:
                 lock.hold_alone()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -14,6 +14,8 @@ from bnnpost.draws import Draws, load
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.forecast import forecast
+from bnnpost.storage import is_damaged
+from bnnpost.verification.recorded import components, recorded
 from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.verification.weighting import kept_draws
 
@@ -26,6 +28,7 @@ _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 _STRICT_FROM = -4.0
 # Weights with a heavier tail make no reference (Vehtari et al. 2024).
 _LARGEST_PARETO_K = 0.7
+_EVIDENCE = ("log_evidence", "log_evidence_se")
 
 
 @dataclass(frozen=True)
@@ -90,67 +93,32 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
 
 def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
     """The reference that exact or capped draws make. Raises ValueError for any others."""
-    info = draws.info
-    if info.kind not in ("exact", "capped"):
+    _require_fit(draws.info.kind, draws.info.pareto_k)
+    points = None if x_test is None else draws.posterior.checked_test_points(x_test)
+    return _of_recorded(key, recorded(draws, points), "")
+
+
+def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
+    """Raise ValueError for draws that a verdict could not be built on."""
+    where = f"{source}: " if source else ""
+    if kind not in ("exact", "capped"):
         raise ValueError(
-            f"expected a reference of exact or capped draws, got draws of kind {info.kind!r}: "
+            f"{where}expected a reference of exact or capped draws, got draws of kind {kind!r}: "
             "a verdict would say nothing of the posterior"
         )
-    if info.kind == "capped":
-        _require_light_tail(info.pareto_k)
-    chosen = np.flatnonzero(kept_draws(draws.log_weights, key))
-    points = None if x_test is None else draws.posterior.checked_test_points(x_test)
-    values = {} if points is None else {TEST: draws.predict(points)[chosen]}
-    values[TRAIN] = draws.training_outputs()[chosen]
-    notes: tuple[str, ...] = ()
-    if len(chosen) < len(draws):
-        notes = (
-            f"capped draws: {len(chosen):,} of {len(draws):,} were kept, each with probability "
-            "in proportion to its weight",
-        )
-    return Reference(
-        values,
-        _components(draws, points, chosen),
-        points,
-        f"{len(chosen):,} independent draws by {info.kind} rejection",
-        draws.posterior.x,
-        info.log_evidence,
-        info.log_evidence_se,
-        notes,
-    )
-
-
-def _require_light_tail(k: float | None) -> None:
-    if k is None or k > _LARGEST_PARETO_K:
+    if kind == "capped" and (pareto_k is None or pareto_k > _LARGEST_PARETO_K):
         raise ValueError(
-            f"expected capped draws whose weights have a Pareto k of at most {_LARGEST_PARETO_K}, "
-            f"got {k}: they may miss part of the posterior. Draw more, or with a higher cap"
+            f"{where}expected capped draws whose weights have a Pareto k of at most "
+            f"{_LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
+            "more, or with a higher cap"
         )
-
-
-def _components(
-    draws: Draws, points: np.ndarray | None, chosen: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    if not draws.space.collapse:
-        return {}
-    found = {}
-    for name, x in ((TEST, points), (TRAIN, draws.posterior.x)):
-        if x is None:
-            continue
-        means, variances, _ = draws.mixture(x)
-        variances = variances if variances.ndim == 3 else variances[:, :, None]
-        variances = np.broadcast_to(variances, means.shape)[chosen]
-        # Of a likelihood that is not Gaussian, values at the training inputs are given.
-        if np.all(variances.mean(axis=0) > 1e-9 * means.var(axis=0)):
-            found[name] = (means[chosen], variances)
-    return found
 
 
 def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
     """The reference in a file: of `Draws.save`, or of function values with a record.
 
-    Raises FileNotFoundError; ValueError for files of anything else, or that do not say that
-    their draws are exact.
+    Raises FileNotFoundError; ValueError for files of anything else, damaged, or that do not say
+    that their draws are exact.
     """
     import xarray as xr
 
@@ -159,40 +127,55 @@ def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> 
         raise FileNotFoundError(f"{path}: no such file")
     try:
         values = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: expected draws in a netCDF file: {error}") from None
+    except Exception as error:  # h5py raises almost anything for a damaged file
+        raise ValueError(f"{path}: expected draws in a netCDF file: {error}") from error
+    if is_damaged(values):
+        raise ValueError(f"{path} is damaged: its contents do not match their digest")
     if TEST not in values or "kind" not in values.attrs:
         return of_draws(key, load(path), x_test)
     return of_values(key, values, x_test, str(path))
 
 
 def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str) -> Reference:
-    """The reference that function values make, as `bnnpost sample` and the zoo write them."""
-    attributes: dict[str, Any] = dict(data.attrs)
-    if attributes["kind"] not in ("exact", "capped"):
-        raise ValueError(
-            f"{source}: expected a reference of exact or capped draws, got {attributes['kind']!r}"
-        )
+    """The reference that function values make, as `bnnpost sample` and the zoo write them.
+
+    Raises ValueError for values at other inputs than x_test, or of draws that are not exact.
+    """
+    k = data.attrs.get("pareto_k")
+    _require_fit(data.attrs["kind"], float(k) if k not in (None, "null") else None, source)
     inputs = np.asarray(data["x_test"], np.float64)
     if x_test is not None and not _same(inputs, np.asarray(x_test, np.float64)):
         raise ValueError(
             f"{source} holds values at test inputs of its own, x_test [{len(inputs)}, …], and not "
             "at those given: leave x_test out, or give the file of the draws themselves"
         )
-    log_weights = np.asarray(data.get("log_weight", np.zeros(data.sizes["sample"])), np.float64)
-    if attributes["kind"] == "capped":
-        k = attributes.get("pareto_k")
-        _require_light_tail(float(k) if k not in (None, "null") else None)
+    return _of_recorded(key, data, source)
+
+
+def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
+    """The reference in labelled arrays, weighted draws made equally weighted."""
+    attributes, count = dict(data.attrs), data.sizes["sample"]
+    log_weights = np.asarray(data.get("log_weight", np.zeros(count)), np.float64)
     chosen = np.flatnonzero(kept_draws(log_weights, key))
-    values = {n: np.asarray(data[n], np.float64)[chosen] for n in (TEST, TRAIN) if n in data}
+    notes: tuple[str, ...] = ()
+    if len(chosen) < count:
+        notes = (
+            f"capped draws: {len(chosen):,} of {count:,} were kept, each with probability in "
+            "proportion to its weight",
+        )
+    arrays = {
+        n: np.asarray(data[n], np.float64) for n in (TEST, TRAIN, "x_test", "x_train") if n in data
+    }
+    origin = f", from {source}" if source else ""
+    evidence = {n: float(attributes[n]) for n in _EVIDENCE if n in attributes}
     return Reference(
-        values,
-        {},
-        inputs,
-        f"{len(chosen):,} independent draws by {attributes['kind']} rejection, from {source}",
-        np.asarray(data["x_train"], np.float64) if "x_train" in data else None,
-        float(attributes["log_evidence"]) if "log_evidence" in attributes else None,
-        float(attributes["log_evidence_se"]) if "log_evidence_se" in attributes else None,
+        {n: arrays[n][chosen] for n in (TEST, TRAIN) if n in arrays},
+        {n: (m[chosen], v[chosen]) for n, (m, v) in components(data).items()},
+        arrays.get("x_test"),
+        f"{len(chosen):,} independent draws by {attributes['kind']} rejection{origin}",
+        arrays.get("x_train"),
+        notes=notes,
+        **evidence,
     )
 
 

@@ -43,7 +43,8 @@ def build(
     line at a time; progress: a bar on stderr. Returns the path of NAME.nc.
 
     Raises ValueError for an unknown name, or if a file of that name is damaged or something
-    else; CheckFailed if the draws fail a check: nothing is then written.
+    else; CheckFailed if the draws fail a check: nothing is then written. OSError if the directory
+    cannot be written, or another process builds in it.
     """
     return building.build(entry(name), directory, progress=progress, say=say)
 
@@ -53,6 +54,8 @@ def load(name: str, directory: str | os.PathLike[str] = DIRECTORY) -> "xr.Datase
 
     f [sample, point, output] at x_test [point, feature], f_train [sample, train_point, output] at
     x_train, y [train_point, target], log_weight [sample], in nats, and proposal_number [sample].
+    Where the readout was integrated out, f_mean, f_variance and f_train_mean, f_train_variance:
+    of the Gaussian that each draw's values are from, as `Draws.mixture` gives it.
     Raises FileNotFoundError if it was not built; ValueError for an unknown name, or a file that is
     damaged, something else, or of an older description.
     """

@@ -16,8 +16,8 @@ from bnnpost.draws import Draws
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
-from bnnpost.storage import processor, versions
-from bnnpost.verification.sets import TEST, TRAIN
+from bnnpost.storage import Directory, processor, versions
+from bnnpost.verification.recorded import recorded
 from bnnpost.zoo import checks, files
 from bnnpost.zoo.entries import Entry
 from bnnpost.zoo.problems import posterior_of
@@ -44,10 +44,15 @@ def build(
     stderr. Returns the path of the netCDF file.
 
     Raises ValueError if a file of that name is something else or damaged, CheckFailed (a
-    ValueError) if a check fails.
+    ValueError) if a check fails; OSError if the directory cannot be written, DirectoryInUse (an
+    OSError) if another process builds in it.
     """
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    with Directory(directory).held_alone():
+        return _built(entry, Path(directory), progress, say)
+
+
+def _built(entry: Entry, folder: Path, progress: bool, say: Say) -> Path:
+    """The netCDF file of an entry in a folder that is nobody else's now."""
     path = files.netcdf_path(folder, entry.name)
     if path.exists():
         held = files.read(path)
@@ -88,20 +93,11 @@ def _made(entry: Entry, progress: bool, say: Say) -> "xr.Dataset":
 
 
 def _values(draws: Draws, x_test: Float[np.ndarray, "m d"]) -> "xr.Dataset":
-    """Function values at test and training inputs, with weights and the record of the run."""
-    import xarray as xr
-
-    posterior = draws.posterior
-    variables = {
-        TEST: (("sample", "point", "output"), draws.predict(x_test)),
-        TRAIN: (("sample", "train_point", "output"), draws.training_outputs()),
-        "log_weight": (("sample",), draws.log_weights),
-        "proposal_number": (("sample",), draws.proposal_numbers),
-        "x_test": (("point", "feature"), x_test),
-        "x_train": (("train_point", "feature"), posterior.x),
-        "y": (("train_point", "target"), posterior.targets),
-    }
-    return xr.Dataset(variables, attrs=draws.info.as_attributes())
+    """The reference that draws make, with their proposal numbers and the targets."""
+    return recorded(draws, x_test).assign(
+        proposal_number=(("sample",), draws.proposal_numbers),
+        y=(("train_point", "target"), draws.posterior.targets),
+    )
 
 
 def _description(entry: Entry, posterior: Posterior) -> dict[str, object]:

@@ -4,7 +4,7 @@ The second route draws every weight, where the reference draws each layer's outp
 and has random numbers of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from bnnpost.numerics.weights import normalised
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
 from bnnpost.spaces.parts import split_gaussian_readout
-from bnnpost.verification import permutation
+from bnnpost.verification import permutation, pit
+from bnnpost.verification.recorded import Component, components
 from bnnpost.verification.references import Reference, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
 from bnnpost.verification.teacher import num_parameters
@@ -91,6 +92,20 @@ def _of_values(draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
         k = np.inf if draws.info.pareto_k is None else draws.info.pareto_k
         fine = k <= _LARGEST_PARETO_K
         yield Check("weights", fine, k, _LARGEST_PARETO_K, "Pareto k of all proposals' weights")
+    known = components(data)
+    if known:
+        yield _of_mixture(data, known)
+
+
+def _of_mixture(data: "xr.Dataset", known: Mapping[str, Component]) -> Check:
+    """Each value less its Gaussian's mean, over its std: standard normal, whatever the weights."""
+    from scipy.special import ndtr
+
+    deviates = [(data[n].values - mean) / np.sqrt(var) for n, (mean, var) in known.items()]
+    uniforms = ndtr(np.concatenate([z.reshape(len(z), -1) for z in deviates], axis=1))
+    p_values = [pit.kolmogorov(column, len(column))[1] for column in uniforms.T]
+    corrected = min(1.0, len(p_values) * min(p_values))
+    return _of_p_value("mixture", corrected, _ESTIMATES_LEVEL)
 
 
 def _of_halves(key: Array, reference: Reference) -> Check:

@@ -1,21 +1,19 @@
 """A reference in files: netCDF with its whole record, and a plain table of function values."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
-import numpy as np
 
-from bnnpost.storage import digest, whole
+from bnnpost.storage import dataset_digest, is_damaged, whole
 from bnnpost.verification.references import of_values
 from bnnpost.verification.tables import write_csv
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = "bnnpost zoo 1"
+FORMAT = "bnnpost zoo 2"
 
 
 def netcdf_path(directory: Path, name: str) -> Path:
@@ -36,7 +34,7 @@ def write(directory: Path, name: str, data: "xr.Dataset") -> None:
     write_table(directory, name, data)
     found = data.assign_attrs(format=FORMAT, csv_sha256=_hash(csv_path(directory, name)))
     with whole(netcdf_path(directory, name)) as temporary:
-        found.assign_attrs(digest=_digest(found)).to_netcdf(temporary, engine="h5netcdf")
+        found.assign_attrs(digest=dataset_digest(found)).to_netcdf(temporary, engine="h5netcdf")
 
 
 def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:
@@ -67,14 +65,9 @@ def read(path: Path) -> "xr.Dataset":
     if data.attrs.get("format") != FORMAT:
         found = data.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}; {cure}")
-    if data.attrs.get("digest") != _digest(data):
+    if "digest" not in data.attrs or is_damaged(data):
         raise ValueError(f"{path} is damaged: its contents do not match their digest; {cure}")
     return data
-
-
-def _digest(data: "xr.Dataset") -> str:
-    arrays: Mapping[str, np.ndarray] = {str(n): data[n].values for n in data.variables}
-    return digest(arrays, {n: value for n, value in data.attrs.items() if n != "digest"})
 
 
 def _hash(path: Path) -> str:

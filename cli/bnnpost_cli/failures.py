@@ -16,12 +16,14 @@ ERROR, USAGE, FAILED, BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
 @contextlib.contextmanager
 def reported(resume: str = "") -> Iterator[None]:
     """Turn the library's errors into messages and exit codes; `resume` says how to go on."""
-    from bnnpost.datasets import DataError
-    from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun
-
     before = _interrupt_on_termination()
     try:
+        from bnnpost.datasets import DataError
+        from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun
+
         yield
+    except KeyboardInterrupt:  # first, as it may come before the others are imported
+        _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
     except (ConfigError, HopelessRun) as error:
         _leave(str(error), USAGE)
     except BudgetExhausted as error:
@@ -37,8 +39,6 @@ def reported(resume: str = "") -> Iterator[None]:
         if type(error).__name__ != "JaxRuntimeError":
             raise
         _leave(f"the device gave up, perhaps for lack of memory: {error}", ERROR)
-    except KeyboardInterrupt:
-        _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)

@@ -131,6 +131,10 @@ def verify(
         from bnnpost.zoo.files import netcdf_path
         from bnnpost_cli import verified_files
 
+        if candidate in zoo.names():
+            raise click.UsageError(
+                f"expected CANDIDATE NAME, the draws first: got {candidate} {name}"
+            )
         _entry(name)
         given, _ = verified_files.draws_of(candidate)
         zoo.load(name, directory)  # so that it is whole, and of this posterior

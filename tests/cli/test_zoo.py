@@ -1,6 +1,8 @@
 """bnnpost zoo as a user meets it."""
 
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def test_build_show_and_verify(tmp_path):
     done = invoke("zoo", "build", "tiny", "--out", zoo)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.split() == [str(zoo / "tiny.nc")] and "made up" in done.stderr
-    assert {path.name for path in zoo.iterdir()} == {"tiny.nc", "tiny.csv"}
+    assert {path.name for path in zoo.glob("[!.]*")} == {"tiny.nc", "tiny.csv"}
     assert "there already" in invoke("zoo", "build", "tiny", "--out", zoo).stderr
     shown = invoke("zoo", "show", "tiny", "--zoo", zoo).stdout
     for words in ("two points", "log p(y) -3.25 ± 0.01", "seed 0", "bnnpost 0.1.0", "ok   halves"):
@@ -71,6 +73,9 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
         (("show", "tinny"), 2, "did you mean tiny"),
         (("build", "tiny", "nobody", "--out", zoo), 2, "nobody"),
         (("verify", candidate, "nobody"), 2, "nobody"),
+        (("verify", "tiny", candidate), 2, "the draws first"),
+        (("build", "tiny", "--out", candidate), 1, "mine.npz cannot be a directory"),
+        (("build", "tiny", "--out", candidate / "new"), 1, "new cannot be a directory"),
         (("verify", candidate, "tiny", "--zoo", zoo), 1, f"zoo build tiny --out {zoo}"),
         (("verify", tmp_path / "absent.npz", "tiny", "--zoo", zoo), 1, "absent.npz"),
         (("verify", candidate, "tiny", "--level", "2"), 2, "--level"),
@@ -85,3 +90,17 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
         done = invoke("zoo", *arguments)
         assert done.exit_code == 1 and "tiny.nc" in done.stderr
     assert (zoo / "tiny.nc").read_text() == "my notes"
+
+
+class Stopped(types.ModuleType):
+    """A module whose import meets Ctrl-C."""
+
+    def __getattr__(self, name):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_during_start_up_is_no_traceback(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "bnnpost.sweeps", Stopped("bnnpost.sweeps"))
+    done = invoke("zoo", "build", "tiny", "--out", tmp_path / "zoo")
+    assert done.exit_code == 130 and "bnnpost: interrupted; the same command" in done.stderr
+    assert not (tmp_path / "zoo").exists()

@@ -8,6 +8,8 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.storage import Directory, DirectoryInUse
+from bnnpost.verification import permutation
 from bnnpost.verification.tables import read_csv
 from bnnpost.zoo import building, checks, files
 from tests.samplers.small_blocks import small_blocks
@@ -25,6 +27,15 @@ def built(tmp_path_factory):
     return folder / "new", said
 
 
+@pytest.fixture(scope="module")
+def draws():
+    """Those of the tiny reference."""
+    with small_blocks():
+        return bnnpost.rejection.sample(
+            jax.random.key(0), building.posterior_of(TINY)[0], num_samples=400
+        )
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Nothing is drawn: for what concerns files alone."""
@@ -40,12 +51,12 @@ def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     assert record["num_samples"] == data.sizes["sample"] == TINY.num_samples
     assert bnnpost.from_spec(record["network"]).flattened()[0].width == TINY.width
     names = [check["name"] for check in record["checks"]]
-    assert names == ["finite", "distinct", "halves", "weights"]
+    assert names == ["finite", "distinct", "mixture", "halves", "weights"]
     assert all(check["passed"] for check in record["checks"])
     table = read_csv(folder / "tiny.csv")
     for name in ("f", "f_train"):
         np.testing.assert_array_equal(table[name][0], data[name].values)
-    assert len(said) == 3 and "passed 4 checks" in said[-1]
+    assert len(said) == 3 and "passed 5 checks" in said[-1]
 
 
 def test_it_is_a_reference_for_verify(built):
@@ -64,25 +75,43 @@ def test_it_is_a_reference_for_verify(built):
         assert report.passed == passes, report.summary()
 
 
+def test_the_file_is_as_good_a_reference_as_its_draws(built, draws, monkeypatch):
+    # To the last digit; and the 400 draws are worth more than 400 where their Gaussians are known.
+    monkeypatch.setattr(permutation, "_MOST", 99)
+    folder, _ = built
+    x_test = building.load(TINY, folder)["x_test"].values
+    with small_blocks():
+        other = bnnpost.rejection.sample(jax.random.key(6), draws.posterior, num_samples=300)
+    given = {"f": other.predict(x_test), "f_train": other.training_outputs()}
+    held = bnnpost.verify(jax.random.key(0), given, folder / "tiny.nc")
+    direct = bnnpost.verify(jax.random.key(0), given, draws, x_test)
+    assert held.p_values == direct.p_values
+    assert next(check for check in held.checks if check.name == "PIT").effective[1] > 600
+
+
 def wrong_values(data):
     """Values that no right draws have, and the check that must find each."""
-    empty, repeated, shifted = (data.copy(deep=True) for _ in range(3))
+    empty, repeated, narrow, shifted = (data.copy(deep=True) for _ in range(4))
     empty["f"][3] = np.nan
     for name in ("f", "f_train"):
         repeated[name][1] = repeated[name][0]
-    shifted["f"][:200] += float(data["f"].std())
-    return ((empty, "finite"), (repeated, "distinct"), (shifted, "halves"))
+    narrow["f_train_variance"] /= 4
+    for name in ("f", "f_mean"):
+        shifted[name][:200] += float(data["f"].std())
+    return (
+        (empty, "finite"),
+        (repeated, "distinct"),
+        (narrow, "mixture"),
+        (shifted, "halves"),
+    )
 
 
-def test_checks_find_wrong_values(built):
+def test_checks_find_wrong_values(built, draws):
     data = building.load(TINY, built[0])
-    posterior, _ = building.posterior_of(TINY)
-    with small_blocks():
-        draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=400)
     np.testing.assert_array_equal(draws.training_outputs(), data["f_train"].values)
     for values, words in wrong_values(data):
         with pytest.raises(checks.CheckFailed, match=words):
-            checks.checked(jax.random.key(1), posterior, draws, values)
+            checks.checked(jax.random.key(1), draws.posterior, draws, values)
 
 
 @pytest.mark.slow
@@ -94,7 +123,7 @@ def test_the_second_route_finds_draws_of_another_posterior(built):
     other = bnnpost.Posterior(posterior.network, likelihood, posterior.x, posterior.targets)
     draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=400)
     found = checks.checked(jax.random.key(1), posterior, draws, data)
-    names = ["finite", "distinct", "halves", "weight space", "evidence", "mean"]
+    names = ["finite", "distinct", "mixture", "halves", "weight space", "evidence", "mean"]
     assert [check.name for check in found] == names
     for way, words in ((checks._by_weights, "weight space"), (checks._by_estimates, "evidence")):
         result = way(jax.random.key(2), other, draws, data)
@@ -120,6 +149,13 @@ def test_another_description_is_not_taken_for_it(quick, tmp_path):
     building.build(with_seed(1), tmp_path, say=said.append)
     assert "made again" in said[0]
     assert building.load(with_seed(1), tmp_path).sizes["sample"] == 400
+
+
+def test_a_directory_in_which_another_process_builds_is_left_alone(quick, tmp_path):
+    with Directory(tmp_path).held_alone(), pytest.raises(DirectoryInUse, match="another process"):
+        building.build(TINY, tmp_path)
+    assert not list(tmp_path.glob("tiny*"))
+    building.build(TINY, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "changed", "foreign"])
@@ -160,7 +196,7 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
         patch.setattr(owner, name, fail)
         with pytest.raises(BaseException):  # noqa: B017
             building.build(TINY, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} <= {"tiny.csv"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"tiny.csv", ".run.lock"}
     with pytest.raises(FileNotFoundError, match="bnnpost zoo build tiny"):
         building.load(TINY, tmp_path)
     building.build(TINY, tmp_path)
@@ -186,7 +222,7 @@ def test_one_of_the_zoo_is_built_with_all_its_draws_and_checks(tmp_path):
     data = bnnpost.zoo.load("sine-tanh-1x1", tmp_path)
     assert data.sizes["sample"] == 10_000 and path == tmp_path / "sine-tanh-1x1.nc"
     record = building.record(data)
-    assert all(check["passed"] for check in record["checks"]) and len(record["checks"]) == 6
+    assert all(check["passed"] for check in record["checks"]) and len(record["checks"]) == 7
     # Chains of another sampler pass (one time in a hundred they would not, by a fixed seed), and
     # without the tails of f they do not.
     posterior, x_test = bnnpost.zoo.posterior("sine-tanh-1x1")
