@@ -38,7 +38,7 @@ from bnnpost.networks import (
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, rejection
 from bnnpost.samplers.forecast import forecast
-from bnnpost.spaces import limit
+from bnnpost.spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from bnnpost.verification.calibration import calibrate
 from bnnpost.verification.verify import verify
 
@@ -69,6 +69,7 @@ __all__ = [
     "elliptical_slice",
     "empirical_nngp",
     "empirical_ntk",
+    "ensemble_limit",
     "fit_coefficient",
     "fit_rate",
     "forecast",
@@ -78,9 +79,11 @@ __all__ = [
     "likelihoods",
     "limit",
     "load",
+    "max_learning_rate",
     "mlp",
     "nngp",
     "ntk",
+    "ntk_gp",
     "pcn",
     "per_input",
     "prior",
