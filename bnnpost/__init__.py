@@ -3,6 +3,7 @@
 from bnnpost import datasets, likelihoods, zoo
 from bnnpost.comparison import (
     compare,
+    compare_ensemble,
     fit_coefficient,
     fit_rate,
     scaling,
@@ -36,7 +37,7 @@ from bnnpost.networks import (
     to_spec,
 )
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, rejection
+from bnnpost.samplers import elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
 from bnnpost.samplers.forecast import forecast
 from bnnpost.spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from bnnpost.verification.calibration import calibrate
@@ -65,10 +66,12 @@ __all__ = [
     "at_width",
     "calibrate",
     "compare",
+    "compare_ensemble",
     "datasets",
     "elliptical_slice",
     "empirical_nngp",
     "empirical_ntk",
+    "ensemble",
     "ensemble_limit",
     "fit_coefficient",
     "fit_rate",

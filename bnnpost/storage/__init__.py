@@ -5,7 +5,7 @@ from bnnpost.storage.digest import digest
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
-from bnnpost.storage.memory import available_memory
+from bnnpost.storage.memory import available_memory, gigabytes
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LockHeld",
     "available_memory",
     "digest",
+    "gigabytes",
     "parsed_archive",
     "processor",
     "remove_temporaries",
