@@ -26,7 +26,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import ensemble
-from bnnpost.spaces import EnsembleLimit
+from bnnpost.spaces.ensemble_limit import EnsembleLimit, Training
 from bnnpost.spaces.parts import split_gaussian_readout
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 # Folded into the key for a kernel that needs one.
 _KERNEL = 0x6C696D
-# Of the largest variance.
-_NO_SPREAD = 1e-12
+# Of the prior variance: a standard deviation of a thousandth.
+_NO_SPREAD = 1e-6
 _FACTORIALS = np.array([1.0, 2.0, 6.0, 24.0])
 
 
@@ -48,13 +48,14 @@ class Limiting(NamedTuple):
 
     @classmethod
     def of(cls, law: EnsembleLimit, points: Float[np.ndarray, "m *f"]) -> "Limiting":
-        """Raises ValueError where the law has no spread."""
+        """Raises ValueError where the law has next to no spread."""
         mean, covariance = law.conditional(points)
+        prior = EnsembleLimit(law.posterior, law.ridge, Training(time=0.0), law.key)
         variances = np.diagonal(covariance)
-        if not np.all(variances > _NO_SPREAD * np.max(variances)):
+        if not np.all(variances > _NO_SPREAD * np.diagonal(prior.covariance(points))):
             raise ValueError(
-                "the limit has no spread at some test inputs: every member goes through the data "
-                "there. Leave training inputs out of x_test, or use a ridge above 0"
+                "the limit has next to no spread at some test inputs: every member goes through "
+                "the data there. Leave training inputs out of x_test, or use a ridge above 0"
             )
         return cls(mean, covariance, law.response(points))
 
@@ -106,7 +107,7 @@ def compare_ensemble(
     Every member is compared with what the limit makes of its own beginning, which is worth
     about `width` times as many members.
     Raises ValueError for fewer than 200 members, a readout that is not Gaussian, and where the
-    limit's variance is 0; else as `ensemble.sample` and `ensemble_limit` do.
+    limit has next to no spread; else as `ensemble.sample` and `ensemble_limit` do.
     """
     require_key(key)
     if positive_integer("num_members", num_members) < 10 * NUM_BLOCKS:
