@@ -22,8 +22,9 @@ from bnnpost.spaces.ensemble_limit import check_learning_rate, squared_loss_ridg
 from bnnpost.storage import available_memory, gigabytes
 
 # By default a network of infinite width would go all but this part of its way, along every
-# eigenvector of its kernel, at this part of the largest stable learning rate.
-_LEFT, _SAFE = 1e-4, 0.5
+# eigenvector of its kernel, at this part of the largest stable learning rate. Narrow members, of
+# rates half as large, are then still within a thousandth.
+_LEFT, _SAFE = 1e-6, 0.5
 _MOST_STEPS = 1_000_000
 # Folded into the key for a kernel that needs one.
 _KERNEL = 0x6E746B
@@ -53,7 +54,7 @@ def sample(
     `ensemble.limit()` is their law at infinite width.
 
     learning_rate: half of `max_learning_rate(posterior)` by default. num_steps: by default as many
-    as take an infinitely wide network to within 1e-4 of convergence in every direction; both
+    as take an infinitely wide network to within 1e-6 of convergence in every direction; both
     need a network that has such a limit. ridge: the noise variance by default, 0 for least
     squares alone. precision: of training, "single" or "double".
 
