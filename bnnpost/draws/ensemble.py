@@ -27,8 +27,8 @@ class EnsembleInfo:
 
     num_steps, learning_rate: of full-batch gradient descent; ridge: of the squared distance from
     the initial parameters. initial_loss, final_loss [member]: ½ Σ (f − y)² + ½ ridge ‖θ − θ₀‖²
-    before and after. drift [member]: how far outputs at the training inputs would move if training
-    went on as long again at the speed that it has at the end, over how far they have moved.
+    before and after. drift [member]: how far outputs at the training inputs moved in the second
+    half of the steps, over how far in all.
     """
 
     num_members: int

@@ -59,10 +59,10 @@ def sample(
     squares alone. precision: of training, "single" or "double".
 
     Warns with TrainingWarning, and `info.summary()` says so, where outputs at the training inputs
-    still move: by more than 1 % of what they have moved, if training went on as long again at the
-    speed that it has at the end. Raises FloatingPointError where training diverged; ValueError
-    for a likelihood other than Gaussian noise of known size, bad arguments, and members that would
-    not fit in memory; TypeError for a legacy key or something that is no posterior.
+    moved in the second half of the steps by more than 1 % of how far they moved in all. Raises
+    FloatingPointError where training diverged; ValueError for a likelihood other than Gaussian
+    noise of known size, bad arguments, and members that would not fit in memory; TypeError for a
+    legacy key or something that is no posterior.
     """
     started = time.perf_counter()
     require_key(key)
@@ -92,10 +92,10 @@ def sample(
     )
     if not info.converged:
         warn_user(
-            f"training has not converged: after {num_steps:,} steps, as many again would move the "
-            f"outputs of {info.num_unfinished} of {num_members} members by more than "
-            f"{LARGEST_DRIFT:g} of what they have moved (of one by {np.max(info.drift):.2g}). "
-            "Raise num_steps; ensemble.limit() is the limit after as many steps",
+            f"training has not converged: in the second half of {num_steps:,} steps the outputs of "
+            f"{info.num_unfinished} of {num_members} members moved by more than {LARGEST_DRIFT:g} "
+            f"of how far they moved in all (of one by {np.max(info.drift):.2g}). Raise num_steps; "
+            "ensemble.limit() is the limit after as many steps",
             TrainingWarning,
         )
     return Ensemble(posterior, key, trained.parameters, info)

@@ -58,7 +58,7 @@ def descended(start, learning_rate, num_steps, anchored=True):
 
 
 def test_descent_is_that_of_numpy():
-    with pytest.warns(TrainingWarning, match="has not converged: after 7 steps"):
+    with pytest.warns(TrainingWarning, match="has not converged: in the second half of 7 steps"):
         members = bnnpost.ensemble.sample(
             KEY, posterior(5), num_members=2, num_steps=7, learning_rate=0.05, precision="double"
         )
@@ -96,6 +96,38 @@ def test_wide_members_do_what_the_limit_says_of_their_beginning():
         kernel = np.asarray(bnnpost.nngp(members.posterior.network, np.concatenate([X, X_TEST])))
     readout_alone = kernel[3:, :3] @ np.linalg.inv(kernel[:3, :3] + RIDGE * np.eye(3))
     assert error(readout_alone) > 5 / np.sqrt(1024)
+
+
+def at_positions(width, *layers):
+    network = bnnpost.Serial([*layers, bnnpost.GlobalAvgPool(), bnnpost.Dense(1, w_std=1.5)])
+    x = np.random.default_rng(3).normal(size=(5, 4, 3))
+    return Posterior(bnnpost.at_width(network, width), Gaussian(0.3), x[:3], Y), x[3:]
+
+
+def convolution(width):
+    conv = bnnpost.Conv(1, (3,), w_std=1.3, b_std=0.2)
+    return at_positions(width, conv, bnnpost.Activation("relu"))
+
+
+def attention(width):
+    layers = [bnnpost.Conv(1, (1,)), bnnpost.Activation("erf"), bnnpost.SelfAttention(1, heads=1)]
+    return at_positions(width, *layers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of_width", [convolution, attention])
+def test_other_layers_approach_their_limit_too(of_width):
+    errors = []
+    for width in (32, 256):
+        target, x_test = of_width(width)
+        members = bnnpost.ensemble.sample(KEY, target, num_members=30, num_steps=400)
+        rows, stacked = jnp.asarray(np.concatenate([target.x, x_test])), members.initial()
+        outputs = np.asarray(jax.vmap(lambda p: target.network.apply(p, rows))(stacked))  # noqa: B023
+        away = members.predict(x_test) - outputs[:, 3:]
+        expected = members.limit().response(x_test) @ (Y - outputs[:, :3])
+        errors.append(np.std(away - expected) / np.std(away))
+    # Of size 1/√width: by √8 smaller.
+    assert 1.8 < errors[0] / errors[1] < 4.5, errors
 
 
 def test_members_start_at_the_prior_with_independent_parameters():
@@ -221,6 +253,6 @@ def test_verify_tells_an_ensemble_from_the_posterior():
     exact, held = (
         bnnpost.rejection.sample(jax.random.key(k), target, num_samples=4000) for k in (1, 2)
     )
-    members = bnnpost.ensemble.sample(KEY, target, num_members=2000)
+    members = bnnpost.ensemble.sample(KEY, target, num_members=2000, num_steps=3000)
     assert not bnnpost.verify(jax.random.key(3), members, exact, X_TEST).passed
     assert bnnpost.verify(jax.random.key(3), held, exact, X_TEST).passed
