@@ -17,6 +17,8 @@ from bnnpost.comparison.distances import GRID, to_gaussian
 
 KEY = jax.random.key(31)
 WIDTHS = (16, 32, 64, 128, 256)
+# At the narrowest the next order in 1/width still shows.
+FITTED_FROM = 32
 NUM_MEMBERS = 2000
 NUM_PROPOSALS = 20_000
 QUANTITIES = ("tv", "mean_error", "variance_error", "covariance_error")
@@ -112,7 +114,10 @@ def rates() -> None:
             values, errors = (
                 np.array([float(one[f"{quantity}{end}"]) for one in each]) for end in ("", "_se")
             )
-            fit = bnnpost.fit_rate(np.array(WIDTHS), values, errors, next_order=0.1)
+            wide = np.array(WIDTHS) >= FITTED_FROM
+            fit = bnnpost.fit_rate(
+                np.array(WIDTHS)[wide], values[wide], errors[wide], next_order=0.1
+            )
             low, high = fit.exponent_interval
             print(f"  {name}, {quantity}: exponent {fit.exponent:.3f} [{low:.3f}, {high:.3f}]")
 

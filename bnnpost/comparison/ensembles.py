@@ -104,8 +104,8 @@ def compare_ensemble(
     covariance_error as in `compare`; tv, total variation of each marginal, where the ensemble's
     density is taken to be the limit's times a polynomial that gives it the ensemble's first
     four moments (exact to first order in 1/width, rough where the two are far apart).
-    Every member is compared with what the limit makes of its own beginning, which is worth
-    about `width` times as many members.
+    Every member is compared with what the limit makes of its own beginning, which is worth a
+    number of members that grows in proportion to width.
     Raises ValueError for fewer than 200 members, a readout that is not Gaussian, and where the
     limit has next to no spread; else as `ensemble.sample` and `ensemble_limit` do.
     """
