@@ -3,6 +3,7 @@
 from bnnpost import datasets, likelihoods, zoo
 from bnnpost.comparison import (
     compare,
+    compare_ensemble,
     fit_coefficient,
     fit_rate,
     scaling,
@@ -36,9 +37,9 @@ from bnnpost.networks import (
     to_spec,
 )
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import elliptical_slice, hmc, importance, pcn, prior, rejection
+from bnnpost.samplers import elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
 from bnnpost.samplers.forecast import forecast
-from bnnpost.spaces import limit
+from bnnpost.spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from bnnpost.verification.calibration import calibrate
 from bnnpost.verification.verify import verify
 
@@ -65,10 +66,13 @@ __all__ = [
     "at_width",
     "calibrate",
     "compare",
+    "compare_ensemble",
     "datasets",
     "elliptical_slice",
     "empirical_nngp",
     "empirical_ntk",
+    "ensemble",
+    "ensemble_limit",
     "fit_coefficient",
     "fit_rate",
     "forecast",
@@ -78,9 +82,11 @@ __all__ = [
     "likelihoods",
     "limit",
     "load",
+    "max_learning_rate",
     "mlp",
     "nngp",
     "ntk",
+    "ntk_gp",
     "pcn",
     "per_input",
     "prior",

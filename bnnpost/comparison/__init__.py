@@ -1,6 +1,7 @@
 """How far a finite network's posterior is from its infinite-width limit, and how that falls."""
 
 from bnnpost.comparison.compare import compare
+from bnnpost.comparison.ensembles import compare_ensemble
 from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
 from bnnpost.comparison.scaling import Scaling, scaling, scaling_over_depth
 from bnnpost.comparison.theory import theory
@@ -12,6 +13,7 @@ __all__ = [
     "Scaling",
     "Theory",
     "compare",
+    "compare_ensemble",
     "fit_coefficient",
     "fit_rate",
     "scaling",

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from jaxtyping import Array
 
 from bnnpost.comparison.closed_form import closed_form
@@ -57,16 +56,4 @@ def compare(
         found = closed_form(key, chosen, points, num_proposals)
     else:
         found = sampled(key, chosen, points, num_proposals)
-    return _dataset(found.estimates()).assign_attrs(num_proposals=num_proposals, **found.attributes)
-
-
-def _dataset(quantities: dict[str, tuple[np.ndarray, np.ndarray]]) -> "xr.Dataset":
-    import xarray as xr
-
-    dims = {0: (), 2: ("point", "output")}
-    variables = {}
-    for name, (value, standard_error) in quantities.items():
-        where = dims[np.ndim(value)]
-        variables[name] = (where, value)
-        variables[f"{name}_se"] = (where, standard_error)
-    return xr.Dataset(variables)
+    return found.dataset().assign_attrs(num_proposals=num_proposals)

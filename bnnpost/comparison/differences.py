@@ -1,16 +1,26 @@
 """What two posteriors differ by, and its jackknife: value and standard error of each quantity."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
 from bnnpost.comparison.distances import Distances
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 # Jackknife blocks.
 NUM_BLOCKS = 20
 
 Quantities = dict[str, Float[np.ndarray, "*s"]]
+
+
+class HasQuantities(Protocol):
+    """What a difference must tell of itself: scalars, and arrays [point, output], by name."""
+
+    def quantities(self) -> Quantities: ...
 
 
 class Difference(NamedTuple):
@@ -31,9 +41,9 @@ class Difference(NamedTuple):
         }
         return {
             **{name: values.mean() for name, values in self.distances._asdict().items()},
-            "mean_error": _rms(self.mean),
-            "variance_error": _rms(variance),
-            "covariance_error": _rms(self.covariance),
+            "mean_error": rms(self.mean),
+            "variance_error": rms(variance),
+            "covariance_error": rms(self.covariance),
             "log_evidence_error": self.log_evidence,
             **{f"{name}_by_point": values for name, values in by_point.items()},
         }
@@ -42,7 +52,7 @@ class Difference(NamedTuple):
 class Found(NamedTuple):
     """Differences from all proposals, then from all but those of each block; and attributes."""
 
-    replicates: list[Difference]
+    replicates: Sequence[HasQuantities]
     attributes: dict[str, float]
 
     def estimates(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -52,6 +62,18 @@ class Found(NamedTuple):
             name: jackknife(computed[0][name], np.stack([one[name] for one in computed[1:]]))
             for name in computed[0]
         }
+
+    def dataset(self) -> "xr.Dataset":
+        """The estimates, each with its `*_se`, and the attributes."""
+        import xarray as xr
+
+        dims = {0: (), 2: ("point", "output")}
+        variables = {}
+        for name, (value, standard_error) in self.estimates().items():
+            where = dims[np.ndim(value)]
+            variables[name] = (where, value)
+            variables[f"{name}_se"] = (where, standard_error)
+        return xr.Dataset(variables).assign_attrs(self.attributes)
 
 
 def block_bounds(num_proposals: int) -> np.ndarray:
@@ -69,5 +91,6 @@ def jackknife(
     return value, np.sqrt((count - 1) / count * np.sum((without - centre) ** 2, axis=0))
 
 
-def _rms(values: Float[np.ndarray, "*s"]) -> Float[np.ndarray, ""]:
+def rms(values: Float[np.ndarray, "*s"]) -> Float[np.ndarray, ""]:
+    """Root mean square."""
     return np.sqrt(np.mean(values**2))

@@ -17,6 +17,13 @@ _LOW_MANTISSA_BITS = 20
 FEATURE_DTYPES: dict[str, Any] = {"single": jnp.float32, "double": jnp.float64}
 
 
+def require_precision(name: object) -> str:
+    """`name` if it is a precision, "single" or "double"; raises ValueError."""
+    if not isinstance(name, str) or name not in FEATURE_DTYPES:
+        raise ValueError(f"expected precision to be {' or '.join(FEATURE_DTYPES)}, got {name!r}")
+    return name
+
+
 def require_key(key: object) -> Array:
     """Return `key` if it is one typed JAX key.
 

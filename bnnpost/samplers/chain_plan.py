@@ -15,7 +15,7 @@ from bnnpost.samplers import chain_draws
 from bnnpost.samplers.chains import Chains, Length, Progressed
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.spaces.space import Space
-from bnnpost.storage import available_memory
+from bnnpost.storage import available_memory, gigabytes
 
 # What was kept is in memory twice while blocks are put one after another.
 _COPIES = 2
@@ -92,7 +92,7 @@ class ChainPlan:
             length = self.length
             raise ValueError(
                 f"{length.num_chains} chains of {length.num_samples:,} draws need about "
-                f"{_gigabytes(needed)} of memory, and {_gigabytes(free)} are free: keep one "
+                f"{gigabytes(needed)} of memory, and {gigabytes(free)} are free: keep one "
                 f"transition in {math.ceil(needed / free) * length.thinning} with thinning=, and "
                 "ask for fewer samples or chains"
             )
@@ -100,10 +100,6 @@ class ChainPlan:
 
 def _kind(value: object) -> str:
     return type(value).__name__
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
 
 
 def _plain(value: Any) -> object:

@@ -1,74 +1,45 @@
 """The limit space: the posterior of the infinitely wide network, a Gaussian process."""
 
-from typing import NamedTuple
-
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
-from bnnpost.kernels import nngp
+from bnnpost.kernels import nngp, ntk
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.limiting import require_processes, scale_places
-from bnnpost.numerics.linalg import nested_factor, pivot_order
+from bnnpost.networks.limiting import require_one_process, require_processes, scale_places
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
+from bnnpost.spaces.gaussian_law import Conditional, GaussianLaw
 from bnnpost.spaces.parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
 
 
-class Conditional(NamedTuple):
-    """A Gaussian over function values: the same covariance for every output."""
-
-    mean: Float[np.ndarray, "m k"]
-    covariance: Float[np.ndarray, "m m"]
-
-
-class Limit(eqx.Module):
-    """Gaussian-process posterior with the NNGP kernel; all in double precision.
+class Limit(GaussianLaw):
+    """Gaussian-process posterior with the NNGP kernel, or the NTK; all in double precision.
 
     log_evidence: log p(y) in nats, summed over outputs. key: of the units that the kernel
-    samples, if it does.
+    samples, if it does. tangent: whether the kernel is the NTK.
     """
 
     posterior: Posterior
     log_evidence: float
     key: Array | None = None
-
-    def mean(self, x: object) -> Float[np.ndarray, "m k"]:
-        """Posterior mean of f at inputs x [m, feature]."""
-        return self.conditional(x).mean
-
-    def covariance(self, x: object) -> Float[np.ndarray, "m m"]:
-        """Posterior covariance of f at inputs x, the same for each of the independent outputs."""
-        return self.conditional(x).covariance
+    tangent: bool = eqx.field(static=True, default=False)
 
     def conditional(self, x: object) -> Conditional:
         """Mean and covariance at inputs x: k*ᵀ(K+σ²I)⁻¹y and K** − k*ᵀ(K+σ²I)⁻¹k*."""
         train, points = self.posterior.x, self.posterior.checked_test_points(x)
-        kernel = _kernel(self.posterior, np.concatenate([train, points]), self.key)
+        rows = np.concatenate([train, points])
+        kernel = _kernel(self.posterior, rows, self.key, self.tangent)
         num_train = len(train)
         factor = _factor(self.posterior, kernel[:num_train, :num_train])
         cross = scipy.linalg.solve_triangular(factor, kernel[:num_train, num_train:], lower=True)
         whitened = scipy.linalg.solve_triangular(factor, self.posterior.targets, lower=True)
         prior = kernel[num_train:, num_train:]
         return Conditional(cross.T @ whitened, prior - cross.T @ cross)
-
-    @in_double_precision
-    def sample(
-        self, key: Array, x: object, num_samples: int = 1000
-    ) -> Float[np.ndarray, "sample m k"]:
-        """Independent draws of f at inputs x, [sample, point, output]."""
-        require_key(key)
-        mean, covariance = self.conditional(x)
-        normals = np.asarray(jax.random.normal(key, (num_samples, *mean.shape)))
-        order = pivot_order(covariance, len(covariance))
-        factor = np.asarray(_square_root(jnp.asarray(covariance), jnp.asarray(order)))
-        return mean + np.einsum("ij,sjk->sik", factor, normals)
 
 
 def limit(
@@ -86,13 +57,7 @@ def limit(
     readout, weights with a mean or an infinite variance, a readout bias with a law of its own),
     FloatingPointError if the noise is lost in the rounding of the kernel.
     """
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
-    if split_readout(posterior.network)[1] is None:
-        raise ValueError(
-            "the limit is a Gaussian process only where the network ends in a linear layer: add "
-            "a Dense layer, or compare draws without a limit"
-        )
+    _require_readout(posterior)
     require_processes(posterior.network)
     key = None if key is None else require_key(key)
     places = scale_places(posterior.network)
@@ -109,28 +74,67 @@ def limit(
                 "sampled: pass limit(posterior, key=jax.random.key(0))"
             )
         return sampled_limit(key, posterior, num_proposals)
-    factor = _factor(posterior, _kernel(posterior, posterior.x, key))
+    return _gaussian_limit(posterior, key, tangent=False)
+
+
+def ntk_gp(posterior: Posterior, *, key: Array | None = None) -> Limit:
+    """The Gaussian-process posterior with the neural tangent kernel in place of the NNGP's.
+
+    That of the network linearised in its parameters, f(x) = J(x)u with u ~ N(0, I); and of an
+    infinitely wide ensemble whose members each start at such a draw and are trained on targets
+    with noise of their own (He et al. 2020, arXiv 2007.05864). It is neither `limit`, the
+    posterior of the network itself, nor `ensemble_limit`, what plain training gives.
+    `log_evidence` is its log marginal likelihood, in nats.
+    Raises ValueError for a likelihood other than `Gaussian` and where the kernel is not one (see
+    `ntk`), FloatingPointError if the noise is lost in the rounding of the kernel, TypeError for
+    something that is no posterior.
+    """
+    require_one_gaussian_process(posterior)
+    return _gaussian_limit(posterior, None if key is None else require_key(key), tangent=True)
+
+
+def require_one_gaussian_process(posterior: Posterior) -> None:
+    """Raise unless the noise is Gaussian, of known size, and the limit one Gaussian process.
+
+    TypeError for something that is no posterior, else ValueError.
+    """
+    _require_readout(posterior)
+    if not isinstance(posterior.likelihood, Gaussian):
+        raise ValueError(
+            "expected Gaussian noise of known size, whose negative log likelihood is a squared "
+            f"error, got {_kind(posterior)}: use likelihoods.Gaussian(noise_std=…)"
+        )
+    require_one_process(posterior.network)
+
+
+def _require_readout(posterior: Posterior) -> None:
+    if not isinstance(posterior, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    if split_readout(posterior.network)[1] is None:
+        raise ValueError(
+            "the limit is a Gaussian process only where the network ends in a linear layer: add "
+            "a Dense layer, or compare draws without a limit"
+        )
+
+
+def _gaussian_limit(posterior: Posterior, key: Array | None, *, tangent: bool) -> Limit:
+    factor = _factor(posterior, _kernel(posterior, posterior.x, key, tangent))
     whitened = scipy.linalg.solve_triangular(factor, posterior.targets, lower=True)
     num_points, num_outputs = posterior.targets.shape
     log_det = 2 * np.sum(np.log(np.diagonal(factor))) + num_points * np.log(2 * np.pi)
     log_evidence = float(-0.5 * (np.sum(whitened**2) + num_outputs * log_det))
-    return Limit(posterior, log_evidence, key)
+    return Limit(posterior, log_evidence, key, tangent)
 
 
 def _kind(posterior: Posterior) -> str:
     return type(posterior.likelihood).__name__
 
 
-@jax.jit
-def _square_root(covariance: Array, order: Array) -> Array:
-    return nested_factor(covariance, order).matrix
-
-
 @in_double_precision
 def _kernel(
-    posterior: Posterior, x: Float[np.ndarray, "n *f"], key: Array | None
+    posterior: Posterior, x: Float[np.ndarray, "n *f"], key: Array | None, tangent: bool
 ) -> Float[np.ndarray, "n n"]:
-    return np.asarray(nngp(posterior.network, x, key=key))
+    return np.asarray((ntk if tangent else nngp)(posterior.network, x, key=key))
 
 
 def _factor(posterior: Posterior, kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from bnnpost.likelihoods import Gaussian, RandomNoise
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale
-from bnnpost.numerics.random import FEATURE_DTYPES
+from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
@@ -39,9 +39,7 @@ def make_space(
     form = "functions" if space == "auto" else space
     if form not in SPACES:
         raise ValueError(f"expected space to be one of auto, {', '.join(SPACES)}, got {space!r}")
-    if precision not in FEATURE_DTYPES:
-        known = " or ".join(FEATURE_DTYPES)
-        raise ValueError(f"expected precision to be {known}, got {precision!r}")
+    require_precision(precision)
     kernel = limit_kernel(posterior.network, posterior.x)
     order = elimination_order(kernel, posterior.num_points)
     guide: Guide | None = None

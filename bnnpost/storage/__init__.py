@@ -5,7 +5,7 @@ from bnnpost.storage.digest import dataset_digest, digest, is_damaged
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
-from bnnpost.storage.memory import available_memory
+from bnnpost.storage.memory import available_memory, gigabytes
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "available_memory",
     "dataset_digest",
     "digest",
+    "gigabytes",
     "is_damaged",
     "parsed_archive",
     "processor",

@@ -13,6 +13,11 @@ def available_memory() -> int | None:
     return min(found) if found else None
 
 
+def gigabytes(count: int) -> str:
+    """A number of bytes, to be read."""
+    return f"{count / 2**30:,.1f} GiB"
+
+
 def _of_the_system() -> int | None:
     try:
         lines = _SYSTEM.read_text(encoding="utf-8").splitlines()

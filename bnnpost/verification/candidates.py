@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.draws import Draws
+from bnnpost.draws import Draws, Ensemble
 from bnnpost.numerics.random import require_key
 from bnnpost.verification import files, tables, trees
 from bnnpost.verification.sets import TEST, TRAIN, Candidate, Values
@@ -21,7 +21,7 @@ from bnnpost.verification.unusable import check_unrepeated, check_usable
 from bnnpost.verification.weighting import equally_weighted, in_one_chain
 
 _WEIGHTS = ("log_weight", "log_weights")
-_INDEPENDENT = ("exact", "capped", "prior")
+_INDEPENDENT = ("exact", "capped", "prior", "ensemble")
 _RESAMPLED = (
     "the candidate repeats some of its draws: it was resampled by its weights, and repeats look "
     "like a chain that stands still. Give the weighted draws themselves (Draws, Draws.save)"
@@ -29,7 +29,7 @@ _RESAMPLED = (
 _THIN = 0x7468696E
 _ACCEPTED = (
     "an array, a mapping or file of arrays f and f_train, a CSV file, an ArviZ object or its "
-    "netCDF file, a numpyro MCMC object, or bnnpost.Draws"
+    "netCDF file, a numpyro MCMC object, or bnnpost.Draws or an ensemble"
 )
 
 
@@ -51,7 +51,8 @@ def candidate_of(
     inputs; a mapping, .npz file or table with such arrays "f" (or "f_test") and "f_train" of the
     same draws, and perhaps "log_weight" [draw]; a .npy or CSV file; an ArviZ object of either
     generation or its netCDF file, a Dataset with dims chain and draw; a numpyro MCMC object, whose
-    "f" is at the training inputs where it fits them; `bnnpost.Draws`, its file, or predictions.nc.
+    "f" is at the training inputs where it fits them; `bnnpost.Draws`, its file, or predictions.nc;
+    an ensemble of `bnnpost.ensemble.sample`.
     num_test: None where there are no test inputs. num_train: 0 where the reference has no values at
     the training inputs; then the candidate's are left out. x_test, x_train [point, feature]:
     against which those of a candidate that knows its own are checked. key: by which weighted draws
@@ -80,6 +81,8 @@ def _read(given: object, sizes: Sizes) -> tuple[str, Contents]:
         return f"{path.name}, {origin}", contents
     if isinstance(given, Draws):
         return repr(given), _of_draws(given, sizes)
+    if isinstance(given, Ensemble):
+        return repr(given), Contents(_function_values(given, sizes), "ensemble")
     if callable(getattr(given, "get_samples", None)):
         return "numpyro MCMC", _of_mcmc(given, sizes)
     if trees.is_tree(given):
@@ -151,21 +154,29 @@ def _of_mcmc(mcmc: Any, sizes: Sizes) -> Contents:
 
 def _of_draws(draws: Draws, sizes: Sizes) -> Contents:
     """Values at the training inputs and, where there are some, at the test inputs."""
-    info, outputs = draws.info, draws.posterior.num_outputs
-    if outputs != sizes.num_outputs:
-        raise ValueError(f"expected draws with {sizes.num_outputs} output(s), got {outputs}")
+    info = draws.info
     if info.kind == "resampled":
         raise ValueError(_RESAMPLED)
-    check_inputs(TRAIN, draws.posterior.x, sizes)
-    arrays = {TRAIN: draws.training_outputs()} if sizes.num_train else {}
+    values = _function_values(draws, sizes, info.num_chains or 1)
+    return Contents(values, info.kind, draws.log_weights, (info.log_evidence, info.log_evidence_se))
+
+
+def _function_values(
+    networks: Draws | Ensemble, sizes: Sizes, num_chains: int = 1
+) -> dict[str, Values]:
+    """Of networks that can be asked for them, as [chain, draw, point, output] by name."""
+    outputs = networks.posterior.num_outputs
+    if outputs != sizes.num_outputs:
+        raise ValueError(f"expected draws with {sizes.num_outputs} output(s), got {outputs}")
+    check_inputs(TRAIN, networks.posterior.x, sizes)
+    arrays = {TRAIN: networks.training_outputs()} if sizes.num_train else {}
     if sizes.x_test is not None:
-        arrays[TEST] = draws.predict(sizes.x_test)
+        arrays[TEST] = networks.predict(sizes.x_test)
     chained = {
-        name: array.reshape(info.num_chains or 1, -1, *array.shape[1:]) if len(draws) else array
+        name: array.reshape(num_chains, -1, *array.shape[1:]) if len(networks) else array
         for name, array in arrays.items()
     }
-    values, _ = named(chained, sizes)
-    return Contents(values, info.kind, draws.log_weights, (info.log_evidence, info.log_evidence_se))
+    return named(chained, sizes)[0]
 
 
 def _finished(contents: Contents, key: Array) -> Candidate:

@@ -62,9 +62,12 @@ def posteriors() -> list[dict]:
     return json.loads((FOLDER / "posterior.json").read_text())
 
 
-def posterior_values(entry: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean (4, 1) and covariance (4, 4) at x2."""
-    prefix = f"{entry['case']}/s2_{entry['noise_variance']:g}/nngp_"
+def posterior_values(entry: dict, law: str = "nngp") -> tuple[np.ndarray, np.ndarray]:
+    """Mean (4, 1) and covariance (4, 4) at x2.
+
+    law: "nngp", the posterior; "ntk", a trained ensemble; "ntkgp", the posterior with the NTK.
+    """
+    prefix = f"{entry['case']}/s2_{entry['noise_variance']:g}/{law}_"
     arrays = _arrays("posterior")
     return arrays[prefix + "mean"], arrays[prefix + "cov"]
 

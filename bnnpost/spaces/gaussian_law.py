@@ -1,0 +1,54 @@
+"""What every Gaussian law of functions has: a mean, a covariance, and draws."""
+
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bnnpost.numerics.linalg import nested_factor, pivot_order
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import require_key
+
+
+class Conditional(NamedTuple):
+    """A Gaussian over function values: the same covariance for every output."""
+
+    mean: Float[np.ndarray, "m k"]
+    covariance: Float[np.ndarray, "m m"]
+
+
+class GaussianLaw(eqx.Module):
+    """A Gaussian law of functions with independent outputs of one covariance."""
+
+    @abc.abstractmethod
+    def conditional(self, x: object) -> Conditional:
+        """Mean and covariance of f at inputs x [m, feature]."""
+
+    def mean(self, x: object) -> Float[np.ndarray, "m k"]:
+        """Mean of f at inputs x [m, feature]."""
+        return self.conditional(x).mean
+
+    def covariance(self, x: object) -> Float[np.ndarray, "m m"]:
+        """Covariance of f at inputs x, the same for each of the independent outputs."""
+        return self.conditional(x).covariance
+
+    @in_double_precision
+    def sample(
+        self, key: Array, x: object, num_samples: int = 1000
+    ) -> Float[np.ndarray, "sample m k"]:
+        """Independent draws of f at inputs x, [sample, point, output]."""
+        require_key(key)
+        mean, covariance = self.conditional(x)
+        normals = np.asarray(jax.random.normal(key, (num_samples, *mean.shape)))
+        order = pivot_order(covariance, len(covariance))
+        factor = np.asarray(_square_root(jnp.asarray(covariance), jnp.asarray(order)))
+        return mean + np.einsum("ij,sjk->sik", factor, normals)
+
+
+@jax.jit
+def _square_root(covariance: Array, order: Array) -> Array:
+    return nested_factor(covariance, order).matrix
