@@ -15,18 +15,19 @@ from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, hyperparameter
+from bnnpost.numerics.arcsine import arcsin
 
 
 @jax.custom_jvp
 def _abs_profile(rho: Array) -> Array:
     """√(1−ρ²) + ρ arcsin ρ, with the derivative arcsin ρ that autodiff would make NaN at ±1."""
-    return jnp.sqrt((1 - rho) * (1 + rho)) + rho * jnp.arcsin(rho)
+    return jnp.sqrt((1 - rho) * (1 + rho)) + rho * arcsin(rho)
 
 
 @_abs_profile.defjvp
 def _abs_profile_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (rho,), (tangent,) = primals, tangents
-    return _abs_profile(rho), jnp.arcsin(rho) * tangent
+    return _abs_profile(rho), arcsin(rho) * tangent
 
 
 class PiecewiseLinear(Nonlinearity):
@@ -52,7 +53,7 @@ class PiecewiseLinear(Nonlinearity):
 
     def derivative_moment(self, k: Covariance) -> Array:
         a, b = cast(self.a, k.cross), cast(self.b, k.cross)
-        signs = (2 / np.pi) * jnp.arcsin(k.correlation())
+        signs = (2 / np.pi) * arcsin(k.correlation())
         return (0.5 * (a + b)) ** 2 + (0.5 * (b - a)) ** 2 * signs
 
     def second_moment(self, variances: Array) -> Array:
@@ -75,7 +76,7 @@ class Erf(Nonlinearity):
 
     def _moment(self, cross: Array, spread: Array) -> Array:
         a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
-        return a**2 * (2 / np.pi) * jnp.arcsin(2 * b**2 * cross / spread) + c**2
+        return a**2 * (2 / np.pi) * arcsin(2 * b**2 * cross / spread) + c**2
 
     def product_moment(self, k: Covariance) -> Array:
         b = cast(self.b, k.cross)
@@ -108,7 +109,7 @@ class Gelu(Nonlinearity):
     @staticmethod
     def _moment(cross: Array, v1: Array, v2: Array) -> Array:
         spread = (1 + v1) * (1 + v2)
-        both_positive = 0.25 + jnp.arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
+        both_positive = 0.25 + arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
         density = 1 / (2 * np.pi * jnp.sqrt(spread - cross**2))
         return cross * both_positive + (v1 * v2 + cross**2 * (1 - v1 * v2) / spread) * density
 
@@ -193,7 +194,7 @@ class Sign(Nonlinearity):
         return jnp.sign(x)
 
     def product_moment(self, k: Covariance) -> Array:
-        return (2 / np.pi) * jnp.arcsin(k.correlation())
+        return (2 / np.pi) * arcsin(k.correlation())
 
     def derivative_moment(self, k: Covariance) -> Array:
         return jnp.zeros_like(k.cross)
