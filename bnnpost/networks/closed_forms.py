@@ -74,14 +74,16 @@ class Erf(Nonlinearity):
         a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
         return a * jax.scipy.special.erf(b * x) + c
 
-    def _moment(self, cross: Array, spread: Array) -> Array:
-        a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
-        return a**2 * (2 / np.pi) * arcsin(2 * b**2 * cross / spread) + c**2
+    def _moment(self, sine: Array) -> Array:
+        a, c = cast(self.a, sine), cast(self.c, sine)
+        return a**2 * (2 / np.pi) * arcsin(sine) + c**2
 
     def product_moment(self, k: Covariance) -> Array:
         b = cast(self.b, k.cross)
-        spread1, spread2 = (1 + 2 * b**2 * v for v in (k.variances1, k.variances2))
-        return self._moment(k.cross, jnp.sqrt(spread1[:, None] * spread2[None, :]))
+        # A root and a division for each input, none for each pair.
+        over1, over2 = (1 / jnp.sqrt(1 + 2 * b**2 * v) for v in (k.variances1, k.variances2))
+        sine = 2 * b**2 * k.cross * (over1[:, None] * over2[None, :])
+        return self._moment(jnp.clip(sine, -1, 1))
 
     def derivative_moment(self, k: Covariance) -> Array:
         a, b = cast(self.a, k.cross), cast(self.b, k.cross)
@@ -91,7 +93,8 @@ class Erf(Nonlinearity):
         return (4 / np.pi) * (a * b) ** 2 / jnp.sqrt(determinant)
 
     def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, 1 + 2 * cast(self.b, variances) ** 2 * variances)
+        twice = 2 * cast(self.b, variances) ** 2 * variances
+        return self._moment(twice / (1 + twice))
 
 
 class Gelu(Nonlinearity):
