@@ -16,6 +16,7 @@ import numpy as np
 import bnnpost
 from bnnpost.datasets import diabetes_problem
 from bnnpost.numerics.random import row_normals
+from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
 from bnnpost.spaces.parts import linear_layers
@@ -64,7 +65,7 @@ class Case:
 
         start = time.perf_counter()
         starts: Iterator[int] = itertools.islice(itertools.count(0, self.block), blocks)
-        for _ in engine.in_order(work, starts, self.threads):
+        for _ in in_order(work, starts, self.threads):
             pass
         return time.perf_counter() - start
 
@@ -133,7 +134,7 @@ def against_width() -> None:
 
 
 def main() -> None:
-    print(f"{jax.devices()[0].device_kind}, {engine.num_cores()} core(s)")
+    print(f"{jax.devices()[0].device_kind}, {num_cores()} core(s)")
     against_weights_and_floor()
     against_width()
 

@@ -2,7 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
+
+# Entries looked at while they are in the cache.
+_AT_ONCE = 2**16
 
 
 def checked_inputs(name: str, x: object) -> Array:
@@ -26,9 +30,13 @@ def checked_inputs(name: str, x: object) -> Array:
 def checked_kernel(kernel: Array) -> Array:
     """The kernel; raises ValueError if it is not finite."""
     try:
-        finite = bool(jnp.all(jnp.isfinite(kernel)))
-    except jax.errors.ConcretizationTypeError:
+        numbers = np.asarray(kernel)
+    except jax.errors.TracerArrayConversionError:
         return kernel  # traced: the values are not known yet
+    rows = max(1, _AT_ONCE // numbers.shape[1])
+    finite = all(
+        np.all(np.isfinite(part)) for part in np.split(numbers, range(rows, len(numbers), rows))
+    )
     if not finite:
         raise ValueError(
             "the kernel is not finite: an activation grows so fast that its second moment is "

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels.blocks import self_kernel
 from bnnpost.kernels.checked import checked_inputs
+from bnnpost.kernels.maps import has_rule, is_numerical
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.linear import Linear
@@ -60,21 +61,13 @@ def _follows_own_biases(before: Layer | None) -> bool:
     return isinstance(before, Linear) and before.has_bias and before.priors.biases is not None
 
 
-def _is_numerical(node: object) -> bool:
-    return isinstance(node, Activation) and isinstance(node.nonlinearity, Numerical)
-
-
 def _coarsened(layer: Layer) -> Layer:
     """The layer itself if it has no rule in it."""
-    if not _has_rule(layer):
+    if not has_rule(layer):
         return layer
     return jax.tree.map(
-        lambda node: _coarser(node) if _is_numerical(node) else node, layer, is_leaf=_is_numerical
+        lambda node: _coarser(node) if is_numerical(node) else node, layer, is_leaf=is_numerical
     )
-
-
-def _has_rule(network: Layer) -> bool:
-    return any(map(_is_numerical, jax.tree.leaves(network, is_leaf=_is_numerical)))
 
 
 def _coarser(layer: Layer) -> Layer:
@@ -102,7 +95,7 @@ def warn_of_quadrature(network: Layer, x: Array, key: Array | None) -> None:
         error = quadrature_error(network, x, key)
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
         return  # traced: there are no numbers yet to compare
-    tolerance = _QUADRATURE_TOLERANCE if _has_rule(network) else _SHIFTED_TOLERANCE
+    tolerance = _QUADRATURE_TOLERANCE if has_rule(network) else _SHIFTED_TOLERANCE
     if not error <= tolerance:
         warnings.warn(
             f"the trapezoid rule for an activation has not converged: doubling its step moves the "

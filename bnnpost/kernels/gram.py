@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.kernels.blocks import in_blocks, self_kernel, tangent_of
+from bnnpost.kernels.blocks import cross_kernel, self_kernel
 from bnnpost.kernels.checked import checked_inputs, checked_kernel
 from bnnpost.kernels.convergence import warn_of_quadrature
 from bnnpost.kernels.heads import warn_of_heads
@@ -84,5 +84,4 @@ def _kernel(
     warn_of_quadrature(network, x1, key)
     if x2 is None:
         return checked_kernel(self_kernel(network, x1, key, tangent))
-    k = in_blocks(network, x1, other, key, tangent)
-    return checked_kernel(tangent_of(k) if tangent else k.cross)
+    return checked_kernel(cross_kernel(network, x1, other, key, tangent))

@@ -15,18 +15,19 @@ from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, hyperparameter
+from bnnpost.numerics.arcsine import arcsin
 
 
 @jax.custom_jvp
 def _abs_profile(rho: Array) -> Array:
     """√(1−ρ²) + ρ arcsin ρ, with the derivative arcsin ρ that autodiff would make NaN at ±1."""
-    return jnp.sqrt((1 - rho) * (1 + rho)) + rho * jnp.arcsin(rho)
+    return jnp.sqrt((1 - rho) * (1 + rho)) + rho * arcsin(rho)
 
 
 @_abs_profile.defjvp
 def _abs_profile_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (rho,), (tangent,) = primals, tangents
-    return _abs_profile(rho), jnp.arcsin(rho) * tangent
+    return _abs_profile(rho), arcsin(rho) * tangent
 
 
 class PiecewiseLinear(Nonlinearity):
@@ -52,7 +53,7 @@ class PiecewiseLinear(Nonlinearity):
 
     def derivative_moment(self, k: Covariance) -> Array:
         a, b = cast(self.a, k.cross), cast(self.b, k.cross)
-        signs = (2 / np.pi) * jnp.arcsin(k.correlation())
+        signs = (2 / np.pi) * arcsin(k.correlation())
         return (0.5 * (a + b)) ** 2 + (0.5 * (b - a)) ** 2 * signs
 
     def second_moment(self, variances: Array) -> Array:
@@ -73,14 +74,16 @@ class Erf(Nonlinearity):
         a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
         return a * jax.scipy.special.erf(b * x) + c
 
-    def _moment(self, cross: Array, spread: Array) -> Array:
-        a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
-        return a**2 * (2 / np.pi) * jnp.arcsin(2 * b**2 * cross / spread) + c**2
+    def _moment(self, sine: Array) -> Array:
+        a, c = cast(self.a, sine), cast(self.c, sine)
+        return a**2 * (2 / np.pi) * arcsin(sine) + c**2
 
     def product_moment(self, k: Covariance) -> Array:
         b = cast(self.b, k.cross)
-        spread1, spread2 = (1 + 2 * b**2 * v for v in (k.variances1, k.variances2))
-        return self._moment(k.cross, jnp.sqrt(spread1[:, None] * spread2[None, :]))
+        # A root and a division for each input, none for each pair.
+        over1, over2 = (1 / jnp.sqrt(1 + 2 * b**2 * v) for v in (k.variances1, k.variances2))
+        sine = 2 * b**2 * k.cross * (over1[:, None] * over2[None, :])
+        return self._moment(jnp.clip(sine, -1, 1))
 
     def derivative_moment(self, k: Covariance) -> Array:
         a, b = cast(self.a, k.cross), cast(self.b, k.cross)
@@ -90,7 +93,8 @@ class Erf(Nonlinearity):
         return (4 / np.pi) * (a * b) ** 2 / jnp.sqrt(determinant)
 
     def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, 1 + 2 * cast(self.b, variances) ** 2 * variances)
+        twice = 2 * cast(self.b, variances) ** 2 * variances
+        return self._moment(twice / (1 + twice))
 
 
 class Gelu(Nonlinearity):
@@ -108,7 +112,7 @@ class Gelu(Nonlinearity):
     @staticmethod
     def _moment(cross: Array, v1: Array, v2: Array) -> Array:
         spread = (1 + v1) * (1 + v2)
-        both_positive = 0.25 + jnp.arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
+        both_positive = 0.25 + arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
         density = 1 / (2 * np.pi * jnp.sqrt(spread - cross**2))
         return cross * both_positive + (v1 * v2 + cross**2 * (1 - v1 * v2) / spread) * density
 
@@ -193,7 +197,7 @@ class Sign(Nonlinearity):
         return jnp.sign(x)
 
     def product_moment(self, k: Covariance) -> Array:
-        return (2 / np.pi) * jnp.arcsin(k.correlation())
+        return (2 / np.pi) * arcsin(k.correlation())
 
     def derivative_moment(self, k: Covariance) -> Array:
         return jnp.zeros_like(k.cross)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = Array | None
 
+# Rows are filled up to a multiple of this for inner products: libraries add those of few rows in
+# another order, and rounding would depend on how many inputs are computed together.
+_ROWS = 64
+
 
 class Inputs(eqx.Module):
     """Nothing random yet: the inputs themselves, and a key for what must be sampled.
@@ -77,9 +81,11 @@ def mean_products(
     """⟨x, x′⟩/d, at each position or at all pairs of them."""
     grid, d = x1.shape[1:-1], x1.shape[-1]
     if not grid:
-        cross = jnp.matmul(x1, x2.T, precision="highest") / d
-        within1, within2 = (jnp.sum(x**2, axis=-1) / d for x in (x1, x2))
-        return Covariance(cross, within1, within2, units="inputs")
+        padded1, padded2 = (jnp.pad(x, ((0, -len(x) % _ROWS), (0, 0))) for x in (x1, x2))
+        cross = jnp.matmul(padded1, padded2.T, precision="highest") / d
+        within1, within2 = (jnp.sum(x**2, axis=-1) / d for x in (padded1, padded2))
+        n1, n2 = len(x1), len(x2)
+        return Covariance(cross[:n1, :n2], within1[:n1], within2[:n2], units="inputs")
     x1, x2 = (x.reshape(x.shape[0], -1, d) for x in (x1, x2))
     between, inside = (
         ("ipd,jqd->ijpq", "ipd,iqd->ipq") if all_pairs else ("ipd,jpd->ijp", "ipd,ipd->ip")

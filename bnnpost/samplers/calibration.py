@@ -6,6 +6,7 @@ import time
 import jax
 from jaxtyping import Array
 
+from bnnpost.numerics.threads import num_cores
 from bnnpost.samplers import pilot, trials
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space
@@ -22,7 +23,7 @@ def seconds_per_proposal(key: Array, space: Space) -> float:
     """
     block = engine.block_shape(space).block
     # A run keeps about so many blocks going at once; fewer would look faster a block than it is.
-    at_once = max(engine.num_cores(), jax.local_device_count())
+    at_once = max(num_cores(), jax.local_device_count())
     _seconds(key, space, at_once * block)  # compiles
     taken = _seconds(key, space, at_once * block)
     rounds = min(int(_SECONDS / max(taken, 1e-9)), _MOST_BLOCKS)

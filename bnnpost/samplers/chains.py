@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.networks.layers import positive_integer
+from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.samplers.kernels import START_TRIES, Arrays, Kernel
 from bnnpost.samplers.progress import Progress
-from bnnpost.spaces import engine
 
 METHODS = ("auto", "parallel", "vectorized", "sequential")
 # Folded into a run's key for the chains, which share no number with what draws are completed by.
@@ -151,7 +151,7 @@ class Chains:
         self._key = jax.random.fold_in(key, _CHAINS)
         self.block = self._block = self._most_draws()
         self.vectorized = method == "vectorized"
-        self._threads = engine.num_cores() if method == "parallel" else 1
+        self._threads = num_cores() if method == "parallel" else 1
 
     def _most_draws(self) -> int:
         """Of one block: what has been kept so far is handed over then."""
@@ -232,7 +232,7 @@ class Chains:
             with self.precision():
                 return jax.block_until_ready(work(item))
 
-        return list(engine.in_order(on_a_thread, items, min(self._threads, len(items))))
+        return list(in_order(on_a_thread, items, min(self._threads, len(items))))
 
     def precision(self) -> contextlib.AbstractContextManager[Any]:
         """JAX's flag under which the chains run, while it is held."""

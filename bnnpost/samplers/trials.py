@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt
 
 from bnnpost.numerics.random import exponential
+from bnnpost.numerics.threads import in_order
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space
@@ -148,7 +149,7 @@ def blocks(
         return list(_taken(fates, call, shape.block, stop, keep))  # type: ignore[arg-type]
 
     grouped = _grouped(limited, calls.num_devices)
-    return _flat(engine.in_order(work, grouped, calls.threads))
+    return _flat(in_order(work, grouped, calls.threads))
 
 
 def _grouped(items: Iterator[int], size: int) -> Iterator[tuple[int, ...]]:

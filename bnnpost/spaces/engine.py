@@ -6,13 +6,10 @@ thread or device was faster nor on how many there are. On a CPU small batches th
 cache, one thread a core, deliver about 1.5 times the proposals a second of one large batch.
 """
 
-import collections
-import concurrent.futures as futures
 import functools
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +19,7 @@ from jaxtyping import Array
 
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
+from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.spaces.parts import linear_layers
 from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space
@@ -39,8 +37,6 @@ _DEVICE = "device"
 Items: TypeAlias = Any
 # A task computes arrays from the space, one draw (its key, or its origin) and further arrays.
 Task = Callable[..., object]
-S = TypeVar("S")
-T = TypeVar("T")
 # A function of the space, the key, one device's share of the items, and further arrays, whose
 # results' first axes follow the items. Compared by value, so that one kind is compiled once.
 BlockTask = Callable[..., object]
@@ -202,30 +198,6 @@ def _calls_at_once(devices: list[jax.Device]) -> int:
     """One a core where one device stands for a CPU; elsewhere the next waits as one is run."""
     alone = len(devices) == 1 and devices[0].platform == "cpu"
     return num_cores() if alone else 2
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Generator[T, None, None]:
-    """`work` of every item, on a few threads, results in the order of the items.
-
-    At most one item more than there are threads is begun ahead of need. When the caller
-    stops early, or is interrupted, what has begun is finished and thrown away.
-    """
-    pending: collections.deque[futures.Future[T]] = collections.deque()
-    pool = futures.ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def evaluate(

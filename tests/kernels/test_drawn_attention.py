@@ -6,7 +6,7 @@ import pytest
 
 import bnnpost
 from bnnpost import Activation, Dense, GlobalAvgPool, SelfAttention, Serial
-from bnnpost.kernels import HeadsWarning, blocks, monte_carlo_error
+from bnnpost.kernels import HeadsWarning, blocks, monte_carlo_error, tiles
 from bnnpost.networks.attention_parts import attention_parts, with_sampling
 from tests.reference import cases
 
@@ -87,7 +87,7 @@ def test_a_kernel_drawn_two_at_a_time_need_not_be(few_together):
 def test_blocks_do_not_change_what_is_drawn_two_at_a_time(few_together, monkeypatch):
     x = sequences()
     whole = kernel(network(), x)
-    monkeypatch.setattr(blocks, "_ENTRIES_AT_ONCE", 5 * 9)
+    monkeypatch.setattr(tiles, "rows_of_tile", lambda network, x: 2)
     assert np.allclose(kernel(network(), x), whole, rtol=1e-12, atol=0)
     assert np.allclose(kernel(network(), x[3:], x), whole[3:], rtol=1e-12, atol=1e-300)
 

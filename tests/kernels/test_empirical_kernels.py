@@ -31,7 +31,7 @@ from bnnpost import (
     empirical_nngp,
     empirical_ntk,
 )
-from bnnpost.kernels.blocks import in_blocks
+from bnnpost.kernels.maps import evaluated
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.normal(size=(3, 4))
@@ -96,7 +96,7 @@ def empirical(name, kind):
 def limit(layers, x):
     """Both kernels, from one program."""
     with jax.enable_x64(True):
-        k = in_blocks(Serial([*layers, READOUT]), jnp.asarray(x), jnp.asarray(x), None, True)
+        k = evaluated(Serial([*layers, READOUT]), x, x, None, tangent=True)
         return {"nngp": np.asarray(k.cross), "ntk": np.asarray(k.tangent)}
 
 

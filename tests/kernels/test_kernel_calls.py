@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.kernels import blocks
 from bnnpost.networks import Activation
 from tests.kernels import points
 
@@ -67,25 +66,6 @@ def test_whole_numbers_and_lists_become_the_default_float(double, dtype):
     with jax.enable_x64(double):
         kernel = bnnpost.nngp(points.network("erf", 1), [[1, 2, 3], [4, 5, 6]])
     assert kernel.dtype == dtype
-
-
-@pytest.mark.parametrize("x2", [None, X[:5] + 0.5], ids=["self", "cross"])
-def test_blocks_of_rows_give_the_same_kernel(monkeypatch, x2):
-    network = points.network("relu", 1)
-    sizes = []
-    whole_map = blocks._covariance
-
-    def counted(network, x1, *others):
-        sizes.append(len(x1))
-        return whole_map(network, x1, *others)
-
-    with jax.enable_x64(True):
-        whole = bnnpost.nngp(network, X, x2)
-        monkeypatch.setattr(blocks, "_ENTRIES_AT_ONCE", 25)
-        monkeypatch.setattr(blocks, "_covariance", counted)
-        blocked = bnnpost.nngp(network, X, x2)
-    assert sizes == ([4, 2] if x2 is None else [5, 1])
-    assert np.allclose(blocked, whole, rtol=1e-14)
 
 
 def test_key_is_accepted_and_changes_nothing():

@@ -26,7 +26,7 @@ from bnnpost import (
     SelfAttention,
     Serial,
 )
-from bnnpost.kernels.blocks import in_blocks
+from bnnpost.kernels.maps import evaluated
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.units import of_inputs
 from tests.kernels import points
@@ -40,7 +40,7 @@ STDS = np.array([1.1, 0.8, 0.7, 0.3])
 
 def both(network, x):
     """NNGP kernel and tangent kernel, from one program."""
-    k = in_blocks(network, jnp.asarray(x), jnp.asarray(x), None, True)
+    k = evaluated(network, jnp.asarray(x), jnp.asarray(x), None, tangent=True)
     return jnp.stack([k.cross, k.tangent])
 
 
@@ -148,7 +148,7 @@ def test_only_pooling_follows_pairs_of_positions(gather, squared):
     branch = [RELU, Conv(1, [3, 3], padding="CIRCULAR")]
     network = Serial([Conv(1, [3, 3]), Residual(branch), LayerNorm(), ERF, gather, Dense(1)])
     x1, x2 = np.ones((3, 10, 12, 1)), np.ones((2, 10, 12, 1))
-    program = jax.make_jaxpr(lambda x1, x2: in_blocks(network, x1, x2, None, True).tangent)(x1, x2)
+    program = jax.make_jaxpr(lambda *x: evaluated(network, *x, None, tangent=True).tangent)(x1, x2)
     largest = max(sizes(program.jaxpr))
     assert largest >= 3 * 2 * 120**2 if squared else largest <= 2 * 3 * 2 * 120
 

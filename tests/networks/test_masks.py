@@ -23,8 +23,7 @@ from bnnpost import (
     SelfAttention,
     Serial,
 )
-from bnnpost.kernels import monte_carlo_error
-from bnnpost.kernels.blocks import in_blocks
+from bnnpost.kernels import monte_carlo_error, self_kernel
 from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Map
 from bnnpost.networks.units import entering
@@ -92,8 +91,7 @@ def masked(layers, constant=PADDING):
 def kernels(network, x):
     """NNGP and NTK."""
     with jax.enable_x64(True):
-        x = jnp.asarray(x)
-        k = in_blocks(network, x, x, None, tangent=True)
+        k = evaluated(network, x, x, None, tangent=True)
     return np.asarray(k.cross), np.asarray(k.tangent)
 
 
