@@ -23,7 +23,8 @@ from bnnpost import (
     SelfAttention,
     Serial,
 )
-from bnnpost.kernels import monte_carlo_error, self_kernel
+from bnnpost.kernels import monte_carlo_error
+from bnnpost.kernels.maps import evaluated
 from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Map
 from bnnpost.networks.units import entering
