@@ -23,6 +23,7 @@ def linear():
     return posterior(bnnpost.Serial([bnnpost.Dense(1, b_std=0.5)]))
 
 
+@pytest.mark.slow
 def test_a_linear_model_is_its_own_limit():
     found = bnnpost.compare_ensemble(KEY, linear(), X_TEST, num_members=200, precision="double")
     for name in ("tv", "mean_error", "variance_error", "covariance_error"):

@@ -80,10 +80,12 @@ def test_a_kernel_of_few_draws_is_positive_semidefinite_where_they_are_drawn_tog
     assert np.linalg.eigvalsh(kernel(network(), alike()))[0] > 0
 
 
+@pytest.mark.slow
 def test_a_kernel_drawn_two_at_a_time_need_not_be(few_together):
     assert np.linalg.eigvalsh(kernel(network(), alike()))[0] < -1e-5
 
 
+@pytest.mark.slow
 def test_blocks_do_not_change_what_is_drawn_two_at_a_time(few_together, monkeypatch):
     x = sequences()
     whole = kernel(network(), x)

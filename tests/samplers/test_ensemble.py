@@ -81,6 +81,7 @@ def beginning(members):
     return outputs[:, : len(X)], outputs[:, len(X) :]
 
 
+@pytest.mark.slow
 def test_wide_members_do_what_the_limit_says_of_their_beginning():
     members = wide()
     assert members.info.converged, members.info.summary()
