@@ -99,9 +99,10 @@ def of_sequences(width: int) -> dict[str, list[Layer]]:
     """Networks for inputs [point, position, channel]: attention."""
 
     def attention(mechanism: str, scaling: str = "linear", **options: object) -> SelfAttention:
-        wide, narrow = (4, width) if scaling == "linear" else (width, 4)
+        # None: as many heads as the network is wide.
+        heads, narrow = (4, width) if scaling == "linear" else (None, 4)
         return SelfAttention(
-            width, heads=wide, key_width=narrow, value_width=narrow, mechanism=mechanism,
+            width, heads=heads, key_width=narrow, value_width=narrow, mechanism=mechanism,
             scaling=scaling, key_std=1.1, query_std=0.9, value_std=1.2, out_std=1.05, b_std=0.2,
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
