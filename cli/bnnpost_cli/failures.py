@@ -5,6 +5,7 @@ import errno
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +16,17 @@ ERROR, USAGE, FAILED, BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
 
 @contextlib.contextmanager
 def reported(resume: str = "") -> Iterator[None]:
-    """Turn the library's errors into messages and exit codes; `resume` says how to go on."""
+    """Turn the library's errors into messages and exit codes; `resume` says how to go on.
+
+    Its warnings are messages too, each of them said once.
+    """
     before = _interrupt_on_termination()
     try:
         from bnnpost.datasets import DataError
         from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun
 
-        yield
+        with _warnings_said_once():
+            yield
     except KeyboardInterrupt:  # first, as it may come before the others are imported
         _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
     except (ConfigError, HopelessRun) as error:
@@ -42,6 +47,20 @@ def reported(resume: str = "") -> Iterator[None]:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _warnings_said_once() -> Iterator[None]:
+    said: set[str] = set()
+
+    def show(message: Warning | str, *where: object, **more: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            click.echo(f"bnnpost: warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _interrupt_on_termination() -> Any:

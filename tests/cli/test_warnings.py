@@ -1,0 +1,16 @@
+"""Warnings of the library on the command line: in one line, each said once."""
+
+import warnings
+
+from bnnpost_cli.failures import reported
+
+
+def test_a_warning_is_one_line_said_once(capsys):
+    shown = warnings.showwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with reported():
+            for text in ("first", "second", "first"):
+                warnings.warn(text, UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "bnnpost: warning: first\nbnnpost: warning: second\n"
+    assert warnings.showwarning is shown
