@@ -5,8 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.networks.composites import FanInSum, Residual
+from bnnpost.networks.layers import Layer
+
 # Entries looked at while they are in the cache.
 _AT_ONCE = 2**16
+
+
+def check_branches(network: Layer, features: tuple[int, ...]) -> None:
+    """Raise ShapeError where branches that are summed differ in shape, for inputs of this one.
+
+    The limit would not tell: it knows no widths.
+    """
+
+    def is_sum(node: object) -> bool:
+        return isinstance(node, Residual | FanInSum)
+
+    if any(map(is_sum, jax.tree.leaves(network, is_leaf=is_sum))):
+        jax.eval_shape(
+            lambda x: network.apply(network.init(jax.random.key(0), features), x),
+            jnp.zeros((1, *features)),
+        )
 
 
 def checked_inputs(name: str, x: object) -> Array:

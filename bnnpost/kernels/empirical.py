@@ -38,7 +38,8 @@ def empirical_nngp(
     Each draw of the parameters gives one kernel, the mean over output units; a wide readout
     makes it more exact at hardly any cost. x1 [n1, d], x2 [n2, d] (default: x1), or with positions
     as in `nngp`. The expectation differs from `nngp` by a term of order 1/width.
-    The same key gives the same draws. Raises TypeError for a key that is not typed, ValueError for
+    Returns their `mean` and its `standard_error`, each [n1, n2]. The same key gives the same draws.
+    Raises TypeError for a key that is not typed, ValueError for
     wrong shapes, values that are not finite and num_draws below 2.
     """
     return _mean_over_draws(key, network, x1, x2, num_draws, tangent=False)

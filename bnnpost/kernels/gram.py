@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.kernels.blocks import cross_kernel, self_kernel
-from bnnpost.kernels.checked import checked_inputs, checked_kernel
+from bnnpost.kernels.checked import check_branches, checked_inputs, checked_kernel
 from bnnpost.kernels.convergence import warn_of_quadrature
 from bnnpost.kernels.heads import warn_of_heads
 from bnnpost.networks.layers import Layer
@@ -35,7 +35,7 @@ def nngp(
     a bounded φ.
 
     Softmax attention with scores over √d has no closed form: its scores, jointly Gaussian in the
-    limit, are drawn `num_draws` times from `key`. Those of all inputs of x1 and x2 are drawn
+    limit, are drawn from `key`, `num_draws` (of the layer) times. Those of all inputs are drawn
     together while they have up to 1,024 positions in all: then a Gram matrix is positive
     semidefinite, and what is drawn for the first inputs does not depend on those after them.
     Beyond, they are drawn for two inputs at a time, and an entry depends on its two inputs alone.
@@ -78,6 +78,7 @@ def _kernel(
         )
     network.check_inputs(x1)
     network.check_inputs(other)
+    check_branches(network, x1.shape[1:])
     require_one_process(network)
     key = None if key is None else require_key(key)
     warn_of_heads(network)

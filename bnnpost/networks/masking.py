@@ -16,7 +16,11 @@ from bnnpost.networks.units import through_map
 
 
 class Mask(Preparation):
-    """Masks every position whose features all equal `constant`, such as the padding of sequences.
+    """Masks every position whose features all equal `constant` (0), the padding of sequences.
+
+    Sequences of different length are padded to one: an array [point, position, channel] full of a
+    number that no position consists of, each sequence written into the first of its positions, and
+    that number as the constant.
 
     It comes first: only a Reshape may be before it. From there on masked positions are 0, and
     take no part: attention attends to the others alone, GlobalAvgPool is the mean over the others,

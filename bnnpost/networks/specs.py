@@ -20,7 +20,10 @@ def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1)
     {"type": "Erf", "b": 0.7}. Other types are those of neural-tangents where it has them: Conv,
     Residual with a "branch", FanInSum with "branches", LayerNorm, AvgPool, GlobalAvgPool,
     GlobalSumPool, Flatten, and GlobalSelfAttention with our "heads", "key_width" and
-    "value_width"; and Reshape with a "shape", Mask with a "constant".
+    "value_width"; and Reshape with a "shape", Mask with a "constant". Attention has
+    "attention_mechanism" ("SOFTMAX", "IDENTITY", "RELU", "ABS"), "linear_scaling" (false: scores
+    over √d), "W_key_std", "W_query_std", "W_value_std", "W_out_std", "b_std" and "pos_emb_type"
+    ("SUM" or "CONCAT").
     "prior" and "bias_prior" are laws, {"law": "Laplace", "parameters": {"loc": 0.0, "scale": 1.0}},
     or {"fixed": number}; "W_std", "b_std" and "w_var" may be a law, with "per": "input" for one
     of each input unit.
@@ -48,7 +51,9 @@ def _layers(layers: object, width: int, num_outputs: int | None = None) -> list[
 
 
 def _layer(position: int, spec: Spec, width: int) -> Layer:
-    kind = spec.get("type")
+    if "type" not in spec:
+        raise ValueError(f"layer {position}: expected the key type, got {sorted(spec) or 'none'}")
+    kind = spec["type"]
     options = {key: value for key, value in spec.items() if key != "type"}
     try:
         if kind in NAME_OF_SPEC_TYPE:

@@ -1,6 +1,7 @@
 """Networks of a configuration: a perceptron by its settings, a list of layers, or code."""
 
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -58,6 +59,11 @@ def _of_file(name: str) -> list[Any]:
         ) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"network: cannot read {name}: {error}") from None
+    if isinstance(read, Mapping) and set(read) - {"layers"}:
+        raise ConfigError(
+            f"network: expected nothing but layers in {name}, got "
+            f"{', '.join(sorted(set(read) - {'layers'}))}"
+        )
     layers = read.get("layers") if isinstance(read, Mapping) else read
     if not isinstance(layers, list):
         raise ConfigError(
@@ -88,7 +94,14 @@ def of_code(name: str, width: int, num_outputs: int) -> Layer:
 
     Modules are looked for in the working directory too. Raises ConfigError.
     """
-    network = _function(name)(width=width, num_outputs=num_outputs)
+    function = _function(name)
+    try:
+        inspect.signature(function).bind(width=width, num_outputs=num_outputs)
+    except TypeError as error:
+        raise ConfigError(
+            f"network: expected {name} to take width and num_outputs, by these names: {error}"
+        ) from None
+    network = function(width=width, num_outputs=num_outputs)
     if not isinstance(network, Layer):
         raise ConfigError(
             f"network: expected {name} to return a network such as bnnpost.Serial([…]), got "

@@ -68,7 +68,8 @@ _NETWORK = (
     _option(
         "network",
         str,
-        "Layers in the place of a perceptron's settings: a TOML or JSON file, or module:function.",
+        "Layers in the place of a perceptron's settings: a TOML or JSON file with a list of "
+        "them, or module:function, a function of width and num_outputs that returns the network.",
     ),
     _option("depth", int, "Hidden layers.", "2"),
     _option("activation", str, "Activation: relu, erf, tanh, … (all: bnnpost info).", "erf"),

@@ -37,6 +37,9 @@ import bnnpost
 def narrow(width, num_outputs):
     return bnnpost.mlp(width=width, depth=1, w_std=1.3, num_outputs=num_outputs)
 
+def unary(width):
+    return bnnpost.mlp(width=width)
+
 def wrong(width, num_outputs):
     return "mlp"
 
@@ -119,11 +122,15 @@ def test_configurations_without_layers_are_written_as_before():
         ({"layers": "Dense"}, "list of tables"),
         ({"layers": [{"type": "Dens"}]}, "layer 0.*did you mean Dense"),
         ({"network": "broken.toml"}, "cannot read broken.toml"),
-        ({"network": "empty.toml"}, "list of layers"),
+        ({"network": "empty.toml"}, "nothing but layers in empty.toml, got depth"),
+        ({"network": "none_at_all.json"}, "list of layers"),
+        ({"network": "own_code:unary"}, "own_code:unary to take width and num_outputs"),
+        ({"layers": [{"W_std": 1.0}]}, "layer 0: expected the key type"),
     ],
 )
 def test_what_is_no_network_is_refused(folder, settings, words):
     (folder / "broken.toml").write_text("[[layers")
     (folder / "empty.toml").write_text("depth = 2")
+    (folder / "none_at_all.json").write_text("3")
     with pytest.raises(ConfigError, match=words):
         load_config(None, settings)
