@@ -108,7 +108,7 @@ def test_serial_names_the_entry_that_is_no_layer():
     [
         ({"type": "Dence"}, r"layer 0 \(Dence\): unknown layer type 'Dence': did you mean Dense"),
         ({"type": "relu"}, "unknown layer type 'relu': did you mean Relu"),
-        ({"W_std": 1.0}, "unknown layer type None"),
+        ({"W_std": 1.0}, r"layer 0: expected the key type, got \[.W_std.\]"),
         ({"type": "Dense", "w_std": 1.0}, "unknown key 'w_std': did you mean W_std"),
         ({"type": "Dense", "W_std": -1.0}, r"layer 0 \(Dense\): expected w_std to be positive"),
         ({"type": "Dense", "width": 0}, r"layer 0 \(Dense\): expected width to be at least 1"),
