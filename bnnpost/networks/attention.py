@@ -6,9 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bnnpost.naming import unknown
 from bnnpost.networks import attention_limit
 from bnnpost.networks.attention_drawn import Sampling
-from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, LinearStep, positive_integer

@@ -1,12 +1,12 @@
 """The activations that have a name: what each is called, its hyperparameters and defaults."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bnnpost.naming import unknown
 from bnnpost.networks import closed_forms as forms
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, concrete, hyperparameter
 
@@ -70,16 +70,6 @@ NAME_OF_SPEC_TYPE = {entry.spec_type: name for name, entry in CATALOGUE.items()}
 def names() -> tuple[str, ...]:
     """Names that `Activation` knows."""
     return tuple(CATALOGUE)
-
-
-def unknown(kind: str, given: object, known: list[str]) -> str:
-    """An error message for a name that is not known; it names the close ones."""
-    close = difflib.get_close_matches(
-        str(given).lower(), [k.lower() for k in known], n=3, cutoff=0.5
-    )
-    spelled = [k for k in known if k.lower() in close]
-    hint = f"did you mean {' or '.join(spelled)}? " if spelled else ""
-    return f"unknown {kind} {given!r}: {hint}known are {', '.join(known)}"
 
 
 def resolve(name: str, parameters: Mapping[str, object]) -> dict[str, Any]:

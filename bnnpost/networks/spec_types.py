@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from bnnpost.naming import unknown
 from bnnpost.networks.attention import NUM_DRAWS, SelfAttention
-from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer

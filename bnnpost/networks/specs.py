@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bnnpost.naming import unknown
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE, unknown
+from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE
 from bnnpost.networks.layers import Layer, Serial, positive_integer
 from bnnpost.networks.spec_types import SPEC_TYPES
 

@@ -1,1 +1,8 @@
-"""Samplers: exact rejection, importance estimates over all proposals, prior draws."""
+"""Samplers: exact rejection, importance estimates over all proposals, prior draws, chains.
+
+A module is imported when it is first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

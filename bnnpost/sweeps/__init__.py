@@ -1,13 +1,8 @@
-"""Width sweeps: configuration, run directories, the run itself and its results."""
+"""Width sweeps: configuration, run directories, the run itself and its results.
 
-from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
-from bnnpost.sweeps.run import BudgetExhausted, HopelessRun, run_sweep
+A module is imported when it is first used.
+"""
 
-__all__ = [
-    "BudgetExhausted",
-    "ConfigError",
-    "HopelessRun",
-    "SweepConfig",
-    "load_config",
-    "run_sweep",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,8 +13,8 @@ from typing import get_type_hints
 import numpy as np
 
 from bnnpost.likelihoods import Gaussian
+from bnnpost.naming import unknown
 from bnnpost.networks import mlp
-from bnnpost.networks.catalogue import unknown
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.samplers.rejection import BOUNDS

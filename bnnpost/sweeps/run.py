@@ -17,6 +17,7 @@ from bnnpost.samplers.options import Option
 from bnnpost.sweeps import results
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import RESULTS, RunDirectory
+from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -26,21 +27,6 @@ if TYPE_CHECKING:
 MOST_PROPOSALS = 1e10
 
 Say = Callable[[str], None]
-
-
-class HopelessRun(ValueError):
-    """A run that is expected to need more proposals than it may; refused before it starts."""
-
-
-class BudgetExhausted(RuntimeError):
-    """max_proposals was reached before all draws were accepted; what there is was kept.
-
-    results: those of the whole sweep, with fewer draws at the widths that were cut short.
-    """
-
-    def __init__(self, message: str, results: "xr.DataTree"):
-        super().__init__(message)
-        self.results = results
 
 
 def run_sweep(

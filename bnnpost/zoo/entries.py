@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bnnpost.networks.catalogue import unknown
+from bnnpost.naming import unknown
 
 _T5 = {"law": "StudentT", "parameters": {"df": 5.0, "loc": 0.0, "scale": 1.0}}
 _NORMAL = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}

@@ -12,41 +12,79 @@ from typing import Any
 import click
 
 ERROR, USAGE, FAILED, BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
+_DEBUG = "bnnpost.debug"
 
 
 @contextlib.contextmanager
 def reported(resume: str = "") -> Iterator[None]:
-    """Turn the library's errors into messages and exit codes; `resume` says how to go on.
+    """Turn errors into one line and an exit code; `resume` says how to go on.
 
-    Its warnings are messages too, each of them said once.
+    With --debug the traceback comes before that line. The library's warnings are messages too,
+    each of them said once.
     """
     before = _interrupt_on_termination()
     try:
-        from bnnpost.datasets import DataError
-        from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun
-
         with _warnings_said_once():
             yield
-    except KeyboardInterrupt:  # first, as it may come before the others are imported
+    except KeyboardInterrupt:
         _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
-    except (ConfigError, HopelessRun) as error:
-        _leave(str(error), USAGE)
-    except BudgetExhausted as error:
-        _leave(str(error), BUDGET)
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        _leave(f"{error}{'; ' + resume if is_full and resume else ''}", ERROR)
-    except (DataError, FloatingPointError) as error:
-        _leave(str(error), ERROR)
-    except ValueError as error:
-        _leave(str(error), ERROR)
-    except RuntimeError as error:
-        if type(error).__name__ != "JaxRuntimeError":
-            raise
-        _leave(f"the device gave up, perhaps for lack of memory: {error}", ERROR)
+    except click.ClickException:
+        raise
+    except Exception as error:
+        message, code = _told(error, resume)
+        if _debugging():
+            import traceback
+
+            traceback.print_exc()
+        _leave(message, code)
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def _told(error: Exception, resume: str) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun
+
+    if isinstance(error, ConfigError | HopelessRun):
+        return str(error), USAGE
+    if isinstance(error, BudgetExhausted):
+        return str(error), BUDGET
+    if isinstance(error, OSError):
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"{error}{'; ' + resume if is_full and resume else ''}", ERROR
+    if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
+        return str(error), ERROR
+    kind = type(error).__name__
+    if kind == "JaxRuntimeError":
+        return f"the device gave up, perhaps for lack of memory: {error}", ERROR
+    return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
+
+
+def debuggable(command: click.Command) -> click.Command:
+    """The command, and those below it, with the flag --debug."""
+    if not any(option.name == "debug" for option in command.params):
+        option = click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_remember,
+            help="Show the traceback of an error.",
+        )
+        command.params.append(option)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            debuggable(below)
+    return command
+
+
+def _remember(context: click.Context, option: click.Parameter, value: bool) -> None:
+    context.meta[_DEBUG] = context.meta.get(_DEBUG, False) or value
+
+
+def _debugging() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_DEBUG))
 
 
 @contextlib.contextmanager

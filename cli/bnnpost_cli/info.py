@@ -5,14 +5,21 @@ from typing import Any
 
 import click
 
+from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json
 
 
 @click.command(short_help="Versions, devices, and the names that flags take.")
 @as_json
 def command(as_json: bool) -> None:
-    """Versions, devices, data sets, activations and shipped configurations."""
-    found = _collect()
+    """Versions, devices, data sets, activations and shipped configurations.
+
+    \b
+    Example:  bnnpost info
+              bnnpost info --json
+    """
+    with reported():
+        found = _collect()
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

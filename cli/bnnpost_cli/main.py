@@ -4,8 +4,21 @@ import importlib
 
 import click
 
+from bnnpost_cli.failures import debuggable
+
 # Command name → module that holds it as `command`.
-_COMMANDS = ("sweep", "sample", "merge", "verify", "zoo", "forecast", "kernel", "info")
+_COMMANDS = (
+    "new",
+    "sweep",
+    "sample",
+    "merge",
+    "verify",
+    "zoo",
+    "forecast",
+    "kernel",
+    "info",
+    "completion",
+)
 
 _EPILOG = """\b
 Exit codes: 0 done · 1 bad data or files, or an error · 2 bad flags or configuration, or a
@@ -22,8 +35,16 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"bnnpost_cli.{cmd_name}").command
-        return command
+        return debuggable(importlib.import_module(f"bnnpost_cli.{cmd_name}").command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from bnnpost.naming import unknown
+
+            ctx.fail(unknown("command", args[0], list(_COMMANDS)))
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"max_content_width": 100})
@@ -33,8 +54,12 @@ def main() -> None:
 
     \b
     Try:  bnnpost sweep --config diabetes --out runs/diabetes
+          bnnpost new study.toml
+          bnnpost COMMAND --help
     """
 
+
+debuggable(main)
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import bnnpost
 from tests.structure.sources import PACKAGE
 
 IMPORT = """
@@ -59,3 +60,24 @@ def output(code):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_names_are_looked_up_when_used():
+    code = (
+        "import sys, bnnpost; print('jax' in sys.modules); bnnpost.mlp; print('jax' in sys.modules)"
+    )
+    assert output(code).split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("package", [bnnpost, bnnpost.samplers, bnnpost.sweeps, bnnpost.zoo])
+def test_every_public_name_is_there(package):
+    assert package.__all__
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = package.no_such_name
+
+
+def test_every_room_is_an_attribute():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms <= set(bnnpost.__all__)

@@ -1,0 +1,142 @@
+"""bnnpost new, completion, --debug, and what answers without loading JAX."""
+
+import os
+import subprocess
+import sys
+import tomllib
+
+import click
+import pytest
+
+from bnnpost.sweeps import SweepConfig, load_config
+from bnnpost_cli.main import main
+from tests.cli.invocation import invoke
+
+# Settings of a network that replaces the perceptron's, or that no template can guess.
+OPTIONAL = {"target", "readout_w_std", "readout_b_std", "network", "layers", "cap"}
+
+
+def commands(group=main, path=()):
+    """Every command below a group, with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        yield (*path, name), command
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_an_example_and_debug(words):
+    shown = invoke(*words, "--help").output
+    assert f"Example:  {'bnnpost ' if words != ('completion',) else ''}" in shown
+    assert "--debug" in shown
+
+
+def test_new_writes_every_setting_with_its_default(tmp_path):
+    path = tmp_path / "study.toml"
+    done = invoke("new", path)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"bnnpost sweep --config {path} --dry-run\n"
+    assert load_config(path, {}) == SweepConfig()
+    text = path.read_text()
+    for name in SweepConfig.__dataclass_fields__:
+        if name != "layers":
+            assert f"\n{name} = " in text or f"\n# {name} = " in text, name
+    assert set(tomllib.loads(text)) >= set(SweepConfig.__dataclass_fields__) - OPTIONAL - {
+        "max_proposals"
+    }
+
+
+def test_new_knows_the_columns_of_a_file(tmp_path):
+    data, path = tmp_path / 'a "b".csv', tmp_path / "study.toml"
+    data.write_text("age,dose,effect\n1,2,3\n2,1,4\n")
+    assert invoke("new", path, "--data", data).exit_code == 0
+    config = load_config(path, {})
+    assert (config.data, config.target) == (str(data), "effect")
+    wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
+    assert wrong.exit_code == 1 and "did you mean effect?" in wrong.stderr
+    assert load_config(path, {}).target == "effect"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["study.txt"], 2, "ends in .toml"),
+        (["there.toml"], 1, "--force"),
+        (["no/such/folder.toml"], 1, "no/such"),
+        (["study.toml", "--data", "none.csv"], 1, "none.csv"),
+        (["study.toml", "--data", "empty.csv"], 1, "is empty"),
+    ],
+)
+def test_new_refuses(tmp_path, monkeypatch, arguments, code, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.toml").write_text("kept = 1\n")
+    (tmp_path / "empty.csv").touch()
+    done = invoke("new", *arguments)
+    assert done.exit_code == code
+    assert words in done.stderr
+    assert sorted(os.listdir()) == ["empty.csv", "there.toml"]
+    assert (tmp_path / "there.toml").read_text() == "kept = 1\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell):
+    done = invoke("completion", shell)
+    assert done.exit_code == 0 and f"_BNNPOST_COMPLETE={shell}_complete" in done.stdout
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_debug_shows_the_traceback(tmp_path, where):
+    arguments = ["verify", tmp_path / "none.npz", tmp_path / "neither.nc"]
+    plain = invoke(*arguments)
+    assert plain.exit_code == 1
+    assert "Traceback" not in plain.stderr and plain.stderr.count("\n") == 1
+    debug = invoke("--debug", *arguments) if where == "before" else invoke(*arguments, "--debug")
+    assert debug.exit_code == 1
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(plain.stderr)
+
+
+def test_an_unforeseen_error_is_one_line(monkeypatch):
+    def fail(*arguments):
+        raise TypeError("not foreseen")
+
+    monkeypatch.setattr("bnnpost_cli.info._collect", fail)
+    done = invoke("info")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "bnnpost: TypeError: not foreseen (where it came from: the same command with --debug)\n"
+    )
+
+
+def test_a_slip_in_a_command_names_the_close_ones():
+    done = invoke("swep")
+    assert done.exit_code == 2
+    assert "did you mean sweep?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--version"], ["zoo", "list"], ["new", "study.toml"], ["completion", "bash"]],
+    ids=lambda words: words[0],
+)
+def test_what_needs_no_jax_does_not_load_it(tmp_path, arguments):
+    code = (
+        "import sys; from bnnpost_cli.main import main; main(sys.argv[1:], standalone_mode=False);"
+        " heavy = {'jax', 'scipy', 'xarray', 'matplotlib', 'numpyro'} & set(sys.modules);"
+        " assert not heavy, heavy"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
