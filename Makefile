@@ -66,9 +66,10 @@ test: venv ## lint, types and the tests
 pytest: venv ## the tests alone
 	$(TEST) $(PYTEST_ARGS)
 
-test-all: venv ## the same as test, with the slow tests, compiled as users have it
+test-all: venv ## the same as test, with the slow tests, compiled as users have it; a newer Python
 	$(LINT)
 	XLA_FLAGS="$$XLA_FLAGS" $(TEST) -m "" $(PYTEST_ARGS)
+	.ci/newer
 
 lint: venv ## lint and types alone
 	$(LINT)

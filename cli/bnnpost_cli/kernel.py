@@ -48,9 +48,9 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
             kernel = np.asarray(of_kind(network, rows, key=key))
         if out is not None:
             _write(kernel, kind, out)
-        elif as_json:
+        if as_json:
             click.echo(json.dumps(kernel.tolist()))
-        else:
+        elif out is None:
             lines = (" ".join(f"{value:11.6f}" for value in row) for row in kernel)
             click.echo("\n".join(lines))
 
