@@ -1,0 +1,140 @@
+"""Every block of code in README.md and docs/ runs, and what runs them finds what is wrong."""
+
+import pytest
+from sybil.example import SybilFailure
+
+from tests.docs.blocks import LANGUAGES, NOT_RUN, ROOT, alike, blocks, directives, examples, is_run
+
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [
+    pytest.param(ROOT / "README.md", id="README"),
+    *(
+        pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=pytest.mark.slow)
+        for page in DOCS
+        if blocks(page.read_text(encoding="utf-8"))
+    ),
+]
+# Fences that the site's builder reads; none of them shows code.
+DIRECTIVES = {"bibliography", "command-reference", "configuration-keys", "eval-rst", "include"}
+DIRECTIVES |= {"math", "toctree"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    folder = tmp_path / "page"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(page, folder):
+    """Evaluate a page's blocks; how many there were."""
+    number = 0
+    for number, example in enumerate(examples(page, folder), start=1):
+        example.evaluate()
+    return number
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs(page, folder):
+    assert run(page, folder) == len(blocks(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)
+def test_nothing_is_left_out_silently(page):
+    text = page.read_text(encoding="utf-8")
+    assert directives(text) <= DIRECTIVES
+    for block in blocks(text):
+        assert block.language in LANGUAGES, f"line {block.line}"
+        if block.language == "text":
+            assert "bnnpost " not in block.text.split("\n")[0] and "import " not in block.text
+
+
+def test_only_what_installs_or_needs_a_cluster_is_not_run():
+    assert not any(is_run(f"{head} x") for head in NOT_RUN)
+    assert all(map(is_run, ("bnnpost sweep", "python -m bnnpost", "python mine.py", "makeup")))
+
+
+WRONG = {
+    "python that raises": "```python\n1 / 0\n```",
+    "python that warns": "```python\nimport warnings\nwarnings.warn('!')\n```",
+    "a name of no block before": "```python\nprint(absent)\n```",
+    "a command that fails": "```console\nbnnpost info --absent\n```",
+    "an indented command": "Text.\n\n    false\n",
+    "another exit code than said": "```console\nfalse    # exit code 3\n```",
+    "the second command": "```console\ntrue\nfalse\n```",
+    "a command that warns": "```console\necho 'bnnpost: warning: !' >&2\n```",
+    "other output": "```python\nprint(1.0)\n```\n```output\n1.1\n```",
+    "no output": "```python\n```\n```output\n1.1\n```",
+    "a key that there is not": "```toml\nwidht = 3\n```",
+    "no toml": "```toml\nwidth\n```",
+    "a language that there is not": "```bash\ntrue\n```",
+    "no language": "```\nbnnpost\n```",
+    "a block in a list": "1. Text\n\n   ```python\n   1 / 0\n   ```\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_found(text, folder, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises((SybilFailure, Exception)):
+        run(page, folder)
+
+
+RIGHT = """
+# A page
+
+```toml
+# layers.toml
+widths = [4]
+```
+
+```python
+# module.py
+value = 1.2345
+print("about", value, "or [2, 3] in 0.3 s")
+```
+
+```output
+about 1.23 or [2, 3] in …
+```
+
+```console
+test -f layers.toml    # found
+python -c 'import module' \\
+  && exit 3    # exit code 3
+make test
+```
+
+    bnnpost --version
+
+```text
+anything
+```
+"""
+
+
+def test_what_is_right_passes(folder, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(RIGHT, encoding="utf-8")
+    assert run(page, folder) == 6
+    assert sorted(path.name for path in folder.glob("*.*")) == ["layers.toml", "module.py"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "same"),
+    [
+        ("1.00", "1.01", True),
+        ("1.00", "1.03", False),
+        ("-2", "2", False),
+        ("1,000 draws", "1003 draws", True),
+        ("a … b", "a 1 2 b", True),
+        ("a … b", "a 1 2", False),
+        ("[1, 2]", "[1,\n 2]", True),
+        ("2e-6.", "2e-6.", True),
+    ],
+)
+def test_outputs_are_compared_by_words_and_numbers(expected, got, same):
+    assert alike(expected, got) is same
