@@ -3,26 +3,30 @@
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
-from sphinx.util.math import wrap_displaymath
+from sphinx.util import logging
+
+_LOGGER = logging.getLogger(__name__)
 
 
-def _markup(formula: str, as_block: bool) -> str:
-    return latex2mathml.tex2mathml(formula, as_block=as_block)
+def _markup(node: nodes.Element, as_block: bool) -> str:
+    formula = node.astext()
+    try:
+        return latex2mathml.tex2mathml(formula, as_block=as_block)
+    except (MathError, SyntaxError, ValueError) as error:
+        _LOGGER.warning("no MathML for %r: %s", formula, error, location=node, type="mathml")
+        return formula
 
 
 def _inline(self: Any, node: nodes.math) -> None:
-    self.body.append(_markup(node.astext(), as_block=False))
+    self.body.append(_markup(node, as_block=False))
     raise nodes.SkipNode
 
 
 def _displayed(self: Any, node: nodes.math_block) -> None:
-    formula = node.astext()
-    if r"\\" in formula:
-        formula = wrap_displaymath(formula, None, False)
     self.body.append(self.starttag(node, "div", CLASS="math"))
-    self.body.append(_markup(formula, as_block=True))
+    self.body.append(_markup(node, as_block=True))
     self.body.append("</div>")
     raise nodes.SkipNode
 

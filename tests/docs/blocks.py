@@ -36,7 +36,7 @@ ROOT = Path(bnnpost.__file__).parents[1]
 LANGUAGES = ("python", "console", "output", "toml", "text")
 # What a page may tell a reader to run and the tests do not: it installs, needs a cluster or an
 # accelerator, or runs the tests themselves. Nothing else is left out.
-NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python -m pip install", "sbatch")
+NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python benchmarks/zoo.py", "sbatch")
 SECONDS_A_COMMAND = 200
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
@@ -101,8 +101,9 @@ def examples(page: Path, folder: Path) -> Iterator[Example]:
             start = starts[block.line - 1]
             yield Region(start, start + 1, block, session.evaluate)
 
-    sybil = Sybil(parsers=[parse], path=str(page.parent), filenames=[page.name])
-    return iter(sybil.parse(page).examples())
+    document = Sybil(parsers=[parse]).parse(page)
+    document.namespace["__name__"] = "__main__"  # warnings look for it
+    return iter(document.examples())
 
 
 class _Session:
