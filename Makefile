@@ -16,7 +16,7 @@ INTERPRETERS = $(or $(PYTHON),python3 python3.11 python3.12 python3.13 python3.1
 BENCHMARKS = $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: help venv sweep test pytest test-all lint benchmarks notebooks clean
+.PHONY: help venv sweep test pytest test-all lint docs benchmarks notebooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,10 @@ test-all: venv ## the same as test, with the slow tests, compiled as users have 
 
 lint: venv ## lint and types alone
 	$(LINT)
+
+docs: venv ## the site of docs/, into build/docs
+	$(BIN)/python -m sphinx -b html -q -n -W --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
 
 benchmarks: venv ## every file of benchmarks/ in turn
 	@for file in $(BENCHMARKS); do \

@@ -20,7 +20,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "command_reference",
     "configuration_keys",
-    "mathml",
+    "drawn_formulae",
     "plain_docstrings",
 ]
 exclude_patterns = ["_extensions", "README.md"]
@@ -59,5 +59,5 @@ html_css_files = ["site.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_show_sourcelink = False
 html_copy_source = False
-html_math_renderer = "mathml"
+html_math_renderer = "drawn"
 copybutton_exclude = ".linenos, .gp, .go"
