@@ -21,13 +21,15 @@ def _found(path: str) -> Any:
 
 
 def _kind(hint: object) -> str:
-    words = str(hint).replace("<class '", "").replace("'>", "")
-    if "Mapping" in words:
-        return "list of tables"
+    words = str(hint)
+    numbers = [kind for name, kind in _KINDS.items() if re.search(rf"\b{name}\b", words)]
+    of_tables = "Mapping" in words or "dict" in words
     if "tuple" in words:
-        kind = next((kind for name, kind in _KINDS.items() if name in words), "value")
-        return f"list of {kind}s"
-    return next((kind for name, kind in _KINDS.items() if name in words), words)
+        return "list of tables" if of_tables else f"list of {numbers[0]}s"
+    if of_tables:
+        # Its own keys and values are text, whatever else it may be.
+        return "number or law" if "float" in words else "law"
+    return numbers[0] if numbers else words
 
 
 def _default(field: Any) -> str:
@@ -51,7 +53,7 @@ def _helps(command: click.Command) -> dict[str, str]:
 def _of_docstring(kind: type, name: str) -> str:
     """What the class's docstring says of a key that has no flag."""
     text = " ".join((kind.__doc__ or "").split())
-    match = re.search(rf"(?<!\w){name}: (.*?)(?:[.;] |[.;]$)", text)
+    match = re.search(rf"(?<!\w){name}(?:, \w+)*: (.*?)(?:[.;] |[.;]$)", text)
     return f"{match[1][:1].upper()}{match[1][1:]}." if match else ""
 
 
