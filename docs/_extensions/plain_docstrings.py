@@ -14,6 +14,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 _CODE = re.compile(r"(`[^`]*`)")
+_FUNCTION = re.compile(r"<function ([\w.]+)>")
+_ARRAY = re.compile(r"~?\bjax(?:lib)?\.[\w.]*\bArray\b(?!\w)")
 _MARKUP = re.compile(r"([*|\\]|_(?!\w))")
 
 
@@ -72,7 +74,24 @@ def _with_formulae(lines: list[str]) -> Iterator[tuple[str, bool]]:
         before = line
 
 
+def _readable(
+    app: Sphinx,
+    what: str,
+    name: str,
+    documented: object,
+    options: object,
+    signature: str | None,
+    returned: str | None,
+) -> tuple[str, str | None] | None:
+    """A signature without the places of arrays' types, and with functions by their names."""
+    if signature is None:
+        return None
+    plain = _FUNCTION.sub(r"\1", signature.replace("<function <lambda>>", "..."))
+    return _ARRAY.sub("Array", plain), returned and _ARRAY.sub("Array", returned)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Prepare every docstring before it is parsed."""
+    """Prepare every docstring and signature before it is parsed."""
     app.connect("autodoc-process-docstring", _prepared)
+    app.connect("autodoc-process-signature", _readable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
