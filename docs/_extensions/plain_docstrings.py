@@ -41,7 +41,7 @@ def _emphasised(line: str, names: list[str]) -> str:
     if not names:
         return line
     one = rf"(?:{'|'.join(map(re.escape, names))})(?: \[[^\]]*\])?"
-    listed = re.compile(rf"(?<![\w`.]){one}(?:, {one})*(?=(?: \"\w+\")?:(?:\s|$))")
+    listed = re.compile(rf"(?<![\w`.]){one}(?:(?:, | or ){one})*(?=(?: \"\w+\")?:(?:\s|$))")
     single = re.compile(rf"(?:{'|'.join(map(re.escape, names))})(?=$|[ ,])")
     return listed.sub(lambda found: single.sub(r"**\g<0>**", found[0]), line)
 

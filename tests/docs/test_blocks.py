@@ -1,8 +1,11 @@
 """Every block of code in README.md and docs/ runs, and what runs them finds what is wrong."""
 
+import re
+
 import pytest
 from sybil.example import SybilFailure
 
+import bnnpost
 from tests.docs.blocks import LANGUAGES, NOT_RUN, ROOT, alike, blocks, directives, examples, is_run
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -138,3 +141,18 @@ def test_what_is_right_passes(folder, tmp_path):
 )
 def test_outputs_are_compared_by_words_and_numbers(expected, got, same):
     assert alike(expected, got) is same
+
+
+FILES = re.compile(r"(?<![\w/])(?:tests|benchmarks|notebooks|docs|bnnpost)/[\w./-]+\.\w+")
+NAMES = re.compile(r"`bnnpost\.([\w.]+)(?:\(.*?\))?`")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)
+def test_files_and_names_in_the_text_exist(page):
+    text = page.read_text(encoding="utf-8")
+    named = [file for file in FILES.findall(text) if "NAME" not in file]
+    assert [file for file in named if not (ROOT / file).exists()] == []
+    for name in NAMES.findall(text):
+        found = bnnpost
+        for part in name.split("."):
+            found = getattr(found, part)
