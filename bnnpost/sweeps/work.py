@@ -1,0 +1,265 @@
+"""Work on a grid: one process does units that nobody else does, until none is left."""
+
+import errno
+import gc
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from bnnpost.datasets import DataError
+from bnnpost.networks.limiting import require_one_process
+from bnnpost.storage import Lock, LockHeld
+from bnnpost.sweeps.config import ConfigError, SweepConfig
+from bnnpost.sweeps.contents import content_digest
+from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.finish import run_finished
+from bnnpost.sweeps.grid import Cell
+from bnnpost.sweeps.grid_directory import GridDirectory, Say
+from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.run import HopelessRun, assembled, check_feasible, one_width, read_width
+from bnnpost.sweeps.units import Unit, may_pass, one_line
+
+# How often a unit is tried again where that may help.
+RETRIES = 1
+_SECONDS_BETWEEN_LOOKS = 0.3
+_FEASIBLE = "feasible.json"
+# Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
+_MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try. retries: further attempts where that may help. force: hopeless cells too.
+
+    share: (index, count) of one process among several, by which they begin at different places;
+    each goes on to what the others have left.
+    """
+
+    retries: int = RETRIES
+    force: bool = False
+    share: tuple[int, int] = (0, 1)
+
+
+def units(directory: GridDirectory) -> list[Unit]:
+    """All units of a grid, a cell's after each other."""
+    return [
+        Unit(cell, width, directory.cell_directory(cell))
+        for cell in directory.grid.cells
+        for width in cell.config.widths
+    ]
+
+
+def forget_failures(directory: GridDirectory) -> None:
+    """Let what has failed be tried again."""
+    for unit in units(directory):
+        unit.forget()
+    for cell in directory.grid.cells:
+        if refusal(directory.cell_directory(cell)):
+            (directory.cell_directory(cell).path / _FEASIBLE).unlink(missing_ok=True)
+
+
+def refusal(directory: RunDirectory) -> str:
+    """Why a cell was refused; empty if it was not, or not looked at."""
+    return str(_judgement(directory).get("refusal", ""))
+
+
+def work(directory: GridDirectory, effort: Effort, *, say: Say, progress: bool = False) -> None:
+    """Do what is missing and nobody else does; returns when there is nothing of it left.
+
+    A unit that fails is written down and the others go on. Raises OSError if the disk is full,
+    and passes on interruptions.
+    """
+    _Worker(directory, effort, say, progress).run()
+
+
+class _Worker:
+    def __init__(self, directory: GridDirectory, effort: Effort, say: Say, progress: bool):
+        self._directory, self._effort = directory, effort
+        self._say, self._progress = say, progress
+        self._units = units(directory)
+        self._settled: set[tuple[str, int]] = set()
+        # Units whose file was found damaged, and cells whose results cannot be put together.
+        self._run_again: set[tuple[str, int]] = set()
+        self._given_up: set[str] = set()
+
+    def run(self) -> None:
+        """Pass over all units until a pass finds nothing to do or to wait for."""
+        while True:
+            states = [self._turn(unit) for unit in self._in_turn()]
+            states += [self._assemble(cell) for cell in self._directory.grid.cells]
+            if "waiting" in states:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            elif "worked" not in states:
+                return
+
+    def _in_turn(self) -> Iterator[Unit]:
+        index, count = self._effort.share
+        start = len(self._units) * index // count
+        for unit in self._units[start:] + self._units[:start]:
+            if (unit.cell.digest, unit.width) not in self._settled:
+                yield unit
+
+    def _turn(self, unit: Unit) -> str:
+        """Do one unit: "worked", or "settled" already, "busy" elsewhere, "waiting" for a check."""
+        if not (unit.is_done or unit.has_failed):
+            try:
+                refused = self._judged(unit.cell)
+                if refused is None:
+                    return "waiting"
+                if not refused:
+                    with unit.claimed() as died:
+                        if not (unit.is_done or unit.has_failed):
+                            self._attempt(unit, died)
+                            self._settle(unit)
+                            return "worked"
+            except LockHeld:
+                return "busy"
+        self._settle(unit)
+        return "settled"
+
+    def _settle(self, unit: Unit) -> None:
+        self._settled.add((unit.cell.digest, unit.width))
+
+    def _attempt(self, unit: Unit, died: int) -> None:
+        """Run a unit, as often as it may be tried, and write down how it ended."""
+        if died > self._effort.retries:
+            self._tell(unit, f"failed: {unit.write_failure(None, died)}")
+            return
+        for attempt in range(died + 1, self._effort.retries + 2):
+            try:
+                self._run(unit, attempt)
+                return
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise  # every other unit would fail as well
+                if may_pass(error) and attempt <= self._effort.retries:
+                    self._tell(unit, f"failed, and is tried again: {one_line(error)}")
+                    continue
+                self._tell(unit, f"failed: {unit.write_failure(error, attempt)}")
+                return
+
+    def _run(self, unit: Unit, attempt: int) -> None:
+        forget_programs()
+        said: list[str] = []
+        directory = self._directory.prepared(unit.cell)
+        one_width(
+            _problem(unit.cell.config), directory, unit.width, self._progress, said.append, attempt
+        )
+        self._tell(unit, ", ".join(said).removeprefix(f"width {unit.width}: "))
+
+    def _tell(self, unit: Unit, message: str) -> None:
+        left = sum(
+            not (one.is_done or one.has_failed)
+            for one in self._units
+            if (one.cell.digest, one.width) not in self._settled and one is not unit
+        )
+        self._say(f"[{len(self._units) - left}/{len(self._units)}] {unit.name}: {message}")
+
+    def _judged(self, cell: Cell) -> str | None:
+        """Why a cell is refused, empty if it is not; None while another process finds out."""
+        directory = self._directory.prepared(cell)
+        missing = [width for width in cell.config.widths if not directory.is_done(width)]
+        if self._effort.force:
+            return ""
+        if not _is_judged(directory, missing):
+            with Lock(directory.path / ".feasible.lock") as lock:
+                try:
+                    lock.hold_alone()
+                except LockHeld:
+                    return None
+                if not _is_judged(directory, missing):
+                    self._judge(cell, directory, missing)
+        return refusal(directory)
+
+    def _judge(self, cell: Cell, directory: RunDirectory, missing: list[int]) -> None:
+        prefix = f"{cell.name}: " if cell.name else ""
+        reason = ""
+        try:
+            if self._directory.grid.varying and content_digest(cell.config) != cell.digest:
+                raise ConfigError(
+                    f"{cell.config.data} or the network's code is not what it was when the grid "
+                    "was begun: run its configuration again, and cells are made anew"
+                )
+            problem = _problem(cell.config)
+            require_one_process(problem.posterior(missing[0]).network)
+            check_feasible(problem, missing, False, lambda message: self._say(prefix + message))
+        except (HopelessRun, ConfigError, DataError, ValueError) as error:
+            reason = one_line(error)
+            self._say(f"{prefix}refused: {reason}")
+            directory.set_status("refused", error=str(error))
+        text = json.dumps({"widths": missing, "refusal": reason}, indent=2) + "\n"
+        directory.write_text(_FEASIBLE, text)
+
+    def _assemble(self, cell: Cell) -> str:
+        """Put a cell's results together once all its widths are there."""
+        directory = self._directory.cell_directory(cell)
+        whole = all(map(directory.is_done, cell.config.widths))
+        if not whole or cell.digest in self._given_up or directory.is_assembled(cell.config):
+            return "settled"
+        with Lock(directory.path / ".results.lock") as lock:
+            try:
+                lock.hold_alone()
+            except LockHeld:
+                return "busy"
+            if directory.is_assembled(cell.config):
+                return "settled"
+            return self._put_together(cell, directory)
+
+    def _put_together(self, cell: Cell, directory: RunDirectory) -> str:
+        found = {}
+        for width in cell.config.widths:
+            try:
+                found[width] = read_width(directory.width_file(width))
+            except OSError as error:
+                if (cell.digest, width) in self._run_again:
+                    raise
+                self._say(f"{str(error).partition(': remove')[0]}: it is run again")
+                directory.width_file(width).unlink(missing_ok=True)
+                self._run_again.add((cell.digest, width))
+                self._settled.discard((cell.digest, width))
+                return "worked"
+        try:
+            with directory.noting_failure():
+                tree, _ = assembled(_problem(cell.config), directory, found)
+                run_finished(tree, directory)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            self._given_up.add(cell.digest)
+            self._say(f"{cell.name}: results cannot be put together: {one_line(error)}")
+        return "worked"
+
+
+def forget_programs() -> None:
+    """Drop compiled programs before there are more than a process may hold."""
+    if _MEMORY_MAPS.exists() and _MEMORY_MAPS.read_bytes().count(b"\n") > _MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _judgement(directory: RunDirectory) -> dict[str, object]:
+    try:
+        found = json.loads((directory.path / _FEASIBLE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_judged(directory: RunDirectory, missing: list[int]) -> bool:
+    widths = _judgement(directory).get("widths", [])
+    return set(missing) <= set(widths)  # type: ignore[call-overload]
+
+
+_held: list[Problem] = []
+
+
+def _problem(config: SweepConfig) -> Problem:
+    """The problem of a configuration; the last is kept, as units of a cell follow each other."""
+    if not _held or _held[0].config != config:
+        _held[:] = [load_problem(config)]
+    return _held[0]
