@@ -62,7 +62,7 @@ class Unit:
         process has it.
         """
         with self._lock.hold_alone():
-            before = self._died()
+            before = self.deaths
             claim = {"attempts": before + 1, "pid": os.getpid(), "host": socket.gethostname()}
             write_text(self._claim, json.dumps(claim) + "\n")
             try:
@@ -102,7 +102,9 @@ class Unit:
     def _claim(self) -> Path:
         return self.directory.path / f".width_{self.width:06d}.claim"
 
-    def _died(self) -> int:
+    @property
+    def deaths(self) -> int:
+        """How many processes have died at it, the one that is at it included."""
         try:
             return int(json.loads(self._claim.read_text(encoding="utf-8"))["attempts"])
         except (OSError, ValueError, KeyError, TypeError):

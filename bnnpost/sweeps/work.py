@@ -29,6 +29,12 @@ _SECONDS_BETWEEN_LOOKS = 0.3
 _FEASIBLE = "feasible.json"
 # Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
 _MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
+# Settings that are arguments of the compiled programs, or play no part in them.
+_LEAVES = (
+    "data", "target", "standardise", "split_seed", "seed", "noise_std",
+    "w_std", "b_std", "readout_w_std", "readout_b_std",
+    "num_samples", "num_proposals", "max_proposals", "cap", "widths",
+)  # fmt: skip
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -46,12 +52,19 @@ class Effort:
 
 
 def units(directory: GridDirectory) -> list[Unit]:
-    """All units of a grid, a cell's after each other."""
-    return [
-        Unit(cell, width, directory.cell_directory(cell))
-        for cell in directory.grid.cells
-        for width in cell.config.widths
-    ]
+    """All units of a grid; those that run the same compiled programs follow each other."""
+    found: dict[str, list[Unit]] = {}
+    for cell in directory.grid.cells:
+        kind = {k: v for k, v in cell.config.as_dict().items() if k not in _LEAVES}
+        for width in cell.config.widths:
+            unit = Unit(cell, width, directory.cell_directory(cell))
+            found.setdefault(f"{kind}{width}", []).append(unit)
+    return [unit for alike in found.values() for unit in alike]
+
+
+def is_settled(unit: Unit) -> bool:
+    """Whether nothing is to be done about a unit: it is done, or was given up or refused."""
+    return unit.is_done or unit.has_failed or bool(refusal(unit.directory))
 
 
 def forget_failures(directory: GridDirectory) -> None:
