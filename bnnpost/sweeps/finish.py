@@ -16,4 +16,7 @@ def run_finished(tree: "xr.DataTree", directory: RunDirectory) -> None:
 
 
 def grid_finished(directory: GridDirectory) -> None:
-    """After all cells of a grid that could be run, by `run` and `resume`."""
+    """Once nothing is left to run of a grid, or of a single run that workers share.
+
+    Called by the last worker, again whenever a finished grid is run again.
+    """

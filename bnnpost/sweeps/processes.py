@@ -8,17 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import IO
 
 from bnnpost.sweeps import worker
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.work import Effort, is_settled, units
+from bnnpost.sweeps.work import Effort, is_settled, units, work
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 # How long a process that is told to end may take, as when it compiles.
 _SECONDS_TO_END = 20.0
+# The user's own variables win.
+_MEMORY = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # of an accelerator that several share
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -26,11 +28,13 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class Processes:
     """`jobs` processes, started afresh, that work on a grid until nothing is left of it.
 
+    environment: variables besides those of this process.
     One that is killed costs the unit it was at, which is tried again, and nothing else. When
     this process ends, in whatever way, so do they.
     """
 
     jobs: int = 2
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -38,14 +42,18 @@ class Processes:
 
     def __call__(self, directory: GridDirectory, effort: Effort, say: Say) -> None:
         """Run them. Raises OSError if workers end in errors, or die before they do anything."""
-        _Crew(self.jobs, directory, effort, say).run()
+        if all(map(is_settled, units(directory))):
+            work(directory, effort, say=say)  # what there is may still have to be put together
+        else:
+            _Crew(self, directory, effort, say).run()
 
 
 class _Crew:
     """The processes that are at work."""
 
-    def __init__(self, jobs: int, directory: GridDirectory, effort: Effort, say: Say):
-        self._jobs, self._directory, self._effort, self._say = jobs, directory, effort, say
+    def __init__(self, given: Processes, directory: GridDirectory, effort: Effort, say: Say):
+        self._jobs, self._given = given.jobs, given.environment
+        self._directory, self._effort, self._say = directory, effort, say
         self._units = units(directory)
         self._lines = _Lines(say)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -90,11 +98,15 @@ class _Crew:
             raise OSError("workers are killed before they begin: is there enough memory?")
 
     def _start(self, index: int) -> "subprocess.Popen[bytes]":
-        effort = dataclasses.replace(self._effort, share=(index, self._jobs))
+        first, of = self._effort.share
+        share = (first * self._jobs + index, of * self._jobs)
+        effort = dataclasses.replace(self._effort, share=share)
         with _on_cores(_share(index, self._jobs)) as count:
             environment = {
+                **{name: str(count) for name in _THREADS},
+                **_MEMORY,
                 **os.environ,
-                **{name: str(count) for name in _THREADS if name not in os.environ},
+                **self._given,
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             }
             process = subprocess.Popen(

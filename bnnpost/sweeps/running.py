@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from bnnpost.sweeps.finish import grid_finished
 from bnnpost.sweeps.grid import Grid
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.loaded import GridResults, load_results
@@ -40,6 +39,4 @@ def run_grid(
         directory = stack.enter_context(GridDirectory.begun(path, grid, say=say))
         forget_failures(directory)
         executor(directory, Effort(retries=retries, force=force), say)
-    results = load_results(path)
-    grid_finished(directory)
-    return results
+    return load_results(path)

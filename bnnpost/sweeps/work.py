@@ -1,5 +1,6 @@
 """Work on a grid: one process does units that nobody else does, until none is left."""
 
+import contextlib
 import errno
 import gc
 import json
@@ -16,7 +17,7 @@ from bnnpost.storage import Lock, LockHeld
 from bnnpost.sweeps.config import ConfigError, SweepConfig
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.directory import RunDirectory
-from bnnpost.sweeps.finish import run_finished
+from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.problem import Problem, load_problem
@@ -26,6 +27,7 @@ from bnnpost.sweeps.units import Unit, may_pass, one_line
 # How often a unit is tried again where that may help.
 RETRIES = 1
 _SECONDS_BETWEEN_LOOKS = 0.3
+_FINISH_LOCK = ".finish.lock"
 _FEASIBLE = "feasible.json"
 # Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
 _MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
@@ -108,7 +110,11 @@ class _Worker:
             if "waiting" in states:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             elif "worked" not in states:
-                return
+                break
+        if all(map(is_settled, self._units)):
+            with contextlib.suppress(LockHeld), Lock(self._directory.path / _FINISH_LOCK) as lock:
+                lock.hold_alone()
+                grid_finished(self._directory)
 
     def _in_turn(self) -> Iterator[Unit]:
         index, count = self._effort.share

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.programs import silence_cache
 from bnnpost.sweeps.work import Effort, work
 
 # As a shell has it of a process that was told to end.
@@ -23,6 +24,7 @@ def arguments(directory: GridDirectory, effort: Effort) -> list[str]:
 
 def main(path: str, options: str) -> int:
     """Work until nothing is left, or until told to end or until the parent process is gone."""
+    silence_cache()
     with interrupted_on_termination():
         threading.Thread(target=_end_with_parent, daemon=True).start()
         given = json.loads(options)
