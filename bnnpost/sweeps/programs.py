@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import warnings
 from pathlib import Path
 
@@ -47,8 +48,6 @@ def _default() -> Path:
 
 def _processor() -> str:
     """A short name of the processor's kind: its model and what it can do."""
-    import platform
-
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -10,7 +10,7 @@ _COMMANDS = ("sweep", "sample", "merge", "verify", "zoo", "forecast", "kernel", 
 _EPILOG = """\b
 Exit codes: 0 done · 1 bad data or files, or an error · 2 bad flags or configuration, or a
 run refused as hopeless · 3 verify: the candidate fails · 4 max-proposals reached, partial result
-kept · 130 interrupted."""
+kept · 5 some runs of a sweep failed or were refused, the others done · 130 interrupted."""
 
 
 class _LazyGroup(click.Group):
