@@ -7,8 +7,8 @@ from pathlib import Path
 from bnnpost.sweeps.directory import FAILED
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.judging import Judgement, judgement
 from bnnpost.sweeps.units import Unit
-from bnnpost.sweeps.work import refusal
 
 # States of a cell.
 COMPLETE, SHORT, RUNNING, REFUSED, PENDING = "done", "short", "running", "refused", "pending"
@@ -54,8 +54,9 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     running = tuple(u.width for u in units if not u.is_done and u.is_claimed)
     failed = tuple(u.width for u in units if u.has_failed and u.width not in running)
     short = tuple(width for width in done if records[width].get("complete") is False)
-    refused = "" if len(done) == len(units) else refusal(run)
-    reason = str(records[failed[0]].get("reason", "")) if failed else refused
+    judged = Judgement() if len(done) == len(units) else judgement(run)
+    reason = str(records[failed[0]].get("reason", "")) if failed else judged.refusal
+    spoilt = judged.refusal and not judged.hopeless
     unassembled = len(done) == len(units) and run.status().get("state") == FAILED
     if unassembled:
         reason = f"results cannot be put together: {run.status().get('error', '')}"
@@ -63,7 +64,9 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     return CellStatus(
         cell=cell,
         path=run.path,
-        state=_state(len(done) == len(units), running, failed or unassembled, refused, short),
+        state=_state(
+            len(done) == len(units), running, failed or spoilt or unassembled, judged.refusal, short
+        ),
         done=done,
         missing=tuple(w for w in cell.config.widths if w not in (*done, *failed, *running)),
         failed=failed,

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import gc
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,24 +10,22 @@ from pathlib import Path
 
 import jax
 
-from bnnpost.datasets import DataError
-from bnnpost.networks.limiting import require_one_process
 from bnnpost.storage import Lock, LockHeld
-from bnnpost.sweeps.config import ConfigError, SweepConfig
-from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.problem import Problem, load_problem
-from bnnpost.sweeps.run import HopelessRun, assembled, check_feasible, one_width, read_width
+from bnnpost.sweeps.judging import FEASIBLE, judged_cell, judgement
+from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, may_pass, one_line
 
 # How often a unit is tried again where that may help.
 RETRIES = 1
 _SECONDS_BETWEEN_LOOKS = 0.3
+# Who only looks whether a unit is claimed holds its lock for less than this.
+_SECONDS_OF_A_GLANCE = 0.05
 _FINISH_LOCK = ".finish.lock"
-_FEASIBLE = "feasible.json"
 # Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
 _MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
 # Settings that are arguments of the compiled programs, or play no part in them.
@@ -66,7 +63,7 @@ def units(directory: GridDirectory) -> list[Unit]:
 
 def is_settled(unit: Unit) -> bool:
     """Whether nothing is to be done about a unit: it is done, or was given up or refused."""
-    return unit.is_done or unit.has_failed or bool(refusal(unit.directory))
+    return unit.is_done or unit.has_failed or bool(judgement(unit.directory).refusal)
 
 
 def forget_failures(directory: GridDirectory) -> None:
@@ -74,13 +71,8 @@ def forget_failures(directory: GridDirectory) -> None:
     for unit in units(directory):
         unit.forget()
     for cell in directory.grid.cells:
-        if refusal(directory.cell_directory(cell)):
-            (directory.cell_directory(cell).path / _FEASIBLE).unlink(missing_ok=True)
-
-
-def refusal(directory: RunDirectory) -> str:
-    """Why a cell was refused; empty if it was not, or not looked at."""
-    return str(_judgement(directory).get("refusal", ""))
+        if judgement(directory.cell_directory(cell)).refusal:
+            (directory.cell_directory(cell).path / FEASIBLE).unlink(missing_ok=True)
 
 
 def work(directory: GridDirectory, effort: Effort, *, say: Say, progress: bool = False) -> None:
@@ -126,20 +118,33 @@ class _Worker:
     def _turn(self, unit: Unit) -> str:
         """Do one unit: "worked", or "settled" already, "busy" elsewhere, "waiting" for a check."""
         if not (unit.is_done or unit.has_failed):
-            try:
-                refused = self._judged(unit.cell)
-                if refused is None:
-                    return "waiting"
-                if not refused:
-                    with unit.claimed() as died:
-                        if not (unit.is_done or unit.has_failed):
-                            self._attempt(unit, died)
-                            self._settle(unit)
-                            return "worked"
-            except LockHeld:
-                return "busy"
+            if self._effort.force:
+                self._directory.prepared(unit.cell)
+                return self._claim(unit)
+            judged = judged_cell(self._directory, unit.cell, self._say)
+            if judged is None:
+                return "waiting"
+            if not judged.refusal:
+                return self._claim(unit)
         self._settle(unit)
         return "settled"
+
+    def _claim(self, unit: Unit) -> str:
+        for last_try in (False, True):
+            try:
+                with unit.claimed() as died:
+                    worked = not (unit.is_done or unit.has_failed)
+                    if worked:
+                        self._attempt(unit, died)
+                self._settle(unit)
+                if worked:
+                    self._assemble(unit.cell)
+                return "worked" if worked else "settled"
+            except LockHeld:
+                if last_try:
+                    return "busy"
+                time.sleep(_SECONDS_OF_A_GLANCE)
+        raise AssertionError("unreachable")
 
     def _settle(self, unit: Unit) -> None:
         self._settled.add((unit.cell.digest, unit.width))
@@ -157,7 +162,7 @@ class _Worker:
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise  # every other unit would fail as well
                 if may_pass(error) and attempt <= self._effort.retries:
-                    self._tell(unit, f"failed, and is tried again: {one_line(error)}")
+                    self._say(f"{unit.name}: failed, and is tried again: {one_line(error)}")
                     continue
                 self._tell(unit, f"failed: {unit.write_failure(error, attempt)}")
                 return
@@ -167,7 +172,12 @@ class _Worker:
         said: list[str] = []
         directory = self._directory.prepared(unit.cell)
         one_width(
-            _problem(unit.cell.config), directory, unit.width, self._progress, said.append, attempt
+            load_problem(unit.cell.config),
+            directory,
+            unit.width,
+            self._progress,
+            said.append,
+            attempt,
         )
         self._tell(unit, ", ".join(said).removeprefix(f"width {unit.width}: "))
 
@@ -178,41 +188,6 @@ class _Worker:
             if (one.cell.digest, one.width) not in self._settled and one is not unit
         )
         self._say(f"[{len(self._units) - left}/{len(self._units)}] {unit.name}: {message}")
-
-    def _judged(self, cell: Cell) -> str | None:
-        """Why a cell is refused, empty if it is not; None while another process finds out."""
-        directory = self._directory.prepared(cell)
-        missing = [width for width in cell.config.widths if not directory.is_done(width)]
-        if self._effort.force:
-            return ""
-        if not _is_judged(directory, missing):
-            with Lock(directory.path / ".feasible.lock") as lock:
-                try:
-                    lock.hold_alone()
-                except LockHeld:
-                    return None
-                if not _is_judged(directory, missing):
-                    self._judge(cell, directory, missing)
-        return refusal(directory)
-
-    def _judge(self, cell: Cell, directory: RunDirectory, missing: list[int]) -> None:
-        prefix = f"{cell.name}: " if cell.name else ""
-        reason = ""
-        try:
-            if self._directory.grid.varying and content_digest(cell.config) != cell.digest:
-                raise ConfigError(
-                    f"{cell.config.data} or the network's code is not what it was when the grid "
-                    "was begun: run its configuration again, and cells are made anew"
-                )
-            problem = _problem(cell.config)
-            require_one_process(problem.posterior(missing[0]).network)
-            check_feasible(problem, missing, False, lambda message: self._say(prefix + message))
-        except (HopelessRun, ConfigError, DataError, ValueError) as error:
-            reason = one_line(error)
-            self._say(f"{prefix}refused: {reason}")
-            directory.set_status("refused", error=str(error))
-        text = json.dumps({"widths": missing, "refusal": reason}, indent=2) + "\n"
-        directory.write_text(_FEASIBLE, text)
 
     def _assemble(self, cell: Cell) -> str:
         """Put a cell's results together once all its widths are there."""
@@ -244,7 +219,7 @@ class _Worker:
                 return "worked"
         try:
             with directory.noting_failure():
-                tree, _ = assembled(_problem(cell.config), directory, found)
+                tree, _ = assembled(load_problem(cell.config), directory, found)
                 run_finished(tree, directory)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _FULL:
@@ -259,26 +234,3 @@ def forget_programs() -> None:
     if _MEMORY_MAPS.exists() and _MEMORY_MAPS.read_bytes().count(b"\n") > _MANY_MAPS:
         jax.clear_caches()
         gc.collect()
-
-
-def _judgement(directory: RunDirectory) -> dict[str, object]:
-    try:
-        found = json.loads((directory.path / _FEASIBLE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _is_judged(directory: RunDirectory, missing: list[int]) -> bool:
-    widths = _judgement(directory).get("widths", [])
-    return set(missing) <= set(widths)  # type: ignore[call-overload]
-
-
-_held: list[Problem] = []
-
-
-def _problem(config: SweepConfig) -> Problem:
-    """The problem of a configuration; the last is kept, as units of a cell follow each other."""
-    if not _held or _held[0].config != config:
-        _held[:] = [load_problem(config)]
-    return _held[0]

@@ -112,5 +112,5 @@ def keep_programs() -> None:
 
     os.environ.update(variables)
     for name, value in variables.items():
-        number = None if name.endswith("DIR") else float(value)
-        jax.config.update(name.lower(), value if number is None else number)
+        kind = {"SECS": float, "BYTES": int}.get(name.rpartition("_")[2], str)
+        jax.config.update(name.lower(), kind(value))
