@@ -124,7 +124,7 @@ def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
 def _axes(table: object) -> list[Axis]:
     if not isinstance(table, Mapping) or not table:
         raise ConfigError(f"grid: expected a table of settings with lists of values, got {table!r}")
-    known = [f.name for f in dataclasses.fields(SweepConfig)]
+    known = [f.name for f in dataclasses.fields(SweepConfig) if f.name != _WIDTHS]
     return [_axis(str(name), values, known) for name, values in table.items()]
 
 
@@ -152,7 +152,7 @@ def _named(axis: str, entries: Sequence[Mapping[str, object]], known: list[str])
         if not isinstance(entry[_NAME], str | int | float):
             raise ConfigError(f"grid.{axis}: expected a name that is a word, got {entry[_NAME]!r}")
         for key in entry:
-            if key == _WIDTHS or key not in (*known, _NAME):
+            if key not in (*known, _NAME):
                 raise ConfigError(f"grid.{axis}: {unknown('configuration key', key, known)}")
     labels = tuple(entry[_NAME] for entry in entries)
     if len(set(labels)) < len(labels):
