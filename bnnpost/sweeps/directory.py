@@ -111,6 +111,8 @@ def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] 
         before = dict(json.loads(held.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+    if "cells" in before:
+        raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     now = config.as_dict()
     changed = [key for key in now if key not in but_for and before.get(key) != now[key]]
     if changed:

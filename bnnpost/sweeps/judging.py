@@ -71,8 +71,7 @@ def judged_cell(directory: GridDirectory, cell: Cell, say: Say) -> Judgement | N
 def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: Say) -> Judgement:
     prefix = f"{cell.name}: " if cell.name else ""
     try:
-        if directory.grid.varying:
-            _check_unchanged(cell)
+        check_unchanged(directory, cell)
         problem = load_problem(cell.config)
         _check_comparable(problem, missing[0])
         check_feasible(problem, list(missing), False, lambda text: say(prefix + text))
@@ -85,9 +84,9 @@ def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: 
     return Judgement(missing)
 
 
-def _check_unchanged(cell: Cell) -> None:
-    """Raise ConfigError if files that the cell stands for have changed since it was begun."""
-    if content_digest(cell.config) != cell.digest:
+def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
+    """Raise ConfigError if files that a cell stands for have changed since the grid was begun."""
+    if directory.grid.varying and content_digest(cell.config) != cell.digest:
         what = cell.config.data if cell.config.network is None else "data or the network's code"
         raise ConfigError(
             f"{what} has changed since the grid was begun: run its configuration again, and what "

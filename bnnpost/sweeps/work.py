@@ -15,7 +15,7 @@ from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.judging import FEASIBLE, judged_cell, judgement
+from bnnpost.sweeps.judging import FEASIBLE, check_unchanged, judged_cell, judgement
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, may_pass, one_line
@@ -171,6 +171,7 @@ class _Worker:
         forget_programs()
         said: list[str] = []
         directory = self._directory.prepared(unit.cell)
+        check_unchanged(self._directory, unit.cell)
         one_width(
             load_problem(unit.cell.config),
             directory,

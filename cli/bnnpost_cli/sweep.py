@@ -1,5 +1,6 @@
 """bnnpost sweep: a group of commands, of which run is meant where none is named."""
 
+import difflib
 import importlib
 
 import click
@@ -21,6 +22,9 @@ class _SweepGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in (*_COMMANDS, *ctx.help_option_names):
+            close = difflib.get_close_matches(args[0], _COMMANDS, n=1, cutoff=0.7) if args else []
+            if close:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
             args = ["run", *args]
         return super().parse_args(ctx, args)
 

@@ -12,7 +12,8 @@ LAPLACE = {"law": "Laplace", "parameters": {"loc": 0.0, "scale": 0.7}}
 
 
 @pytest.mark.parametrize(
-    "written", ["Laplace(0, 0.7)", " Laplace( loc=0,scale=0.7 )", "Laplace(0.0, scale=0.7)", LAPLACE]
+    "written",
+    ["Laplace(0, 0.7)", " Laplace( loc=0,scale=0.7 )", "Laplace(0., scale=.7)", LAPLACE],
 )
 def test_one_law_has_one_record_however_it_is_written(written):
     config = load_config(None, {"weight_prior": written})
