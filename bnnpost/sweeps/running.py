@@ -13,9 +13,9 @@ from bnnpost.sweeps.work import RETRIES, Effort, forget_failures, work
 Executor = Callable[[GridDirectory, Effort, Say], None]
 
 
-def inline(directory: GridDirectory, effort: Effort, say: Say) -> None:
-    """One unit after another in this process."""
-    work(directory, effort, say=say)
+def inline(directory: GridDirectory, effort: Effort, say: Say, *, progress: bool = False) -> None:
+    """One unit after another in this process; progress: with a bar of its draws on stderr."""
+    work(directory, effort, say=say, progress=progress)
 
 
 def run_grid(
@@ -29,7 +29,7 @@ def run_grid(
 ) -> GridResults:
     """Run what is missing of a grid in a directory; what failed before is tried again.
 
-    executor: `inline`, or one from `bnnpost.sweeps.processes`. retries: further attempts at a
+    executor: `inline`, `Processes(jobs)` or `Cluster(options)`. retries: further attempts at a
     unit (a cell at one width) whose process was killed, or where memory, the device or the file
     system gave out. force: cells whose acceptance looks hopeless too. A unit that fails is
     written down and hinders no other. Raises ConfigError, DataError and DirectoryInUse as

@@ -1,5 +1,6 @@
 """The flags that say who does the work of a sweep, and the executor that they name."""
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -94,7 +95,7 @@ def chosen(
     if is_plain(executor, jobs, slurm):
         from bnnpost.sweeps.running import inline
 
-        return inline
+        return functools.partial(inline, progress=True)
     from bnnpost.sweeps.processes import Processes
 
     return Processes(2 if jobs is None else jobs)

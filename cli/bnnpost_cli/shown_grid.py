@@ -178,6 +178,11 @@ def _wrapped(reason: str) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
+def _records(cell: Any) -> list[str]:
+    """Files with the tracebacks of what has failed."""
+    return [str(cell.path / f"width_{width:06d}.json") for width in cell.detail.failed]
+
+
 def _summary(results: Any) -> str:
     """How many units are done, in a sentence, and what to do about the others."""
     from bnnpost.samplers.advice import duration
@@ -206,6 +211,7 @@ def ending(results: Any) -> str:
         elif cell.status == "failed":
             at = f" at width {_listed(cell.detail.failed)}" if cell.detail.failed else ""
             lines.append(f"bnnpost: {label} failed{at}: {cell.detail.reason}")
+            lines += [f"  traceback: {path}" for path in _records(cell)]
     out = shlex.quote(str(results.path))
     text = _summary(results)
     if any(cell.status != "done" for cell in results):

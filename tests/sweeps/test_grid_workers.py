@@ -27,7 +27,7 @@ VALUES = {
     "noise_std": 0.5, "widths": [4],
 }  # fmt: skip
 SEEDS = {**VALUES, "grid": {"seed": [0, 1]}}
-FOUR = {**VALUES, "widths": [4, 8], "grid": {"seed": [0, 1], "noise_std": [0.5, 0.6]}}
+FOUR = {**VALUES, "widths": [4, 8], "grid": {"seed": [0, 1], "b_std": [0.1, 0.2]}}
 
 
 def assert_same(found, expected):
@@ -72,7 +72,7 @@ def test_two_processes_give_what_one_gives(tmp_path):
 @pytest.mark.slow
 def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path):
     """Killed with signal 9 as soon as it has claimed a unit, twice; the results are the same."""
-    said, killed = [], []
+    said, killed, victims = [], [], []
     grid, out = grid_of(FOUR), tmp_path / "killed"
 
     def kill():
@@ -80,15 +80,14 @@ def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path):
             for claim in out.glob("runs/*/.width_*.claim"):
                 try:
                     found = json.loads(claim.read_text())
-                    if found["pid"] not in killed and claim not in [c for c, _ in victims]:
+                    if found["pid"] not in killed and claim not in victims:
                         os.kill(found["pid"], signal.SIGKILL)
-                        victims.append((claim, found["pid"]))
+                        victims.append(claim)
                         killed.append(found["pid"])
                 except (OSError, ValueError):
                     continue
             time.sleep(0.01)
 
-    victims = []
     threading.Thread(target=kill, daemon=True).start()
     found = run_grid(grid, out, executor=Processes(2), say=said.append)
     assert len(killed) == 2
@@ -132,6 +131,9 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_jobs_through_submitit_give_what_one_process_gives(tmp_path):
     pytest.importorskip("submitit")
     said, options = [], {"cluster": "local", "time": 10}
