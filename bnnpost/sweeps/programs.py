@@ -9,9 +9,9 @@ from pathlib import Path
 # The user's choice: a folder, or one of these words.
 VARIABLE, OFF = "BNNPOST_CACHE", ("", "0", "off", "no", "none")
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
-# Small programs as well: a sweep has hundreds of them, and reading one takes milliseconds.
+# Small programs as well: reading one takes milliseconds.
 _SETTINGS = {
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 

@@ -53,8 +53,8 @@ def rates(results: Any) -> str:
     head = (*results.varying, "status", *_RATES.values(), "TV at width")
     rows = [(*_settings(results, cell), cell.status, *_exponents(cell)) for cell in results]
     title = (
-        "Exponents of the distance to the infinite-width limit in width (± half of the 95 % "
-        "interval);\ntheory gives −2 for KL and −1 for the others. TV: total variation of the "
+        "How distances from the infinite-width limit fall with width: exponents, ± half of their "
+        "95 %\nintervals. Theory gives −2 for KL and −1 for the others. TV: total variation of the "
         "marginals."
     )
     return "\n".join([title, "", *_aligned([head, *rows])])
