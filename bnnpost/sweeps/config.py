@@ -16,14 +16,23 @@ from bnnpost.likelihoods import Gaussian
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
+from bnnpost.networks.prior_records import prior_of_record, scale_of_record
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.samplers.rejection import BOUNDS
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.spaces.space import SPACES
-from bnnpost.sweeps import networks
+from bnnpost.sweeps import laws, networks
 from bnnpost.sweeps.errors import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
+
+# The table of a file that makes a grid of it, and the one about a cluster.
+GRID, SLURM = "grid", "slurm"
+# Settings that may be the path of a file.
+_FILES = ("data", "network")
+# Settings that are a number or a law, and those that are a law.
+_STDS = ("w_std", "b_std", "readout_w_std", "readout_b_std")
+_PRIORS = ("weight_prior", "bias_prior")
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,11 @@ class SweepConfig:
     column(s), comma-separated, for a file. standardise: features and targets to zero mean
     and unit std over all rows (digits has its own preparation). split_seed: of the row
     order, the first num_train rows train, the next num_test test. readout_w_std,
-    readout_b_std: where the readout's differ. Instead of depth, activation and these, layers: a
+    readout_b_std: where the readout's differ. weight_prior, bias_prior: laws of the weights and
+    biases of hidden layers, which w_std/√fan_in and b_std multiply, "Laplace(0, 1)" or a table as
+    in layers; the readout's stay normal, so that it can be integrated out. A std may be a law too,
+    "HalfNormal(1)": such a network can be sampled, but its limit is no one Gaussian process that
+    a sweep could compare it with. Instead of depth, activation and these, layers: a
     list of layers as `from_spec` takes it; or network: the name of code, "module:function".
     num_samples: draws at each width. bound:
     "strict" for exact draws, or "capped" for weighted ones where strict has no hope; cap: its
@@ -52,10 +65,10 @@ class SweepConfig:
     widths: tuple[int, ...] = (4, 16, 64, 256, 1024)
     depth: int = 2
     activation: str = "erf"
-    w_std: float = 1.5
-    b_std: float = 0.1
-    readout_w_std: float | None = None
-    readout_b_std: float | None = None
+    w_std: float | laws.Record = 1.5
+    b_std: float | laws.Record = 0.1
+    readout_w_std: float | laws.Record | None = None
+    readout_b_std: float | laws.Record | None = None
     noise_std: float = 0.31622776601683794
     num_samples: int = 1000
     num_proposals: int = 40_000
@@ -68,13 +81,14 @@ class SweepConfig:
     precision: str = "single"
     network: str | None = None
     layers: networks.Layers | None = None
+    weight_prior: laws.Record | None = None
+    bias_prior: laws.Record | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
         for name, kind in get_type_hints(SweepConfig).items():
-            if name == "layers":
-                continue
-            object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
+            if name != "layers":
+                object.__setattr__(self, name, self._typed(name, kind))
         for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
             at_least(name, getattr(self, name), 1)
         if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
@@ -90,6 +104,13 @@ class SweepConfig:
         if self.cap is not None and self.bound != "capped":
             raise ConfigError('cap: only with bound = "capped"')
         self._check_network()
+
+    def _typed(self, name: str, kind: object) -> object:
+        value = getattr(self, name)
+        if name in _STDS:
+            kept = value is None and name.startswith("readout")
+            return None if kept else laws.scale(name, value)
+        return laws.prior(name, value) if name in _PRIORS else typed(name, kind, value)
 
     def _check_network(self) -> None:
         try:
@@ -113,19 +134,28 @@ class SweepConfig:
             width=width,
             depth=self.depth,
             activation=self.activation,
-            w_std=self.w_std,
-            b_std=self.b_std,
             num_outputs=num_outputs,
-            readout_w_std=self.readout_w_std,
-            readout_b_std=self.readout_b_std,
+            **{name: scale_of_record(getattr(self, name)) for name in _STDS},
+            **self._laws(),
         )
+
+    def _laws(self) -> dict[str, object]:
+        """Priors of the hidden layers, where one is named; the readout's are normal."""
+        normal = prior_of_record(laws.STANDARD)
+        found: dict[str, object] = {}
+        if self.weight_prior is not None:
+            found |= {"prior": prior_of_record(self.weight_prior), "readout_prior": normal}
+        if self.bias_prior is not None:
+            found["bias_prior"] = prior_of_record(self.bias_prior)
+            found["readout_bias_prior"] = None if self.readout_b_std == 0 else normal
+        return found
 
     def as_dict(self) -> dict[str, object]:
         """Plain data, as it is written to files; without settings that say nothing."""
         layers = None if self.layers is None else list(self.layers)
         values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
         silent = networks.OF_PERCEPTRON if self.own_layers else ()
-        unused = [name for name in ("network", "layers") if values[name] is None]
+        unused = [name for name in ("network", "layers", *_PRIORS) if values[name] is None]
         return {name: value for name, value in values.items() if name not in (*silent, *unused)}
 
     def digest(self) -> str:
@@ -140,12 +170,34 @@ def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> S
     value that cannot be.
     """
     values = {} if source is None else read_toml(source)
-    return config_of({**values, **overrides}, source)
+    return config_of({**beside(values, source), **overrides}, source)
+
+
+def beside(values: Mapping[str, object], source: str | Path | None) -> dict[str, object]:
+    """The settings of a file, with the paths of files that are beside it.
+
+    A relative path is one from the working directory; if nothing is there, from the folder of
+    the configuration.
+    """
+    found = dict(values)
+    for name in _FILES:
+        path = found.get(name)
+        if source is None or not isinstance(path, str) or not Path(path).suffix:
+            continue
+        other = Path(source).parent / path
+        if not Path(path).exists() and other.is_file():
+            found[name] = str(other)
+    return found
 
 
 def config_of(values: Mapping[str, object], source: str | Path | None = None) -> SweepConfig:
     """A configuration from keys and values, the file named in what is raised if there is one."""
     known = [field.name for field in dataclasses.fields(SweepConfig)]
+    if GRID in values:
+        raise ConfigError(
+            f"{source} is a grid of several posteriors, which bnnpost sweep runs: here one "
+            "configuration without the table grid is needed"
+        )
     for key in values:
         if key not in known:
             where = f"{source}: " if source is not None else ""
@@ -162,7 +214,22 @@ def shipped_configs() -> tuple[str, ...]:
 
 
 def read_toml(source: str | Path) -> dict[str, object]:
-    """Keys and values of a file, or of the shipped one of that name. Raises ConfigError."""
+    """Keys and values of a file, or of the shipped one of that name. Raises ConfigError.
+
+    Its table about a cluster is no part of what is run: `read_cluster` has it.
+    """
+    return {key: value for key, value in _parsed(source).items() if key != SLURM}
+
+
+def read_cluster(source: str | Path | None) -> dict[str, object]:
+    """The table `slurm` of a file; empty where there is none. Raises ConfigError."""
+    table = {} if source is None else _parsed(source).get(SLURM, {})
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{SLURM}: expected a table of options for jobs, got {table!r}")
+    return dict(table)
+
+
+def _parsed(source: str | Path) -> dict[str, object]:
     path = Path(source)
     try:
         if str(source) in shipped_configs() and not path.is_file():

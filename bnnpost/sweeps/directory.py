@@ -5,15 +5,18 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bnnpost.storage import Directory, whole
+from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps.config import ConfigError, SweepConfig
 
 if TYPE_CHECKING:
     import xarray as xr
 
 CONFIG, RESULTS = "config.json", "results.nc"
+# States of a width.
+DONE, FAILED = "done", "failed"
 
 
 class RunDirectory(Directory):
@@ -66,6 +69,41 @@ class RunDirectory(Directory):
         """Where the results of one width are kept."""
         return self.path / f"width_{width:06d}.nc"
 
+    def record_file(self, width: int) -> Path:
+        """Where it is kept how a width went: its time, or why it failed."""
+        return self.width_file(width).with_suffix(".json")
+
+    def write_record(self, width: int, **details: object) -> None:
+        """Write down how a width went."""
+        text = json.dumps({"width": width, **details}, indent=2) + "\n"
+        self.write_text(self.record_file(width).name, text)
+
+    def record(self, width: int) -> dict[str, Any]:
+        """How a width went; empty where nothing is known."""
+        try:
+            found = json.loads(self.record_file(width).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def is_done(self, width: int) -> bool:
+        """Whether the results of a width are there."""
+        return self.width_file(width).exists()
+
+    def is_assembled(self, config: SweepConfig) -> bool:
+        """Whether results.nc is there, of just these widths."""
+        return (
+            self.status().get("config_digest") == config.digest() and (self.path / RESULTS).exists()
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What the status file says; empty where there is none."""
+        try:
+            found = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
 
 def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
@@ -73,6 +111,8 @@ def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] 
         before = dict(json.loads(held.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+    if "cells" in before:
+        raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     now = config.as_dict()
     changed = [key for key in now if key not in but_for and before.get(key) != now[key]]
     if changed:

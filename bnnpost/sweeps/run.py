@@ -14,9 +14,11 @@ from bnnpost.samplers import rejection
 from bnnpost.samplers.advice import is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
 from bnnpost.samplers.options import Option
+from bnnpost.storage import dataset_digest, is_damaged
+from bnnpost.storage.digest import DIGEST
 from bnnpost.sweeps import results
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.directory import RESULTS, RunDirectory
+from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory
 from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
 from bnnpost.sweeps.problem import Problem
 
@@ -50,12 +52,9 @@ def run_sweep(
     directory.set_status("running")
     with directory.noting_failure():
         found = {
-            width: _one_width(problem, directory, width, progress, say) for width in config.widths
+            width: one_width(problem, directory, width, progress, say) for width in config.widths
         }
-    tree = results.assemble(problem, found)
-    directory.write_netcdf(RESULTS, tree)
-    short = [width for width, one in found.items() if one.attrs["complete"] == "false"]
-    directory.set_status("exhausted" if short else "done", short=short)
+    tree, short = assembled(problem, directory, found)
     if short:
         raise BudgetExhausted(
             f"max_proposals={config.max_proposals} was reached before {config.num_samples} draws "
@@ -63,6 +62,19 @@ def run_sweep(
             tree,
         )
     return tree
+
+
+def assembled(
+    problem: Problem, directory: RunDirectory, found: Mapping[int, "xr.Dataset"]
+) -> tuple["xr.DataTree", list[int]]:
+    """The results of all widths as one tree, written to results.nc; and the widths cut short."""
+    tree = results.assemble(problem, found)
+    directory.write_netcdf(RESULTS, tree)
+    short = [width for width, one in found.items() if one.attrs["complete"] == "false"]
+    directory.set_status(
+        "exhausted" if short else "done", short=short, config_digest=problem.config.digest()
+    )
+    return tree, short
 
 
 _RESAMPLE = 0x72657361
@@ -144,9 +156,18 @@ def _spelled(number: float) -> str:
     return f"{number:.2g}" if math.isfinite(number) else "more than 1e300"
 
 
-def _one_width(
-    problem: Problem, directory: RunDirectory, width: int, progress: bool, say: Say
+def one_width(
+    problem: Problem,
+    directory: RunDirectory,
+    width: int,
+    progress: bool,
+    say: Say,
+    attempts: int = 1,
 ) -> "xr.Dataset":
+    """Draws and distances at one width, from its file if there is one; else written to it.
+
+    attempts: how often this width was begun, for its record. Raises OSError for a damaged file.
+    """
     path = directory.width_file(width)
     if path.exists():
         say(f"width {width}: read from {path.name}")
@@ -163,10 +184,16 @@ def _one_width(
         precision=problem.config.precision,
     )
     found = results.width_results(draws, distances, problem, resample_key)
+    found.attrs[DIGEST] = dataset_digest(found)
+    seconds = time.perf_counter() - start
+    # Before the file, which says that the width is done.
+    directory.write_record(
+        width, state=DONE, seconds=seconds, complete=draws.info.complete, attempts=attempts
+    )
     directory.write_netcdf(path.name, found)
     message = (
         f"width {width}: {len(draws)} draws of {draws.info.num_proposals:,} proposals in "
-        f"{drawn - start:.1f} s, compared in {time.perf_counter() - drawn:.1f} s"
+        f"{drawn - start:.1f} s, compared in {seconds - drawn + start:.1f} s"
     )
     directory.log(message)
     say(message)
@@ -195,7 +222,10 @@ def read_width(path: Path) -> "xr.Dataset":
 
     try:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
-            return opened.load()
+            found = opened.load()
+        if is_damaged(found):
+            raise ValueError("its numbers are not those that were written")
+        return found
     except Exception as error:
         raise OSError(
             f"{path} is damaged ({error}): remove it, and the width is run again"

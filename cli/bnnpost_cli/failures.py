@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-ERROR, USAGE, FAILED, BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
+ERROR, USAGE, FAILED, BUDGET, SOME_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 _DEBUG = "bnnpost.debug"
 
 

@@ -26,6 +26,20 @@ class _Widths(click.ParamType):
             self.fail(f"expected whole numbers with commas between, such as 4,16,64, got {value!r}")
 
 
+class _Law(click.ParamType):
+    """A number, or a law as it is written in Python."""
+
+    name = "FLOAT|LAW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
+
+
 class Fraction(click.ParamType):
     """A worker and how many there are, such as 0/4."""
 
@@ -73,10 +87,16 @@ _NETWORK = (
     ),
     _option("depth", int, "Hidden layers.", "2"),
     _option("activation", str, "Activation: relu, erf, tanh, … (all: bnnpost info).", "erf"),
-    _option("w-std", float, "Prior std of weights, times √fan_in.", "1.5"),
-    _option("b-std", float, "Prior std of biases; 0 for none.", "0.1"),
-    _option("readout-w-std", float, "The same for the readout. [default: as w-std]"),
-    _option("readout-b-std", float, "The same for the readout. [default: as b-std]"),
+    _option("w-std", _Law(), "Prior std of weights, times √fan_in.", "1.5"),
+    _option("b-std", _Law(), "Prior std of biases; 0 for none.", "0.1"),
+    _option("readout-w-std", _Law(), "The same for the readout. [default: as w-std]"),
+    _option("readout-b-std", _Law(), "The same for the readout. [default: as b-std]"),
+    _option(
+        "weight-prior",
+        str,
+        'Law of hidden weights, times w_std/√fan_in: "Laplace(0, 0.7)". [default: Normal(0, 1)]',
+    ),
+    _option("bias-prior", str, "The same for biases, times b_std. [default: Normal(0, 1)]"),
 )
 _MODEL = (
     _option("noise-std", float, "Std of the Gaussian observation noise.", "0.316 (√0.1)"),

@@ -56,7 +56,7 @@ def _settings(plan: Any) -> str:
         f"readout {'integrated out' if config.collapse else 'drawn'}",
         "limit": f"compared over {config.num_proposals:,} further proposals a width",
         "random": f"seed {config.seed}, {config.precision} precision",
-        "disk": f"about {_bytes(plan.disk_bytes)}",
+        "disk": f"about {size(plan.disk_bytes)}",
     }
     if config.max_proposals is not None:
         rows["draws"] += f", at most {config.max_proposals:,} proposals"
@@ -86,7 +86,8 @@ def _widths(plan: Any) -> str:
     return "\n".join([*lines, foot])
 
 
-def _bytes(number: int) -> str:
+def size(number: int) -> str:
+    """A number of bytes, to be read."""
     rounded = float(f"{number:.1e}")
     units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
     unit, name = next(one for one in units if rounded >= one[0])

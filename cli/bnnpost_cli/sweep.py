@@ -1,84 +1,46 @@
-"""bnnpost sweep: exact draws and the distance to the limit over a range of widths."""
+"""bnnpost sweep: a group of commands, of which run is meant where none is named."""
 
-import dataclasses
-import json
-import sys
-from typing import Any
+import difflib
 
 import click
 
-from bnnpost_cli import plan
-from bnnpost_cli.failures import USAGE, reported
-from bnnpost_cli.options import as_json, given, sweep_options
+from bnnpost_cli.lazy import LazyGroup
 
 
-@click.command(short_help="Exact draws and their distance to the limit, over widths.")
-@sweep_options
-@click.option("--out", metavar="DIR", help="Directory of the run; made if need be.")
-@click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
-@click.option("--dry-run", is_flag=True, help="Print what it would do and cost; write nothing.")
-@as_json
-def command(
-    config: str | None, out: str | None, force: bool, dry_run: bool, as_json: bool, **flags: Any
-) -> None:
-    """Draw exactly from the posterior at each width, and measure the distance to the limit.
+class _SweepGroup(LazyGroup):
+    """Arguments without a command are those of run."""
+
+    names = ("run", "status", "resume", "report", "worker")
+    module = "bnnpost_cli.sweep_{}"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.names, *ctx.help_option_names):
+            close = difflib.get_close_matches(args[0], self.names, n=1, cutoff=0.7) if args else []
+            if close:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_SweepGroup,
+    subcommand_metavar="[run|status|resume|report|worker] ...",
+    short_help="Exact draws and their distance to the limit, over widths and grids of settings.",
+)
+def command() -> None:
+    """Draw exactly from posteriors at several widths, and measure the distance to the limit.
 
     \b
-    Example:  bnnpost sweep --config diabetes --dry-run
-              bnnpost sweep --config diabetes --out runs/diabetes
+    Example:  bnnpost sweep --config diabetes --out runs/diabetes
               bnnpost sweep --data wine.csv --target quality --widths 16,64,256 --out runs/wine
 
-    Writes results.nc (netCDF), distances and densities as PNG and SVG, and a file a width into
-    DIR; the table goes to stdout, progress to stderr. The same command again goes on where it
-    stopped; a run with other settings in DIR is refused. With --bound capped draws have
-    weights, and are never called exact.
+    Without a command it is `run`: "bnnpost sweep run --help" lists its settings.
+
+    A configuration with a table [grid] runs the product of the values in it, each over all
+    widths. The same command again, or resume, runs only what is missing.
+
+    \b
+              bnnpost sweep --config grid_depths --out runs/depths --jobs 2
+              bnnpost sweep status runs/depths
+              bnnpost sweep report runs/depths
     """
-    from bnnpost.sweeps import BudgetExhausted, load_config, run_sweep
-    from bnnpost.sweeps.directory import RunDirectory
-    from bnnpost.sweeps.problem import load_problem
-
-    if dry_run:
-        _plan(config, out, force, as_json, flags)
-        return
-    if out is None:
-        raise click.UsageError("--out DIR says where the run is kept; --dry-run needs none")
-    with reported(resume=f"the same command goes on from what is in {out}"):
-        settings = load_config(config, given(flags))
-        problem = load_problem(settings)
-        with RunDirectory.claim(out, settings) as directory:
-            try:
-                tree = run_sweep(problem, directory, force=force, progress=True, say=_say)
-            except BudgetExhausted as error:
-                _show(error.results, directory, as_json)
-                raise
-            _show(tree, directory, as_json)
-
-
-def _plan(
-    config: str | None, out: str | None, force: bool, as_json: bool, flags: dict[str, Any]
-) -> None:
-    from bnnpost.sweeps import load_config
-    from bnnpost.sweeps.directory import RunDirectory
-    from bnnpost.sweeps.plan import make_plan
-    from bnnpost.sweeps.problem import load_problem
-
-    with reported():
-        settings = load_config(config, given(flags))
-        directory = None if out is None else RunDirectory.inspect(out, settings)
-        found = make_plan(load_problem(settings), directory)
-        found = dataclasses.replace(found, refusal="") if force else found
-        click.echo(json.dumps(plan.as_json(found), indent=2) if as_json else plan.as_text(found))
-    if found.refusal:
-        sys.exit(USAGE)
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)
-
-
-def _show(tree: Any, directory: Any, as_json: bool) -> None:
-    from bnnpost.sweeps import report
-
-    report.write_figures(tree, directory)
-    click.echo(json.dumps(report.as_json(tree), indent=2) if as_json else report.table(tree))
-    click.echo(f"results and figures are in {directory.path}", err=True)

@@ -32,9 +32,9 @@ def test_help_opens_with_an_example_and_imports_no_jax():
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("name", ["sweep", "forecast", "kernel"])
+@pytest.mark.parametrize("name", ["sweep run", "forecast", "kernel"])
 def test_help_states_the_defaults_of_the_configuration(name):
-    text = " ".join(invoke(name, "--help").output.split())
+    text = " ".join(invoke(*name.split(), "--help").output.split())
     config = SweepConfig()
     for option in ("num_train", "num_test", "depth", "w_std", "b_std", "activation", "data"):
         flag = f"--{option.replace('_', '-')} "

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from bnnpost.sweeps import ConfigError, SweepConfig, load_config
+from bnnpost.sweeps import ConfigError, SweepConfig, load_config, load_grid
 from bnnpost.sweeps.config import shipped_configs
 
 
@@ -20,7 +20,7 @@ def test_flags_go_on_top_of_a_file(tmp_path):
 
 @pytest.mark.parametrize("name", shipped_configs())
 def test_shipped_configurations_load_by_name(name):
-    assert load_config(name, {}).widths
+    assert load_grid(name, {}).widths
 
 
 def test_the_diabetes_configuration_is_the_standard_problem():

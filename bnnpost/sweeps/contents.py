@@ -1,0 +1,50 @@
+"""What a configuration stands for, as a hash: files and code by what is in them."""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+from bnnpost.datasets import DataError
+from bnnpost.sweeps.config import SweepConfig
+
+_LENGTH = 16
+
+
+def content_digest(config: SweepConfig) -> str:
+    """A short hash of all settings but the widths, which changes with the data file too.
+
+    A data file counts by its contents, so that the same table under another name is the same;
+    a network that is code counts by its name and the file of its module. Raises DataError for a
+    data file that cannot be read.
+    """
+    values = {name: value for name, value in config.as_dict().items() if name != "widths"}
+    if _is_file(config.data):
+        values["data"] = {"sha256": _of_file(config.data)}
+    if config.network is not None:
+        values["code"] = _of_module(config.network.partition(":")[0])
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def _is_file(data: str) -> bool:
+    return Path(data).suffix in (".csv", ".npz")
+
+
+def _of_file(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: no such file; a relative path is one from the working directory or from the "
+            "folder of the configuration"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+
+
+def _of_module(name: str) -> str:
+    """Of the module's file; empty where it has none."""
+    found = importlib.util.find_spec(name)
+    origin = None if found is None else found.origin
+    return _of_file(origin) if origin is not None and Path(origin).is_file() else ""

@@ -1,0 +1,176 @@
+"""The directory of a grid: what is to be run, frozen, and a run directory for each cell."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld
+from bnnpost.sweeps.config import ConfigError, config_of
+from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_same_config
+from bnnpost.sweeps.grid import Cell, Grid
+
+FORMAT, RUNS = "bnnpost grid 1", "runs"
+_BEGIN_LOCK = ".begin.lock"
+_SECONDS_BETWEEN_TRIES = 0.2
+
+Say = Callable[[str], None]
+
+
+class GridDirectory(Directory):
+    """A grid's directory: config.json with all cells, and runs/DIGEST for each of them.
+
+    What varies in nothing, a single run over widths, is its own cell: the directory is that
+    of the run. Use `begun` to work in it, `read` to look.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], grid: Grid):
+        super().__init__(path)
+        self.grid = grid
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """The directory as it is. Raises FileNotFoundError where there is no run, ConfigError."""
+        held = Path(path) / CONFIG
+        if not held.exists():
+            raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
+        values = _read_json(held)
+        if values.get("format") == FORMAT:
+            return cls(path, _thawed(values, held))
+        return cls(path, Grid((), (Cell({}, config_of(values, held), ""),)))
+
+    @classmethod
+    @contextlib.contextmanager
+    def begun(
+        cls,
+        path: str | os.PathLike[str],
+        grid: Grid,
+        *,
+        say: Say = lambda message: None,
+    ) -> Iterator[Self]:
+        """The directory with this grid in it, held with all others that work on it.
+
+        A grid that was there may have had other cells or widths: what it has besides stays on
+        disk. Raises ConfigError if something else is there, DirectoryInUse if another process
+        works there alone, or on another grid.
+        """
+        directory = cls(path, grid)
+        directory.check_vacant()
+        directory.path.mkdir(parents=True, exist_ok=True)
+        with directory.lock as lock:
+            with Lock(directory.path / _BEGIN_LOCK) as begin:
+                _wait(begin.hold_alone)
+                directory._freeze(lock, say)
+                try:
+                    lock.hold_shared()
+                except LockHeld:
+                    raise DirectoryInUse(
+                        f"another process works alone in {path}: wait for it, or choose another "
+                        "directory"
+                    ) from None
+            yield directory
+
+    def check_vacant(self) -> None:
+        """Raise ConfigError if there is something else here, and the grid could not be begun."""
+        held = self.path / CONFIG
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path} is a file: expected a directory for the sweep")
+        if not held.exists():
+            if not self.is_vacant(but_for=(RUNS,)):
+                raise ConfigError(
+                    f"{self.path} holds files that are not a sweep's: choose another --out"
+                )
+        elif not self.grid.varying:
+            check_same_config(held, self.grid.cells[0].config)
+        elif _read_json(held).get("format") != FORMAT:
+            raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
+
+    def cell_directory(self, cell: Cell) -> RunDirectory:
+        """The run directory of a cell."""
+        return RunDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
+
+    def prepared(self, cell: Cell) -> RunDirectory:
+        """The same, made if need be, with the cell's configuration in it."""
+        directory = self.cell_directory(cell)
+        directory.path.mkdir(parents=True, exist_ok=True)
+        text, held = json.dumps(cell.config.as_dict(), indent=2) + "\n", directory.path / CONFIG
+        # Of a grid, its widths may be others now; a run that is no grid was found to be the same.
+        if not held.exists() or (self.grid.varying and held.read_text(encoding="utf-8") != text):
+            directory.write_text(CONFIG, text)
+            directory.set_status("running")
+        return directory
+
+    def _freeze(self, lock: Lock, say: Say) -> None:
+        """Write the grid down; that of others who are at work must be the same."""
+        if not self.grid.varying:
+            self.prepared(self.grid.cells[0])
+            return
+        held, frozen = self.path / CONFIG, _frozen(self.grid)
+        before = _read_json(held) if held.exists() else None
+        if before == frozen:
+            return
+        if before is not None:
+            try:
+                lock.hold_alone()
+            except LockHeld:
+                raise DirectoryInUse(
+                    f"other processes are at work in {self.path} on a grid that differs from this "
+                    "one: wait for them, or choose another directory"
+                ) from None
+            say(_changes(_thawed(before, held), self.grid, self.path))
+        self.write_text(CONFIG, json.dumps(frozen, indent=1) + "\n")
+
+
+def _frozen(grid: Grid) -> dict[str, Any]:
+    cells = [
+        {"settings": dict(c.settings), "digest": c.digest, "config": c.config.as_dict()}
+        for c in grid.cells
+    ]
+    return {"format": FORMAT, "varying": list(grid.varying), "cells": cells}
+
+
+def _thawed(values: dict[str, Any], held: Path) -> Grid:
+    try:
+        cells = tuple(
+            Cell(one["settings"], config_of(one["config"], held), str(one["digest"]))
+            for one in values["cells"]
+        )
+        return Grid(tuple(values["varying"]), cells)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{held} cannot be read: {error!r}") from None
+
+
+def _read_json(held: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(held.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{held} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{held} cannot be read: expected keys and values")
+    return values
+
+
+def _changes(before: Grid, now: Grid, path: Path) -> str:
+    """What another grid in the same directory adds, and what it leaves out."""
+    old, new = ({cell.digest for cell in grid.cells} for grid in (before, now))
+    parts = [f"{len(now.cells)} cells, {len(new - old)} of them new"]
+    if gone := old - new:
+        parts.append(f"{len(gone)} no longer in the grid, whose runs stay in {path / RUNS}")
+    added = [str(width) for width in now.widths if width not in before.widths]
+    if added:
+        parts.append(f"width {', '.join(added)} added")
+    dropped = [str(width) for width in before.widths if width not in now.widths]
+    if dropped:
+        parts.append(f"width {', '.join(dropped)} no longer in the grid")
+    return f"the grid in {path} has changed: {'; '.join(parts)}"
+
+
+def _wait(hold: Callable[[], object]) -> None:
+    while True:
+        with contextlib.suppress(LockHeld):
+            hold()
+            return
+        time.sleep(_SECONDS_BETWEEN_TRIES)

@@ -1,0 +1,126 @@
+"""Prior laws in a configuration: written as in Python, or as the tables of layer lists."""
+
+import ast
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bnnpost.networks.prior_records import prior_of_record, scale_of_record, scale_record
+from bnnpost.networks.priors import weight_prior
+from bnnpost.numerics.law_records import law_of_record, law_record
+from bnnpost.sweeps.errors import ConfigError
+
+Record = Mapping[str, Any]
+_PER, _PER_INPUT = "per", "per_input"
+# The law of weights and biases that name none.
+STANDARD = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}
+
+
+def prior(name: str, value: object) -> Record | None:
+    """The law of weights as plain data, from "Laplace(0, 1)" or {law = …, parameters = {…}}.
+
+    None is the standard normal law, also where it is spelled out. Raises ConfigError.
+    """
+    if value is None:
+        return None
+    try:
+        record = _record(value)
+        weight_prior(name, prior_of_record(record))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return None if record == STANDARD else record
+
+
+def scale(name: str, value: object) -> float | Record:
+    """A standard deviation: a number, or its law, which per_input(…) gives each input unit.
+
+    Raises ConfigError.
+    """
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, Mapping) and not (isinstance(value, str) and "(" in value):
+        raise ConfigError(
+            f'{name}: expected a number or a law such as "HalfNormal(1)", got {value!r}'
+        )
+    try:
+        return scale_record(scale_of_record(_record(value)))  # type: ignore[return-value]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def text(record: object) -> str:
+    """A law, or a number, as it is written in Python."""
+    if not isinstance(record, Mapping):
+        return f"{record:g}" if isinstance(record, float) else str(record)
+    if set(record) == {"fixed"}:
+        return f"Fixed({record['fixed']})"
+    numbers = record.get("parameters", {}).values()
+    plain = f"{record['law']}({', '.join(_number(one) for one in numbers)})"
+    return f"{_PER_INPUT}({plain})" if record.get(_PER) == "input" else plain
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _record(value: object) -> Record:
+    """Plain data that is the same for the same law, however it was written."""
+    if isinstance(value, str):
+        return _called(_parsed(value), value)
+    if not isinstance(value, Mapping):
+        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {value!r}')
+    if set(value) == {"fixed"}:
+        return dict(value)
+    rest = {key: part for key, part in value.items() if key != _PER}
+    per = {_PER: value[_PER]} if _PER in value else {}
+    return {**law_record(law_of_record({"parameters": {}, **rest})), **per}
+
+
+def _parsed(source: str) -> ast.Call:
+    try:
+        tree = ast.parse(source.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        tree = None
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {source!r}')
+    return tree
+
+
+def _called(call: ast.Call, source: str) -> Record:
+    """The record of a call that names a law of numpyro and its numbers; nothing is executed."""
+    from numpyro import distributions as laws
+
+    name = call.func.id  # type: ignore[attr-defined]
+    if name == _PER_INPUT and len(call.args) == 1 and isinstance(call.args[0], ast.Call):
+        return {**_called(call.args[0], source), _PER: "input"}
+    kind = getattr(laws, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, laws.Distribution)):
+        raise ValueError(f"{name!r} is no law of numpyro.distributions{_hint(name)}")
+    try:
+        numbers = [_literal(one) for one in call.args]
+        named = {str(one.arg): _literal(one.value) for one in call.keywords}
+        return law_record(kind(*numbers, **named))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"expected the numbers of a law {name}, got {source!r}: {error}") from None
+
+
+def _hint(name: str) -> str:
+    from numpyro import distributions as laws
+
+    known = [one for one in laws.__all__ if isinstance(getattr(laws, one), type)]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def _literal(node: ast.expr) -> float:
+    """A number as a float, so that no law computes in whole numbers."""
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{ast.unparse(node)} is no finite number")
+    return float(value)

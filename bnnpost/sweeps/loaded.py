@@ -1,0 +1,158 @@
+"""Results of a sweep over a grid, for notebooks and reports."""
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.directory import RESULTS, RunDirectory
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.status import CellStatus, status
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """One cell of a grid. settings: what varies, by name. detail: widths, reason, seconds."""
+
+    detail: CellStatus
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What varies, and its value or label here; empty where nothing varies."""
+        return self.detail.settings
+
+    @property
+    def config(self) -> SweepConfig:
+        """The whole configuration of the cell."""
+        return self.detail.cell.config
+
+    @property
+    def status(self) -> str:
+        """ "done", "short", "failed", "refused", "running" or "pending"; see `CellStatus`."""
+        return self.detail.state
+
+    @property
+    def name(self) -> str:
+        """The settings in a line."""
+        return self.detail.cell.name
+
+    @property
+    def path(self) -> Path:
+        """The run directory, with results.nc, figures, log and a file a width."""
+        return self.detail.path
+
+    @functools.cached_property
+    def tree(self) -> "xr.DataTree | None":
+        """The results as `run_sweep` returns them, read when first asked for.
+
+        None until all widths of a cell were run once; of a grid to which widths were added
+        since, the tree has those it was made of.
+        """
+        import xarray as xr
+
+        path = RunDirectory(self.path).path / RESULTS
+        if not path.exists():
+            return None
+        with xr.open_datatree(path, engine="h5netcdf") as stored:
+            return stored.load()
+
+
+@dataclass(frozen=True)
+class GridResults:
+    """Results over the cells of a grid, in its order; see `load_results`.
+
+    varying: names of what varies. widths: those of every cell. cells: a `CellResults` each.
+    """
+
+    path: Path
+    varying: tuple[str, ...]
+    widths: tuple[int, ...]
+    cells: tuple[CellResults, ...]
+
+    def __iter__(self) -> Iterator[CellResults]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def distances(self) -> "xr.Dataset":
+        """Distances to the limit with standard errors, by cell and width (NaN where not run).
+
+        Coordinates along cell have what varies, so that `.set_xindex` or `.where` chooses.
+        Cells that have no results are left out. Raises ValueError if none has.
+        """
+        return self._stacked("distances")
+
+    def rates(self) -> "xr.Dataset":
+        """Fitted exponents and coefficients with intervals, by cell and distance; as above."""
+        return self._stacked("rates")
+
+    def _stacked(self, group: str) -> "xr.Dataset":
+        import xarray as xr
+
+        found = [(cell, cell.tree) for cell in self.cells if cell.tree is not None]
+        if not found:
+            raise ValueError(f"no cell of {self.path} has results yet")
+        parts = [_scalars(tree[group].to_dataset()) for _, tree in found]
+        stacked = xr.concat(parts, dim="cell", join="outer", combine_attrs="override")
+        labels = {n: ("cell", [cell.settings[n] for cell, _ in found]) for n in self.varying}
+        # A name that a variable has already is kept apart, as that of a setting.
+        taken = {n: f"{n}_setting" for n in labels if n in stacked.variables or n in stacked.dims}
+        return stacked.assign_coords({taken.get(n, n): label for n, label in labels.items()})
+
+
+def load_results(path: str | os.PathLike[str]) -> GridResults:
+    """What a sweep has in its directory, whether finished or not.
+
+    `.varying`: names of what varies over the grid. `.cells`: for each cell `.settings` (what
+    varies, by name), `.config` (all of it), `.status` ("done", "short", "failed", "refused",
+    "running" or "pending"), `.detail` (widths done, missing and failed, the reason, seconds),
+    `.path` and `.tree`, the results as a DataTree with the groups distances, rates, sampling,
+    predictive, data and, where there is one, first_order; None where there are none yet.
+    `.distances()` and `.rates()` stack those of all cells. A single run over widths is one
+    cell in which nothing varies. Raises FileNotFoundError where there is no sweep, ConfigError
+    where its configuration cannot be read.
+    """
+    directory = GridDirectory.read(path)
+    cells = tuple(CellResults(one) for one in status(directory))
+    return GridResults(directory.path, directory.grid.varying, directory.grid.widths, cells)
+
+
+def _scalars(data: "xr.Dataset") -> "xr.Dataset":
+    """Without what is by test point, of which cells may have different numbers."""
+    return data[[name for name in data.data_vars if data[name].ndim <= 1]].drop_attrs(deep=False)
+
+
+def as_json(results: GridResults) -> dict[str, object]:
+    """Status of all cells as plain data."""
+    return {
+        "path": str(results.path),
+        "varying": list(results.varying),
+        "widths": list(results.widths),
+        "cells": [_status_json(cell) for cell in results.cells],
+    }
+
+
+def _status_json(cell: CellResults) -> dict[str, object]:
+    detail = cell.detail
+    lists = {name: list(getattr(detail, name)) for name in _LISTS}
+    return {
+        "settings": dict(cell.settings),
+        "digest": detail.cell.digest,
+        "path": str(cell.path),
+        "status": cell.status,
+        **lists,
+        "reason": detail.reason or None,
+        "seconds": None if detail.seconds != detail.seconds else detail.seconds,
+        "config": json.loads(json.dumps(cell.config.as_dict())),
+    }
+
+
+_LISTS = ("done", "missing", "failed", "running", "short")

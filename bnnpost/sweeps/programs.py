@@ -1,0 +1,57 @@
+"""Where compiled programs are kept from one process to the next: JAX's persistent cache."""
+
+import hashlib
+import os
+import platform
+import warnings
+from pathlib import Path
+
+# The user's choice: a folder, or one of these words.
+VARIABLE, OFF = "BNNPOST_CACHE", ("", "0", "off", "no", "none")
+_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+# Small programs as well: reading one takes milliseconds.
+_SETTINGS = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+
+
+def program_cache() -> dict[str, str]:
+    """Variables by which a process that has not loaded jax yet keeps its compiled programs.
+
+    The folder is that of BNNPOST_CACHE, or else bnnpost in the user's folder of caches; in it
+    each kind of processor has one, as programs run on the kind they were compiled for. Empty if
+    BNNPOST_CACHE is "off", if JAX's own variable is set, or if no folder can be made.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if _FOLDER in os.environ or (chosen is not None and chosen.lower() in OFF):
+        return {}
+    try:
+        folder = (Path(chosen) if chosen else _default()) / "programs" / _processor()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # read-only, or no home
+        return {}
+    return {_FOLDER: str(folder.resolve()), **_SETTINGS}
+
+
+def silence_cache() -> None:
+    """Let this process say nothing of an entry that cannot be used: it is compiled again."""
+    for verb in ("reading", "writing"):
+        message = f"Error {verb} persistent compilation cache entry"
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _default() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path.home() / ".cache") / "bnnpost"
+
+
+def _processor() -> str:
+    """A short name of the processor's kind: its model and what it can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = [platform.processor(), platform.machine()]
+    words = ("model name", "flags", "Features", "CPU part")
+    found = sorted({line for line in lines if line.startswith(words)}) or lines
+    return hashlib.sha256("\n".join([platform.machine(), *found]).encode()).hexdigest()[:8]

@@ -1,0 +1,72 @@
+"""A process that works on a grid: `python -m bnnpost.sweeps.worker OUT OPTIONS`, by `processes`."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.programs import silence_cache
+from bnnpost.sweeps.work import Effort, work
+
+# As a shell has it of a process that was told to end.
+INTERRUPTED = 130
+
+
+def arguments(directory: GridDirectory, effort: Effort) -> list[str]:
+    """The command line of a worker, after the interpreter."""
+    return ["-m", __name__, str(directory.path), json.dumps(dataclasses.asdict(effort))]
+
+
+def main(path: str, options: str) -> int:
+    """Work until nothing is left, or until told to end or until the parent process is gone."""
+    silence_cache()
+    with interrupted_on_termination():
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        given = json.loads(options)
+        effort = Effort(**{**given, "share": tuple(given["share"])})
+        try:
+            directory = GridDirectory.read(path)
+            with GridDirectory.begun(path, directory.grid) as held:
+                work(held, effort, say=_say)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except (OSError, ValueError) as error:
+            _say(f"worker ends: {error}")
+            return 1
+    return 0
+
+
+@contextlib.contextmanager
+def interrupted_on_termination() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers end a job, do what Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_with_parent() -> None:
+    """The parent holds the other end of stdin: it ends however the parent does."""
+    stdin = 0  # read as it is: the object's lock would be held when the interpreter ends
+    with contextlib.suppress(OSError):
+        while os.read(stdin, 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""Groups whose commands live in modules of their own, imported when a command is used."""
+
+import importlib
+
+import click
+
+from bnnpost_cli.failures import debuggable
+
+
+class LazyGroup(click.Group):
+    """A group whose subclass names its commands, and the modules they are in.
+
+    names: the commands, in the order of the help. module: of a command, "{}" for its name.
+    """
+
+    names: tuple[str, ...] = ()
+    module = "bnnpost_cli.{}"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.names:
+            return None
+        return debuggable(importlib.import_module(self.module.format(cmd_name)).command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.names:
+            from bnnpost.naming import unknown
+
+            ctx.fail(unknown("command", args[0], list(self.names)))
+        return super().resolve_command(ctx, args)

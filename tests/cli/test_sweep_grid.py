@@ -1,0 +1,150 @@
+"""The commands of a sweep over a grid: output and exit codes. Units of work take no time here."""
+
+import json
+import shutil
+
+import pytest
+
+from bnnpost_cli.executors import chosen
+from tests.cli.invocation import invoke
+from tests.sweeps.fake_work import Fake
+
+GRID = """
+num_train = 2
+num_test = 1
+widths = [4, 8]
+[grid]
+depth = [1, 2]
+[slurm]
+time = 30
+"""
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    return Fake().install(monkeypatch)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID)
+    return path
+
+
+def test_the_help_of_a_sweep_lists_its_commands():
+    text = invoke("sweep", "--help").output
+    for word in ("run", "status", "resume", "report", "worker", "bnnpost sweep --config diabetes"):
+        assert word in text
+    for name in ("run", "status", "resume", "report", "worker"):
+        text = invoke("sweep", name, "--help").output
+        assert "Example:  bnnpost sweep" in text, name
+
+
+@pytest.mark.parametrize("words", [("--config",), ("run",), ("run", "--config")])
+def test_a_grid_is_run_reported_and_found_again(fake, config, tmp_path, words):
+    done = invoke("sweep", *words, config, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "depth  status  TV" in done.stdout and "-1.00 ± 0.50" in done.stdout
+    assert "[4/4] depth=2, width 8: done" in done.stderr and "[4/4]" not in done.stdout
+    assert len(fake.ran) == 4
+    report = invoke("sweep", "report", tmp_path / "out")
+    assert report.exit_code == 0 and report.stdout == done.stdout
+    status = invoke("sweep", "status", tmp_path / "out")
+    assert status.exit_code == 0
+    assert "4 of 4 units done" in status.stdout
+    found = json.loads(invoke("sweep", "status", tmp_path / "out", "--json").stdout)
+    assert found["varying"] == ["depth"] and found["widths"] == [4, 8]
+    assert [cell["status"] for cell in found["cells"]] == ["done", "done"]
+    assert found["cells"][1]["config"]["depth"] == 2
+    again = invoke("sweep", "resume", tmp_path / "out")
+    assert again.exit_code == 0 and again.stdout == done.stdout
+    assert len(fake.ran) == 4
+
+
+def test_failures_are_listed_and_resumed(fake, config, tmp_path):
+    fake.raises[1, 8] = [ValueError("no such thing")]
+    done = invoke("sweep", config, "--out", tmp_path / "out")
+    assert done.exit_code == 5, done.output
+    assert "bnnpost: depth=1 failed at width 8: no such thing" in done.stderr
+    assert f"bnnpost sweep resume {tmp_path / 'out'} tries again what failed" in done.stderr
+    status = invoke("sweep", "status", tmp_path / "out").stdout
+    assert "    no such thing" in status and "3 of 4 units done" in status
+    done = invoke("sweep", "resume", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["cells"][0]["rates"]["tv"]["exponent"] == -1.0
+
+
+@pytest.mark.parametrize(("hopeless", "code"), [((1,), 5), ((1, 2), 2)])
+def test_refused_cells_have_an_exit_code(fake, config, tmp_path, hopeless, code):
+    fake.hopeless = hopeless
+    done = invoke("sweep", "run", config, "--out", tmp_path / "out")
+    assert done.exit_code == code, done.output
+    assert "bnnpost: depth=1 was refused: width 8 is expected to need" in done.stderr
+    assert f"{len(hopeless)} of 2 cells refused" in done.stderr
+
+
+def test_workers_share_a_grid_that_nobody_began(fake, config, tmp_path):
+    out = tmp_path / "out"
+    begun = invoke("sweep", "worker", "--config", config, "--out", out, "--index", 1, "--of", 2)
+    assert begun.exit_code == 0, begun.output
+    assert fake.ran[0] == (2, 4) and len(fake.ran) == 4
+    assert invoke("sweep", "worker", out, "--index", 0, "--of", 2).exit_code == 0
+    assert len(fake.ran) == 4
+    assert "-1.00 ± 0.50" in invoke("sweep", "report", out).stdout
+
+
+def test_a_worker_leaves_what_has_failed_unless_told(fake, config, tmp_path):
+    fake.raises[1, 8] = [ValueError("no such thing")]
+    out = tmp_path / "out"
+    assert invoke("sweep", "worker", "--config", config, "--out", out).exit_code == 5
+    assert invoke("sweep", "worker", out).exit_code == 5
+    assert len(fake.ran) == 4
+    done = invoke("sweep", "worker", out, "--again", "--json")
+    assert done.exit_code == 0 and len(fake.ran) == 5
+    assert json.loads(done.stdout)["cells"][0]["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "CONFIG", "--config", "CONFIG", "--out", "o"], "got two"),
+        (["run", "CONFIG"], "--out DIR"),
+        (["run", "CONFIG", "--out", "o", "--depth", "3"], "--depth cannot be given as well"),
+        (["run", "CONFIG", "--out", "o", "--executor", "inline", "--jobs", "2"], "--jobs needs"),
+        (["run", "CONFIG", "--out", "o", "--slurm", "time=3"], "--executor slurm"),
+        (["run", "CONFIG", "--out", "o", "--executor", "slurm", "--slurm", "x"], "partition=gpu"),
+        (["worker", "--index", "0"], "expected either OUT"),
+        (["worker", "o", "--out", "p"], "expected either OUT"),
+        (["worker", "o", "--seed", "1"], "expected either OUT"),
+        (["worker", "o", "--index", "2", "--of", "2"], "from 0 to 1"),
+        (["worker", "o", "--index", "2"], "--of N"),
+        (["statu", "o"], "Did you mean status?"),
+    ],
+)
+def test_flags_at_odds_are_refused(config, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    done = invoke("sweep", *[str(config) if one == "CONFIG" else one for one in arguments])
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr and not (tmp_path / "o").exists()
+
+
+def test_there_is_no_status_where_there_is_no_sweep(tmp_path):
+    for name in ("status", "report", "resume", "worker"):
+        done = invoke("sweep", name, tmp_path)
+        assert done.exit_code == 1, done.output
+        assert "holds no sweep" in done.stderr
+
+
+def test_without_sbatch_there_is_advice(fake, config, tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    done = invoke("sweep", "run", config, "--out", tmp_path / "out", "--executor", "slurm")
+    assert done.exit_code == 2, done.output
+    assert "--slurm cluster=local" in done.stderr
+
+
+def test_options_of_jobs_come_from_the_file_and_flags_go_on_top(config):
+    executor = chosen("slurm", 3, (("memory", "8GB"), ("time", "1:30:00")), True, str(config))
+    assert executor.options == {"time": "1:30:00", "memory": "8GB"}
+    assert executor.jobs == 3 and executor.wait and executor.keep_programs

@@ -1,0 +1,232 @@
+"""What a grid runs, what it uses again, and how it deals with failures; units take no time here."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+
+from bnnpost.storage import DirectoryInUse, LockHeld
+from bnnpost.sweeps import ConfigError, load_results, run_grid
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.units import Unit
+from bnnpost.sweeps.work import Effort, units, work
+from tests.sweeps.fake_work import Fake, grid
+
+# Nothing varies: a run over widths.
+SINGLE = dataclasses.replace(grid(), varying=(), cells=grid().cells[:1])
+EVERYTHING = [(1, 4), (1, 8), (2, 4), (2, 8)]
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    return Fake().install(monkeypatch)
+
+
+def run(path, chosen=None, **options):
+    said = []
+    found = run_grid(chosen or grid(), path, say=said.append, **options)
+    return found, said
+
+
+def states(found):
+    return [cell.status for cell in found]
+
+
+def test_all_cells_are_run_once_and_found_again(fake, tmp_path):
+    found, said = run(tmp_path / "out")
+    assert sorted(fake.ran) == EVERYTHING and states(found) == ["done", "done"]
+    assert said[-1].startswith("[4/4] depth=2, width 8: ")
+    assert [cell.settings for cell in found] == [{"depth": 1}, {"depth": 2}]
+    assert found.cells[0].detail.seconds == 3.0
+    distances = found.distances()
+    assert distances["tv"].dims == ("cell", "width")
+    assert distances["depth"].values.tolist() == [1, 2]
+    assert found.rates().set_xindex("depth").sel(depth=2)["exponent"].shape == (8,)
+    again, _ = run(tmp_path / "out")
+    assert len(fake.ran) == 4 and states(again) == ["done", "done"]
+
+
+def test_adding_a_width_a_value_or_taking_one_away_runs_only_what_is_missing(fake, tmp_path):
+    run(tmp_path / "out")
+    fake.ran.clear()
+    found, said = run(tmp_path / "out", grid(widths=[4, 8, 16]))
+    assert sorted(fake.ran) == [(1, 16), (2, 16)]
+    assert "width 16 added" in said[0]
+    assert found.cells[0].tree["distances"]["width"].values.tolist() == [4, 8, 16]
+    fake.ran.clear()
+    found, said = run(tmp_path / "out", grid(widths=[4, 16], grid={"depth": [2, 3]}))
+    assert sorted(fake.ran) == [(3, 4), (3, 16)]
+    assert "2 cells, 1 of them new; 1 no longer in the grid, whose runs stay" in said[0]
+    assert [cell.settings["depth"] for cell in found] == [2, 3]
+    assert found.cells[0].tree["distances"]["width"].values.tolist() == [4, 16]
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 3
+
+
+def test_an_edited_table_is_not_mistaken(fake, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,y\n1,2\n3,5\n4,4\n")
+    given = {"data": str(table), "target": "y"}
+    run(tmp_path / "out", grid(**given))
+    fake.ran.clear()
+    table.write_text("a,y\n1,2\n3,5\n4,6\n")
+    # Gone on with from the directory alone, it is refused: that is another posterior.
+    held = GridDirectory.read(tmp_path / "out").grid
+    (tmp_path / "out" / "runs" / held.cells[0].digest / "width_000004.nc").unlink()
+    found, _ = run(tmp_path / "out", held)
+    assert states(found) == ["failed", "done"] and not fake.ran
+    assert "mine.csv has changed since the grid was begun" in found.cells[0].detail.reason
+    # Its configuration run again, all is run anew.
+    found, said = run(tmp_path / "out", grid(**given))
+    assert sorted(fake.ran) == EVERYTHING and states(found) == ["done", "done"]
+    assert "2 of them new" in said[0]
+
+
+def test_a_failure_is_recorded_and_the_others_go_on(fake, tmp_path):
+    fake.raises[1, 8] = [ValueError("no such\nthing")]
+    found, said = run(tmp_path / "out")
+    assert sorted(fake.ran) == EVERYTHING  # tried once: it would fail again
+    assert states(found) == ["failed", "done"]
+    detail = found.cells[0].detail
+    assert (detail.done, detail.failed, detail.reason) == ((4,), (8,), "no such")
+    assert found.cells[0].tree is None
+    record = json.loads((found.cells[0].path / "width_000008.json").read_text())
+    assert record["kind"] == "ValueError" and "Traceback" in record["traceback"]
+    assert any("depth=1, width 8: failed: no such" in line for line in said)
+    fake.ran.clear()
+    found, _ = run(tmp_path / "out")
+    assert fake.ran == [(1, 8)] and states(found) == ["done", "done"]
+
+
+@pytest.mark.parametrize("error", [OSError("disk gone"), MemoryError()])
+def test_what_may_pass_is_tried_again(fake, tmp_path, error):
+    fake.raises[2, 4] = [error]
+    found, said = run(tmp_path / "out")
+    assert fake.ran.count((2, 4)) == 2 and states(found) == ["done", "done"]
+    assert any("is tried again" in line for line in said)
+    fake.raises[1, 4], fake.ran[:] = [error] * 3, []
+    found, _ = run(tmp_path / "other", retries=2)
+    assert fake.ran.count((1, 4)) == 3 and states(found) == ["failed", "done"]
+
+
+def test_a_full_disk_ends_the_run(fake, tmp_path):
+    fake.raises[1, 4] = [OSError(28, "No space left on device")]
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path / "out")
+    assert fake.ran == [(1, 4)]
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"]
+
+
+def test_a_hopeless_cell_is_refused_and_the_others_go_on(fake, tmp_path):
+    fake.hopeless = (1,)
+    found, said = run(tmp_path / "out")
+    assert sorted(fake.ran) == EVERYTHING[2:] and states(found) == ["refused", "done"]
+    assert found.cells[0].detail.reason == "width 8 is expected to need 1e+20 proposals."
+    assert "depth=1: refused: width 8 is expected to need 1e+20 proposals." in said
+    found, _ = run(tmp_path / "out", force=True)
+    assert sorted(fake.ran) == EVERYTHING
+    assert states(found) == ["done", "done"]
+
+
+def test_a_cell_is_judged_once(fake, tmp_path):
+    run(tmp_path / "out")
+    assert sorted(fake.judged) == [1, 2]
+
+
+def test_a_limit_that_is_no_gaussian_process_is_refused(fake, tmp_path):
+    found, _ = run(tmp_path / "out", grid(grid={"w_std": [1.5, "HalfNormal(1)"]}))
+    assert states(found) == ["done", "refused"]
+    assert "mixture of Gaussian processes" in found.cells[1].detail.reason
+
+
+def test_fewer_draws_than_asked_for_are_done_with_a_note(fake, tmp_path):
+    fake.short = ((1, 8),)
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["short", "done"] and found.cells[0].detail.short == (8,)
+
+
+def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        unit = units(directory)[0]
+        directory.prepared(unit.cell)
+        claim = unit.directory.path / ".width_000004.claim"
+        claim.write_text(json.dumps({"attempts": 1, "pid": 1}))
+        work(directory, Effort(), say=lambda line: None)
+        assert len(fake.ran) == 4 and unit.is_done
+        other = units(directory)[1]
+        other.directory.width_file(other.width).unlink()
+        (other.directory.path / f".width_{other.width:06d}.claim").write_text('{"attempts": 2}')
+        work(directory, Effort(), say=lambda line: None)
+        assert len(fake.ran) == 4 and other.has_failed
+    found = load_results(tmp_path / "out")
+    assert any("its process was killed twice" in cell.detail.reason for cell in found)
+    run(tmp_path / "out")
+    assert len(fake.ran) == 5
+
+
+def test_a_damaged_file_is_noticed_and_its_width_run_again(fake, tmp_path):
+    run(tmp_path / "out")
+    fake.ran.clear()
+    held = GridDirectory.read(tmp_path / "out")
+    path = held.cell_directory(held.grid.cells[0]).width_file(4)
+    path.write_bytes(path.read_bytes()[:-200])
+    _, said = run(tmp_path / "out", grid(widths=[4, 8, 16]))
+    assert sorted(fake.ran) == [(1, 4), (1, 16), (2, 16)]
+    assert any("width_000004.nc is damaged" in line and "run again" in line for line in said)
+
+
+def test_one_that_is_claimed_is_left_to_its_worker(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        unit = next(one for one in units(directory) if one.cell.config.depth == 2)
+        directory.prepared(unit.cell)
+        with unit.claimed():
+            assert unit.is_claimed
+            with pytest.raises(LockHeld), unit.claimed():
+                pass
+            work(directory, Effort(share=(1, 2)), say=lambda line: None)
+            assert load_results(tmp_path / "out").cells[1].status == "running"
+        assert not unit.is_claimed
+        assert sorted(fake.ran) == [one for one in EVERYTHING if one != (2, unit.width)]
+
+
+def test_workers_begin_at_different_places(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        work(directory, Effort(share=(1, 2)), say=lambda line: None)
+    assert fake.ran == EVERYTHING[2:] + EVERYTHING[:2]
+
+
+def test_another_grid_is_refused_while_others_are_at_work(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()):
+        with pytest.raises(DirectoryInUse, match="a grid that differs"):
+            run(tmp_path / "out", grid(widths=[4]))
+        found, _ = run(tmp_path / "out")  # the same one is joined
+    assert states(found) == ["done", "done"]
+
+
+def test_directories_that_hold_something_else_are_refused(fake, tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ConfigError, match="not a sweep's"):
+        run(tmp_path)
+    single = tmp_path / "single"
+    run(single, SINGLE)
+    with pytest.raises(ConfigError, match="holds a run that is no grid"):
+        run(single)
+    run(tmp_path / "out")
+    with pytest.raises(ConfigError, match="holds a grid"):
+        run(tmp_path / "out", SINGLE)
+    with pytest.raises(FileNotFoundError, match="holds no sweep"):
+        load_results(tmp_path / "nothing")
+
+
+def test_one_run_shared_by_workers_is_in_the_format_of_a_single_run(fake, tmp_path):
+    found, _ = run(tmp_path / "out", SINGLE)
+    assert {"config.json", "width_000004.nc", "results.nc"} <= set(os.listdir(tmp_path / "out"))
+    assert states(found) == ["done"] and found.varying == ()
+
+
+def test_units_that_share_programs_follow_each_other(tmp_path):
+    directory = GridDirectory(tmp_path, grid(grid={"depth": [1, 2], "seed": [0, 1]}))
+    found = [(unit.cell.config.depth, unit.width) for unit in units(directory)]
+    assert found == [(1, 4)] * 2 + [(1, 8)] * 2 + [(2, 4)] * 2 + [(2, 8)] * 2
+    assert isinstance(units(directory)[0], Unit)

@@ -1,0 +1,79 @@
+"""Where compiled programs are kept, and what a damaged entry does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bnnpost.sweeps import programs
+
+JAX = "JAX_COMPILATION_CACHE_DIR"
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    monkeypatch.delenv(JAX, raising=False)
+    monkeypatch.delenv(programs.VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    return monkeypatch
+
+
+def test_the_folder_is_in_the_users_caches_and_of_this_processor(environment, tmp_path):
+    folder = Path(programs.program_cache()[JAX])
+    assert folder.is_dir() and folder.parent == tmp_path / "caches" / "bnnpost" / "programs"
+    environment.setattr(programs, "_processor", lambda: "another")
+    assert Path(programs.program_cache()[JAX]).name == "another"
+
+
+def test_the_users_choice_wins(environment, tmp_path):
+    environment.setenv(programs.VARIABLE, str(tmp_path / "mine"))
+    assert Path(programs.program_cache()[JAX]).parent == tmp_path / "mine" / "programs"
+    for word in ("off", "OFF", "0", ""):
+        environment.setenv(programs.VARIABLE, word)
+        assert programs.program_cache() == {}
+    environment.delenv(programs.VARIABLE)
+    environment.setenv(JAX, str(tmp_path / "jax"))
+    assert programs.program_cache() == {}
+
+
+def test_where_no_folder_can_be_made_nothing_is_kept(environment, tmp_path):
+    (tmp_path / "file").write_text("")
+    environment.setenv(programs.VARIABLE, str(tmp_path / "file"))
+    assert programs.program_cache() == {}
+
+
+PROGRAM = """
+import sys
+from bnnpost.sweeps.programs import silence_cache
+if sys.argv[1] == "silent":
+    silence_cache()
+import jax
+print(float(jax.jit(lambda x: (x @ x).sum() + 1)(jax.numpy.full((3, 3), 2.0))))
+"""
+
+
+@pytest.mark.slow
+def test_a_damaged_entry_is_compiled_again_and_nothing_is_said_of_it(tmp_path):
+    cache = {
+        JAX: str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+
+    def run(word):
+        command = [sys.executable, "-c", PROGRAM, word]
+        done = subprocess.run(
+            command, env={**os.environ, **cache}, capture_output=True, text=True, check=True
+        )
+        return done.stdout, done.stderr
+
+    whole = run("silent")
+    entries = list(tmp_path.glob("*-cache"))
+    assert entries and whole[1] == ""
+    for path in entries:
+        path.write_bytes(path.read_bytes()[:100])
+    assert "Error reading" in run("aloud")[1]
+    assert run("silent") == whole
