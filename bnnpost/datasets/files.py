@@ -203,12 +203,12 @@ def _refuse_cell(path: Path, column: str, line: int, cell: str) -> NoReturn:
     place = f"column {column!r}, line {line} of the file (the header is line 1)"
     if cell.lower() in _MISSING:
         raise DataError(
-            f"{path}: missing value ({cell!r}) in {place}; fill it in, remove the row, or leave "
-            "the column out with features="
+            f"{path}: missing value ({cell!r}) in {place}; fill it in, remove the row, or name "
+            "the columns to use, without this one, as features"
         )
     raise DataError(
         f"{path}: expected a finite number, got the non-numeric value {cell!r} in {place}; "
-        "write it as a number, or leave the column out with features="
+        "write it as a number, or name the columns to use, without this one, as features"
     )
 
 

@@ -33,14 +33,17 @@ _FILES = ("data", "network")
 # Settings that are a number or a law, and those that are a law.
 _STDS = ("w_std", "b_std", "readout_w_std", "readout_b_std")
 _PRIORS = ("weight_prior", "bias_prior")
+# Settings that are not written where they say nothing.
+_SILENT = ("network", "layers", "features", *_PRIORS)
 
 
 @dataclass(frozen=True)
 class SweepConfig:
     """One sweep over widths. Standard deviations are of the prior or the noise, never variances.
 
-    data: a shipped set or generator, or the path of a CSV or npz file. target: its target
-    column(s), comma-separated, for a file. standardise: features and targets to zero mean
+    data: a shipped set or generator, or the path of a CSV or npz file. For a file, target: its
+    target column(s), comma-separated; features: the columns that are inputs, where these are not
+    all others. standardise: features and targets to zero mean
     and unit std over all rows (digits has its own preparation). split_seed: of the row
     order, the first num_train rows train, the next num_test test. readout_w_std,
     readout_b_std: where the readout's differ. weight_prior, bias_prior: laws of the weights and
@@ -83,6 +86,7 @@ class SweepConfig:
     layers: networks.Layers | None = None
     weight_prior: laws.Record | None = None
     bias_prior: laws.Record | None = None
+    features: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
@@ -155,7 +159,7 @@ class SweepConfig:
         layers = None if self.layers is None else list(self.layers)
         values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
         silent = networks.OF_PERCEPTRON if self.own_layers else ()
-        unused = [name for name in ("network", "layers", *_PRIORS) if values[name] is None]
+        unused = [name for name in _SILENT if values[name] is None]
         return {name: value for name, value in values.items() if name not in (*silent, *unused)}
 
     def digest(self) -> str:

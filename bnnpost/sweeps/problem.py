@@ -32,22 +32,27 @@ class Problem:
 def load_problem(config: SweepConfig) -> Problem:
     """Read, prepare and split the data. Raises datasets.DataError if that cannot be done."""
     counts = config.num_train, config.num_test
-    if config.target is not None and config.data in datasets.names():
-        raise datasets.DataError(
-            f"{config.data} comes with its target: a target column, here {config.target!r}, is "
-            "chosen for a file"
-        )
+    _check_columns(config)
     if config.data == "digits":
         return Problem(config, *datasets.digits_problem(*counts, seed=config.split_seed))
-    table = load_table(config.data, config.target)
+    table = load_table(config.data, config.target, config.features)
     if config.standardise:
         one_hot = table.y.ndim == 2 and config.data in datasets.names()
         table = table.standardise(targets=not one_hot)
     return Problem(config, *table.split(*counts, config.split_seed))
 
 
-def load_table(data: str, target: str | None) -> datasets.Dataset:
+def _check_columns(config: SweepConfig) -> None:
+    for role, columns in (("target", config.target), ("features", config.features)):
+        if columns is not None and config.data in datasets.names():
+            raise datasets.DataError(
+                f"{config.data} comes with its {role}: columns, here {columns!r}, are chosen for a "
+                "file"
+            )
+
+
+def load_table(data: str, target: str | None, features: str | None = None) -> datasets.Dataset:
     """A shipped set or generator by name, or a file by its path."""
     if Path(data).suffix in (".csv", ".npz"):
-        return datasets.read(data, target)
+        return datasets.read(data, target, features=features)
     return datasets.load(data)

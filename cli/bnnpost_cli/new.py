@@ -44,7 +44,7 @@ def _filled(path: Path, data: str | None, target: str | None) -> str:
         "@FILE@": str(path),
         "@OUT@": f"runs/{path.stem}",
         "@DATA@": _quoted(data or "diabetes"),
-        "@TARGET@": _target_lines(data, target),
+        "@COLUMNS@": _column_lines(data, target),
     }
     text = template.read_text(encoding="utf-8")
     for place, word in words.items():
@@ -52,28 +52,47 @@ def _filled(path: Path, data: str | None, target: str | None) -> str:
     return text
 
 
-def _target_lines(data: str | None, target: str | None) -> str:
-    """The setting of the target, and which columns there are."""
-    example = '# target = "y"                  # target column(s) of a file, comma-separated'
+def _column_lines(data: str | None, target: str | None) -> str:
+    """The settings of the columns: target and, where some hold text, features."""
     if data is None or Path(data).suffix != ".csv":
-        return example if target is None else f"target = {_quoted(target)}"
-    columns = _columns(Path(data))
+        named = "# target = " + _quoted("y") if target is None else f"target = {_quoted(target)}"
+        return "\n".join(
+            [
+                f"{named:<31} # target column(s) of a file, comma-separated",
+                '# features = "a,b"              # its input columns, where not all others',
+            ]
+        )
+    columns, text = _columns(Path(data))
     wanted = columns[-1] if target is None else target
-    for name in wanted.split(","):
-        if name.strip() not in columns:
+    targets = [name.strip() for name in wanted.split(",")]
+    for name in targets:
+        if name not in columns:
             from bnnpost.naming import unknown
 
-            raise ValueError(f"{data}: {unknown('column', name.strip(), columns)}")
-    comment = ["# Columns of the file:", *(f"#   {name}" for name in columns)]
-    return "\n".join([f"target = {_quoted(wanted)}", *comment])
+            raise ValueError(f"{data}: {unknown('column', name, columns)}")
+    inputs = [name for name in columns if name not in (*targets, *text)]
+    told = f"# left out, as they hold text: {', '.join(text)}" if text else "# all but the target"
+    setting = f"{'' if text else '# '}features = {_quoted(','.join(inputs))}"
+    return f"target = {_quoted(wanted)}\n{setting} {told}"
 
 
-def _columns(path: Path) -> list[str]:
+def _columns(path: Path) -> tuple[list[str], list[str]]:
+    """Names of all columns, and of those that hold something else than numbers."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        found = [name.strip() for name in next(csv.reader(file), [])]
-    if not found:
+        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
+    if not lines:
         raise ValueError(f"{path} is empty: expected a line of column names, then numbers")
-    return found
+    names, *rows = lines
+    text = {i for row in rows for i, cell in enumerate(row) if not _is_number(cell)}
+    return names, [name for i, name in enumerate(names) if i in text]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _quoted(text: str) -> str:

@@ -68,6 +68,7 @@ def _option(name: str, kind: Any, text: str, default: str | None = None, *other:
 _DATA = (
     _option("data", str, "Shipped data set or generator, or a CSV or npz file.", "diabetes"),
     _option("target", str, "Target column(s) of a file, comma-separated."),
+    _option("features", str, "Input columns of a file, comma-separated. [default: all others]"),
     click.option(
         "--standardise/--no-standardise",
         default=None,

@@ -1,6 +1,7 @@
 """bnnpost new, completion, --debug, and what answers without loading JAX."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,11 +10,14 @@ import click
 import pytest
 
 from bnnpost.sweeps import SweepConfig, load_config
+from bnnpost.sweeps.grid import grid_of
+from bnnpost.sweeps.problem import load_problem
 from bnnpost_cli.main import main
 from tests.cli.invocation import invoke
 
 # Settings of a network that replaces the perceptron's, or that no template can guess.
-OPTIONAL = {"target", "readout_w_std", "readout_b_std", "network", "layers", "cap"}
+OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
+OPTIONAL |= {"network", "layers", "cap", "max_proposals"}
 
 
 def commands(group=main, path=()):
@@ -46,20 +50,34 @@ def test_new_writes_every_setting_with_its_default(tmp_path):
     for name in SweepConfig.__dataclass_fields__:
         if name != "layers":
             assert f"\n{name} = " in text or f"\n# {name} = " in text, name
-    assert set(tomllib.loads(text)) >= set(SweepConfig.__dataclass_fields__) - OPTIONAL - {
-        "max_proposals"
-    }
+    assert set(tomllib.loads(text)) >= set(SweepConfig.__dataclass_fields__) - OPTIONAL
 
 
 def test_new_knows_the_columns_of_a_file(tmp_path):
     data, path = tmp_path / 'a "b".csv', tmp_path / "study.toml"
-    data.write_text("age,dose,effect\n1,2,3\n2,1,4\n")
+    data.write_text("age,dose,ward,effect\n1,2,A,3\n2,1,B,4\n")
     assert invoke("new", path, "--data", data).exit_code == 0
-    config = load_config(path, {})
-    assert (config.data, config.target) == (str(data), "effect")
+    config = load_config(path, {"num_train": 1, "num_test": 1})
+    assert (config.data, config.target, config.features) == (str(data), "effect", "age,dose")
+    problem = load_problem(config)
+    assert problem.x.shape == (1, 2)
     wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
     assert wrong.exit_code == 1 and "did you mean effect?" in wrong.stderr
     assert load_config(path, {}).target == "effect"
+
+
+def test_what_the_template_comments_out_can_be_used(tmp_path):
+    path = tmp_path / "study.toml"
+    assert invoke("new", path).exit_code == 0
+    head, grid = path.read_text().split("# [grid]\n")
+    settings = [line[2:] for line in head.splitlines() if re.match(r"# \w+ = ", line)]
+    for name, value in tomllib.loads("\n".join(settings)).items():
+        needs = {"cap": {"bound": "capped"}}.get(name, {})
+        if name != "network":
+            assert getattr(load_config(None, {name: value, **needs}), name) is not None
+    axes = tomllib.loads("\n".join(line.removeprefix("# ") for line in grid.splitlines()))
+    kept = {k: v for k, v in tomllib.loads(head).items() if k not in axes}
+    assert len(grid_of({**kept, "grid": axes}).cells) == 24
 
 
 @pytest.mark.parametrize(
