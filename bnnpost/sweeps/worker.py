@@ -1,4 +1,4 @@
-"""A process that works on a grid: `python -m bnnpost.sweeps.worker OUT OPTIONS`, by `processes`."""
+"""A process that works on a grid, started by `processes`."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,9 @@ INTERRUPTED = 130
 
 def arguments(directory: GridDirectory, effort: Effort) -> list[str]:
     """The command line of a worker, after the interpreter."""
-    return ["-m", __name__, str(directory.path), json.dumps(dataclasses.asdict(effort))]
+    # Not -m, which warns of a module that its package has imported already.
+    code = f"import sys; from {__name__} import main; sys.exit(main(*sys.argv[1:]))"
+    return ["-c", code, str(directory.path), json.dumps(dataclasses.asdict(effort))]
 
 
 def main(path: str, options: str) -> int:
@@ -66,7 +68,3 @@ def _end_with_parent() -> None:
 
 def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

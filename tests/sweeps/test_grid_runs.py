@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+import xarray as xr
 
 from bnnpost.storage import DirectoryInUse, LockHeld
 from bnnpost.sweeps import ConfigError, load_results, run_grid
@@ -165,12 +166,23 @@ def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_pat
     assert len(fake.ran) == 5
 
 
-def test_a_damaged_file_is_noticed_and_its_width_run_again(fake, tmp_path):
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def change_a_number(path):
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        data = stored.load()
+    (data + 1e-9).assign_attrs(data.attrs).to_netcdf(path, engine="h5netcdf")
+
+
+@pytest.mark.parametrize("damage", [cut, change_a_number])
+def test_a_damaged_file_is_noticed_and_its_width_run_again(fake, tmp_path, damage):
     run(tmp_path / "out")
     fake.ran.clear()
     held = GridDirectory.read(tmp_path / "out")
     path = held.cell_directory(held.grid.cells[0]).width_file(4)
-    path.write_bytes(path.read_bytes()[:-200])
+    damage(path)
     _, said = run(tmp_path / "out", grid(widths=[4, 8, 16]))
     assert sorted(fake.ran) == [(1, 4), (1, 16), (2, 16)]
     assert any("width_000004.nc is damaged" in line and "run again" in line for line in said)

@@ -27,7 +27,15 @@ VALUES = {
     "noise_std": 0.5, "widths": [4],
 }  # fmt: skip
 SEEDS = {**VALUES, "grid": {"seed": [0, 1]}}
-FOUR = {**VALUES, "widths": [4, 8], "grid": {"seed": [0, 1], "b_std": [0.1, 0.2]}}
+FOUR = {**VALUES, "grid": {"seed": [0, 1], "b_std": [0.1, 0.2]}}
+# Units that take a while.
+MANY = {**VALUES, "num_proposals": 100_000, "grid": {"seed": list(range(12))}}
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """What one process gives."""
+    return run_grid(grid_of(FOUR), tmp_path_factory.mktemp("grid") / "one")
 
 
 def assert_same(found, expected):
@@ -58,19 +66,18 @@ def test_a_cell_is_what_its_configuration_gives_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_what_one_gives(tmp_path):
+def test_two_processes_give_what_one_gives(tmp_path, one):
     said = []
-    one = run_grid(grid_of(FOUR), tmp_path / "one")
     two = run_grid(grid_of(FOUR), tmp_path / "two", executor=Processes(2), say=said.append)
     assert_same(two, one)
-    assert sum("draws of" in line for line in said) == 8  # each unit by one of them
+    assert sum("draws of" in line for line in said) == 4  # each unit by one of them
     # Nothing is left: no process is started.
     run_grid(grid_of(FOUR), tmp_path / "two", executor=Processes(2), say=said.append)
-    assert sum("draws of" in line for line in said) == 8
+    assert sum("draws of" in line for line in said) == 4
 
 
 @pytest.mark.slow
-def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path):
+def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path, one):
     """Killed with signal 9 as soon as it has claimed a unit, twice; the results are the same."""
     said, killed, victims = [], [], []
     grid, out = grid_of(FOUR), tmp_path / "killed"
@@ -93,7 +100,7 @@ def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path):
     assert len(killed) == 2
     assert sum("was killed (SIGKILL)" in line for line in said) == 2
     assert [cell.status for cell in found] == ["done"] * 4
-    assert_same(found, run_grid(grid, tmp_path / "one"))
+    assert_same(found, one)
 
 
 @pytest.mark.slow
@@ -108,7 +115,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         out = tmp_path / stop.name
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         process = subprocess.Popen(
-            [sys.executable, "-c", code, json.dumps(FOUR), out],
+            [sys.executable, "-c", code, json.dumps(MANY), out],
             env=environment,
             stderr=subprocess.PIPE,
         )
@@ -126,22 +133,22 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         assert not list(out.glob("runs/*/.*.tmp*"))
         left = [u for u in _units(out) if not u.is_done]
         assert left and not any(unit.is_claimed for unit in left)
-        found = run_grid(GridDirectory.read(out).grid, out)
-        assert [cell.status for cell in found] == ["done"] * 4
+        found = run_grid(GridDirectory.read(out).grid, out, executor=Processes(2))
+        assert [cell.status for cell in found] == ["done"] * 12
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-def test_jobs_through_submitit_give_what_one_process_gives(tmp_path):
+def test_jobs_through_submitit_give_what_one_process_gives(tmp_path, one):
     pytest.importorskip("submitit")
     said, options = [], {"cluster": "local", "time": 10}
     executor = Cluster(options, jobs=2, wait=True)
-    found = run_grid(grid_of(SEEDS), tmp_path / "jobs", executor=executor, say=said.append)
-    assert said[0].startswith("2 jobs for 2 units, job ")
-    assert_same(found, run_grid(grid_of(SEEDS), tmp_path / "one"))
-    run_grid(grid_of(SEEDS), tmp_path / "jobs", executor=executor, say=said.append)
+    found = run_grid(grid_of(FOUR), tmp_path / "jobs", executor=executor, say=said.append)
+    assert said[0].startswith("2 jobs for 4 units, job ")
+    assert_same(found, one)
+    run_grid(grid_of(FOUR), tmp_path / "jobs", executor=executor, say=said.append)
     assert said[-1] == "nothing is left to run"
 
 
