@@ -69,23 +69,31 @@ def code(text: str, label: str) -> Html:
 
 
 def figure(pictures: Iterable[Html], caption: object, columns: int = 2) -> Html:
-    """Pictures side by side as far as there is room, with their explanation."""
+    """Pictures side by side as far as there is room, with their explanation if there is one."""
     cells = (element("div", picture, class_="picture") for picture in pictures)
-    return element(
-        "figure",
-        element("div", *cells, class_=f"pictures across-{columns}"),
-        element("figcaption", caption),
-    )
+    below = element("figcaption", caption) if caption is not None else None
+    return element("figure", element("div", *cells, class_=f"pictures across-{columns}"), below)
 
 
 def measured(value: float, error: float | None = None, digits: int = 3) -> Html:
     """A number to be read, with its standard error; in full in the attribute `value`."""
     if not math.isfinite(value):
         return element("span", "–", title="none")
-    text = spelled(value, digits)
-    if error is not None and math.isfinite(error):
-        text += f" ± {spelled(error, 1)}"
+    known = error is not None and math.isfinite(error) and error > 0
+    text = paired(value, float(error or 0)) if known else spelled(value, digits)
     return element("data", text, value=repr(float(value)))
+
+
+def paired(value: float, error: float, digits: int = 1) -> str:
+    """A number ± another, both as far as `digits` figures of that: 0.01180 ± 0.00007."""
+    largest = max(abs(value), error)
+    power = math.floor(math.log10(largest))
+    power = 0 if -4 < power < 6 else power
+    value, error = value / 10.0**power, error / 10.0**power
+    places = max(0, digits - 1 - math.floor(math.log10(error)))
+    places = min(places, 8)
+    text = f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
+    return f"({text})·10{_raised(power)}" if power else text
 
 
 def spelled(value: float, digits: int = 3) -> str:

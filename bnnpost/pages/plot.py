@@ -87,9 +87,9 @@ class Plot:
     y: Scale
     width: int = 400
     height: int = 250
-    left: int = 54
+    left: int = 48
     right: int = 10
-    top: int = 30
+    top: int = 44
     bottom: int = 42
 
     @property
@@ -158,14 +158,14 @@ class Plot:
         y_label: str = "",
         note: str = "",
     ) -> Html:
-        """The picture. title: above it, note: beside that; said: what it shows, in words."""
+        """The picture. title: above it, note: below that; said: what it shows, in words."""
         across, down = self.inner
         inside = element(
             "svg", *parts, x=self.left, y=self.top, width=across, height=down, class_="inside"
         )
         words = [element("text", title, x=2, y=15, class_="title")]
         if note:
-            words.append(element("text", note, x=self.width - 4, y=15, class_="note end"))
+            words.append(element("text", note, x=2, y=31, class_="note"))
         if x_label:
             middle = self.left + across / 2
             words.append(
@@ -193,13 +193,13 @@ class Plot:
             x = self.left + float(self.x.share(value)) * across
             y = self.top + down
             parts.append(element("path", d=f"M{x:.1f} {y} {x:.1f} {y + 4}", class_="axis"))
-            parts.append(element("text", words, x=f"{x:.1f}", y=y + 16, class_="mark middle"))
+            parts.append(element("text", words, x=f"{x:.1f}", y=y + 16, class_="tick middle"))
         for value, words in self.y.marks:
             y_at = self.top + (1 - float(self.y.share(value))) * down
             ends = f"M{self.left} {y_at:.1f} {self.left + across} {y_at:.1f}"
             parts.append(element("path", d=ends, class_="rule"))
             parts.append(
-                element("text", words, x=self.left - 6, y=f"{y_at + 3.5:.1f}", class_="mark end")
+                element("text", words, x=self.left - 6, y=f"{y_at + 3.5:.1f}", class_="tick end")
             )
         base = self.top + down
         parts.append(
