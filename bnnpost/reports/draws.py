@@ -85,15 +85,14 @@ def headline(run: DrawsRun) -> str:
 
 def _of_chains(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
     sampler = _NAMES.get(chains.sampler, chains.sampler)
-    number = f"{info.num_samples:,} draws by {chains.num_chains} chain" + (
-        "s" if chains.num_chains > 1 else ""
-    )
+    several = "chain" if chains.num_chains == 1 else "chains"
     verdict = (
-        "they should not be taken for the posterior yet"
+        "not yet to be taken for the posterior"
         if problems(chains)
-        else f"chains agree: R-hat of f is {chains.r_hat:.3f} at most, and no draw was in trouble"
+        else f"the chains agree, R-hat of f is {chains.r_hat:.3f} at most"
     )
-    return f"{number} of {sampler}{where}: {verdict}."
+    made = f"{info.num_samples:,} draws by {chains.num_chains} {several} of {sampler}"
+    return f"{made}{where.replace(' of a network of', ',')}: {verdict}."
 
 
 def _evidence(info: DrawsInfo) -> str:
@@ -380,6 +379,8 @@ def _reproduce(run: DrawsRun) -> Html:
     others: dict[str, object] = {}
     if run.config is not None:
         others["Seed of every random number"] = run.config["seed"]
+    if "time" in run.status:
+        others["Last written"] = run.status["time"]
     others |= {
         n.capitalize(): run.made_with[n] for n in ("device", "processor") if n in run.made_with
     }

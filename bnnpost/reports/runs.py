@@ -57,8 +57,8 @@ def read_sweep(path: Path) -> Sweep:
     unread: list[str] = []
     found: dict[int, xr.Dataset] = {}
     held = path / RESULTS
-    tree = open_tree(held) if held.exists() else None
-    config = json.loads(tree.attrs["config"]) if tree is not None else read_json(path / CONFIG)
+    stored = open_tree(held) if held.exists() else None
+    config = json.loads(stored.attrs["config"]) if stored is not None else read_json(path / CONFIG)
     for width in config["widths"]:
         file = RunDirectory(path).width_file(width)
         if not file.exists():
@@ -68,8 +68,7 @@ def read_sweep(path: Path) -> Sweep:
         except OSError as error:
             unread.append(str(error))
     infos = {width: plain(one.attrs) for width, one in found.items()}
-    if tree is None and found:
-        tree = _so_far(found, config)
+    tree = _so_far(found, config) if stored is None and found else stored
     done = () if tree is None else tree["distances"].to_dataset()["width"].values
     missing = tuple(width for width in config["widths"] if width not in done)
     expected = expectations.read(path)
