@@ -27,19 +27,15 @@ def table(heads: Sequence[object], rows: Iterable[Row], caption: str, words: int
         element("th", name, scope="col", class_=None if i < words else "number")
         for i, name in enumerate(heads)
     )
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", element("tr", *head)),
-            element("tbody", *(element("tr", *cells(row)) for row in rows)),
-        ),
-        class_="wide",
-        tabindex=0,
-        role="region",
-        aria_label=caption,
-    )
+    body = (element("tr", *cells(row)) for row in rows)
+    return titled(element("tr", *head), body, caption)
+
+
+def titled(head: Html, body: Iterable[Html], caption: str) -> Html:
+    """A table of rows that are made already. Its title stays where it is when it scrolls."""
+    found = element("table", element("thead", head), element("tbody", *body), aria_label=caption)
+    frame = element("div", found, class_="wide", tabindex=0, role="region", aria_label=caption)
+    return join([element("p", caption, class_="caption"), frame])
 
 
 def facts(values: Mapping[str, object]) -> Html:
@@ -112,6 +108,13 @@ def spelled(value: float, digits: int = 3) -> str:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         text = f"{mantissa}·10{_raised(int(exponent))}"
     return text.replace("-", "−")
+
+
+def three_places(value: float) -> Html:
+    """A number close to 1."""
+    if not math.isfinite(value):
+        return element("span", "–", title="none")
+    return element("data", f"{value:.3f}".replace("-", "−"), value=repr(float(value)))
 
 
 def count(value: float) -> Html:

@@ -18,6 +18,7 @@ from bnnpost.pages.parts import (
     paragraphs,
     spelled,
     table,
+    three_places,
 )
 from bnnpost.reports import marginals, settings, words
 from bnnpost.reports.costs import forecast_table, surprised
@@ -182,7 +183,7 @@ def _values(run: DrawsRun, info: DrawsInfo) -> Section:
     weighted = " with their weights" if info.kind == "capped" else ""
     caption = (
         f"Histograms of the draws{weighted}; f is the output without noise, in units of the "
-        "target; beside the name its posterior mean ± standard deviation. Red tick: the observed "
+        "target; below the name the posterior mean and standard deviation. Red tick: the observed "
         "target, noise and all."
     )
     if len(shown) < len(places):
@@ -271,7 +272,7 @@ def _chain_table(values: Values, found: Any) -> Html:
 
 
 def _r_hat(value: float) -> Html:
-    text = measured(value, digits=4)
+    text = three_places(value)
     if value > LARGEST_R_HAT:
         from bnnpost.pages import element
 
@@ -338,8 +339,8 @@ def _facts_of_chains(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
         "Transitions in trouble": chains.divergences(),
         "Acceptance rate": measured(info.acceptance_rate),
         "Step size of each chain": steps or "none",
-        "R-hat of f at training inputs": measured(chains.r_hat, digits=4),
-        "R-hat of the log density": measured(chains.lp_r_hat, digits=4),
+        "R-hat of f at training inputs": three_places(chains.r_hat),
+        "R-hat of the log density": three_places(chains.lp_r_hat),
         "Effective draws, bulk": measured(chains.ess_bulk, digits=4),
         "Effective draws, tail": measured(chains.ess_tail, digits=4),
         "Gradients": count(chains.num_gradients),

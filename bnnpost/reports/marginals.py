@@ -52,7 +52,7 @@ def histogram(
     return plot.draw(
         parts,
         title=title,
-        note=f"mean {paired(mean, std, 2)}" if std > 0 else "",
+        note="mean {}, std {}".format(*paired(mean, std, 2).split(" ± ")) if std > 0 else "",
         said=f"Posterior mean {spelled(mean)}, standard deviation {spelled(std)}{observed}",
         x_label=x_label,
     )

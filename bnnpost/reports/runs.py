@@ -51,8 +51,8 @@ def is_sweep(path: Path) -> bool:
 def read_sweep(path: Path) -> Sweep:
     """A sweep from its directory, or from its results.nc alone. Raises ValueError, OSError."""
     if path.is_file():
-        tree = open_tree(path)
-        return Sweep(path, json.loads(tree.attrs["config"]), {}, tree)
+        alone = open_tree(path)
+        return Sweep(path, json.loads(alone.attrs["config"]), {}, alone)
     status = read_json(path / STATUS) if (path / STATUS).exists() else {}
     unread: list[str] = []
     found: dict[int, xr.Dataset] = {}

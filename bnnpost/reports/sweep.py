@@ -17,6 +17,7 @@ from bnnpost.pages.parts import (
     paragraphs,
     spelled,
     table,
+    three_places,
 )
 from bnnpost.reports import settings, sweep_figures, words
 from bnnpost.reports.costs import forecast_table, surprised
@@ -203,7 +204,7 @@ def _rates(tree: "xr.DataTree") -> Html:
     rates = sweep_figures.rows(tree["rates"].to_dataset())
     attributes, first = tree["rates"].attrs, _first_order(tree)
     distances = tree["distances"].to_dataset().sortby("width")
-    heads = ["Distance", "exponent", "95 % interval", "theory", "theory is", "coefficient",
+    heads = ["Distance", "exponent", "95 % interval", "theory", "theory lies", "coefficient",
              "95 % interval"]  # fmt: skip
     heads += ["first-order theory"] if first else []
     rows = [_rate_row(name, rate, first.get(name)) for name, rate in rates.items()]
@@ -234,7 +235,7 @@ def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
     if words.is_fitted(rate):
         agrees = words.agrees(rate)
         row += [
-            _exponent(rate["exponent"]),
+            three_places(rate["exponent"]),
             words.interval(rate),
             words.whole(rate["theory"]),
             "inside" if agrees else element("span", "outside", class_="wrong"),
@@ -246,10 +247,6 @@ def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
     if first is not None:
         row.append(measured(first["coefficient"], first["coefficient_se"]))
     return row
-
-
-def _exponent(value: float) -> Html:
-    return element("data", f"{value:.3f}".replace("-", "−"), value=repr(value))
 
 
 def _coefficient_interval(rate: Rate) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bnnpost.pages import Html, Section, element, join, page
-from bnnpost.pages.parts import facts, notes, paragraphs
+from bnnpost.pages.parts import facts, notes, paragraphs, titled
 from bnnpost.storage import versions, write_text
 from bnnpost.verification.panels import Bands, bands, largest_difference, panel
 from bnnpost.verification.report import Check, Report
@@ -67,13 +67,7 @@ def _checks(report: Report) -> Html:
         f"A check fails where its adjusted p-value is at or below {report.level:g}, which is the "
         "probability that a right candidate fails any of them."
     )
-    found = element(
-        "table",
-        element("caption", caption),
-        element("thead", element("tr", *head)),
-        element("tbody", *rows),
-    )
-    return element("div", found, class_="wide", tabindex=0, role="region", aria_label="Checks")
+    return titled(element("tr", *head), rows, caption)
 
 
 def _row(check: Check, failed: bool) -> Html:

@@ -8,6 +8,17 @@ import click
 from bnnpost_cli.failures import reported
 
 
+def write_report(run: str | Path) -> None:
+    """Write the report of a run into its directory and say where; or say why not."""
+    from bnnpost import reports
+
+    try:
+        click.echo(f"report: {reports.write(run)}", err=True)
+    except reports.NotAReport as error:
+        click.echo(f"bnnpost: no report was written: {error} (bnnpost report {run} --out FILE)",
+                   err=True)  # fmt: skip
+
+
 @click.command(short_help="A run as one page, to read and to send.")
 @click.argument("run", metavar="RUN")
 @click.option("--out", default=None, metavar="FILE", help="The page. [default: report.html in RUN]")
