@@ -89,7 +89,7 @@ def paired(value: float, error: float, digits: int = 1) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(error)))
     places = min(places, 8)
     text = f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
-    return f"({text})·10{_raised(power)}" if power else text
+    return f"({text})·10{raised(power)}" if power else text
 
 
 def spelled(value: float, digits: int = 3) -> str:
@@ -100,13 +100,13 @@ def spelled(value: float, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if 1e-4 <= size < 1e7:
-        whole = math.floor(math.log10(size)) + 1
+        whole = int(f"{value:.{digits - 1}e}".split("e")[1]) + 1
         rounded = round(value, digits - whole)
         places = max(0, digits - whole)
         text = f"{rounded:,.{places}f}"
     else:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        text = f"{mantissa}·10{_raised(int(exponent))}"
+        text = f"{mantissa}·10{raised(int(exponent))}"
     return text.replace("-", "−")
 
 
@@ -124,5 +124,6 @@ def count(value: float) -> Html:
     return element("data", f"{value:,.0f}", value=repr(float(value)))
 
 
-def _raised(exponent: int) -> str:
+def raised(exponent: int) -> str:
+    """A whole number in superscript."""
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnnpost.pages.elements import Html, element
-from bnnpost.pages.parts import spelled
+from bnnpost.pages.parts import raised
 
 _MOST_POINTS = 400
 
@@ -65,7 +65,9 @@ def logarithmic(low: float, high: float) -> Scale:
 def _power(value: float) -> str:
     if 1e-3 <= value < 1e5:
         return f"{value:,.10g}"
-    return spelled(value, 1).removeprefix("1·")
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = f"10{raised(int(exponent))}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def named(values: Sequence[float], *, log: bool, margin: float = 1.5) -> Scale:

@@ -27,10 +27,10 @@ def forecast_table(
 ) -> Html:
     """A table of both, a row a width."""
     found = list(rows)
-    if all(expected is None for _, expected, _ in found):
-        return paragraphs(
-            "No forecast was kept with this run: it is of an earlier version, or of the library."
-        )
+    none = all(expected is None for _, expected, _ in found)
+    absent = "No forecast was kept with this run: it is of an earlier version, or of the library."
+    if none and all(now is None for _, _, now in found):
+        return paragraphs(absent)
     body = [[f"{width:,}", *_cells(expected, now)] for width, expected, now in found]
     wrong = [f"{w:,}" for w, expected, now in found if surprised(expected, now)]
     note = (
@@ -42,6 +42,7 @@ def forecast_table(
     caption = "Before the run, and what came of it" + (" at each width" if several else "")
     return join(
         [
+            paragraphs(absent) if none else None,
             table(_HEADS, body, caption),
             element("p", element("span", note, class_="wrong")) if note else None,
             paragraphs(

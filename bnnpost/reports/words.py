@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.pages import Html, element, join
-from bnnpost.pages.parts import spelled
+from bnnpost.pages.parts import paired, spelled
 
 # Of each distance: its name in a sentence, its name in a table, its unit, and colour.
 DISTANCES = {
@@ -85,7 +85,7 @@ def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -
         )  # fmt: skip
     return join(
         [f"At width {width:,} the total variation from the infinite-width limit is "
-         f"{spelled(value)} ± {spelled(error, 1)}; no rate was fitted: {reason}."]
+         f"{paired(value, error)}; no rate was fitted: {reason}."]
     )  # fmt: skip
 
 
