@@ -122,6 +122,14 @@ class Plot:
         path = f"M{across[0]:.1f} {base} {points} {across[-1]:.1f} {base}Z"
         return element("path", d=path, class_=f"area {kind}")
 
+    def band(self, xs: object, lows: object, highs: object, kind: str) -> Html:
+        """What is between two lines."""
+        across, below = self._places(xs, lows)
+        _, above = self._places(xs, highs)
+        round_ = [*zip(across, above, strict=True), *zip(across[::-1], below[::-1], strict=True)]
+        points = " ".join(f"{a:.1f} {b:.1f}" for a, b in round_)
+        return element("path", d=f"M{points}Z", class_=f"area {kind}")
+
     def dot(self, x: float, y: float, kind: str, said: str = "") -> Html:
         """A point, with what is said of it when it is pointed at."""
         (across,), (up,) = self._places([x], [y])

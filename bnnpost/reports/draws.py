@@ -1,5 +1,6 @@
 """The page of one posterior's draws: independent ones, weighted ones, or chains."""
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from bnnpost.pages.parts import (
     figure,
     measured,
     notes,
+    paired,
     paragraphs,
-    spelled,
     table,
     three_places,
 )
@@ -97,7 +98,8 @@ def _of_chains(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
 
 
 def _evidence(info: DrawsInfo) -> str:
-    return f"{spelled(info.log_evidence, 5)} ± {spelled(info.log_evidence_se, 1)} nats"
+    text = paired(info.log_evidence, info.log_evidence_se)
+    return f"{text} nats".replace(" ", "\u00a0")  # on one line
 
 
 def _of_what(run: DrawsRun) -> str:
@@ -110,10 +112,7 @@ def _lead(run: DrawsRun) -> Iterator[object]:
     if run.config is not None:
         yield words.problem(run.config) + "."
     elif run.likelihood:
-        yield (
-            f"{run.num_points:,} training points; likelihood {run.likelihood}; network "
-            f"{run.network}."
-        )
+        yield words.recorded(run.num_points, json.loads(run.network), json.loads(run.likelihood))
     info = run.info
     if info is not None and info.kind == "capped":
         yield (
@@ -171,7 +170,13 @@ def _values(run: DrawsRun, info: DrawsInfo) -> Section:
         picture = marginals.functions(
             values.x[:, 0], values.f[:, :, 0], run.log_weights, values.targets[:, 0]
         )
-        parts.append(figure([picture], "Mean and 90 % interval; circles: targets.", columns=1))
+        parts.append(
+            figure(
+                [picture],
+                "Line and band: posterior mean and 90 % interval of f. Circles: observed targets.",
+                columns=1,
+            )
+        )
     places = list(np.ndindex(*values.f.shape[1:]))
     shown = places[: marginals.MOST_PANELS]
     pictures = [

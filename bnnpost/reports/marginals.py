@@ -121,17 +121,21 @@ def functions(
     mean = weights @ f
     least, most = float(min(low.min(), targets.min())), float(max(high.max(), targets.max()))
     margin = 0.06 * (most - least)
-    plot = Plot(linear(x[0], x[-1]), linear(least - margin, most + margin), width=760, height=300)
-    parts = [
-        plot.line(x, low, "blue thin"), plot.line(x, high, "blue thin"), plot.line(x, mean, "blue")
-    ]  # fmt: skip
+    beside = 0.03 * float(x[-1] - x[0])
+    plot = Plot(
+        linear(float(x[0]) - beside, float(x[-1]) + beside),
+        linear(least - margin, most + margin),
+        width=440,
+        top=26,
+        left=40,
+    )
+    parts = [plot.band(x, low, high, "blue"), plot.line(x, mean, "blue")]
     parts += [plot.dot(a, b, "red hollow") for a, b in zip(x, targets, strict=True)]
     return plot.draw(
         parts,
-        title="The posterior of f over the test inputs",
+        title="f against the one feature",
         said="Mean and 90 % interval of f against the one feature, with observed targets",
         x_label="x",
-        y_label="f",
     )
 
 

@@ -137,10 +137,40 @@ def network(config: Mapping[str, Any]) -> str:
     if config.get("network"):
         return f"network {config['network']}"
     layers = "1 hidden layer" if config["depth"] == 1 else f"{config['depth']} hidden layers"
-    stds = f"w_std {config['w_std']:.4g}, b_std {config['b_std']:.4g}"
-    readout = [
-        f", readout_{name} {config[f'readout_{name}']:.4g}"
-        for name in ("w_std", "b_std")
-        if config.get(f"readout_{name}") is not None
+    named = ("w_std", "b_std", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior")
+    laws = [f"{name} {_law(config[name])}" for name in named if config.get(name) is not None]
+    return f"{config['activation']} network of {layers}, {', '.join(laws)}"
+
+
+def _law(value: Any) -> str:
+    """A number, or a law by its record."""
+    if not isinstance(value, Mapping):
+        return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    parameters = value.get("parameters", {})
+    return f"{value.get('law', 'of a law')}({', '.join(f'{v:g}' for v in parameters.values())})"
+
+
+def recorded(num_points: int, network_: Any, likelihood: Any) -> str:
+    """What a file of draws says of its posterior, in a sentence."""
+    points = "1 training point" if num_points == 1 else f"{num_points:,} training points"
+    return f"{points}; likelihood {_record(likelihood)}; network {_layers(network_)}."
+
+
+def _layers(record: Any) -> str:
+    if not isinstance(record, list):
+        return "with code of its own"
+    return ", ".join(
+        f"{one['type']} {one['width']:,}" if isinstance(one.get("width"), int) else str(one["type"])
+        for one in record
+    )
+
+
+def _record(record: Any) -> str:
+    if not isinstance(record, dict) or "type" not in record:
+        return "with code of its own"
+    values = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in record.items()
+        if name != "type" and isinstance(value, int | float | str)
     ]
-    return f"{config['activation']} network of {layers}, {stds}{''.join(readout)}"
+    return f"{record['type']}{' (' + ', '.join(values) + ')' if values else ''}"

@@ -82,7 +82,7 @@ def _row(check: Check, failed: bool) -> Html:
         check.smallest,
     ]
     kinds = [None if i in _WORDS else "number" for i in range(len(cells))]
-    kinds[-1] = "words"
+    kinds[2] = kinds[-1] = "words"
     made = [
         element("th", cell, scope="row") if i == 1 else element("td", cell, class_=kinds[i])
         for i, cell in enumerate(cells)

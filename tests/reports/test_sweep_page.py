@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from bnnpost import reports
+from bnnpost.reports import sweep
+from bnnpost.reports.runs import Sweep
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
@@ -15,9 +18,17 @@ from bnnpost.sweeps.results import THEORY
 from tests.pages.reader import checked
 from tests.reports import made_up
 
+CONFIG = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
+
 
 def page_of(path):
     return checked(reports.to_html(path))
+
+
+def page_of_tree(tree):
+    """Of results that lie in no directory."""
+    config = json.loads(tree.attrs["config"])
+    return checked(sweep.to_html(Sweep(pathlib.Path("run"), config, {}, tree)))
 
 
 def headline(page):
@@ -54,9 +65,8 @@ def headline(page):
         ),
     ],
 )
-def test_the_headline_is_what_was_found(tmp_path, fit, expected):
-    made_up.directory(tmp_path / "run", fit=fit)
-    assert headline(page_of(tmp_path / "run")) == expected
+def test_the_headline_is_what_was_found(fit, expected):
+    assert headline(page_of_tree(made_up.tree(CONFIG, fit=fit))) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,20 +77,16 @@ def test_the_headline_is_what_was_found(tmp_path, fit, expected):
         ((4, 64), "a rate needs two widths from 64 on, and one is that wide"),
     ],
 )
-def test_the_headline_says_why_there_is_no_rate(tmp_path, widths, reason):
-    config = SweepConfig(num_train=3, num_test=2, widths=widths, num_samples=40)
-    made_up.directory(tmp_path / "run", config)
-    page = page_of(tmp_path / "run")
+def test_the_headline_says_why_there_is_no_rate(widths, reason):
+    page = page_of_tree(made_up.tree(dataclasses.replace(CONFIG, widths=widths)))
     assert headline(page).endswith(f"no rate was fitted: {reason}.")
     assert "No rate was fitted" in page.text and "no rate fitted" in page.text
 
 
-def test_a_value_lost_in_its_noise_is_not_given(tmp_path):
-    config = made_up.directory(tmp_path / "run")
-    tree = made_up.tree(config, fit=made_up.rates(fitted=False))
+def test_a_value_lost_in_its_noise_is_not_given():
+    tree = made_up.tree(CONFIG, fit=made_up.rates(fitted=False))
     tree["distances"]["tv"].values[-1] = -1e-5
-    tree.to_netcdf(tmp_path / "run" / "results.nc", engine="h5netcdf")
-    found = headline(page_of(tmp_path / "run"))
+    found = headline(page_of_tree(tree))
     assert "lost in its noise" in found and "at some width it is lost in its noise" in found
 
 
@@ -153,12 +159,10 @@ def test_weighted_draws_are_never_called_exact(tmp_path):
     assert "tail is heavy (Pareto k 0.93, above 0.7)" in text and "2 weights were NaN" in text
 
 
-def test_draws_that_are_missing_or_there_twice_are_said(tmp_path):
-    config = made_up.directory(tmp_path / "run", state="exhausted", num_samples=17)
-    tree = made_up.tree(config, num_samples=17)
+def test_draws_that_are_missing_or_there_twice_are_said():
+    tree = made_up.tree(CONFIG, num_samples=17)
     tree["width_64/sample_stats"]["proposal_number"].values[0, 1] = 0
-    tree.to_netcdf(tmp_path / "run" / "results.nc", engine="h5netcdf")
-    text = page_of(tmp_path / "run").text
+    text = page_of_tree(tree).text
     assert "Width 256 has 17 of 40 draws: max_proposals was reached." in text
     assert "Width 64: some draws are there twice" in text and "Width 4: some" not in text
 
@@ -177,16 +181,12 @@ def test_results_alone_are_enough(tmp_path):
     assert "falls as" in headline(page) and "No forecast was kept" in page.text
 
 
-def test_many_outputs_are_cut_and_that_is_said(tmp_path):
-    config = SweepConfig(num_test=3, widths=(64, 128), num_samples=40)
-    made_up.directory(tmp_path / "run", config, num_outputs=10)
-    page = page_of(tmp_path / "run")
+def test_many_outputs_are_cut_and_that_is_said():
+    page = page_of_tree(made_up.tree(dataclasses.replace(CONFIG, num_test=3), num_outputs=10))
     assert page.tags.count("svg") == 2 * (8 + 12) and "The first 12 of 30 values" in page.text
 
 
-def test_densities_that_are_not_there(tmp_path):
-    config = made_up.directory(tmp_path / "run")
-    tree = made_up.tree(config)
+def test_densities_that_are_not_there():
+    tree = made_up.tree(CONFIG)
     tree["predictive"]["density"].values[:] = np.nan
-    tree.to_netcdf(tmp_path / "run" / "results.nc", engine="h5netcdf")
-    assert "No width has densities" in page_of(tmp_path / "run").text
+    assert "No width has densities" in page_of_tree(tree).text
