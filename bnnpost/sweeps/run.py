@@ -49,7 +49,7 @@ def run_sweep(
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:
-        expectations.record(directory, check_feasible(problem, missing, force, say))
+        expectations.record(directory, check_feasible(problem, missing, force, say, timed=True))
     directory.set_status("running")
     with directory.noting_failure():
         found = {
@@ -141,15 +141,16 @@ def draws_key(problem: Problem, width: int) -> jax.Array:
 
 
 def check_feasible(
-    problem: Problem, widths: list[int], force: bool, say: Say
+    problem: Problem, widths: list[int], force: bool, say: Say, *, timed: bool = False
 ) -> dict[int, Expectation]:
     """Say what the draws will take, and raise HopelessRun if that is too much.
 
-    By width what is expected, for the run's directory to keep.
+    By width what is expected, for the run's directory to keep; timed: its time as well, which
+    takes half a second and the compilation that a run here needs in any case.
     """
     config = problem.config
     space = "functions" if config.space == "auto" else config.space
-    found = forecasts(problem, widths, calibrate=(space,))
+    found = forecasts(problem, widths, calibrate=(space,) if timed else ())
     needed = {width: expected_proposals(config, one) for width, one in found.items()}
     say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
     for one in found.values():
