@@ -11,7 +11,7 @@
     return made;
   };
 
-  let dialog, stage, name, view, whole, from;
+  let dialog, stage, name, view, whole;
   const pointers = new Map();
   const picture = () => stage.firstElementChild;
   const show = () => picture().setAttribute("viewBox", view.join(" "));
@@ -49,7 +49,7 @@
     stage.className = "stage";
     dialog.append(above, stage);
     document.body.append(dialog);
-    dialog.addEventListener("close", () => { pointers.clear(); stage.replaceChildren(); from.focus(); });
+    dialog.addEventListener("close", () => { pointers.clear(); stage.replaceChildren(); });
     dialog.addEventListener("keydown", (event) => {
       const step = view[2] / 12;
       const acts = {
@@ -94,7 +94,6 @@
 
   const grow = (svg, opener) => {
     if (!dialog) made();
-    from = opener;
     const copy = svg.cloneNode(true);
     const label = svg.getAttribute("aria-label") || "Picture";
     whole = svg.getAttribute("viewBox").split(" ").map(Number);
@@ -102,6 +101,7 @@
     name.textContent = label;
     dialog.setAttribute("aria-label", label);
     reset();
+    opener.focus({ preventScroll: true }); // where the keyboard is again afterwards
     dialog.showModal();
   };
 
