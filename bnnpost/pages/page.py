@@ -106,6 +106,6 @@ def _contents(sections: Sequence[Section]) -> Html | None:
 def _section(one: Section) -> Html:
     heading = element("h2", one.title)
     if one.folded:
-        inner = element("details", element("summary", heading), one.body)
+        inner = element("details", element("summary", heading), one.body, class_="whole")
         return element("section", inner, id=one.anchor)
     return element("section", heading, one.body, id=one.anchor)

@@ -12,7 +12,7 @@ import numpy as np
 from bnnpost.pages.elements import Html, element
 from bnnpost.pages.parts import raised
 
-_MOST_POINTS = 400
+_MOST_POINTS, _MOST_PIXELS = 400, 1.35  # of a long series; a unit
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,8 @@ class Plot:
             role="img",
             aria_label=f"{title}. {said}",
             class_="plot",
+            # On a wide screen letters would else become too large.
+            style=f"max-width: {_MOST_PIXELS * self.width:.0f}px",
         )
 
     def _axes(self) -> Html:

@@ -48,8 +48,11 @@ def is_sweep(path: Path) -> bool:
     return (path / CONFIG).exists() and not (path / "run.json").exists()
 
 
-def read_sweep(path: Path) -> Sweep:
-    """A sweep from its directory, or from its results.nc alone. Raises ValueError, OSError."""
+def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
+    """A sweep from its directory, or from its results.nc alone. Raises ValueError, OSError.
+
+    stored: its results, where they were read already.
+    """
     if path.is_file():
         alone = open_tree(path)
         return Sweep(path, json.loads(alone.attrs["config"]), {}, alone)
@@ -57,7 +60,8 @@ def read_sweep(path: Path) -> Sweep:
     unread: list[str] = []
     found: dict[int, xr.Dataset] = {}
     held = path / RESULTS
-    stored = open_tree(held) if held.exists() else None
+    if stored is None and held.exists():
+        stored = open_tree(held)
     config = json.loads(stored.attrs["config"]) if stored is not None else read_json(path / CONFIG)
     for width in config["widths"]:
         file = RunDirectory(path).width_file(width)

@@ -19,34 +19,36 @@ def as_toml(config: Mapping[str, Any]) -> str:
 
     Chains have their keys beside the others, as a configuration file has them.
     """
-    flat = {key: value for key, value in config.items() if key != CHAIN}
-    flat |= {key: value for key, value in (config.get(CHAIN) or {}).items() if value is not None}
-    lines = [f"{_key(key)} = {_line(value)}" for key, value in flat.items() if value is not None]
+    flat = {name: one for name, one in config.items() if name != CHAIN}
+    flat |= {name: one for name, one in (config.get(CHAIN) or {}).items() if one is not None}
+    lines = [f"{key(name)} = {_line(one)}" for name, one in flat.items() if one is not None]
     return "\n".join(lines) + "\n"
 
 
-def _line(value: Any) -> str:
+def _line(given: Any) -> str:
     """A list of tables has a line for each."""
-    if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
-        return "[\n" + "".join(f"  {_value(one)},\n" for one in value) + "]"
-    return _value(value)
+    if isinstance(given, Sequence) and given and isinstance(given[0], Mapping):
+        return "[\n" + "".join(f"  {value(one)},\n" for one in given) + "]"
+    return value(given)
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):
+def value(given: Any) -> str:
+    """A value as TOML has it."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    if isinstance(given, int | float):
+        return repr(given)
+    if isinstance(given, str):
         # The escapes of JSON are TOML's, but for DEL.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Mapping):
-        inner = (f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(given, Mapping):
+        inner = (f"{key(k)} = {value(v)}" for k, v in given.items() if v is not None)
         return "{ " + ", ".join(inner) + " }"
-    return "[" + ", ".join(_value(one) for one in value) + "]"
+    return "[" + ", ".join(value(one) for one in given) + "]"
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """A key as TOML has it."""
     return name if _BARE.match(name) else json.dumps(name)
 
 

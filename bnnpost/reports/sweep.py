@@ -49,7 +49,7 @@ def to_html(sweep: Sweep) -> str:
             lead=[words.problem(sweep.config) + "."],
             marks=list(_marks(sweep)),
             sections=[
-                Section("What is missing", "missing", _missing(sweep)),
+                Section("What is missing", "missing", missing(sweep)),
                 Section("Forecast", "forecast", _forecast(sweep)),
                 Section("How to run it", "reproduce", _reproduce(sweep)),
             ],
@@ -65,12 +65,12 @@ def to_html(sweep: Sweep) -> str:
     )
 
 
-def sections(sweep: Sweep, tree: "xr.DataTree") -> list[Section]:
-    """All that is below the headline."""
-    found = [Section("What is missing", "missing", _missing(sweep))] if not sweep.finished else []
-    found.append(Section("Distance from the limit", "distances", _distances(tree)))
+def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> list[Section]:
+    """All that is below the headline; with or without its pictures."""
+    found = [Section("What is missing", "missing", missing(sweep))] if not sweep.finished else []
+    found.append(Section("Distance from the limit", "distances", _distances(tree, pictures)))
     found.append(Section("Rates", "rates", _rates(tree)))
-    if "predictive" in tree.children:
+    if "predictive" in tree.children and pictures:
         found.append(Section("Predictive densities", "densities", _densities(tree)))
     return [
         *found,
@@ -130,7 +130,7 @@ def _marks(sweep: Sweep) -> Iterator[tuple[str, str]]:
     yield f"Seed {sweep.config['seed']}", "plain"
 
 
-def _missing(sweep: Sweep) -> Html:
+def missing(sweep: Sweep) -> Html:
     gaps = []
     if sweep.missing:
         gaps.append(f"Widths {', '.join(f'{w:,}' for w in sweep.missing)} are not run yet.")
@@ -146,7 +146,7 @@ def _missing(sweep: Sweep) -> Html:
     return join([notes(gaps, "bad"), paragraphs(text)])
 
 
-def _distances(tree: "xr.DataTree") -> Html:
+def _distances(tree: "xr.DataTree", shown: bool) -> Html:
     distances = tree["distances"].to_dataset()
     rates = sweep_figures.rows(tree["rates"].to_dataset())
     start = int(tree["rates"].attrs["fitted_from_width"])
@@ -158,6 +158,8 @@ def _distances(tree: "xr.DataTree") -> Html:
         )
         for i, name in enumerate(names)
     ]
+    if not shown:
+        return _distance_table(distances, names)
     fitted = any(words.is_fitted(rate) for rate in rates.values())
     caption = (
         f"Bars: 95 % intervals (± 1.96 jackknife standard errors). Filled points, from width "

@@ -14,7 +14,7 @@ from bnnpost.reports.words import DISTANCES, Rate, is_fitted, signed, whole
 if TYPE_CHECKING:
     import xarray as xr
 
-_TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
+TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 _MOST_CURVES, _MOST_PANELS = 4, 12
 SMALL = (300, 210)  # width and height of pictures that stand three in a row
 _CROP = 0.004  # of the highest density: beyond, nothing is shown
@@ -27,14 +27,14 @@ def distance(
     start: int,
     first: Rate | None = None,
     label: str = "",
-    widths_from: tuple[int, int] | None = None,
+    up: Scale | None = None,
     small: bool = False,
 ) -> Html:
     """One distance against width, log-log, with its fit and the theory.
 
     found: by width, with *_se. first: the row of first-order theory. label: the title in the
-    place of the distance's name. widths_from: least and greatest width of the axis, where
-    several pictures share it.
+    place of the distance's name. up: the upright axis, where several pictures share it. small:
+    to stand three in a row.
     """
     _, title, unit, colour = DISTANCES[name]
     widths = found["width"].values.astype(float)
@@ -42,10 +42,9 @@ def distance(
     signed_value = found[name].values.astype(float)
     if name != "log_evidence_error":
         value = signed_value
-    half = _TWO_SIDED * found[f"{name}_se"].values.astype(float)
-    ends = widths_from or (int(widths.min()), int(widths.max()))
-    axis = named(sorted({*widths, *ends}), log=True)
-    plot = Plot(axis, _heights(value, half), *(SMALL if small else (400, 250)))
+    half = TWO_SIDED * found[f"{name}_se"].values.astype(float)
+    axis = named(sorted(widths), log=True)
+    plot = Plot(axis, up or heights(value, half), *(SMALL if small else (400, 250)))
     parts = [*_theory(plot, rate, first, widths), *_fit(plot, rate, widths, start, colour)]
     for n, v, h in zip(widths, value, half, strict=True):
         hollow = n < start or not is_fitted(rate)
@@ -72,7 +71,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _heights(value: np.ndarray, half: np.ndarray) -> Scale:
+def heights(value: np.ndarray, half: np.ndarray) -> Scale:
     """An axis of a decade at least, that shows every value and the upper end of its interval."""
     shown = np.concatenate([value, value + half])
     shown = shown[np.isfinite(shown) & (shown > 0)]
@@ -83,7 +82,7 @@ def _heights(value: np.ndarray, half: np.ndarray) -> Scale:
 
 
 def _point(plot: Plot, width: float, value: float, half: float, kind: str) -> Html:
-    said = f"width {width:.0f}: {spelled(value)} ± {spelled(half / _TWO_SIDED, 1)}"
+    said = f"width {width:.0f}: {spelled(value)} ± {spelled(half / TWO_SIDED, 1)}"
     colour = kind.split()[0]
     bar = plot.bar(width, value - half, value + half, f"{colour} thin")
     if value <= 0:
