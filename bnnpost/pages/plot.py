@@ -193,9 +193,9 @@ class Plot:
             viewBox=f"0 0 {self.width} {self.height}",
             role="img",
             aria_label=f"{title}. {said}",
+            # Where there is room; on a wide screen letters would else become too large.
+            width=f"{_MOST_PIXELS * self.width:.0f}",
             class_="plot",
-            # On a wide screen letters would else become too large.
-            style=f"max-width: {_MOST_PIXELS * self.width:.0f}px",
         )
 
     def _axes(self) -> Html:
