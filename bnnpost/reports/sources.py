@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws.netcdf import FORMAT as DRAWS_FORMAT
-from bnnpost.reports import draws, draws_run, runs, sweep, verdict
+from bnnpost.reports import draws, draws_run, grid, runs, sweep, verdict
+from bnnpost.sweeps import load_results
+from bnnpost.sweeps.grid_directory import FORMAT as GRID_FORMAT
 
 _EXPECTED = (
     "expected the directory of a run (bnnpost sweep, bnnpost sample), its results.nc or draws.nc, "
@@ -36,9 +38,16 @@ def to_html(run: str | os.PathLike[str]) -> str:
 def _of_directory(path: Path) -> str:
     if draws_run.is_run(path):
         return draws.to_html(draws_run.read_run(path))
+    if _is_grid(path):
+        return grid.to_html(load_results(path))
     if runs.is_sweep(path):
         return sweep.to_html(runs.read_sweep(path))
     raise NotARun(f"{path} holds no run: {_EXPECTED}")
+
+
+def _is_grid(path: Path) -> bool:
+    held = path / runs.CONFIG
+    return held.exists() and runs.read_json(held).get("format") == GRID_FORMAT
 
 
 def _of_file(path: Path) -> str:

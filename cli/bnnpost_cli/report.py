@@ -32,9 +32,9 @@ def command(run: str, out: str | None, show: bool) -> None:
               bnnpost report runs/chains --out chains.html --open
               bnnpost report draws.nc
 
-    RUN: the directory of bnnpost sweep or bnnpost sample, finished or not; a results.nc or
-    draws.nc; or a file with what bnnpost verify --json printed. A file that is there is only
-    replaced if it is such a report.
+    RUN: the directory of bnnpost sweep, of one configuration or a grid, or of bnnpost sample,
+    finished or not; a results.nc or draws.nc; or a file with what bnnpost verify --json printed.
+    A file that is there is only replaced if it is such a report.
     """
     with reported():
         from bnnpost import reports

@@ -18,7 +18,7 @@ from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.verification.html import to_html as verdict_page
-from tests.reports import made_up
+from tests.reports import made_up, made_up_grid
 from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, run
 from tests.reports.test_writing import VERDICT
 
@@ -67,7 +67,13 @@ def an_unfinished_sweep(path):
     return reports.to_html(path)
 
 
+def a_grid(path):
+    made_up_grid.directory(path, failed=(1,), refused=(4,), undone=(5,))
+    return reports.to_html(path)
+
+
 PAGES = {
+    "grid": a_grid,
     "sweep": a_sweep,
     "unfinished": an_unfinished_sweep,
     "exact": lambda path: draws.to_html(run(EXACT, points=5)),
