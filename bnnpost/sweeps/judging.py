@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.storage import Lock, LockHeld
+from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.directory import RunDirectory
@@ -75,7 +76,8 @@ def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: 
         check_unchanged(directory, cell)
         problem = load_problem(cell.config)
         _check_comparable(problem, missing[0])
-        check_feasible(problem, list(missing), False, lambda text: say(prefix + text))
+        expected = check_feasible(problem, list(missing), False, lambda text: say(prefix + text))
+        expectations.record(directory.cell_directory(cell), expected)
     except HopelessRun as error:
         say(f"{prefix}refused: {one_line(error)}")
         return Judgement(missing, one_line(error))

@@ -16,10 +16,11 @@ from bnnpost.samplers.forecast import Forecast, forecast
 from bnnpost.samplers.options import Option
 from bnnpost.storage import dataset_digest, is_damaged
 from bnnpost.storage.digest import DIGEST
-from bnnpost.sweeps import results
+from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory
 from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
+from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run_sweep(
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:
-        check_feasible(problem, missing, force, say)
+        expectations.record(directory, check_feasible(problem, missing, force, say, timed=True))
     directory.set_status("running")
     with directory.noting_failure():
         found = {
@@ -139,9 +140,17 @@ def draws_key(problem: Problem, width: int) -> jax.Array:
     return _keys(problem, width)[0]
 
 
-def check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -> None:
-    """Say what the draws will take, and raise HopelessRun if that is too much."""
-    config, found = problem.config, forecasts(problem, widths)
+def check_feasible(
+    problem: Problem, widths: list[int], force: bool, say: Say, *, timed: bool = False
+) -> dict[int, Expectation]:
+    """Say what the draws will take, and raise HopelessRun if that is too much.
+
+    By width what is expected, for the run's directory to keep; timed: its time as well, which
+    takes half a second and the compilation that a run here needs in any case.
+    """
+    config = problem.config
+    space = "functions" if config.space == "auto" else config.space
+    found = forecasts(problem, widths, calibrate=(space,) if timed else ())
     needed = {width: expected_proposals(config, one) for width, one in found.items()}
     say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
     for one in found.values():
@@ -150,6 +159,10 @@ def check_feasible(problem: Problem, widths: list[int], force: bool, say: Say) -
             break  # of the limit: the same at every width
     if not force and (reason := refusal(config, found)):
         raise HopelessRun(reason)
+    return {
+        width: expectations.of(expected_option(config, one), one, config.num_samples)
+        for width, one in found.items()
+    }
 
 
 def _spelled(number: float) -> str:

@@ -14,6 +14,7 @@ from bnnpost.samplers.recorded_run import RecordedRun
 from bnnpost.samplers.run_directory import RunDirectory
 from bnnpost.samplers.workers import Share
 from bnnpost.storage import whole
+from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.directory import CONFIG, check_same_config
 from bnnpost.sweeps.problem import Problem, load_problem
@@ -48,10 +49,10 @@ def sample(
     """
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
-    directory = RunDirectory(path)
+    directory, expected = RunDirectory(path), {}
     check_config(directory, config)
     if not directory.has_begun():
-        check_feasible(problem, [width], force, say)
+        expected = check_feasible(problem, [width], force, say, timed=True)
     plan, shared = _plan(problem, width), share is not None and share.count > 1
     with contextlib.ExitStack() as stack:
 
@@ -59,6 +60,7 @@ def sample(
             check_config(directory, config)
             directory.begin(plan, say)
             directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+            expectations.record(directory, expected)
             directory.set_status("running")
             # From here on it is this run's directory, and no other's.
             stack.enter_context(directory.noting_failure())

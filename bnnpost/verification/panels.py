@@ -75,7 +75,7 @@ def panel(name: str, pit: Float[np.ndarray, " draw"], found: Bands) -> str:
         f"{name}: largest ECDF difference {largest:.3g}, band ±{found.ecdf:.3g}", quote=True
     )
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" '
+        f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{label}"><title>{label}</title>'
         f"{_text(_LEFT, 12, html.escape(name), 'start', 'title')}"
         f"{_histogram(pit, found)}{_ecdf(pit, found, largest)}"
@@ -93,8 +93,9 @@ def _histogram(pit: Float[np.ndarray, " draw"], found: Bands) -> str:
         inside = found.low <= height <= found.high
         y = _y(_UPPER, height / top)
         parts.append(
-            f'<rect x="{_LEFT + i * width + 0.5:.2f}" y="{y:.2f}" width="{width - 1:.2f}" '
-            f'height="{_UPPER[1] - y:.2f}" fill="{BAR if inside else OUTSIDE}"/>'
+            f'<rect class="bar{"" if inside else " outside"}" x="{_LEFT + i * width + 0.5:.2f}" '
+            f'y="{y:.2f}" width="{width - 1:.2f}" height="{_UPPER[1] - y:.2f}" '
+            f'fill="{BAR if inside else OUTSIDE}"/>'
         )
     parts.append(_line(_y(_UPPER, 1 / top)))
     # The bars hide the band's edges.
@@ -112,10 +113,11 @@ def _ecdf(pit: Float[np.ndarray, " draw"], found: Bands, largest: float) -> str:
         f"{_x(place):.2f},{_y(_LOWER, 0.5 + 0.5 * height / half):.2f}"
         for place, height in zip(places.tolist(), heights.tolist(), strict=True)
     )
-    colour = BAR if largest <= found.ecdf else OUTSIDE
+    inside = largest <= found.ecdf
     return (
         f"{_band(_LOWER, middle - band, middle + band)}{_line(_y(_LOWER, middle))}"
-        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.2"/>'
+        f'<polyline class="curve{"" if inside else " outside"}" points="{points}" fill="none" '
+        f'stroke="{BAR if inside else OUTSIDE}" stroke-width="1.2"/>'
         f"{_text(_LEFT - 4, _y(_LOWER, middle + band) + 3, f'+{found.ecdf:.2g}', 'end')}"
         f"{_text(_LEFT - 4, _y(_LOWER, middle - band) + 3, f'−{found.ecdf:.2g}', 'end')}"
     )
@@ -151,8 +153,8 @@ def _band(frame: tuple[float, float], low: float, high: float) -> str:
 
 def _line(y: float, dashes: str = "none") -> str:
     return (
-        f'<line x1="{_LEFT:.2f}" y1="{y:.2f}" x2="{_RIGHT:.2f}" y2="{y:.2f}" stroke="{INK}" '
-        f'stroke-width="0.6" stroke-dasharray="{dashes}"/>'
+        f'<line class="edge" x1="{_LEFT:.2f}" y1="{y:.2f}" x2="{_RIGHT:.2f}" y2="{y:.2f}" '
+        f'stroke="{INK}" stroke-width="0.6" stroke-dasharray="{dashes}"/>'
     )
 
 

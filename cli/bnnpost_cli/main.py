@@ -21,6 +21,7 @@ class _Commands(LazyGroup):
         "zoo",
         "forecast",
         "kernel",
+        "report",
         "info",
         "completion",
     )

@@ -13,6 +13,7 @@ import click
 from bnnpost_cli import tables
 from bnnpost_cli.failures import BUDGET, SOME_FAILED, USAGE
 from bnnpost_cli.plan import size
+from bnnpost_cli.report import write_report
 
 _COLUMNS = 100
 # Distances whose exponents are shown, and their heads.
@@ -30,6 +31,8 @@ def show(results: Any, as_json: bool) -> None:
     click.echo(json.dumps(report_json(results), indent=2) if as_json else rates(results))
     states = [cell.status for cell in results]
     click.echo(ending(results), err=True)
+    if any(cell.tree is not None for cell in results):
+        write_report(results.path)
     if states and all(state == "refused" for state in states):
         sys.exit(USAGE)
     if "failed" in states or "refused" in states:

@@ -7,6 +7,7 @@ import click
 from bnnpost_cli import shown_grid
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json
+from bnnpost_cli.report import write_report
 
 
 @click.command(short_help="Fitted rates of every cell.")
@@ -20,7 +21,7 @@ def command(out: str, as_json: bool) -> None:
               bnnpost sweep report runs/depths --json > rates.json
 
     OUT is the directory of a grid, finished or not, or of a single run, of which the table is
-    that of the run.
+    that of the run. The page report.html in OUT is written anew, as by bnnpost report.
     """
     with reported():
         from bnnpost.sweeps import report
@@ -35,3 +36,4 @@ def command(out: str, as_json: bool) -> None:
             click.echo(json.dumps(shown_grid.report_json(found), indent=2))
         else:
             click.echo(shown_grid.rates(found))
+        write_report(out)

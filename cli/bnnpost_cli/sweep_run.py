@@ -10,6 +10,7 @@ import click
 from bnnpost_cli import executors, plan, shown_grid
 from bnnpost_cli.failures import USAGE, reported
 from bnnpost_cli.options import as_json, given, sweep_options
+from bnnpost_cli.report import write_report
 
 
 @click.command(short_help="Run a configuration or a grid; the default.")
@@ -36,10 +37,10 @@ def command(
               bnnpost sweep --config diabetes --out runs/diabetes
               bnnpost sweep --data wine.csv --target quality --widths 16,64,256 --out runs/wine
 
-    Writes results.nc (netCDF), distances and densities as PNG and SVG, and a file a width into
-    DIR; the table goes to stdout, progress to stderr. The same command again goes on where it
-    stopped; a run with other settings in DIR is refused. With --bound capped draws have
-    weights, and are never called exact.
+    Writes results.nc (netCDF), distances and densities as PNG and SVG, a file a width, and
+    report.html, a page with all of it, into DIR; the table goes to stdout, progress to stderr.
+    The same command again goes on where it stopped; a run with other settings in DIR is refused.
+    With --bound capped draws have weights, and are never called exact.
 
     A configuration with a table [grid] runs the product of the lists of values in it, each cell
     over all widths, into DIR/runs/DIGEST. Settings that vary together are tables with a name:
@@ -158,3 +159,4 @@ def _show(tree: Any, directory: Any, as_json: bool) -> None:
     run_finished(tree, directory)
     click.echo(json.dumps(report.as_json(tree), indent=2) if as_json else report.table(tree))
     click.echo(f"results and figures are in {directory.path}", err=True)
+    write_report(directory.path)

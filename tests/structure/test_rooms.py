@@ -21,9 +21,10 @@ ROOMS = (
     "plots",  # reads results, and loads no other room
     "sweeps",
     "zoo",
+    "reports",
 )
 # Self-contained, and open to every room.
-APART = ("datasets", "naming", "storage")
+APART = ("datasets", "naming", "pages", "storage")
 
 
 def room_of(module):

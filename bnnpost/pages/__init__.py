@@ -1,0 +1,10 @@
+"""Pages for people: one HTML file with its style, script and pictures inside.
+
+HTML is built by functions and not from templates: text is escaped because of its type, whoever
+passes it on, and types are checked.
+"""
+
+from bnnpost.pages.elements import Html, element, join
+from bnnpost.pages.page import GENERATOR, Section, is_ours, page
+
+__all__ = ["GENERATOR", "Html", "Section", "element", "is_ours", "join", "page"]

@@ -1,0 +1,111 @@
+"""The frame of every page: head, headline, sections, and what they are styled and moved by."""
+
+import importlib.resources
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bnnpost.pages.elements import Html, element, join
+
+# Pages of ours are known by this, so that no other file is written over.
+GENERATOR = "bnnpost report 1"
+_HEAD_LENGTH = 2000
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page. title: of its heading; anchor: its place in the page, by which it is found.
+
+    folded: shown when asked for, and on paper.
+    """
+
+    title: str
+    anchor: str
+    body: Html
+    folded: bool = False
+
+
+def page(
+    *,
+    title: str,
+    kind: str,
+    headline: object,
+    lead: Sequence[object] = (),
+    marks: Sequence[tuple[str, str]] = (),
+    sections: Sequence[Section] = (),
+    footer: object = "",
+) -> str:
+    """One file that loads nothing.
+
+    kind: what the page is about, above the headline. lead: paragraphs below it. marks: short
+    remarks, each with "good", "bad" or "plain".
+    """
+    head = join(
+        [
+            element("meta", charset="utf-8"),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("meta", name="generator", content=GENERATOR),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", title),
+            element("style", Html(_shipped("style.css"))),
+        ],
+        "\n",
+    )
+    body = join(
+        [
+            element("a", "Skip to the contents", class_="skip", href="#contents"),
+            _top(kind, headline, lead, marks),
+            _contents(sections),
+            element("main", *(_section(one) for one in sections), id="contents"),
+            element("footer", footer),
+            element("script", Html(_shipped("zoom.js"))),
+        ],
+        "\n",
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n'
+        "</html>\n"
+    )
+
+
+def is_ours(text: str) -> bool:
+    """Whether the beginning of a file is that of a page made here."""
+    pattern = r'<meta name="generator" content="bnnpost report \d+">'
+    return re.search(pattern, text[:_HEAD_LENGTH]) is not None
+
+
+def _shipped(name: str) -> str:
+    return (importlib.resources.files("bnnpost.pages") / name).read_text(encoding="utf-8")
+
+
+def _top(
+    kind: str, headline: object, lead: Sequence[object], marks: Sequence[tuple[str, str]]
+) -> Html:
+    return element(
+        "header",
+        element("p", kind, class_="kind"),
+        element("h1", headline),
+        *(element("p", text, class_="lead") for text in lead),
+        element(
+            "ul",
+            *(element("li", text, class_=f"mark {tone}") for text, tone in marks),
+            class_="marks",
+        )
+        if marks
+        else None,
+    )
+
+
+def _contents(sections: Sequence[Section]) -> Html | None:
+    if len(sections) < 3:
+        return None
+    links = (element("li", element("a", s.title, href=f"#{s.anchor}")) for s in sections)
+    return element("nav", element("ul", *links), aria_label="Sections")
+
+
+def _section(one: Section) -> Html:
+    heading = element("h2", one.title)
+    if one.folded:
+        inner = element("details", element("summary", heading), one.body, class_="whole")
+        return element("section", inner, id=one.anchor)
+    return element("section", heading, one.body, id=one.anchor)

@@ -1,0 +1,6 @@
+"""Reports for people: any run, or file of draws, as one page that loads nothing."""
+
+from bnnpost.reports.sources import NotARun, to_html
+from bnnpost.reports.writing import NotAReport, write
+
+__all__ = ["NotAReport", "NotARun", "to_html", "write"]

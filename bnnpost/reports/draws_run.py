@@ -1,0 +1,139 @@
+"""What lies in the directory of a run of `bnnpost sample`, or in a file of draws."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, UInt
+
+from bnnpost.draws.info import DrawsInfo
+from bnnpost.draws.netcdf import FORMAT
+from bnnpost.reports.runs import open_tree, read_json
+from bnnpost.samplers.recorded_run import BLOCKS, DRAWS, RECORD
+from bnnpost.storage import is_damaged
+from bnnpost.storage.directory import STATUS
+from bnnpost.sweeps import expectations
+from bnnpost.sweeps.directory import CONFIG
+from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.sampling import PREDICTIONS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Values:
+    """Function values at inputs. at: "test" or "training"."""
+
+    at: str
+    f: Float[np.ndarray, "s m k"]
+    x: Float[np.ndarray, "m *f"]
+    targets: Float[np.ndarray, "m k"]
+
+
+@dataclass(frozen=True)
+class DrawsRun:
+    """A run of one posterior as far as it is there.
+
+    info: None if there are no draws yet. values: None where there are none to show, and why_none.
+    stats: numbers that go with each draw of a chain. network, likelihood: as records, "" where
+    unknown. num_blocks: files of blocks that are done.
+    """
+
+    path: Path
+    config: Mapping[str, Any] | None
+    status: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    expected: Mapping[int, Expectation]
+    info: DrawsInfo | None = None
+    log_weights: Float[np.ndarray, " s"] = field(default_factory=lambda: np.zeros(0))
+    numbers: UInt[np.ndarray, " s"] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    stats: Mapping[str, np.ndarray] = field(default_factory=dict)
+    values: Values | None = None
+    why_none: str = ""
+    num_points: int = 0
+    network: str = ""
+    likelihood: str = ""
+    num_blocks: int = 0
+
+
+def is_run(path: Path) -> bool:
+    """Whether a directory is one of a sampler's run."""
+    return (path / RECORD).exists() or (path / DRAWS).exists()
+
+
+def read_run(path: Path) -> DrawsRun:
+    """A run from its directory. Raises ValueError for damaged files."""
+    config = read_json(path / CONFIG) if (path / CONFIG).exists() else None
+    status = read_json(path / STATUS) if (path / STATUS).exists() else {}
+    record = read_json(path / RECORD) if (path / RECORD).exists() else {}
+    beside = {
+        "config": config,
+        "status": status,
+        "made_with": record.get("made_with", {}),
+        "expected": expectations.read(path),
+        "num_blocks": sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
+    }
+    if not (path / DRAWS).exists():
+        return DrawsRun(path=path, **beside)
+    return _with_draws(path, path / DRAWS, path / PREDICTIONS, beside)
+
+
+def read_file(path: Path) -> DrawsRun:
+    """Draws from a file alone. Raises ValueError for a damaged file."""
+    beside: dict[str, Any] = {"config": None, "status": {}, "made_with": {}, "expected": {}}
+    return _with_draws(path, path, path.parent / "no predictions", beside)
+
+
+def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any]) -> DrawsRun:
+    data = open_tree(file).to_dataset()
+    if data.attrs.get("format") != FORMAT:
+        found = data.attrs.get("format", "none")
+        raise ValueError(f"{file}: expected a file of format {FORMAT!r}, found {found!r}")
+    if is_damaged(data):
+        raise ValueError(f"{file} is damaged: its contents do not match their digest")
+    numbers, log_weights = data["proposal_number"].values, data["log_weight"].values
+    values, why_none = _values(file, predictions, numbers)
+    stats = {
+        str(n).removeprefix("stat_"): data[n].values for n in data if str(n).startswith("stat_")
+    }
+    return DrawsRun(
+        path=path,
+        info=DrawsInfo.from_dict(json.loads(data.attrs["info"])),
+        log_weights=log_weights,
+        numbers=numbers,
+        stats=stats,
+        values=values,
+        why_none=why_none,
+        num_points=len(data["y"]),
+        network=str(data.attrs["network"]),
+        likelihood=str(data.attrs["likelihood"]),
+        **beside,
+    )
+
+
+def _values(file: Path, predictions: Path, numbers: np.ndarray) -> tuple[Values | None, str]:
+    """At the test inputs of the run where they are kept, else at the training inputs."""
+    if predictions.exists():
+        data = open_tree(predictions).to_dataset()
+        if np.array_equal(data["proposal_number"].values, numbers):
+            return _at_test(data), ""
+        return None, f"{predictions.name} is of other draws than {file.name}"
+    from bnnpost.draws import load
+
+    try:
+        draws = load(file)
+    except ValueError as error:  # code of the user's own, or another random stream
+        return None, str(error)
+    if not len(draws):
+        return None, "there are no draws"
+    posterior = draws.posterior
+    return Values("training", draws.training_outputs(), posterior.x, posterior.targets), ""
+
+
+def _at_test(data: "xr.Dataset") -> Values | None:
+    f = data["f"].values
+    return Values("test", f, data["x_test"].values, data["y_test"].values) if len(f) else None

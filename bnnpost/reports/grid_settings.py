@@ -1,0 +1,92 @@
+"""The configuration of a grid, from those of its cells, as TOML that can be run again."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bnnpost.pages import Html, join
+from bnnpost.pages.parts import code, paragraphs
+from bnnpost.reports import settings
+
+if TYPE_CHECKING:
+    from bnnpost.reports.grid import Grid
+
+
+def common(grid: "Grid") -> dict[str, Any]:
+    """Settings that all cells share; those that are None say nothing."""
+    first, *rest = _configs(grid)
+    return {
+        key: value
+        for key, value in first.items()
+        if value is not None and all(one.get(key) == value for one in rest)
+    }
+
+
+def as_toml(grid: "Grid") -> str:
+    """Shared settings, and a table `grid` of what varies."""
+    shared = {key: value for key, value in common(grid).items() if key not in grid.varying}
+    plain, named = [], []
+    for axis in grid.varying:
+        labels = list(dict.fromkeys(cell.settings[axis] for cell in grid.cells))
+        if axis in _configs(grid)[0]:
+            plain.append(f"{settings.key(axis)} = {settings.value(labels)}")
+            continue
+        for label in labels:
+            rows = {"name": label, **_settings_of(grid, axis, label)}
+            lines = [f"{settings.key(k)} = {settings.value(v)}" for k, v in rows.items()]
+            named.append("\n".join([f"[[grid.{settings.key(axis)}]]", *lines]))
+    table = ["[grid]", *plain] if plain else []
+    return settings.as_toml(shared) + "\n" + "\n".join([*table, *named]) + "\n"
+
+
+def _configs(grid: "Grid") -> list[dict[str, Any]]:
+    return [json.loads(json.dumps(cell.config.as_dict())) for cell in grid.cells]
+
+
+def _settings_of(grid: "Grid", axis: str, label: object) -> dict[str, Any]:
+    """Settings that a label of an axis stands for: what depends on that axis and varies with it."""
+    configs, shared = _configs(grid), common(grid)
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys(key for one in configs for key in one):
+        if key in shared or key in grid.varying or all(one.get(key) is None for one in configs):
+            continue
+        values: dict[object, list[Any]] = {}
+        for cell, one in zip(grid.cells, configs, strict=True):
+            values.setdefault(cell.settings[axis], []).append(one.get(key))
+        if all(v == several[0] for several in values.values() for v in several):
+            value = values[label][0]
+            if value is not None:
+                found[key] = value
+    return found
+
+
+def common_sentence(grid: "Grid") -> str:
+    """Data and noise where all cells share them."""
+    shared: Mapping[str, Any] = common(grid)
+    parts = []
+    if "data" in shared:
+        parts.append(f"data {shared['data']}")
+    if "num_train" in shared:
+        parts.append(f"{shared['num_train']:,} training points")
+    if "noise_std" in shared:
+        parts.append(f"noise std {shared['noise_std']:.4g}")
+    if "num_samples" in shared:
+        parts.append(f"{shared['num_samples']:,} draws at each width")
+    return f"In common: {', '.join(parts)}." if parts else ""
+
+
+def reproduce(grid: "Grid") -> Html:
+    """How all of it is run again."""
+    again = shlex.quote(f"{grid.path}-again")
+    return join(
+        [
+            paragraphs(
+                "Save this as grid.toml and run the command below: the same draws and distances "
+                "come out, up to the last bits where versions or device differ. Paths in it are "
+                "relative to where the command is run."
+            ),
+            code(as_toml(grid), "Configuration, grid.toml"),
+            code(f"bnnpost sweep --config grid.toml --out {again}\n", "Command"),
+        ]
+    )

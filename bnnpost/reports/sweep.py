@@ -1,0 +1,412 @@
+"""The page of a sweep: what was found, how, at what cost, and how to find it again."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnnpost.pages import Html, Section, element, join, page
+from bnnpost.pages.parts import (
+    count,
+    facts,
+    figure,
+    measured,
+    notes,
+    paragraphs,
+    spelled,
+    table,
+    three_places,
+)
+from bnnpost.reports import settings, sweep_figures, words
+from bnnpost.reports.costs import forecast_table, surprised
+from bnnpost.reports.runs import Sweep
+from bnnpost.reports.words import DISTANCES, Rate
+from bnnpost.samplers.capped import LARGEST_PARETO_K
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_STATES = {
+    "running": "running, or was killed",
+    "interrupted": "interrupted",
+    "failed": "failed",
+    "exhausted": "max_proposals reached",
+}
+
+
+def to_html(sweep: Sweep) -> str:
+    """The whole page."""
+    tree = sweep.tree
+    title = f"Sweep of {sweep.path.name}"
+    kind = f"Width sweep · {sweep.path.name}"
+    if tree is None:
+        return page(
+            title=title,
+            kind=kind,
+            headline="No width is finished yet: there is nothing to say of the limit.",
+            lead=[words.problem(sweep.config) + "."],
+            marks=list(_marks(sweep)),
+            sections=[
+                Section("What is missing", "missing", missing(sweep)),
+                Section("Forecast", "forecast", _forecast(sweep)),
+                Section("How to run it", "reproduce", _reproduce(sweep)),
+            ],
+        )
+    return page(
+        title=title,
+        kind=kind,
+        headline=headline(tree),
+        lead=list(_lead(sweep, tree)),
+        marks=list(_marks(sweep)),
+        sections=sections(sweep, tree),
+        footer=_footer(tree),
+    )
+
+
+def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> list[Section]:
+    """All that is below the headline; with or without its pictures."""
+    found = [Section("What is missing", "missing", missing(sweep))] if not sweep.finished else []
+    found.append(Section("Distance from the limit", "distances", _distances(tree, pictures)))
+    found.append(Section("Rates", "rates", _rates(tree)))
+    if "predictive" in tree.children and pictures:
+        found.append(Section("Predictive densities", "densities", _densities(tree)))
+    return [
+        *found,
+        Section("Forecast and what happened", "forecast", _forecast(sweep)),
+        Section("Diagnostics", "diagnostics", _diagnostics(sweep, tree)),
+        Section("How to reproduce this", "reproduce", _reproduce(sweep)),
+    ]
+
+
+def headline(tree: "xr.DataTree") -> Html:
+    """What was found, in one sentence."""
+    distances = tree["distances"].to_dataset().sortby("width")
+    widths = [int(w) for w in distances["width"].values]
+    values = [float(v) for v in distances["tv"].values]
+    start = int(tree["rates"].attrs["fitted_from_width"])
+    rate = sweep_figures.rows(tree["rates"].to_dataset())["tv"]
+    widest = (widths[-1], values[-1], float(distances["tv_se"].values[-1]))
+    return words.headline(rate, widest, words.why_not_fitted(widths, values, start))
+
+
+def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
+    rates = sweep_figures.rows(tree["rates"].to_dataset())
+    start = int(tree["rates"].attrs["fitted_from_width"])
+    sentence = words.others(rates, start)
+    if sentence is not None:
+        yield sentence
+    widths = tree["distances"].to_dataset()["width"].values
+    kind = {"exact": "exact draws", "capped": "weighted draws"}.get(tree.attrs["kind"], "draws")
+    drawn = np.unique(tree["sampling"].to_dataset()["num_samples"].values).astype(int)
+    number = f"{drawn[0]:,}" if len(drawn) == 1 else f"{drawn[0]:,} to {drawn[-1]:,}"
+    several = f"each of {len(widths)} widths, {widths.min():,} to {widths.max():,}"
+    where = several if len(widths) > 1 else f"width {widths[0]:,}"
+    yield f"{words.problem(sweep.config)}. {number} {kind} at {where}."
+    if "first_order" in tree.children:
+        found = tree["first_order"].attrs
+        width = int(found["mean_within_from_width"])
+        yield (
+            f"By first-order theory the posterior mean is within {100 * found['tolerance']:.0f} % "
+            f"of a posterior std of the limit’s from width {width:,} on."
+        )
+
+
+def _marks(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    tree = sweep.tree
+    if tree is not None:
+        exact = tree.attrs["kind"] == "exact"
+        yield ("Exact draws", "good") if exact else ("Weighted draws: capped, not exact", "plain")
+    total = len(sweep.config["widths"])
+    if sweep.missing:
+        done = total - len(sweep.missing)
+        yield f"Unfinished: {done} of {total} widths", "bad"
+    elif sweep.finished:
+        yield f"All {total} widths" if total > 1 else "One width", "good"
+    state = sweep.status.get("state")
+    if state == "exhausted" or (sweep.missing and state in _STATES):
+        yield _STATES[str(state)], "bad"
+    yield f"Seed {sweep.config['seed']}", "plain"
+
+
+def missing(sweep: Sweep) -> Html:
+    gaps = []
+    if sweep.missing:
+        gaps.append(f"Widths {', '.join(f'{w:,}' for w in sweep.missing)} are not run yet.")
+    if sweep.status.get("error"):
+        gaps.append(f"It failed: {sweep.status['error']}")
+    gaps += sweep.unread
+    if sweep.tree is not None and "predictive" not in sweep.tree.children:
+        gaps.append(
+            "Predictive densities and the first-order theory come with the last width; rates "
+            "are of the widths that are there."
+        )
+    text = "The same command goes on where it stopped; then bnnpost report makes this page anew."
+    return join([notes(gaps, "bad"), paragraphs(text)])
+
+
+def _distances(tree: "xr.DataTree", shown: bool) -> Html:
+    distances = tree["distances"].to_dataset()
+    rates = sweep_figures.rows(tree["rates"].to_dataset())
+    start = int(tree["rates"].attrs["fitted_from_width"])
+    first = _first_order(tree)
+    names = [name for name in DISTANCES if name in distances and name in rates]
+    pictures = [
+        sweep_figures.distance(
+            distances, name, rates[name], start, first.get(name), small=i > 1 and len(names) > 2
+        )
+        for i, name in enumerate(names)
+    ]
+    if not shown:
+        return _distance_table(distances, names)
+    fitted = any(words.is_fitted(rate) for rate in rates.values())
+    caption = (
+        f"Bars: 95 % intervals (± 1.96 jackknife standard errors). Filled points, from width "
+        f"{start} on, are fitted; hollow ones are not. Total variation, KL (of the finite network "
+        "from the limit) and Wasserstein distances are of the marginals of f, averaged over test "
+        "inputs and outputs; of mean, variance and covariance the root-mean-square error is "
+        "shown; of the log evidence the size of the difference."
+    )
+    return join(
+        [
+            sweep_figures.legend(bool(first), fitted),
+            figure(pictures[:2], None, columns=2) if len(pictures) > 2 else None,
+            figure(pictures[2:] if len(pictures) > 2 else pictures, caption, columns=3),
+            _distance_table(distances, names),
+        ]
+    )
+
+
+def _distance_table(distances: "xr.Dataset", names: list[str]) -> Html:
+    heads = ["Distance", *(f"width {int(width):,}" for width in distances["width"].values)]
+    rows = [
+        [
+            _head(name),
+            *map(measured, distances[name].values, distances[f"{name}_se"].values),
+        ]
+        for name in names
+    ]
+    return table(heads, rows, "Distance of the posterior from its limit, ± standard error")
+
+
+def _head(name: str) -> Html:
+    _, title, unit, _ = DISTANCES[name]
+    small = element("small", f" {unit}") if unit else None
+    return join([title[:1].upper() + title[1:], small])
+
+
+def _first_order(tree: "xr.DataTree") -> dict[str, Rate]:
+    if "first_order" not in tree.children:
+        return {}
+    return dict(sweep_figures.rows(tree["first_order"].to_dataset()))
+
+
+def _rates(tree: "xr.DataTree") -> Html:
+    rates = sweep_figures.rows(tree["rates"].to_dataset())
+    attributes, first = tree["rates"].attrs, _first_order(tree)
+    distances = tree["distances"].to_dataset().sortby("width")
+    heads = ["Distance", "exponent", "95 % interval", "theory", "theory lies", "coefficient",
+             "95 % interval"]  # fmt: skip
+    heads += ["first-order theory"] if first else []
+    rows = [_rate_row(name, rate, first.get(name)) for name, rate in rates.items()]
+    start = int(attributes["fitted_from_width"])
+    reasons = []
+    for name, rate in rates.items():
+        if not words.is_fitted(rate) and name in distances:
+            widths = [int(w) for w in distances["width"].values]
+            values = [abs(float(v)) for v in distances[name].values]
+            values = values if name == "log_evidence_error" else list(distances[name].values)
+            reasons.append((DISTANCES[name][1], words.why_not_fitted(widths, values, start)))
+    said = (
+        [f"No rate was fitted: {reasons[0][1]}."]
+        if len({reason for _, reason in reasons}) == 1 and len(reasons) == len(rates)
+        else [f"No rate of {name}: {reason}." for name, reason in reasons]
+    )
+    caption = (
+        f"Distance = coefficient · width^exponent, fitted from width {start} on; intervals allow "
+        f"for a next order of {100 * attributes.get('next_order', 0.1):.0f} % at the narrowest "
+        "width fitted"
+    )
+    return join([table(heads, rows, caption, words=1), notes(said)])
+
+
+def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
+    title = DISTANCES[name][1]
+    row: list[object] = [title[:1].upper() + title[1:]]
+    if words.is_fitted(rate):
+        agrees = words.agrees(rate)
+        row += [
+            three_places(rate["exponent"]),
+            words.interval(rate),
+            words.whole(rate["theory"]),
+            "inside" if agrees else element("span", "outside", class_="wrong"),
+            measured(rate["coefficient"]),
+            _coefficient_interval(rate),
+        ]
+    else:
+        row += ["no fit", "–", words.whole(rate["theory"]), "–", "–", "–"]
+    if first is not None:
+        row.append(measured(first["coefficient"], first["coefficient_se"]))
+    return row
+
+
+def _coefficient_interval(rate: Rate) -> str:
+    low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def _densities(tree: "xr.DataTree") -> Html:
+    found = tree["predictive"].to_dataset()
+    widths = sweep_figures.drawn_widths(found)
+    total = found.sizes["point"] * found.sizes["output"]
+    pictures = sweep_figures.densities(tree)
+    kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
+    caption = (
+        f"f is the output without noise, in units of the target. Each curve averages the Gaussians "
+        f"that {kind} posterior draws give. Points and outputs are counted from 0, as in "
+        "results.nc."
+    )
+    if len(pictures) < total:
+        caption += f" The first {len(pictures)} of {total} values are shown."
+    if not widths:
+        caption += " No width has densities: the readout was not integrated out."
+    return join([sweep_figures.density_legend(widths), figure(pictures, caption, columns=3)])
+
+
+def _happened(tree: "xr.DataTree | None") -> dict[int, dict[str, float]]:
+    if tree is None:
+        return {}
+    sampling = tree["sampling"].to_dataset()
+    return {
+        int(width): {str(n): float(sampling[n].values[i]) for n in sampling.data_vars}
+        for i, width in enumerate(sampling["width"].values)
+    }
+
+
+def _forecast(sweep: Sweep) -> Html:
+    happened = _happened(sweep.tree)
+    widths = [int(width) for width in sweep.config["widths"]]
+    return forecast_table((w, sweep.expected.get(w), happened.get(w)) for w in widths)
+
+
+def _diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
+    happened = _happened(tree)
+    rows = [_width_row(width, now, sweep, tree) for width, now in happened.items()]
+    heads = ("Width", "draws", "effective draws", "repeated", "Pareto k", "weights NaN",
+             "log evidence", "less the limit’s")  # fmt: skip
+    caption = "Draws at each width; the log evidence in nats, ± standard error"
+    doubts = list(_doubts(sweep, tree, happened))
+    fine = (
+        None
+        if doubts
+        else paragraphs("Nothing here gives a reason to doubt the numbers on this page.")
+    )
+    config = sweep.config
+    how = {
+        "Draws": "exact, independent"
+        if tree.attrs["kind"] == "exact"
+        else "weighted (capped rejection); stored resampled",
+        "Precision of the features": tree.attrs["precision"],
+        "Readout": "integrated out" if config["collapse"] else "drawn",
+        "Space": config["space"],
+        "Layers drawn as": _layer_forms(sweep),
+    }
+    return join([notes(doubts, "bad"), fine, table(heads, rows, caption), facts(how)])
+
+
+def _layer_forms(sweep: Sweep) -> str:
+    widths: dict[str, list[str]] = {}
+    for width, info in sweep.infos.items():
+        widths.setdefault(str(info.get("layer_forms", "")), []).append(f"{width:,}")
+    if len(widths) == 1:
+        return next(iter(widths)) or "not recorded"
+    said = (f"{forms or 'not recorded'} (width {', '.join(at)})" for forms, at in widths.items())
+    return "; ".join(said) or "not recorded"
+
+
+def _width_row(
+    width: int, now: dict[str, float], sweep: Sweep, tree: "xr.DataTree"
+) -> list[object]:
+    info: dict[str, Any] = dict(sweep.infos.get(width, {}))
+    k = info.get("pareto_k")
+    limit = tree["predictive"].attrs.get("limit_log_evidence") if "predictive" in tree else None
+    limit = info.get("limit_log_evidence", limit)
+    repeated = repeats(tree, width)
+    return [
+        f"{width:,}",
+        count(now["num_samples"]),
+        measured(float(info["effective_sample_size"]), digits=4) if info else "–",
+        "–" if repeated is None else count(repeated),
+        "–" if k is None else measured(float(k), digits=2),
+        count(float(info["num_nan"])) if info else "–",
+        measured(now["log_evidence"], now["log_evidence_se"], digits=5),
+        "–" if limit is None else measured(now["log_evidence"] - float(limit), digits=3),
+    ]
+
+
+def repeats(tree: "xr.DataTree", width: int) -> int | None:
+    """How many draws are another one once more; None where their numbers are not there."""
+    name = f"width_{width}/sample_stats"
+    try:
+        numbers = tree[name].to_dataset()["proposal_number"].values.ravel()  # type: ignore[union-attr]
+    except KeyError:
+        return None
+    return int(numbers.size - np.unique(numbers).size)
+
+
+def _doubts(
+    sweep: Sweep, tree: "xr.DataTree", happened: dict[int, dict[str, float]]
+) -> Iterator[str]:
+    """What bears on how far the numbers can be trusted."""
+    exact = tree.attrs["kind"] == "exact"
+    for width, now in happened.items():
+        info = sweep.infos.get(width, {})
+        if now["num_samples"] < sweep.config["num_samples"]:
+            yield (
+                f"Width {width:,} has {now['num_samples']:,.0f} of {sweep.config['num_samples']:,} "
+                "draws: max_proposals was reached."
+            )
+        if info.get("num_nan"):
+            yield f"Width {width:,}: {info['num_nan']:,} weights were NaN, and were left out."
+        if exact and repeats(tree, width):
+            yield f"Width {width:,}: some draws are there twice, so they are not independent."
+        k = info.get("pareto_k")
+        if k is not None and k > LARGEST_PARETO_K:
+            yield (
+                f"Width {width:,}: the weights’ tail is heavy (Pareto k {k:.2f}, above "
+                f"{LARGEST_PARETO_K}); a few draws may carry the posterior."
+            )
+        if surprised(sweep.expected.get(width), now):
+            yield f"Width {width:,}: the acceptance was not the expected one, by a factor of 3."
+    for name, rate in sweep_figures.rows(tree["rates"].to_dataset()).items():
+        if words.is_fitted(rate) and not words.agrees(rate):
+            yield (
+                f"The interval of {DISTANCES[name][1]}’s exponent excludes theory’s "
+                f"{words.whole(rate['theory'])}. At 95 % some do by chance; a network without "
+                "this limit, and widths at which the next order matters, do for a reason."
+            )
+
+
+def _reproduce(sweep: Sweep) -> Html:
+    tree = sweep.tree
+    versions = json.loads(tree.attrs["versions"]) if tree is not None else {}
+    others = {"Seed of every random number": sweep.config["seed"]}
+    if tree is not None:
+        others |= {"Device": tree.attrs["device"], "Random features": tree.attrs["precision"]}
+        if "time" in sweep.status:
+            others["Last written"] = sweep.status["time"]
+        if "config_digest" in tree.attrs:
+            others["Digest of the configuration"] = tree.attrs["config_digest"]
+    made = settings.made_by(versions, others) if tree is not None else None
+    return join([settings.reproduce("sweep", sweep.config, sweep.path), made])
+
+
+def _footer(tree: "xr.DataTree") -> Html:
+    versions = json.loads(tree.attrs["versions"])
+    paper = element(
+        "a",
+        "Hron, Bahri, Novak, Pennington and Sohl-Dickstein (2020)",
+        href="https://arxiv.org/abs/2006.10541",
+    )
+    return join([f"bnnpost {versions.get('bnnpost', '')}. The method, and the limit: ", paper, "."])

@@ -1,0 +1,176 @@
+"""What numbers of a sweep mean, in words that are true in every case."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bnnpost.pages import Html, element, join
+from bnnpost.pages.parts import paired, spelled
+
+# Of each distance: its name in a sentence, its name in a table, its unit, and colour.
+DISTANCES = {
+    "tv": ("total variation", "total variation", "", "blue"),
+    "kl": ("the KL divergence", "KL divergence", "nats", "red"),
+    "w1": ("the Wasserstein-1 distance", "Wasserstein-1", "units of f", "blue"),
+    "w2": ("the Wasserstein-2 distance", "Wasserstein-2", "units of f", "blue"),
+    "mean_error": ("the error of the mean", "mean", "units of f", "ochre"),
+    "variance_error": ("the error of the variance", "variance", "units of f²", "green"),
+    "covariance_error": ("the error of the covariance", "covariance", "units of f²", "green"),
+    "log_evidence_error": ("that of the log evidence", "log evidence", "nats", "purple"),
+}
+Rate = Mapping[str, float]
+
+
+def is_fitted(rate: Rate) -> bool:
+    """Whether a power law was fitted."""
+    return math.isfinite(rate["exponent"])
+
+
+def agrees(rate: Rate) -> bool:
+    """Whether theory's exponent is in the fitted one's interval."""
+    return rate["exponent_low"] <= rate["theory"] <= rate["exponent_high"]
+
+
+def interval(rate: Rate) -> Html:
+    """The 95 % interval of the exponent."""
+    return element("span", f"[{signed(rate['exponent_low'])}, {signed(rate['exponent_high'])}]",
+                   class_="interval")  # fmt: skip
+
+
+def signed(value: float) -> str:
+    """An exponent or its interval's end: −0.99."""
+    text = f"{value:.2f}".replace("-", "−")
+    return text if float(f"{value:.2f}") else "0.00"
+
+
+def whole(value: float) -> str:
+    """Theory's exponent: −1."""
+    return f"{value:g}".replace("-", "−")
+
+
+def trend(rate: Rate) -> Html:
+    """How a distance changes with width: "falls as width^−0.99 [−1.02, −0.96]"."""
+    if rate["exponent_low"] <= 0 <= rate["exponent_high"]:
+        return join(
+            ["shows no clear trend in width (exponent ", signed(rate["exponent"]), " ",
+             interval(rate), ")"]
+        )  # fmt: skip
+    verb = "falls" if rate["exponent"] < 0 else "grows"
+    power = element("sup", signed(rate["exponent"]))
+    return join([f"{verb} as width", power, " ", interval(rate)])
+
+
+def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -> Html:
+    """What was found of total variation, in one sentence.
+
+    widest: the widest network, its total variation and standard error; None if none was run.
+    reason: why there is no rate, where there is none.
+    """
+    if is_fitted(rate):
+        theory = whole(rate["theory"])
+        verdict = (
+            f"; theory’s exponent {theory} lies inside this interval."
+            if agrees(rate)
+            else f"; theory’s exponent {theory} lies outside this interval."
+        )
+        return join(["Total variation from the infinite-width limit ", trend(rate), verdict])
+    if widest is None:
+        return join(["No width is finished yet: there is nothing to say of the limit."])
+    width, value, error = widest
+    if value <= 0:
+        return join(
+            [f"At width {width:,} the total variation from the infinite-width limit is lost in "
+             f"its noise (standard error {spelled(error, 1)}); no rate was fitted: {reason}."]
+        )  # fmt: skip
+    return join(
+        [f"At width {width:,} the total variation from the infinite-width limit is "
+         f"{paired(value, error)}; no rate was fitted: {reason}."]
+    )  # fmt: skip
+
+
+def others(rates: Mapping[str, Rate], start: int) -> Html | None:
+    """The other rates in a sentence; None where none was fitted."""
+    parts: list[object] = []
+    for name in ("kl", "mean_error", "variance_error", "log_evidence_error"):
+        rate = rates.get(name)
+        if rate is None or not is_fitted(rate):
+            continue
+        where = "" if agrees(rate) else f" (theory {whole(rate['theory'])})"
+        parts.append(join([DISTANCES[name][0], " ", trend(rate), where]))
+    tail = f". Fitted from width {start} on; intervals are of 95 %."
+    if not parts:
+        any_rate = any(is_fitted(rate) for rate in rates.values())
+        return (
+            join([f"Fitted from width {start} on; the interval is of 95 %."]) if any_rate else None
+        )
+    sentence = join(parts, ", ")
+    return Html(sentence[:1].upper() + sentence[1:] + join([tail]))
+
+
+def why_not_fitted(widths: list[int], values: list[float], start: int) -> str:
+    """Why there is no rate of a distance with these values."""
+    wide = [value for width, value in zip(widths, values, strict=True) if width >= start]
+    if len(widths) < 2:
+        return "one width was run, and a rate needs two"
+    if len(wide) < 2:
+        found = "one is" if wide else "none is"
+        return f"a rate needs two widths from {start} on, and {found} that wide"
+    if any(value <= 0 for value in wide):
+        return "at some width it is lost in its noise"
+    return "the widths do not determine one"
+
+
+def problem(config: Mapping[str, Any]) -> str:
+    """Data, network and noise of a configuration, in a sentence."""
+    train = f"{config['num_train']:,} training and {config['num_test']:,} test points"
+    return (
+        f"{Path(str(config['data'])).name}: {train}; {network(config)}; Gaussian noise of std "
+        f"{config['noise_std']:.4g}"
+    )
+
+
+def network(config: Mapping[str, Any]) -> str:
+    """The network of a configuration."""
+    if config.get("layers"):
+        return f"network of layers {', '.join(str(one['type']) for one in config['layers'])}"
+    if config.get("network"):
+        return f"network {config['network']}"
+    layers = "1 hidden layer" if config["depth"] == 1 else f"{config['depth']} hidden layers"
+    named = ("w_std", "b_std", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior")
+    laws = [f"{name} {_law(config[name])}" for name in named if config.get(name) is not None]
+    return f"{config['activation']} network of {layers}, {', '.join(laws)}"
+
+
+def _law(value: Any) -> str:
+    """A number, or a law by its record."""
+    if not isinstance(value, Mapping):
+        return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    parameters = value.get("parameters", {})
+    return f"{value.get('law', 'of a law')}({', '.join(f'{v:g}' for v in parameters.values())})"
+
+
+def recorded(num_points: int, network_: Any, likelihood: Any) -> str:
+    """What a file of draws says of its posterior, in a sentence."""
+    points = "1 training point" if num_points == 1 else f"{num_points:,} training points"
+    return f"{points}; likelihood {_record(likelihood)}; network {_layers(network_)}."
+
+
+def _layers(record: Any) -> str:
+    if not isinstance(record, list):
+        return "with code of its own"
+    return ", ".join(
+        f"{one['type']} {one['width']:,}" if isinstance(one.get("width"), int) else str(one["type"])
+        for one in record
+    )
+
+
+def _record(record: Any) -> str:
+    if not isinstance(record, dict) or "type" not in record:
+        return "with code of its own"
+    values = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in record.items()
+        if name != "type" and isinstance(value, int | float | str)
+    ]
+    return f"{record['type']}{' (' + ', '.join(values) + ')' if values else ''}"

@@ -1,0 +1,42 @@
+"""bnnpost report: what it prints, where it writes, and what it refuses."""
+
+import webbrowser
+
+import pytest
+
+from tests.cli.invocation import invoke
+from tests.reports import made_up
+
+
+@pytest.fixture
+def run(tmp_path):
+    made_up.directory(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_it_prints_where_the_report_is(run, tmp_path):
+    done = invoke("report", run)
+    assert (done.exit_code, done.stdout) == (0, f"{run / 'report.html'}\n")
+    assert (run / "report.html").read_text().startswith("<!DOCTYPE html>")
+    done = invoke("report", run, "--out", tmp_path / "page.html")
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'page.html'}\n")
+
+
+def test_it_opens_a_browser_when_asked(run, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or False)
+    assert invoke("report", run).exit_code == 0 and not opened
+    done = invoke("report", run, "--open")
+    assert done.exit_code == 0 and opened == [(run / "report.html").as_uri()]
+    assert "no browser was found" in done.stderr
+
+
+def test_errors_are_one_line(run, tmp_path):
+    for arguments in ([tmp_path], [tmp_path / "absent"], [run, "--out", tmp_path / "no/page.html"]):
+        done = invoke("report", *arguments)
+        assert done.exit_code == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("bnnpost: ")
+    (run / "report.html").write_text("mine")
+    done = invoke("report", run)
+    assert done.exit_code == 1 and "is no report of bnnpost" in done.stderr
+    assert (run / "report.html").read_text() == "mine"

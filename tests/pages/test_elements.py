@@ -1,0 +1,103 @@
+"""HTML from functions: what is escaped, and what numbers look like."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bnnpost.pages import Html, Section, element, is_ours, join, page
+from bnnpost.pages.parts import count, measured, paired, spelled, table, three_places
+from bnnpost.pages.plot import Plot, linear, logarithmic, named, thinned
+from tests.pages.reader import Page, checked
+
+BAD = "<script>alert('1')</script> & \"quoted\""
+
+
+def test_text_is_escaped_and_html_is_not():
+    inner = element("b", "1 < 2")
+    assert inner == "<b>1 &lt; 2</b>" and isinstance(inner, Html)
+    assert element("p", inner, "&", None, class_="a b") == '<p class="a b"><b>1 &lt; 2</b>&amp;</p>'
+    assert element("p", title=BAD).count('"') == 2
+    assert element("meta", charset="utf-8") == '<meta charset="utf-8">'
+    assert element("a", aria_label="x", hidden=True, id=None) == '<a aria-label="x" hidden></a>'
+    assert join([BAD, inner], "<br>").startswith("&lt;script&gt;")
+
+
+def test_text_of_the_user_is_escaped_everywhere_on_a_page():
+    made = page(
+        title=BAD,
+        kind=BAD,
+        headline=BAD,
+        lead=[BAD],
+        marks=[(BAD, "bad")],
+        sections=[Section(BAD, "one", table([BAD], [[BAD, BAD]], BAD))],
+        footer=BAD,
+    )
+    found = checked(made)
+    assert found.text.count(" ".join(BAD.split())) == 11
+    assert is_ours(made) and not is_ours("<html>bnnpost report 1</html>")
+
+
+def test_folded_sections_and_contents():
+    parts = [Section(f"Part {i}", f"part-{i}", element("p", i), folded=i == 2) for i in range(3)]
+    found = checked(page(title="t", kind="k", headline="h", sections=parts))
+    assert found.tags.count("details") == 1
+    links = [v for t, n, v in found.attributes if (t, n) == ("a", "href")]
+    assert links == ["#contents", "#part-0", "#part-1", "#part-2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0121234, "0.0121"), (-1234.5, "−1,230"), (3.42e-7, "3.42·10⁻⁷"), (0.0, "0"),
+     (9.996, "10.0"), (math.nan, "–"), (12345678.0, "1.23·10⁷"), (99999.0, "100,000")],
+)  # fmt: skip
+def test_numbers_are_spelled(value, shown):
+    assert spelled(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [(0.0118234, 7.1e-5, "0.01182 ± 0.00007"), (-0.4034, 0.0131, "−0.40 ± 0.01"),
+     (3.829e-5, 5.2e-7, "(3.83 ± 0.05)·10⁻⁵"), (12.3, 2.0, "12 ± 2"), (0.01, 0.2, "0.0 ± 0.2")],
+)  # fmt: skip
+def test_values_are_rounded_as_their_errors_are(value, error, shown):
+    assert paired(value, error) == shown
+
+
+def test_numbers_on_a_page_are_there_in_full():
+    values = [0.1 + 0.2, -1.0 / 3.0, 1e-300, 123456.0]
+    cells = [measured(values[0], 0.01), three_places(values[1]), measured(values[2]), count(123456)]
+    found = Page(page(title="t", kind="k", headline="h", lead=cells))
+    assert found.numbers == values
+    assert "–" in measured(math.nan) and "–" in count(math.inf) and "–" in three_places(math.nan)
+
+
+def test_axes_are_marked_at_round_values_within_them():
+    assert [words for _, words in linear(-0.31, 0.92).marks] == ["0.0", "0.5"]
+    assert [words for _, words in linear(-2.2, 2.2).marks] == ["−2", "−1", "0", "1", "2"]
+    decades = [words for _, words in logarithmic(2e-5, 0.3).marks]
+    assert decades == ["10⁻⁴", "0.001", "0.01", "0.1"]
+    for scale in (linear(3, 3), linear(1e-9, 2e-9), logarithmic(0.5, 0.9), logarithmic(1e-9, 1e9)):
+        assert len(scale.marks) >= 1
+        assert all(scale.low <= value <= scale.high for value, _ in scale.marks)
+    assert [words for _, words in named([4, 5, 64, 1024], log=True).marks] == ["1024", "64", "5"]
+
+
+def test_geometry_of_a_plot():
+    plot = Plot(linear(0, 10), logarithmic(0.01, 1))
+    across, down = plot.inner
+    line = plot.line([0, 5, 10], [0.01, 0.1, 1], "blue")
+    assert f"M0.0 {down:.1f} {across / 2:.1f} {down / 2:.1f} {across:.1f} 0.0" in line
+    broken = plot.line([0, 1, 2, 3, 4], [1, 1, np.nan, 1, 1], "blue")
+    assert broken.count("M") == 2 and "nan" not in broken
+    assert plot.dot(5, 0.0, "blue") == "" and plot.dot(5, 0.1, "blue", "5 < 6").count("&lt;") == 1
+    # A bar down to what a logarithmic axis does not have leaves the picture below.
+    assert f"M{across / 2:.1f} {down + 5:.1f}" in plot.bar(5, -1.0, 1.0, "blue")
+
+
+def test_a_long_series_keeps_its_extremes():
+    values = np.random.default_rng(0).normal(size=5000)
+    places, kept = thinned(values)
+    assert len(kept) <= 400 and kept.max() == values.max() and kept.min() == values.min()
+    np.testing.assert_array_equal(values[places], kept)
+    assert len(thinned(values[:300])[1]) == 300
