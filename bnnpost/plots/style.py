@@ -23,6 +23,28 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "bnnpost",  # the same figure gives the same SVG
 }
 
+# Larger, for a screen that a class looks at; the layout makes room for titles and labels.
+_SLIDES: dict[str, Any] = {
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "figure.titlesize": 13,
+    "figure.labelsize": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+}
+
+
+def slide_style() -> dict[str, Any]:
+    """Matplotlib's settings for figures of a talk: `plt.rcParams.update(plots.slide_style())`."""
+    return dict(_SLIDES)
+
 
 def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:
     """Write PNG (200 dots an inch) and SVG, each whole: under a temporary name, then renamed."""

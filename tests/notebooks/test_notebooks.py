@@ -1,8 +1,10 @@
-"""The notebooks run from a bare copy without errors or warnings, and are kept without outputs."""
+"""The notebooks run from a bare copy without errors or warnings, find what they claim to find, and
+are kept without outputs."""
 
 import asyncio
 import os
 import pathlib
+import re
 
 import nbclient
 import nbformat
@@ -13,7 +15,18 @@ import bnnpost
 ROOT = pathlib.Path(bnnpost.__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
+FIGURES = {
+    "1_first_look": 2,
+    "2_convergence": 2,
+    "3_own_priors": 3,
+    "4_is_hmc_right": 2,
+    "5_classification": 2,
+    "6_attention": 2,
+    "7_fifty_points": 2,
+}
 SECONDS_A_CELL = 300
+AT_ONCE = 2
+NUMBER = r"(-?\d+(?:\.\d+)?)"
 
 
 def code_cells(book):
@@ -26,18 +39,20 @@ def outputs(book, kind):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """Every notebook after a run, by name; they run at the same time, each in its own folder."""
+    """Every notebook after a run, by name; two run at a time, each in its own folder."""
     books = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
 
-    async def run(name, book):
+    async def run(name, book, turn):
         folder = tmp_path_factory.mktemp(name)
         resources = {"metadata": {"path": str(folder)}}
         client = nbclient.NotebookClient(book, timeout=SECONDS_A_CELL, resources=resources)
-        await client.async_execute()
+        async with turn:
+            await client.async_execute()
         return sorted(os.listdir(folder))
 
     async def run_all():
-        return await asyncio.gather(*(run(name, book) for name, book in books.items()))
+        turn = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(*(run(name, book, turn) for name, book in books.items()))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
@@ -46,8 +61,27 @@ def executed(tmp_path_factory):
     return books, dict(zip(books, written, strict=True))
 
 
-def test_there_are_notebooks():
-    assert {"convergence", "own_network"} <= set(NAMES)
+@pytest.fixture
+def printed(executed):
+    """What a notebook printed, by its name."""
+    return lambda name: "".join(out.text for out in outputs(executed[0][name], "stream"))
+
+
+def numbers(text, pattern):
+    """The numbers of the only place in a text that the pattern matches; `#` stands for one."""
+    found = re.findall(pattern.replace("#", NUMBER), text)
+    assert len(found) == 1, f"{pattern!r} matches {len(found)} places of:\n{text}"
+    groups = found[0] if isinstance(found[0], tuple) else (found[0],)
+    return [float(number) for number in groups]
+
+
+def test_all_notebooks_are_there():
+    assert NAMES == list(FIGURES)
+
+
+def test_the_list_of_notebooks_names_each():
+    listed = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"({name}.ipynb)" in listed] == NAMES
 
 
 @pytest.mark.parametrize("path", PATHS, ids=NAMES)
@@ -59,6 +93,13 @@ def test_kept_without_outputs(path):
         assert cell.outputs == []
         assert cell.execution_count is None
         assert "execution" not in cell.metadata
+
+
+@pytest.mark.parametrize("path", PATHS, ids=NAMES)
+def test_ends_with_things_to_try(path):
+    last = nbformat.read(path, as_version=4).cells[-1]
+    assert last.cell_type == "markdown"
+    assert "## To try" in last.source
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,25 +114,100 @@ def test_runs_without_errors_or_warnings(executed, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shows_figures_and_numbers(executed, name):
-    book = executed[0][name]
-    figures = [out for out in outputs(book, "display_data") if "image/png" in out.data]
-    assert len(figures) == 2
-    printed = "".join(out.text for out in outputs(book, "stream"))
-    assert "nan" not in printed
+def test_shows_figures_and_numbers(executed, printed, name):
+    figures = [o for o in outputs(executed[0][name], "display_data") if "image/png" in o.data]
+    assert len(figures) == FIGURES[name]
+    assert "nan" not in printed(name)
 
 
-def test_convergence_finds_the_rates(executed):
-    printed = "".join(out.text for out in outputs(executed[0]["convergence"], "stream"))
-    slopes = {line.split(":")[0]: line for line in printed.splitlines() if "theory" in line}
+def test_wider_networks_look_like_the_limit(printed):
+    text = printed("1_first_look")
+    off = {
+        width: numbers(text, rf"(?m)^ +{width} +#% of a std +#%$") for width in ("2", "8", "128")
+    }
+    assert off["2"][1] > 1.5 * off["8"][1] > 1.5 * 1.5 * off["128"][1]
+    assert max(off["128"]) <= 7  # a thousand draws of the limit itself are about 4 % off
+
+
+def test_distances_fall_as_theory_says(printed):
+    text = printed("2_convergence")
     for name, theory in (("tv", -1.0), ("kl", -2.0)):
-        words = slopes[name].replace(",", "").replace(";", "").split()
-        low, high = float(words[words.index("to") - 1]), float(words[words.index("to") + 1])
+        low, high, stated = numbers(text, rf"{name}: slope .*interval # to #; theory #")
+        assert stated == theory
         assert low < theory < high
+    coefficient = numbers(text, r"(?m)^theory +#$")[0]
+    for width in (64, 256):
+        product, error = numbers(text, rf"(?m)^ +{width} .* # ± #$")
+        assert abs(product - coefficient) < 4 * error + 0.05 * coefficient
 
 
-def test_own_network_reaches_its_limit(executed):
-    printed = "".join(out.text for out in outputs(executed[0]["own_network"], "stream"))
-    (line,) = (line for line in printed.splitlines() if "inside the band" in line)
-    assert 90 < float(line.split()[-1].rstrip("%")) < 99
-    assert "BoundExceeded: a log weight" in printed
+def test_priors_have_the_limits_that_are_said(printed):
+    text = printed("3_own_priors")
+    kurtosis = {
+        name: numbers(text, rf"(?m)^{name} .*kurtosis at x = 0: +#,")[0]
+        for name in ("normal", "Laplace", "Student-t", "scale of each unit")
+    }
+    assert max(kurtosis["normal"], kurtosis["Laplace"]) < 4
+    assert min(kurtosis["Student-t"], kurtosis["scale of each unit"]) > 20
+    evidence = {
+        name: numbers(text, rf"(?m)^{name}: a Gaussian process, log evidence #$")
+        for name in ("normal", "Laplace")
+    }
+    assert evidence["normal"] == evidence["Laplace"]
+    assert re.search(r"HalfNormal: a mixture of processes", text)
+    assert len(re.findall(r": none\. .*is inf", text)) == 2
+    assert 93 < numbers(text, r"normal: .*\n +inside the band #%")[0] < 98
+    assert numbers(text, r"inside the steps, and a little noise: #%")[0] > 98
+    assert "BoundExceeded: a log weight" in text
+
+
+def test_nuts_passes_and_the_others_fail(printed):
+    text = printed("4_is_hmc_right")
+    verdicts = dict(re.findall(r"(?m)^(.+):\n +(PASSED|FAILED)", text))
+    wrong = dict.fromkeys(("mean field", "Laplace", "half the noise variance"), "FAILED")
+    assert verdicts == {"NUTS": "PASSED", **wrong}
+    gap, data = numbers(text, r"(?m)^mean field +# +#$")
+    assert gap < 0.95
+    assert data > 1.1
+    assert numbers(text, r"(?m)^Laplace +# +#$")[1] > 1.5
+    assert numbers(text, r"(?m)^half the noise variance +# +#$")[1] < 0.9
+
+
+def test_classes_of_wide_networks_are_those_of_the_limit(printed):
+    text = printed("5_classification")
+    narrow, wide = (
+        numbers(text, rf"width +{width} and the limit: .* # on average")[0] for width in (2, 32)
+    )
+    noise = numbers(text, r"from 400 draws: #\)")[0]
+    assert wide < 1.5 * noise < narrow
+    alone, together = numbers(text, r"one network #%, their average #%")
+    assert alone > 40
+    assert together < 5
+
+
+def test_many_heads_converge_and_one_does_not(printed):
+    text = printed("6_attention")
+    many = numbers(text, r"N heads: slope #, 95 % interval # to #")
+    one = numbers(text, r"one head: slope #, 95 % interval # to #")
+    assert many[1] < -1 < many[2]
+    assert -0.2 < one[0] < 0.05
+    assert one[1] > many[0]
+    assert numbers(text, r"one head, width \d+: kurtosis #")[0] > 5
+    assert numbers(text, r"N heads, width \d+: kurtosis #")[0] < 4
+    assert numbers(text, r"one head, N = 64: total variation # ±")[0] > 0.1
+
+
+def test_capped_draws_agree_with_another_route(printed):
+    text = printed("7_fifty_points")
+    (capped, capped_se), (other, other_se) = (
+        numbers(text, rf"log evidence, {route} +# ± #")
+        for route in ("capped draws", "all proposals")
+    )
+    assert abs(capped - other) < 4 * (capped_se**2 + other_se**2) ** 0.5
+    (apart,) = re.findall(r"differ, in standard errors: \[(.*)\]", text)
+    assert max(abs(float(one)) for one in apart.split()) < 4
+    size, total = numbers(text, r"effective sample size +# of #")
+    assert size > 0.9 * total
+    assert numbers(text, r"Pareto k +#")[0] < 0.5
+    assert 0 < numbers(text, r"mass above the cap +#%")[0] < 5
+    assert re.search(r"(?m)^capped: 500 of", text)
