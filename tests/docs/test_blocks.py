@@ -2,15 +2,19 @@
 
 import re
 
+import shutil
+
 import pytest
 from sybil.example import SybilFailure
 
 import bnnpost
 from tests.docs.blocks import LANGUAGES, NOT_RUN, ROOT, alike, blocks, directives, examples, is_run
 
+# Files of a reader's own, which a page needs: a folder for each page of that name.
+BROUGHT = ROOT / "tests" / "docs" / "brought"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [
-    pytest.param(ROOT / "README.md", id="README"),
+    pytest.param(ROOT / "README.md", id="README", marks=pytest.mark.slow),
     *(
         pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=pytest.mark.slow)
         for page in DOCS
@@ -32,7 +36,10 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(page, folder):
-    """Evaluate a page's blocks; how many there were."""
+    """Evaluate a page's blocks beside the files that its readers bring; how many there were."""
+    brought = BROUGHT / page.stem
+    if brought.exists():
+        shutil.copytree(brought, folder, dirs_exist_ok=True)
     whole = list(examples(page, folder))
     for example in whole:
         example.evaluate()
