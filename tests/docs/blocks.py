@@ -37,7 +37,7 @@ LANGUAGES = ("python", "console", "output", "toml", "text")
 # What a page may tell a reader to run and the tests do not: it installs, needs a cluster or an
 # accelerator, or runs the tests themselves. Nothing else is left out.
 NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python benchmarks/zoo.py", "sbatch")
-SECONDS_A_COMMAND = 200
+SECONDS_A_COMMAND = 400
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)")

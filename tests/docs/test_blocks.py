@@ -1,7 +1,6 @@
 """Every block of code in README.md and docs/ runs, and what runs them finds what is wrong."""
 
 import re
-
 import shutil
 
 import pytest
