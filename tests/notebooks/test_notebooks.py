@@ -76,7 +76,7 @@ def numbers(text, pattern):
 
 
 def test_all_notebooks_are_there():
-    assert NAMES == list(FIGURES)
+    assert list(FIGURES) == NAMES
 
 
 def test_the_list_of_notebooks_names_each():
