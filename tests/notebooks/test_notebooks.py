@@ -144,7 +144,7 @@ def test_distances_fall_as_theory_says(printed):
 def test_priors_have_the_limits_that_are_said(printed):
     text = printed("3_own_priors")
     kurtosis = {
-        name: numbers(text, rf"(?m)^{name} .*kurtosis at x = 0: +#,")[0]
+        name: numbers(text, rf"(?m)^{name}.*kurtosis at x = 0: +#,")[0]
         for name in ("normal", "Laplace", "Student-t", "scale of each unit")
     }
     assert max(kurtosis["normal"], kurtosis["Laplace"]) < 4
@@ -190,8 +190,8 @@ def test_many_heads_converge_and_one_does_not(printed):
     many = numbers(text, r"N heads: slope #, 95 % interval # to #")
     one = numbers(text, r"one head: slope #, 95 % interval # to #")
     assert many[1] < -1 < many[2]
-    assert -0.2 < one[0] < 0.05
-    assert one[1] > many[0]
+    assert one[1] < 0 < one[2]
+    assert one[1] > many[2]
     assert numbers(text, r"one head, width \d+: kurtosis #")[0] > 5
     assert numbers(text, r"N heads, width \d+: kurtosis #")[0] < 4
     assert numbers(text, r"one head, N = 64: total variation # ±")[0] > 0.1
