@@ -38,6 +38,7 @@ LANGUAGES = ("python", "console", "output", "toml", "text")
 # What a page may tell a reader to run and the tests do not: it installs, needs a cluster or an
 # accelerator, or runs the tests themselves. Nothing else is left out.
 NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python benchmarks/zoo.py", "sbatch")
+NEEDS_SLURM = "--executor slurm"
 SECONDS_A_COMMAND = 900
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
@@ -86,7 +87,8 @@ def directives(text: str) -> set[str]:
 
 def is_run(command: str) -> bool:
     """Whether a command is run, and not only read."""
-    return not any(command == head or command.startswith(head + " ") for head in NOT_RUN)
+    begins = any(command == head or command.startswith(head + " ") for head in NOT_RUN)
+    return not begins and NEEDS_SLURM not in command
 
 
 def examples(page: Path, folder: Path) -> Iterator[Example]:
@@ -153,11 +155,11 @@ class _Session:
         return f"expected the output\n{block.text}\ngot\n{self.printed}"
 
     def _toml(self, example: Example, block: Block) -> str | None:
-        from bnnpost.sweeps import load_config
+        from bnnpost.sweeps import load_grid
 
         path = self.folder / (block.file_name or "block.toml")
         path.write_text(block.text, encoding="utf-8")
-        load_config(path, {})
+        load_grid(path, {})
         return None
 
     def _text(self, example: Example, block: Block) -> str | None:
