@@ -47,7 +47,7 @@ nitpicky = True
 # Types of other packages, whose inventories would have to be fetched.
 nitpick_ignore_regex = [
     (r"py:.*", r"(jax|jaxlib|jaxtyping|matplotlib|numpy|xarray|xr|collections|os|pathlib)\..*"),
-    (r"py:class", r"(Array|ndarray|Figure|LinearStep)"),
+    (r"py:class", r"(Array|Axes|ndarray|Figure|LinearStep)"),
     # Classes of the inner workings, named in signatures alone.
     (r"py:class", r"bnnpost\.\w+\.\w+\.[A-Z]\w*"),
 ]

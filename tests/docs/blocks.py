@@ -19,6 +19,7 @@ import math
 import os
 import re
 import shlex
+import signal
 import stat
 import subprocess
 import sys
@@ -37,7 +38,8 @@ LANGUAGES = ("python", "console", "output", "toml", "text")
 # What a page may tell a reader to run and the tests do not: it installs, needs a cluster or an
 # accelerator, or runs the tests themselves. Nothing else is left out.
 NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python benchmarks/zoo.py", "sbatch")
-SECONDS_A_COMMAND = 400
+NEEDS_SLURM = "--executor slurm"
+SECONDS_A_COMMAND = 900
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)")
@@ -85,7 +87,8 @@ def directives(text: str) -> set[str]:
 
 def is_run(command: str) -> bool:
     """Whether a command is run, and not only read."""
-    return not any(command == head or command.startswith(head + " ") for head in NOT_RUN)
+    begins = any(command == head or command.startswith(head + " ") for head in NOT_RUN)
+    return not begins and NEEDS_SLURM not in command
 
 
 def examples(page: Path, folder: Path) -> Iterator[Example]:
@@ -134,15 +137,7 @@ class _Session:
     def _console(self, example: Example, block: Block) -> str | None:
         printed = []
         for command in filter(is_run, block.commands):
-            done = subprocess.run(
-                ["bash", "-c", command],
-                cwd=self.folder,
-                env=self.environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=SECONDS_A_COMMAND,
-            )
+            done = _ran(command, self.folder, self.environment)
             said = _EXIT_CODE.search(command)
             expected = int(said[1]) if said else 0
             printed.append(done.stdout)
@@ -160,15 +155,37 @@ class _Session:
         return f"expected the output\n{block.text}\ngot\n{self.printed}"
 
     def _toml(self, example: Example, block: Block) -> str | None:
-        from bnnpost.sweeps import load_config
+        from bnnpost.sweeps import load_grid
 
         path = self.folder / (block.file_name or "block.toml")
         path.write_text(block.text, encoding="utf-8")
-        load_config(path, {})
+        load_grid(path, {})
         return None
 
     def _text(self, example: Example, block: Block) -> str | None:
         return None
+
+
+def _ran(
+    command: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """A command by bash; if it does not end, it is ended with all that it has started."""
+    with subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=SECONDS_A_COMMAND)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 class _Lines(str):

@@ -22,7 +22,7 @@ PAGES = [
 ]
 # Fences that the site's builder reads; none of them shows code.
 DIRECTIVES = {"bibliography", "command-reference", "configuration-keys", "eval-rst", "include"}
-DIRECTIVES |= {"math", "toctree"}
+DIRECTIVES |= {"image", "math", "toctree"}
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ def test_nothing_is_left_out_silently(page):
 
 def test_only_what_installs_or_needs_a_cluster_is_not_run():
     assert not any(is_run(f"{head} x") for head in NOT_RUN)
+    assert not is_run("bnnpost sweep run grid.toml --executor slurm")
     assert all(map(is_run, ("bnnpost sweep", "python -m bnnpost", "python mine.py", "makeup")))
 
 

@@ -17,7 +17,9 @@ from bnnpost_cli.main import main
 from tests.docs.blocks import ROOT
 
 # Modules whose `__all__` are public besides the package's own.
-MODULES = ("datasets", "likelihoods", "plots", "rejection", "zoo", "hmc")
+MODULES = ("datasets", "hmc", "likelihoods", "plots", "rejection", "reports", "sweeps", "zoo")
+# Lists of words and colours.
+WITHOUT_A_PLACE = re.compile(r"bnnpost\.(plots|rejection)\.[A-Z]+$")
 SECONDS = 240
 NOWHERE = "http://127.0.0.1:9"
 
@@ -69,8 +71,7 @@ def is_module(name):
 
 def test_every_public_name_is_documented(built):
     anchors = set(re.findall(r'id="(bnnpost\.[\w.]+)"', "".join(pages(built).values())))
-    missing = public_names() - anchors - {"bnnpost.rejection.BOUNDS"}
-    assert not missing
+    assert [name for name in public_names() - anchors if not WITHOUT_A_PLACE.match(name)] == []
 
 
 def commands(command, path=("bnnpost",)):
