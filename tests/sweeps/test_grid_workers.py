@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from bnnpost.sweeps import load_results, run_grid, run_sweep
-from bnnpost.sweeps.cluster import Cluster, parameters
+from bnnpost.sweeps.cluster import parameters
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.grid import grid_of
@@ -107,8 +107,10 @@ def test_a_killed_process_costs_its_unit_and_nothing_else(tmp_path, one):
 def test_processes_end_with_the_one_that_started_them(tmp_path):
     """Whether it is told to end or killed; and the sweep is gone on with from there."""
     code = (
-        "import json, sys; from bnnpost.sweeps import run_grid; from bnnpost.sweeps.grid import "
-        "grid_of; from bnnpost.sweeps.processes import Processes\n"
+        "import json, signal, sys; from bnnpost.sweeps import Processes, run_grid\n"
+        "from bnnpost.sweeps.grid import grid_of\n"
+        # Started in the background, this process may ignore it, and so would that one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "run_grid(grid_of(json.loads(sys.argv[1])), sys.argv[2], executor=Processes(2))"
     )
     for stop in (signal.SIGINT, signal.SIGKILL):
@@ -137,19 +139,33 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         assert [cell.status for cell in found] == ["done"] * 12
 
 
+# In a process of its own, as submitit leaves pipes open.
+JOBS = """
+import json, sys
+from bnnpost.sweeps import Cluster, run_grid
+from bnnpost.sweeps.grid import grid_of
+jobs = Cluster({"cluster": "local", "time": 10}, jobs=2, wait=True)
+for _ in range(2):
+    run_grid(grid_of(json.loads(sys.argv[1])), sys.argv[2], executor=jobs, say=print)
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 def test_jobs_through_submitit_give_what_one_process_gives(tmp_path, one):
     pytest.importorskip("submitit")
-    said, options = [], {"cluster": "local", "time": 10}
-    executor = Cluster(options, jobs=2, wait=True)
-    found = run_grid(grid_of(FOUR), tmp_path / "jobs", executor=executor, say=said.append)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", JOBS, json.dumps(FOUR), tmp_path / "jobs"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
     assert said[0].startswith("2 jobs for 4 units, job ")
-    assert_same(found, one)
-    run_grid(grid_of(FOUR), tmp_path / "jobs", executor=executor, say=said.append)
     assert said[-1] == "nothing is left to run"
+    assert_same(load_results(tmp_path / "jobs"), one)
 
 
 def test_options_of_jobs_are_those_of_submitit():
