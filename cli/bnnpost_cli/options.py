@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from bnnpost_cli import completed
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -59,14 +61,28 @@ class Fraction(click.ParamType):
         return index, count
 
 
-def _option(name: str, kind: Any, text: str, default: str | None = None, *other: str) -> Decorator:
-    """other: further spellings of the same flag."""
+def _option(
+    name: str,
+    kind: Any,
+    text: str,
+    default: str | None = None,
+    *other: str,
+    offers: completed.Completion | None = None,
+) -> Decorator:
+    """other: further spellings of the same flag. offers: what the Tab key offers."""
     shown = text if default is None else f"{text} [default: {default}]"
-    return click.option(f"--{name}", *other, name.replace("-", "_"), type=kind, help=shown)
+    names = (f"--{name}", *other, name.replace("-", "_"))
+    return click.option(*names, type=kind, help=shown, shell_complete=offers)
 
 
 _DATA = (
-    _option("data", str, "Shipped data set or generator, or a CSV or npz file.", "diabetes"),
+    _option(
+        "data",
+        str,
+        "Shipped data set or generator, or a CSV or npz file.",
+        "diabetes",
+        offers=completed.data_sets,
+    ),
     _option("target", str, "Target column(s) of a file, comma-separated."),
     _option("features", str, "Input columns of a file, comma-separated. [default: all others]"),
     click.option(
@@ -152,6 +168,7 @@ _CONFIG = (
     click.option(
         "--config",
         default=None,
+        shell_complete=completed.configurations,
         metavar="FILE",
         help="TOML file with these settings as keys, or a shipped one (bnnpost info lists "
         "them); flags go on top.",

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from bnnpost_cli import executors, plan, shown_grid
+from bnnpost_cli.completed import configurations
 from bnnpost_cli.failures import USAGE, reported
 from bnnpost_cli.options import as_json, given, sweep_options
 from bnnpost_cli.report import write_report
 
 
 @click.command(short_help="Run a configuration or a grid; the default.")
-@click.argument("file", metavar="[CONFIG]", required=False)
+@click.argument("file", metavar="[CONFIG]", required=False, shell_complete=configurations)
 @sweep_options
 @click.option("--out", metavar="DIR", help="Directory of the run; made if need be.")
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bnnpost_cli import shown_zoo
+from bnnpost_cli.completed import references
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
 from bnnpost_cli.tables import plain
@@ -52,7 +53,7 @@ def _list(as_json: bool) -> None:
 
 
 @command.command(short_help="One of them, and its record if it was built.")
-@click.argument("name")
+@click.argument("name", shell_complete=references)
 @_directory
 @as_json
 def show(name: str, directory: str, as_json: bool) -> None:
@@ -81,7 +82,7 @@ def show(name: str, directory: str, as_json: bool) -> None:
 
 
 @command.command(short_help="Make references here: draws, checks and files.")
-@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=references)
 @click.option("--out", default="zoo", show_default=True, metavar="DIR", help="Made if need be.")
 def build(names: tuple[str, ...], out: str) -> None:
     """Draw and check the references named, or all, and write NAME.nc and NAME.csv into DIR.
@@ -105,7 +106,7 @@ def build(names: tuple[str, ...], out: str) -> None:
 
 @command.command(short_help="Whether draws are from one of these posteriors.")
 @click.argument("candidate", metavar="CANDIDATE")
-@click.argument("name")
+@click.argument("name", shell_complete=references)
 @_directory
 @level_option
 @seed_option

@@ -107,6 +107,36 @@ def test_completion_prints_a_script(shell):
     assert done.exit_code == 0 and f"_BNNPOST_COMPLETE={shell}_complete" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("bnnpost swe", "sweep"),
+        ("bnnpost sweep --config dig", "digits_heads"),
+        ("bnnpost sweep run digits_o", "digits_one_head"),
+        ("bnnpost sample --data sin", "sine_gap"),
+        ("bnnpost zoo show step", "step-erf-2x8"),
+        ("bnnpost sample --method nu", "nuts"),
+    ],
+)
+def test_completion_offers_names_without_loading_jax(line, offered):
+    code = (
+        "import sys; from bnnpost_cli.main import main\n"
+        "try: main(prog_name='bnnpost')\n"
+        "except SystemExit: pass\n"
+        "assert 'jax' not in sys.modules"
+    )
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    path = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **words, "_BNNPOST_COMPLETE": "bash_complete", "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"plain,{offered}" in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_debug_shows_the_traceback(tmp_path, where):
     arguments = ["verify", tmp_path / "none.npz", tmp_path / "neither.nc"]
