@@ -91,8 +91,9 @@ def _debugging() -> bool:
 def _warnings_said_once() -> Iterator[None]:
     said: set[str] = set()
 
-    def show(message: Warning | str, *where: object, **more: object) -> None:
-        if str(message) not in said:
+    def show(message: Warning | str, category: type, *where: object, **more: object) -> None:
+        # What other packages will do in their next versions is nothing to a user of commands.
+        if str(message) not in said and not issubclass(category, FutureWarning):
             said.add(str(message))
             click.echo(f"bnnpost: warning: {message}", err=True)
 

@@ -9,14 +9,20 @@ from bnnpost_cli.failures import reported
 
 
 def write_report(run: str | Path) -> None:
-    """Write the report of a run into its directory and say where; or say why not."""
+    """Write the report of a finished run into its directory and say where; or say why not."""
     from bnnpost import reports
 
     try:
         click.echo(f"report: {reports.write(run)}", err=True)
     except reports.NotAReport as error:
-        click.echo(f"bnnpost: no report was written: {error} (bnnpost report {run} --out FILE)",
-                   err=True)  # fmt: skip
+        _no_report(f"{error} (bnnpost report {run} --out FILE)")
+    except Exception as error:  # the results are there all the same
+        kind = type(error).__name__
+        _no_report(f"{kind}: {error} (where it came from: bnnpost report {run} --debug)")
+
+
+def _no_report(reason: str) -> None:
+    click.echo(f"bnnpost: no report was written: {reason}", err=True)
 
 
 @click.command(short_help="A run as one page, to read and to send.")

@@ -4,6 +4,7 @@ import webbrowser
 
 import pytest
 
+from bnnpost_cli.report import write_report
 from tests.cli.invocation import invoke
 from tests.reports import made_up
 
@@ -40,3 +41,13 @@ def test_errors_are_one_line(run, tmp_path):
     done = invoke("report", run)
     assert done.exit_code == 1 and "is no report of bnnpost" in done.stderr
     assert (run / "report.html").read_text() == "mine"
+
+
+def test_a_run_that_is_finished_does_not_fail_for_its_page(run, monkeypatch, capsys):
+    def broken(run):
+        raise KeyError("tv")
+
+    monkeypatch.setattr("bnnpost.reports.write", broken)
+    write_report(run)
+    said = capsys.readouterr().err
+    assert said.startswith("bnnpost: no report was written: KeyError") and said.count("\n") == 1

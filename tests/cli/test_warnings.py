@@ -14,3 +14,12 @@ def test_a_warning_is_one_line_said_once(capsys):
                 warnings.warn(text, UserWarning, stacklevel=1)
     assert capsys.readouterr().err == "bnnpost: warning: first\nbnnpost: warning: second\n"
     assert warnings.showwarning is shown
+
+
+def test_what_other_packages_plan_is_not_said(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with reported():
+            warnings.warn("next year", FutureWarning, stacklevel=1)
+            warnings.warn("now", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "bnnpost: warning: now\n"
