@@ -68,6 +68,7 @@ def test_sweep_prints_a_table_and_writes_everything(tmp_path):
     assert "another configuration" in other.stderr
 
 
+@pytest.mark.slow
 def test_a_users_own_table(tmp_path):
     rng = np.random.default_rng(0)
     rows = ["a,b,target", *(f"{a:.4f},{b:.4f},{a - b:.4f}" for a, b in rng.normal(size=(9, 2)))]

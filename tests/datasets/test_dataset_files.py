@@ -188,7 +188,7 @@ def test_no_targets(csv_file):
 
 @pytest.mark.parametrize("cell", ["red", "1_000", "inf", "-Infinity", "1 2", "12%", '"1,5"'])
 def test_non_numeric_value(csv_file, cell):
-    words = ["non-numeric", repr(cell.strip('"')), "column 'b'", "line 5", "features="]
+    words = ["non-numeric", repr(cell.strip('"')), "column 'b'", "line 5", "as features"]
     # The blank line 4 counts, as it does in an editor.
     refused(csv_file(GOOD + f"\n7,{cell},9\n"), "y", words=words)
 

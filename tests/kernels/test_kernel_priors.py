@@ -131,7 +131,8 @@ def shifted(phi, covariance, law, ends):
     return total
 
 
-@pytest.mark.parametrize("name", ["uniform", pytest.param("laplace", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["uniform", "laplace"])
 def test_hidden_biases_keep_their_law(name):
     law, scipy_law, ends = BIASES[name]
     x = X[:2]

@@ -191,7 +191,8 @@ def test_weight_space_has_the_same(name):
     assert worst(of_library(name, "weights"), of_plain_networks(name)) < CLOSE
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_draw_is_one_network(name):
     draws = bnnpost.rejection.sample(jax.random.key(3), posterior(name), num_samples=5)
     x_test = data(ARCHITECTURES[name][1])[2]

@@ -14,10 +14,10 @@ from tests.samplers import chain_checks, chain_samplers, checks
 from tests.samplers.cases import X_TEST, Case, key
 from tests.samplers.chain_samplers import OPTIONS
 
+pytestmark = pytest.mark.slow
+
 CASE = Case(width=8, depth=2, activation="tanh", num_outputs=2)
 NUM_EXACT = 8192
-QUICK = ("three rotations",)
-NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in OPTIONS]
 
 
 def with_products(values):
@@ -42,13 +42,13 @@ def surprise(draws):
     return chain_checks.same_moments_z(chain_checks.in_chains(draws, at_all_inputs(draws)), exact())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_chains_have_the_moments_of_exact_draws(name):
     draws = chain_samplers.sample(name, CASE.posterior())
     assert max(surprise(draws), chain_checks.apart_z(draws)) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_data_counted_twice_are_caught(name):
     draws = chain_samplers.counting_twice(name, CASE.posterior())
     assert surprise(draws) > checks.LIMIT

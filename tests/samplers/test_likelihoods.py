@@ -101,9 +101,8 @@ def test_capped_draws(name):
     assert abs(checks.evidence_z(draws.info, evidence, evidence_se)) < checks.LIMIT
 
 
-@pytest.mark.parametrize(
-    "name", ["unknown variance", pytest.param("poisson", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unknown variance", "poisson"])
 def test_strict_draws(name):
     draws = bnnpost.rejection.sample(cases.key(3), posterior(name), num_samples=4000)
     assert (draws.info.kind, draws.info.complete) == ("exact", True)

@@ -65,6 +65,7 @@ def test_a_posterior_is_drawn_from_on_the_spot(monkeypatch, right, halved):
     assert not bnnpost.verify(KEY, halved, posterior, X_TEST).passed
 
 
+@pytest.mark.slow
 def test_capped_draws_make_a_reference(right, halved):
     capped = bnnpost.rejection.sample(
         cases.key(24), Case().posterior(), num_samples=4000, bound="capped"
