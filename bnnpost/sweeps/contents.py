@@ -19,7 +19,7 @@ def content_digest(config: SweepConfig) -> str:
     data file that cannot be read.
     """
     values = {name: value for name, value in config.as_dict().items() if name != "widths"}
-    if _is_file(config.data):
+    if is_file(config.data):
         values["data"] = {"sha256": _of_file(config.data)}
     if config.network is not None:
         values["code"] = _of_module(config.network.partition(":")[0])
@@ -27,8 +27,14 @@ def content_digest(config: SweepConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
-def _is_file(data: str) -> bool:
+def is_file(data: str) -> bool:
+    """Whether data are a file's, by its path, and none that are shipped."""
     return Path(data).suffix in (".csv", ".npz")
+
+
+def in_full(data: str) -> str:
+    """The name of shipped data as it is, the path of a file wherever it is read from."""
+    return str(Path(data).resolve()) if is_file(data) else data
 
 
 def _of_file(path: str) -> str:

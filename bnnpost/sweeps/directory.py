@@ -1,15 +1,17 @@
 """One run, one directory: claimed by one process, written so that nothing is left half done."""
 
 import contextlib
+import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bnnpost.storage import Directory, whole
 from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps.config import ConfigError, SweepConfig
+from bnnpost.sweeps.contents import in_full, is_file
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,11 +115,40 @@ def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] 
         raise ConfigError(f"{held} cannot be read: {error}") from None
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
-    now = config.as_dict()
-    changed = [key for key in now if key not in but_for and before.get(key) != now[key]]
-    if changed:
-        detail = ", ".join(f"{k} {before.get(k)!r} → {now[k]!r}" for k in changed)
+    if changed := _changed(before, config, but_for):
         raise ConfigError(
-            f"{held.parent} holds a run with another configuration ({detail}): "
+            f"{held.parent} holds a run with another configuration ({changed}): "
             "choose another --out, or the same settings to go on with it"
         )
+
+
+def check_same_width(path: Path, recorded: str, config: SweepConfig) -> None:
+    """Raise ConfigError if a width's file was made with another configuration, as it records.
+
+    Widths may be others, and so may the path of a data file, which is known by its contents.
+    """
+    before = dict(json.loads(recorded))
+    both_files = is_file(str(before.get("data"))) and is_file(config.data)
+    if changed := _changed(before, config, ("widths", "data") if both_files else ("widths",)):
+        raise ConfigError(
+            f"{path} is of a run with another configuration ({changed}): move it away, and the "
+            "width is run again"
+        )
+
+
+def _changed(before: Mapping[str, Any], config: SweepConfig, but_for: tuple[str, ...]) -> str:
+    """Settings that are others now, in a line; empty where none is."""
+    was, now = _whole(before), _whole(config.as_dict())
+    names = [name for name in {**was, **now} if name not in but_for]
+    return ", ".join(
+        f"{name} {was.get(name)!r} → {now.get(name)!r}"
+        for name in names
+        if was.get(name) != now.get(name)
+    )
+
+
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a file has them, with the defaults of those that it says nothing of."""
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    found: dict[str, Any] = json.loads(json.dumps({**defaults, **values}))
+    return {**found, "data": in_full(str(found["data"]))}

@@ -18,7 +18,7 @@ from bnnpost.storage import dataset_digest, is_damaged
 from bnnpost.storage.digest import DIGEST
 from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory
+from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_width
 from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.problem import Problem
@@ -179,12 +179,13 @@ def one_width(
 ) -> "xr.Dataset":
     """Draws and distances at one width, from its file if there is one; else written to it.
 
-    attempts: how often this width was begun, for its record. Raises OSError for a damaged file.
+    attempts: how often this width was begun, for its record. Raises OSError for a damaged file,
+    ConfigError for one of another configuration.
     """
     path = directory.width_file(width)
     if path.exists():
         say(f"width {width}: read from {path.name}")
-        return read_width(path)
+        return read_width(path, problem.config)
     draws_key, compare_key, _, resample_key = _keys(problem, width)
     start = time.perf_counter()
     draws = _draw(draws_key, problem, width, progress)
@@ -229,8 +230,12 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
     )
 
 
-def read_width(path: Path) -> "xr.Dataset":
-    """The results of one width. Raises OSError if the file is damaged."""
+def read_width(path: Path, config: SweepConfig | None = None) -> "xr.Dataset":
+    """The results of one width.
+
+    Raises OSError if the file is damaged, ConfigError if it was made with another configuration
+    than `config`, widths apart.
+    """
     import xarray as xr
 
     try:
@@ -238,8 +243,10 @@ def read_width(path: Path) -> "xr.Dataset":
             found = opened.load()
         if is_damaged(found):
             raise ValueError("its numbers are not those that were written")
-        return found
     except Exception as error:
         raise OSError(
             f"{path} is damaged ({error}): remove it, and the width is run again"
         ) from error
+    if config is not None and "config" in found.attrs:
+        check_same_width(path, found.attrs["config"], config)
+    return found

@@ -159,7 +159,7 @@ def check_config(directory: RecordedRun, config: SweepConfig) -> None:
     """Raise ConfigError or OtherRun if a directory holds a run of another configuration."""
     directory.check_vacant()
     if (directory.path / CONFIG).exists():
-        check_same_config(directory.path / CONFIG, config, but_for=_GOALS)
+        check_same_config(directory.path / CONFIG, config, but_for=(*_GOALS, CHAIN))
 
 
 def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfi
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, refusal
+from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, read_width, refusal
 
 SMALL = SweepConfig(
     num_train=2,
@@ -108,6 +109,39 @@ def test_another_configuration_is_refused_and_nothing_is_touched(finished):
     with pytest.raises(ConfigError, match=r"another configuration \(seed 0 → 1\)"):
         run(path, seed=1)
     assert before == {f.name: f.read_bytes() for f in path.iterdir() if f.is_file()}
+
+
+def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
+    """Also where it is not written unless it says something."""
+    path, _ = finished
+    for name, value in (("weight_prior", "Laplace(0, 0.7)"), ("bias_prior", "Laplace(0, 1)")):
+        with RunDirectory.claim(tmp_path / name, dataclasses.replace(SMALL, **{name: value})):
+            pass
+        with pytest.raises(ConfigError, match=rf"another configuration \({name} .*→ None\)"):
+            run(tmp_path / name)
+    # One of an earlier version, which had fewer settings, is the same with their defaults.
+    held = SMALL.as_dict()
+    del held["cap"], held["precision"], held["space"]
+    copy = tmp_path / "copy"
+    shutil.copytree(path, copy)
+    (copy / "config.json").write_text(json.dumps(held))
+    with RunDirectory.claim(copy, SMALL), pytest.raises(ConfigError, match=r"\(space 'auto' → "):
+        RunDirectory.inspect(copy, dataclasses.replace(SMALL, space="functions"))
+
+
+def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
+    path, _ = finished
+    file = RunDirectory(path).width_file(4)
+    assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8))).attrs["config"]
+    for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
+        with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
+            read_width(file, dataclasses.replace(SMALL, **changes))
+    target = tmp_path / "run"
+    with RunDirectory.claim(target, dataclasses.replace(SMALL, seed=1)):
+        for width in SMALL.widths:
+            shutil.copy(RunDirectory(path).width_file(width), target)
+    with pytest.raises(ConfigError, match=r"width_000004\.nc is of a run with another"):
+        run(target, seed=1)
 
 
 def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
