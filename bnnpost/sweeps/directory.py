@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from bnnpost.storage import Directory, whole
 from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps.config import ConfigError, SweepConfig
-from bnnpost.sweeps.contents import in_full, is_file
+from bnnpost.sweeps.contents import contents, in_full, is_file
 
 if TYPE_CHECKING:
     import xarray as xr
 
 CONFIG, RESULTS = "config.json", "results.nc"
+# What the files hold that the configuration names, as hashes.
+CONTENTS = "contents.json"
 # States of a width.
 DONE, FAILED = "done", "failed"
 
@@ -40,8 +42,7 @@ class RunDirectory(Directory):
         directory._check_vacant(config)
         with directory.held_alone():
             directory._check_vacant(config)
-            if not (directory.path / CONFIG).exists():
-                directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+            directory.write_down(config)
             yield directory
 
     @classmethod
@@ -59,8 +60,35 @@ class RunDirectory(Directory):
         held = self.path / CONFIG
         if held.exists():
             check_same_config(held, config)
+            self.check_same_contents(config)
         elif not self.is_vacant():
             raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
+
+    def write_down(self, config: SweepConfig) -> None:
+        """Write down what is run here, and what its files hold, unless that is here already."""
+        if not (self.path / CONFIG).exists():
+            self.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+        named = contents(config)
+        if named and not (self.path / CONTENTS).exists():
+            self.write_text(CONTENTS, json.dumps(named, indent=2) + "\n")
+
+    def check_same_contents(self, config: SweepConfig) -> None:
+        """Raise ConfigError if the data file or the network's code is not what it was.
+
+        A directory in which nothing is written of them passes.
+        """
+        held = self.path / CONTENTS
+        if not held.exists():
+            return
+        before, now = _read(held), contents(config)
+        for kind, name in (("data", config.data), ("code", config.network)):
+            if kind in before and before[kind] != now.get(kind):
+                what = name if kind == "data" else f"the code of {name}"
+                raise ConfigError(
+                    f"{what} has changed since the run in {self.path} was begun, and widths of "
+                    "before and after do not belong together: choose another --out for it as it is "
+                    "now, or bring back what it was to go on"
+                )
 
     def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
         """Write a netCDF file whole."""
@@ -107,12 +135,16 @@ class RunDirectory(Directory):
         return found if isinstance(found, dict) else {}
 
 
-def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
-    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
+def _read(held: Path) -> dict[str, Any]:
     try:
-        before = dict(json.loads(held.read_text(encoding="utf-8")))
+        return dict(json.loads(held.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+
+
+def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
+    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
+    before = _read(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     if changed := _changed(before, config, but_for):

@@ -85,6 +85,7 @@ class GridDirectory(Directory):
                 )
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
+            RunDirectory(self.path).check_same_contents(self.grid.cells[0].config)
         elif _read_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
@@ -101,6 +102,8 @@ class GridDirectory(Directory):
         if not held.exists() or (self.grid.varying and held.read_text(encoding="utf-8") != text):
             directory.write_text(CONFIG, text)
             directory.set_status("running")
+        if not self.grid.varying:  # cells of a grid are known by their digest
+            directory.write_down(cell.config)
         return directory
 
     def _freeze(self, lock: Lock, say: Say) -> None:

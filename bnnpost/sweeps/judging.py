@@ -89,7 +89,9 @@ def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: 
 
 def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
     """Raise ConfigError if files that a cell stands for have changed since the grid was begun."""
-    if directory.grid.varying and content_digest(cell.config) != cell.digest:
+    if not directory.grid.varying:
+        directory.cell_directory(cell).check_same_contents(cell.config)
+    elif content_digest(cell.config) != cell.digest:
         what = cell.config.data if cell.config.network is None else "data or the network's code"
         raise ConfigError(
             f"{what} has changed since the grid was begun: run its configuration again, and what "

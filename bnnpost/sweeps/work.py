@@ -209,7 +209,7 @@ class _Worker:
         found = {}
         for width in cell.config.widths:
             try:
-                found[width] = read_width(directory.width_file(width))
+                found[width] = read_width(directory.width_file(width), cell.config)
             except OSError as error:
                 if (cell.digest, width) in self._run_again:
                     raise
@@ -220,6 +220,7 @@ class _Worker:
                 return "worked"
         try:
             with directory.noting_failure():
+                check_unchanged(self._directory, cell)
                 tree, _ = assembled(load_problem(cell.config), directory, found)
                 run_finished(tree, directory)
         except Exception as error:

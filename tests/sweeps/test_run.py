@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ import xarray as xr
 import bnnpost
 from bnnpost.storage import DirectoryInUse
 from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
+from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
+from bnnpost.sweeps.grid import Cell, Grid
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.judging import check_unchanged
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, read_width, refusal
 
@@ -142,6 +147,65 @@ def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tm
             shutil.copy(RunDirectory(path).width_file(width), target)
     with pytest.raises(ConfigError, match=r"width_000004\.nc is of a run with another"):
         run(target, seed=1)
+
+
+def claimed(path, config):
+    """A run of this configuration, begun and left."""
+    with RunDirectory.claim(path, config):
+        return path
+
+
+def test_an_edited_table_is_not_gone_on_with(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
+    config = dataclasses.replace(SMALL, data=str(table), target="y")
+    path = claimed(tmp_path / "run", config)
+    claimed(path, config)
+    table.write_text("a,y\n1,2\n3,5\n4,4\n5,9\n")
+    words = r"mine\.csv has changed since the run in .* was begun.*choose another --out"
+    for again in (claimed, RunDirectory.inspect):
+        with pytest.raises(ConfigError, match=words):
+            again(path, config)
+    alone = Grid((), (Cell({}, config, ""),))
+    with pytest.raises(ConfigError, match=words), GridDirectory.begun(path, alone):
+        pass
+    with pytest.raises(ConfigError, match=words):  # found by a worker between two widths
+        check_unchanged(GridDirectory(path, alone), alone.cells[0])
+    (path / "contents.json").unlink()  # as of an earlier version, which did not look
+    claimed(path, config)
+
+
+def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])  # the working directory is added to it
+    code = (
+        "from bnnpost import Dense, Serial\n"
+        "def net(width, num_outputs):\n    return Serial([Dense(width), Dense(num_outputs)])\n"
+    )
+    module = tmp_path / "mixed_code.py"
+    module.write_text(code)
+    config = dataclasses.replace(SMALL, network="mixed_code:net")
+    path = claimed(tmp_path / "run", config)
+    claimed(path, config)
+    module.write_text(code.replace("Dense(width)", "Dense(width, b_std=1.0)"))
+    with pytest.raises(ConfigError, match="the code of mixed_code:net has changed"):
+        claimed(path, config)
+    sys.modules.pop("mixed_code")
+
+
+def test_a_table_is_the_same_however_its_path_is_spelt(tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(SMALL, data="mine.csv", target="y")
+    path = claimed(tmp_path / "run", located(config))
+    claimed(path, config)
+    held = GridDirectory.read(path).grid.cells[0].config
+    assert held.data == str(tmp_path / "mine.csv") and located(SMALL) == SMALL
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    claimed(path, held)
+    with pytest.raises(ConfigError, match="another configuration \\(data"):
+        RunDirectory.inspect(path, config)
 
 
 def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
