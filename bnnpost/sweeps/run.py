@@ -19,7 +19,7 @@ from bnnpost.storage.digest import DIGEST
 from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_width
-from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
+from bnnpost.sweeps.errors import BudgetExhausted, DamagedFile, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.problem import Problem
 
@@ -179,8 +179,7 @@ def one_width(
 ) -> "xr.Dataset":
     """Draws and distances at one width, from its file if there is one; else written to it.
 
-    attempts: how often this width was begun, for its record. Raises OSError for a damaged file,
-    ConfigError for one of another configuration.
+    attempts: how often this width was begun, for its record. Raises as `read_width` does.
     """
     path = directory.width_file(width)
     if path.exists():
@@ -233,8 +232,10 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
 def read_width(path: Path, config: SweepConfig | None = None) -> "xr.Dataset":
     """The results of one width.
 
-    Raises OSError if the file is damaged, ConfigError if it was made with another configuration
-    than `config`, widths apart.
+    Raises DamagedFile if it does not hold what was written, ConfigError if it was made with
+    another configuration than `config`, widths apart. What keeps it from being read at all is
+    passed on: an OSError with a number (no permission, too many open files), MemoryError,
+    ImportError.
     """
     import xarray as xr
 
@@ -243,8 +244,12 @@ def read_width(path: Path, config: SweepConfig | None = None) -> "xr.Dataset":
             found = opened.load()
         if is_damaged(found):
             raise ValueError("its numbers are not those that were written")
-    except Exception as error:
-        raise OSError(
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:  # h5py raises almost anything for a damaged file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFile(
             f"{path} is damaged ({error}): remove it, and the width is run again"
         ) from error
     if config is not None and "config" in found.attrs:
