@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bnnpost.samplers.recorded_run import RECORD
 from bnnpost.storage import Directory, whole
 from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps.config import ConfigError, SweepConfig
@@ -57,6 +58,7 @@ class RunDirectory(Directory):
             return
         if not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file: expected a directory for the run")
+        check_no_draws(self.path)
         held = self.path / CONFIG
         if held.exists():
             check_same_config(held, config)
@@ -140,6 +142,15 @@ def _read(held: Path) -> dict[str, Any]:
         return dict(json.loads(held.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+
+
+def check_no_draws(path: Path) -> None:
+    """Raise ConfigError for a directory of bnnpost sample, or of a sampler of the library."""
+    if (path / RECORD).exists():
+        raise ConfigError(
+            f"{path} holds draws of one posterior ({RECORD}), and no sweep: bnnpost sample goes on "
+            "with them; for a sweep name another directory"
+        )
 
 
 def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:

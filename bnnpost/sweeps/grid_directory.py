@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld
 from bnnpost.sweeps.config import ConfigError, config_of
-from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_same_config
+from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.grid import Cell, Grid
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
@@ -37,6 +37,7 @@ class GridDirectory(Directory):
         held = Path(path) / CONFIG
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
+        check_no_draws(Path(path))
         values = _read_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
@@ -78,6 +79,7 @@ class GridDirectory(Directory):
         held = self.path / CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file: expected a directory for the sweep")
+        check_no_draws(self.path)
         if not held.exists():
             if not self.is_vacant(but_for=(RUNS,)):
                 raise ConfigError(

@@ -10,8 +10,19 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.storage import DirectoryInUse
-from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
+from bnnpost.sweeps import (
+    BudgetExhausted,
+    ConfigError,
+    HopelessRun,
+    SweepConfig,
+    load_results,
+    report,
+    run_sweep,
+)
+from bnnpost.sweeps.chain_config import ChainConfig
+from bnnpost.sweeps.chain_sampling import sample_chains
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
@@ -20,6 +31,7 @@ from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judging import check_unchanged
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, read_width, refusal
+from bnnpost.sweeps.sampling import sample
 
 SMALL = SweepConfig(
     num_train=2,
@@ -246,6 +258,39 @@ def test_a_directory_of_other_files_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="not a run's"):
         run(tmp_path)
     assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
+
+
+@pytest.mark.parametrize("chain", [None, ChainConfig("slice", num_chains=1, num_warmup=1)])
+def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
+    """Nor is a sweep taken for them, though the configuration is the same."""
+    problem, path, alone = load_problem(ONE), tmp_path / "draws", Grid((), (Cell({}, ONE, ""),))
+
+    def sampled(path):
+        return sample_chains(problem, chain, path) if chain else sample(problem, path)
+
+    assert len(sampled(path)) == 5
+    before = sorted(path.rglob("*"))
+    for begun in (
+        lambda: RunDirectory.inspect(path, ONE),
+        lambda: claimed(path, ONE),
+        lambda: GridDirectory.read(path),
+        lambda: GridDirectory(path, alone).check_vacant(),
+        lambda: load_results(path),
+    ):
+        with pytest.raises(ConfigError, match=r"holds draws of one posterior \(run\.json\)"):
+            begun()
+    assert sorted(path.rglob("*")) == before
+    with pytest.raises(ConfigError, match="was made for a sweep"):
+        sampled(claimed(tmp_path / "begun", ONE))
+    assert len(sampled(path)) == 5
+
+
+def test_draws_are_not_put_into_a_sweeps_directory(finished):
+    with pytest.raises((ConfigError, OtherRun), match="holds files that are not a run's"):
+        sample(load_problem(ONE), finished[0])
 
 
 def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
