@@ -34,8 +34,13 @@ class Judgement:
     hopeless: bool = True
 
     def covers(self, widths: Collection[int]) -> bool:
-        """Whether nothing has to be found out for these widths."""
-        return set(widths) <= set(self.widths)
+        """Whether nothing has to be found out for these widths.
+
+        What may be run may be run in part; what is refused, for one width perhaps, may not be
+        refused without it.
+        """
+        asked, known = set(widths), set(self.widths)
+        return asked == known if self.refusal else asked <= known
 
     def write(self, directory: RunDirectory) -> None:
         """Into the cell's directory."""

@@ -136,6 +136,20 @@ def test_a_cell_is_judged_once(fake, tmp_path):
     assert sorted(fake.judged) == [1, 2]
 
 
+def test_a_refusal_holds_for_the_widths_it_was_found_for(fake, tmp_path):
+    """A worker forgets no refusal, and goes on once the hopeless width is out of the grid."""
+    fake.hopeless = (1,)
+    run(tmp_path / "out")
+    fake.ran.clear()
+    for again in range(2):
+        with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+            work(directory, Effort(), say=lambda line: None)
+        assert not fake.ran and fake.judged.count(1) == 1, again
+    with GridDirectory.begun(tmp_path / "out", grid(widths=[4])) as directory:
+        work(directory, Effort(), say=lambda line: None)
+    assert fake.ran == [(1, 4)] and states(load_results(tmp_path / "out")) == ["done", "done"]
+
+
 def test_a_limit_that_is_no_gaussian_process_is_refused(fake, tmp_path):
     found, _ = run(tmp_path / "out", grid(grid={"w_std": [1.5, "HalfNormal(1)"]}))
     assert states(found) == ["done", "refused"]
