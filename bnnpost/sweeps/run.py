@@ -21,6 +21,7 @@ from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_width
 from bnnpost.sweeps.errors import BudgetExhausted, DamagedFile, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def run_sweep(
         found = {
             width: one_width(problem, directory, width, progress, say) for width in config.widths
         }
+    if several := mixed(found):
+        say(several)
     tree, short = assembled(problem, directory, found)
     if short:
         raise BudgetExhausted(

@@ -18,6 +18,7 @@ from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judging import FEASIBLE, check_unchanged, judged_cell, judgement
+from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, may_pass, one_line
@@ -218,6 +219,8 @@ class _Worker:
                 check_unchanged(self._directory, cell)
                 found = self._found(cell, directory)
                 if found is not None:
+                    if several := mixed(found):
+                        self._say(f"{cell.name}: {several}".removeprefix(": "))
                     tree, _ = assembled(load_problem(cell.config), directory, found)
                     run_finished(tree, directory)
         except Exception as error:

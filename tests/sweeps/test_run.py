@@ -11,7 +11,7 @@ import xarray as xr
 
 import bnnpost
 from bnnpost.samplers.recorded_run import OtherRun
-from bnnpost.storage import DirectoryInUse
+from bnnpost.storage import DirectoryInUse, dataset_digest
 from bnnpost.sweeps import (
     BudgetExhausted,
     ConfigError,
@@ -229,6 +229,24 @@ def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     again, said = run(target)
     assert sum("read from" in line for line in said) == 2
     xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+
+
+def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
+    """Not those of the process that puts them together; where they are several, it says so."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished[0], copy)
+    for width, version in ((4, "0.1"), (64, "0.1"), (128, "0.2")):
+        file = RunDirectory(copy).width_file(width)
+        one = read_width(file)
+        made = {**json.loads(one.attrs["versions"]), "jax": version, "numpy": "1.9"}
+        one.attrs |= {"versions": json.dumps(made), "device": "TPU v9"}
+        one.attrs["digest"] = dataset_digest(one)
+        one.to_netcdf(file, engine="h5netcdf")
+    tree, said = run(copy)
+    found = json.loads(tree.attrs["versions"])
+    assert (found["jax"], found["numpy"], tree.attrs["device"]) == ("0.1 and 0.2", "1.9", "TPU v9")
+    assert "widths were made with several versions, jax 0.1 and 0.2: all are in results.nc" in said
+    assert not any("several versions" in line for line in run(finished[0])[1])
 
 
 def test_a_damaged_file_is_named(finished, tmp_path):
