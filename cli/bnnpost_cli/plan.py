@@ -90,5 +90,5 @@ def size(number: int) -> str:
     """A number of bytes, to be read."""
     rounded = float(f"{number:.1e}")
     units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-    unit, name = next(one for one in units if rounded >= one[0])
+    unit, name = next((one for one in units if rounded >= one[0]), (1, "bytes"))
     return f"{rounded / unit:g} {name}"

@@ -86,6 +86,14 @@ def test_refused_cells_have_an_exit_code(fake, config, tmp_path, hopeless, code)
     assert f"{len(hopeless)} of 2 cells refused" in done.stderr
 
 
+def test_the_plan_of_a_grid_with_no_cell_that_would_run_is_printed(config):
+    config.write_text(GRID.replace("depth = [1, 2]", 'w_std = ["HalfNormal(1)", "HalfNormal(2)"]'))
+    done = invoke("sweep", config, "--dry-run")
+    assert done.exit_code == 2, done.output
+    assert "mixture of Gaussian processes" in done.stdout
+    assert done.stdout.count("refused") == 2 and "About 0 bytes on" in done.stdout
+
+
 def test_workers_share_a_grid_that_nobody_began(fake, config, tmp_path):
     out = tmp_path / "out"
     begun = invoke("sweep", "worker", "--config", config, "--out", out, "--index", 1, "--of", 2)
