@@ -15,7 +15,7 @@ from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.processes import Processes
 from bnnpost.sweeps.programs import program_cache
-from bnnpost.sweeps.work import Effort, is_settled, units
+from bnnpost.sweeps.work import Effort, is_settled, unassembled, units
 
 JOBS = "jobs"
 # Without --jobs: no more jobs than this, and none without a unit to begin with.
@@ -49,10 +49,11 @@ class Cluster:
     def __call__(self, directory: GridDirectory, effort: Effort, say: Say) -> None:
         """Submit the jobs. Raises ConfigError for options or a cluster that are not there."""
         left = [unit for unit in units(directory) if not is_settled(unit)]
-        if not left:
+        cells = unassembled(directory)
+        if not left and not cells:
             say("nothing is left to run")
             return
-        count = min(len(left), self.jobs or _MOST_JOBS)
+        count = min(max(len(left), 1), self.jobs or _MOST_JOBS)
         executor, path = _executor(directory, self.options), str(directory.path.resolve())
         workers = [
             Job(path, dataclasses.replace(effort, share=(i, count)), self.keep_programs)
@@ -61,7 +62,8 @@ class Cluster:
         with _same_modules(), executor.batch():  # one job array
             jobs = [executor.submit(job) for job in workers]
         number = str(jobs[0].job_id).partition("_")[0]
-        say(f"{count} jobs for {len(left)} units, job {number}; logs are in {executor.folder}")
+        what = f"{len(left)} units" if left else f"the results of {len(cells)} cells"
+        say(f"{count} jobs for {what}, job {number}; logs are in {executor.folder}")
         if self.wait:
             _wait(jobs, directory, say)
 

@@ -66,6 +66,16 @@ def is_settled(unit: Unit) -> bool:
     return unit.is_done or unit.has_failed or bool(judgement(unit.directory).refusal)
 
 
+def unassembled(directory: GridDirectory) -> list[Cell]:
+    """Cells whose widths are all there, but not their results put together."""
+    return [
+        cell
+        for cell in directory.grid.cells
+        for run in (directory.cell_directory(cell),)
+        if all(map(run.is_done, cell.config.widths)) and not run.is_assembled(cell.config)
+    ]
+
+
 def forget_failures(directory: GridDirectory) -> None:
     """Let what has failed be tried again."""
     for unit in units(directory):

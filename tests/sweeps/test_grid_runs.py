@@ -11,7 +11,7 @@ from bnnpost.storage import DirectoryInUse, LockHeld
 from bnnpost.sweeps import ConfigError, load_results, run_grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.units import Unit
-from bnnpost.sweeps.work import Effort, units, work
+from bnnpost.sweeps.work import Effort, unassembled, units, work
 from tests.sweeps.fake_work import Fake, grid
 
 # Nothing varies: a run over widths.
@@ -164,6 +164,29 @@ def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_pat
     assert any("its process was killed twice" in cell.detail.reason for cell in found)
     run(tmp_path / "out")
     assert len(fake.ran) == 5
+
+
+def forget_results(found):
+    """As when a process is killed while it puts the first cell's results together."""
+    for name in ("results.nc", "status.json"):
+        (found.cells[0].path / name).unlink()
+
+
+def test_a_cell_whose_results_are_not_put_together_is_not_done(fake, tmp_path):
+    found, _ = run(tmp_path / "out")
+    forget_results(found)
+    held = load_results(tmp_path / "out")
+    assert states(held) == ["pending", "done"] and held.cells[0].detail.done == (4, 8)
+    assert "not put together yet" in held.cells[0].detail.reason
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"] and len(fake.ran) == 4
+
+
+def test_results_of_other_widths_are_not_those_asked_for(fake, tmp_path):
+    run(tmp_path / "out", grid(widths=[4, 8, 16]))
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        assert states(load_results(tmp_path / "out")) == ["pending", "pending"]
+        assert len(unassembled(directory)) == 2
 
 
 def cut(path):
