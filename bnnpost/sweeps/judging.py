@@ -5,7 +5,6 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bnnpost.networks.limiting import require_one_process
 from bnnpost.storage import Lock, LockHeld
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import ConfigError
@@ -14,7 +13,7 @@ from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import check_feasible
 from bnnpost.sweeps.units import one_line
 
@@ -75,7 +74,7 @@ def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: 
     try:
         check_unchanged(directory, cell)
         problem = load_problem(cell.config)
-        _check_comparable(problem, missing[0])
+        check_comparable(problem)
         expected = check_feasible(problem, list(missing), False, lambda text: say(prefix + text))
         expectations.record(directory.cell_directory(cell), expected)
     except HopelessRun as error:
@@ -95,11 +94,3 @@ def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
             f"{what} has changed since the grid was begun: run its configuration again, and what "
             "depends on it is run anew"
         )
-
-
-def _check_comparable(problem: Problem, width: int) -> None:
-    """Raise HopelessRun where the limit is not one Gaussian process."""
-    try:
-        require_one_process(problem.posterior(width).network)
-    except ValueError as error:
-        raise HopelessRun(str(error)) from None

@@ -21,7 +21,7 @@ from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory
 from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.problem import Problem, check_comparable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,9 +43,10 @@ def run_sweep(
     """Run (or go on with) a sweep and return its results, which are also in results.nc.
 
     Widths that are finished already are read back. `say` is told what happens, a line at a
-    time. Raises HopelessRun before anything runs if the acceptance rate is too low and
-    `force` is not given, BudgetExhausted at the end if max_proposals cut a width short.
+    time. Raises HopelessRun before anything runs if draws could not be compared with a
+    limit, or if the acceptance rate is too low and `force` is not given; BudgetExhausted at the end if max_proposals cut a width short.
     """
+    check_comparable(problem)
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:

@@ -16,7 +16,7 @@ from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judging import FEASIBLE, check_unchanged, judged_cell, judgement
-from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, may_pass, one_line
 
@@ -182,8 +182,10 @@ class _Worker:
         said: list[str] = []
         directory = self._directory.prepared(unit.cell)
         check_unchanged(self._directory, unit.cell)
+        problem = load_problem(unit.cell.config)
+        check_comparable(problem)  # a cell that is forced was not judged
         one_width(
-            load_problem(unit.cell.config),
+            problem,
             directory,
             unit.width,
             self._progress,
