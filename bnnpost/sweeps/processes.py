@@ -100,7 +100,7 @@ class _Crew:
         self._in_vain = 0 if reached > self._reached else self._in_vain + 1
         self._reached = reached
         if self._in_vain > 2 * self._jobs:
-            raise OSError("workers are killed before they get anything done: is there enough memory?")
+            raise OSError("workers are killed before they do anything: is there enough memory?")
 
     def _start(self, index: int) -> "subprocess.Popen[bytes]":
         first, of = self._effort.share

@@ -43,8 +43,9 @@ def run_sweep(
     """Run (or go on with) a sweep and return its results, which are also in results.nc.
 
     Widths that are finished already are read back. `say` is told what happens, a line at a
-    time. Raises HopelessRun before anything runs if draws could not be compared with a
-    limit, or if the acceptance rate is too low and `force` is not given; BudgetExhausted at the end if max_proposals cut a width short.
+    time. Raises HopelessRun before anything runs if draws could not be compared with a limit, or
+    if the acceptance rate is too low and `force` is not given; BudgetExhausted at the end if
+    max_proposals cut a width short.
     """
     check_comparable(problem)
     config = problem.config

@@ -21,8 +21,9 @@ class CellStatus:
     state: "done"; "short", done with fewer draws than asked for, as max_proposals was reached;
     "failed" at some width; "refused" before it ran; "running"; or "pending", also where all widths
     are done and their results are yet to be put together.
-    done, missing, failed, running, short: widths. reason: of the first failure, of the
-    refusal, or why it is not done though all widths are, in a line. seconds: taken by the widths that are done, NaN if unknown.
+    done, missing, failed, running, short: widths. reason: of the first failure, of the refusal,
+    or why it is not done though all widths are, in a line. seconds: taken by the widths that are
+    done, NaN if unknown.
     """
 
     cell: Cell
