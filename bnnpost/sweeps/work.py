@@ -233,13 +233,22 @@ class _Worker:
         try:
             with directory.noting_failure():
                 tree, _ = assembled(load_problem(cell.config), directory, found)
-                run_finished(tree, directory)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise
             self._given_up.add(cell.digest)
-            self._say(f"{cell.name}: results cannot be put together: {one_line(error)}")
+            self._say(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")
+            return "worked"
+        try:
+            run_finished(tree, directory)
+        except Exception as error:  # the results are there all the same
+            kind = type(error).__name__
+            self._say(f"{_prefix(cell)}no figures were made: {kind}: {one_line(error)}")
         return "worked"
+
+
+def _prefix(cell: Cell) -> str:
+    return f"{cell.name}: " if cell.name else ""
 
 
 def forget_programs() -> None:

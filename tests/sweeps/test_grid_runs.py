@@ -182,6 +182,16 @@ def test_a_cell_whose_results_are_not_put_together_is_not_done(fake, tmp_path):
     assert states(found) == ["done", "done"] and len(fake.ran) == 4
 
 
+def test_a_cell_without_figures_has_its_results(fake, tmp_path, monkeypatch):
+    def fail(tree, directory):
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("bnnpost.sweeps.work.run_finished", fail)
+    found, said = run(tmp_path / "out")
+    assert states(found) == ["done", "done"] and found.cells[0].tree is not None
+    assert "depth=1: no figures were made: ValueError: no such font" in said
+
+
 def test_results_of_other_widths_are_not_those_asked_for(fake, tmp_path):
     run(tmp_path / "out", grid(widths=[4, 8, 16]))
     with GridDirectory.begun(tmp_path / "out", grid()) as directory:
