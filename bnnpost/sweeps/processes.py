@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from bnnpost.sweeps import worker
-from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
+from bnnpost.sweeps.judging import judging
 from bnnpost.sweeps.work import Effort, is_settled, unassembled, units, work
 
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -90,13 +90,12 @@ class _Crew:
     def _is_work_left(self) -> bool:
         return not all(map(is_settled, self._units)) or bool(unassembled(self._directory))
 
-    def _is_assembled(self, cell: Cell) -> bool:
-        return self._directory.cell_directory(cell).is_assembled(cell.config)
-
     def _check_reached(self) -> None:
         """Raise OSError if processes keep dying without having begun or finished anything."""
-        reached = sum(is_settled(unit) + unit.deaths for unit in self._units)
-        reached += sum(map(self._is_assembled, self._directory.grid.cells))
+        reached = sum(is_settled(unit) + unit.claim.deaths for unit in self._units)
+        for cell in self._directory.grid.cells:
+            run = self._directory.cell_directory(cell)
+            reached += run.is_assembled(cell.config) + judging(run).deaths
         self._in_vain = 0 if reached > self._reached else self._in_vain + 1
         self._reached = reached
         if self._in_vain > 2 * self._jobs:

@@ -1,7 +1,6 @@
 """Work on a grid: one process does units that nobody else does, until none is left."""
 
 import contextlib
-import errno
 import gc
 import time
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.judging import FEASIBLE, check_unchanged, judged_cell, judgement
+from bnnpost.sweeps.judging import check_unchanged, forget_judgement, judged_cell, judgement
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
-from bnnpost.sweeps.units import Unit, may_pass, one_line
+from bnnpost.sweeps.units import Unit, is_full, may_pass, one_line
 
 # How often a unit is tried again where that may help.
 RETRIES = 1
@@ -34,7 +33,6 @@ _LEAVES = (
     "w_std", "b_std", "readout_w_std", "readout_b_std",
     "num_samples", "num_proposals", "max_proposals", "cap", "widths",
 )  # fmt: skip
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ def forget_failures(directory: GridDirectory) -> None:
     for unit in units(directory):
         unit.forget()
     for cell in directory.grid.cells:
-        if judgement(directory.cell_directory(cell)).refusal:
-            (directory.cell_directory(cell).path / FEASIBLE).unlink(missing_ok=True)
+        forget_judgement(directory.cell_directory(cell))
 
 
 def work(directory: GridDirectory, effort: Effort, *, say: Say, progress: bool = False) -> None:
@@ -131,7 +128,7 @@ class _Worker:
             if self._effort.force:
                 self._directory.prepared(unit.cell)
                 return self._claim(unit)
-            judged = judged_cell(self._directory, unit.cell, self._say)
+            judged = judged_cell(self._directory, unit.cell, self._effort.retries, self._say)
             if judged is None:
                 return "waiting"
             if not judged.refusal:
@@ -142,7 +139,7 @@ class _Worker:
     def _claim(self, unit: Unit) -> str:
         for last_try in (False, True):
             try:
-                with unit.claimed() as died:
+                with unit.claim.held() as died:
                     worked = not (unit.is_done or unit.has_failed)
                     if worked:
                         self._attempt(unit, died)
@@ -169,7 +166,7 @@ class _Worker:
                 self._run(unit, attempt)
                 return
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
+                if is_full(error):
                     raise  # every other unit would fail as well
                 if may_pass(error) and attempt <= self._effort.retries:
                     self._say(f"{unit.name}: failed, and is tried again: {one_line(error)}")
@@ -234,7 +231,7 @@ class _Worker:
             with directory.noting_failure():
                 tree, _ = assembled(load_problem(cell.config), directory, found)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if is_full(error):
                 raise
             self._given_up.add(cell.digest)
             self._say(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")

@@ -166,6 +166,48 @@ def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_pat
     assert len(fake.ran) == 5
 
 
+def test_a_cell_whose_judges_died_is_given_up_after_the_retries(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        cell = directory.grid.cells[0]
+        claim = directory.prepared(cell).path / ".feasible.claim"
+        claim.write_text('{"attempts": 2}')
+        said = []
+        work(directory, Effort(), say=said.append)
+        assert fake.judged == [2] and sorted(fake.ran) == EVERYTHING[2:]
+        assert "depth=1: failed: its process was killed twice (lack of memory, or a signal)" in said
+    found = load_results(tmp_path / "out")
+    assert states(found) == ["failed", "done"] and not claim.exists()
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"]
+
+
+def test_a_judge_that_dies_leaves_word_of_it(fake, tmp_path, monkeypatch):
+    notes = []
+
+    def look(problem, widths, force, say):
+        notes.extend(path.read_text() for path in tmp_path.rglob(".feasible.claim"))
+
+    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", look)
+    run(tmp_path / "out", SINGLE)
+    assert json.loads(notes[0])["attempts"] == 1
+
+
+def test_judging_is_tried_again_where_that_may_help(fake, tmp_path, monkeypatch):
+    errors = [OSError("disk gone"), ValueError("no such law"), None]
+
+    def fail(problem, widths, force, say):
+        if (error := errors.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", fail)
+    found, said = run(tmp_path / "out")
+    assert states(found) == ["failed", "done"] and not errors
+    assert "depth=1: failed, and is tried again: disk gone" in said
+    errors[:] = [OSError(28, "No space left on device")]
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path / "out")
+
+
 def forget_results(found):
     """As when a process is killed while it puts the first cell's results together."""
     for name in ("results.nc", "status.json"):
@@ -225,9 +267,9 @@ def test_one_that_is_claimed_is_left_to_its_worker(fake, tmp_path):
     with GridDirectory.begun(tmp_path / "out", grid()) as directory:
         unit = next(one for one in units(directory) if one.cell.config.depth == 2)
         directory.prepared(unit.cell)
-        with unit.claimed():
+        with unit.claim.held():
             assert unit.is_claimed
-            with pytest.raises(LockHeld), unit.claimed():
+            with pytest.raises(LockHeld), unit.claim.held():
                 pass
             work(directory, Effort(share=(1, 2)), say=lambda line: None)
             assert load_results(tmp_path / "out").cells[1].status == "running"
