@@ -2,13 +2,22 @@
 
 import contextlib
 import json
+import math
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bnnpost.storage import Lock, write_text
+
+# Names a variable with the time of the job that a process is part of, in seconds.
+JOB_SECONDS = "BNNPOST_JOB_SECONDS"
+# Schedulers warn a job this long before they end it, and it takes some time to begin.
+_SECONDS_BEFORE = 120.0
+_TOO_LONG = "too_long"
 
 
 @dataclass(frozen=True)
@@ -26,13 +35,20 @@ class Claim:
         process has it.
         """
         with self._lock.hold_alone():
-            before = self.deaths
-            claim = {"attempts": before + 1, "pid": os.getpid(), "host": socket.gethostname()}
-            write_text(self._note, json.dumps(claim) + "\n")
+            before, start = self.deaths, time.monotonic()
+            self._write(before + 1, self._is_too_long)
             try:
                 yield before
-            finally:
+            except KeyboardInterrupt:
+                if time.monotonic() - start < _almost_all_of_a_job():
+                    self._note.unlink(missing_ok=True)
+                else:  # counts as if it had been killed: another job would get no further
+                    self._write(before + 1, True)
+                raise
+            except BaseException:
                 self._note.unlink(missing_ok=True)
+                raise
+            self._note.unlink(missing_ok=True)
 
     @property
     def is_held(self) -> bool:
@@ -49,9 +65,16 @@ class Claim:
     def deaths(self) -> int:
         """How many processes have died at it, the one that is at it included."""
         try:
-            return int(json.loads(self._note.read_text(encoding="utf-8"))["attempts"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return int(self._read()["attempts"])
+        except (ValueError, KeyError, TypeError):
             return 0
+
+    def killed(self, times: int) -> str:
+        """Why it is given up after this many processes died at it, in a line."""
+        count = {1: "once", 2: "twice"}.get(times, f"{times} times")
+        if self._is_too_long:
+            return f"it takes longer than the job's time, at which it was ended {count}"
+        return f"its process was killed {count} (lack of memory, or a signal)"
 
     @contextlib.contextmanager
     def forgotten(self) -> Iterator[None]:
@@ -59,6 +82,23 @@ class Claim:
         with self._lock.hold_alone():
             self._note.unlink(missing_ok=True)
             yield
+
+    @property
+    def _is_too_long(self) -> bool:
+        """Whether a job's time was too short for it."""
+        return self._read().get(_TOO_LONG) is True
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _write(self, attempts: int, too_long: bool) -> None:
+        who = {"pid": os.getpid(), "host": socket.gethostname()}
+        note = {"attempts": attempts, **who, _TOO_LONG: too_long}
+        write_text(self._note, json.dumps(note) + "\n")
 
     @property
     def _lock(self) -> Lock:
@@ -69,7 +109,10 @@ class Claim:
         return self.directory / f".{self.name}.claim"
 
 
-def killed(times: int) -> str:
-    """Why something is given up at which this many processes died, in a line."""
-    count = {1: "once", 2: "twice"}.get(times, f"{times} times")
-    return f"its process was killed {count} (lack of memory, or a signal)"
+def _almost_all_of_a_job() -> float:
+    """Seconds; infinite where this process is part of no job with an end."""
+    try:
+        whole = float(os.environ[JOB_SECONDS])
+    except (KeyError, ValueError):
+        return math.inf
+    return 0.8 * max(0.0, whole - _SECONDS_BEFORE)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bnnpost.sweeps.claims import JOB_SECONDS
 from bnnpost.sweeps.errors import ConfigError, WorkLeft
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.processes import Processes
@@ -21,7 +22,8 @@ from bnnpost.sweeps.work import Effort, is_settled, unassembled, units
 JOBS = "jobs"
 # Without --jobs: no more jobs than this, and none without a unit to begin with.
 _MOST_JOBS = 16
-# Of one job, unless it is said; a job that runs out of time is put back in the queue.
+# Of one job, unless it is said. One that runs out of time is put back in the queue, this often:
+# it may have many units to do, of which each gets `retries` such times to itself.
 _MINUTES, _TIMEOUTS = 60, 100
 _SECONDS_BETWEEN_LOOKS = 0.5
 _SHARED = {"cpus": "cpus_per_task", "gpus": "gpus_per_node", "name": "name"}
@@ -68,8 +70,9 @@ class Cluster:
             return
         count = min(max(len(left), 1), self.jobs or _MOST_JOBS)
         executor, path = _executor(directory, self.options), str(directory.path.resolve())
+        minutes = _minutes(self.options.get("time", _MINUTES))
         workers = [
-            Job(path, dataclasses.replace(effort, share=(i, count)), self.keep_programs)
+            Job(path, dataclasses.replace(effort, share=(i, count)), self.keep_programs, minutes)
             for i in range(count)
         ]
         with _same_modules(), executor.batch():  # one job array
@@ -83,11 +86,15 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Job:
-    """What one job does; on preemption it is submitted again as it is, and goes on."""
+    """What one job does; on preemption it is submitted again as it is, and goes on.
+
+    minutes: its time. A unit that takes all of it is given up after its retries.
+    """
 
     path: str
     effort: Effort
     keep_programs: bool
+    minutes: int = _MINUTES
 
     def __call__(self) -> None:
         def say(message: str) -> None:
@@ -95,6 +102,7 @@ class Job:
 
         # In a process of its own, so that what is killed there is put down here.
         environment = program_cache() if self.keep_programs else {}
+        environment[JOB_SECONDS] = str(60 * self.minutes)
         directory = GridDirectory.read(self.path)
         with GridDirectory.begun(self.path, directory.grid) as held:
             Processes(1, environment=environment)(held, self.effort, say)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bnnpost.storage import LockHeld
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.claims import Claim, killed
+from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.directory import RunDirectory
@@ -93,7 +93,7 @@ def _judge(
 ) -> Judgement:
     """Judge as often as it may be tried; died: how many processes were killed at it before."""
     prefix = f"{cell.name}: " if cell.name else ""
-    reason = killed(died)
+    reason = judging(directory.cell_directory(cell)).killed(died)
     for attempt in range(died + 1, retries + 2):
         try:
             _check(directory, cell, missing, lambda text: say(prefix + text))

@@ -6,7 +6,7 @@ import errno
 import traceback
 from dataclasses import dataclass
 
-from bnnpost.sweeps.claims import Claim, killed
+from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.directory import FAILED, RunDirectory
 from bnnpost.sweeps.grid import Cell
 
@@ -58,7 +58,7 @@ class Unit:
 
     def write_failure(self, error: BaseException | None, attempts: int) -> str:
         """Write down why it was given up; None for processes that were killed. The reason."""
-        reason = killed(attempts) if error is None else one_line(error)
+        reason = self.claim.killed(attempts) if error is None else one_line(error)
         self.directory.write_record(
             self.width,
             state=FAILED,

@@ -103,6 +103,14 @@ def test_jobs_that_crash_are_an_error_for_who_waits(fake, tmp_path, monkeypatch)
     assert "1 units are not done" in done.stderr and "goes on from what is in" in done.stderr
 
 
+def test_a_job_knows_its_time(fake, tmp_path, monkeypatch):
+    submitted, executor = [], FakeExecutor()
+    executor.submit = lambda job: submitted.append(job) or FakeJob(job)
+    monkeypatch.setattr(cluster, "_executor", lambda *given: executor)
+    run_grid(grid(), tmp_path / "out", executor=Cluster({"time": "2:00:00"}))
+    assert [job.minutes for job in submitted] == [120] * 4
+
+
 def test_jobs_that_do_it_all_end_well(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_executor", lambda *given: FakeExecutor())
     found = run_grid(grid(), tmp_path / "out", executor=Cluster({}, wait=True))

@@ -9,6 +9,7 @@ import xarray as xr
 
 from bnnpost.storage import DirectoryInUse, LockHeld
 from bnnpost.sweeps import ConfigError, load_results, run_grid
+from bnnpost.sweeps.claims import JOB_SECONDS
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.units import Unit
 from bnnpost.sweeps.work import Effort, unassembled, units, work
@@ -179,6 +180,25 @@ def test_a_cell_whose_judges_died_is_given_up_after_the_retries(fake, tmp_path):
     assert states(found) == ["failed", "done"] and not claim.exists()
     found, _ = run(tmp_path / "out")
     assert states(found) == ["done", "done"]
+
+
+@pytest.mark.parametrize(("seconds", "given_up"), [("60", True), ("7200", False), (None, False)])
+def test_a_unit_that_takes_all_of_a_jobs_time_is_given_up(
+    fake, tmp_path, monkeypatch, seconds, given_up
+):
+    """Of a job of two minutes or less any time is; of no job or a long one none was taken."""
+    if seconds is not None:
+        monkeypatch.setenv(JOB_SECONDS, seconds)
+    fake.raises[1, 4] = [KeyboardInterrupt(), KeyboardInterrupt()]
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                work(directory, Effort(), say=lambda line: None)
+        work(directory, Effort(), say=lambda line: None)
+    found = load_results(tmp_path / "out")
+    assert states(found) == ["failed" if given_up else "done", "done"]
+    assert ("longer than the job's time" in found.cells[0].detail.reason) == given_up
+    assert fake.ran.count((1, 4)) == (2 if given_up else 3)
 
 
 def test_a_judge_that_dies_leaves_word_of_it(fake, tmp_path, monkeypatch):
