@@ -139,6 +139,15 @@ def test_flags_at_odds_are_refused(config, tmp_path, monkeypatch, arguments, wor
     assert words in done.stderr and not (tmp_path / "o").exists()
 
 
+def test_a_file_is_no_misspelt_command(fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("report.toml", "statu"):
+        (tmp_path / name).write_text(GRID)
+        assert invoke("sweep", name, "--out", f"out-{name}").exit_code == 0
+    done = invoke("sweep", "reports.toml", "--out", "o")
+    assert done.exit_code == 2 and "no configuration file reports.toml" in done.stderr
+
+
 def test_there_is_no_status_where_there_is_no_sweep(tmp_path):
     for name in ("status", "report", "resume", "worker"):
         done = invoke("sweep", name, tmp_path)
