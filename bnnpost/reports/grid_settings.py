@@ -1,5 +1,6 @@
 """The configuration of a grid, from those of its cells, as TOML that can be run again."""
 
+import dataclasses
 import json
 import shlex
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
 from bnnpost.reports import settings
+from bnnpost.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
     from bnnpost.reports.grid import Grid
@@ -24,20 +26,42 @@ def common(grid: "Grid") -> dict[str, Any]:
 
 
 def as_toml(grid: "Grid") -> str:
-    """Shared settings, and a table `grid` of what varies."""
-    shared = {key: value for key, value in common(grid).items() if key not in grid.varying}
-    plain, named = [], []
-    for axis in grid.varying:
-        labels = list(dict.fromkeys(cell.settings[axis] for cell in grid.cells))
-        if axis in _configs(grid)[0]:
-            plain.append(f"{settings.key(axis)} = {settings.value(labels)}")
-            continue
-        for label in labels:
-            rows = {"name": label, **_settings_of(grid, axis, label)}
-            lines = [f"{settings.key(k)} = {settings.value(v)}" for k, v in rows.items()]
-            named.append("\n".join([f"[[grid.{settings.key(axis)}]]", *lines]))
-    table = ["[grid]", *plain] if plain else []
-    return settings.as_toml(shared) + "\n" + "\n".join([*table, *named]) + "\n"
+    """Shared settings, and a table `grid` of what varies.
+
+    An axis is a list of its labels where they are the values of its setting; else tables of
+    settings with the label as their name.
+    """
+    axes = {axis: _labels(grid, axis) for axis in grid.varying}
+    plain = [axis for axis in axes if _is_plain(grid, axis)]
+    shared = {name: value for name, value in common(grid).items() if name not in plain}
+    for axis, labels in axes.items():
+        if axis not in plain:
+            axes[axis] = [{"name": one, **_settings_of(grid, axis, one)} for one in labels]
+    table = [settings.line(axis, values) for axis, values in axes.items()]
+    return "\n".join([settings.as_toml(shared), "[grid]", *table]) + "\n"
+
+
+def _labels(grid: "Grid", axis: str) -> list[Any]:
+    return list(dict.fromkeys(cell.settings[axis] for cell in grid.cells))
+
+
+def _is_plain(grid: "Grid", axis: str) -> bool:
+    """Whether the labels of an axis are values of the setting of that name, and all it stands for.
+
+    Labels of layers or of a law's table are not, nor is a name that was given.
+    """
+    stands_for = {key for label in _labels(grid, axis) for key in _settings_of(grid, axis, label)}
+    return stands_for <= {axis} and all(
+        _with(cell.config, axis, cell.settings[axis]) == cell.config for cell in grid.cells
+    )
+
+
+def _with(config: SweepConfig, name: str, value: Any) -> SweepConfig | None:
+    """The configuration with another value; None where it cannot have that."""
+    try:
+        return dataclasses.replace(config, **{name: value})
+    except (TypeError, ValueError):
+        return None
 
 
 def _configs(grid: "Grid") -> list[dict[str, Any]]:
@@ -49,7 +73,7 @@ def _settings_of(grid: "Grid", axis: str, label: object) -> dict[str, Any]:
     configs, shared = _configs(grid), common(grid)
     found: dict[str, Any] = {}
     for key in dict.fromkeys(key for one in configs for key in one):
-        if key in shared or key in grid.varying or all(one.get(key) is None for one in configs):
+        if key in shared or all(one.get(key) is None for one in configs):
             continue
         values: dict[object, list[Any]] = {}
         for cell, one in zip(grid.cells, configs, strict=True):

@@ -21,15 +21,15 @@ def as_toml(config: Mapping[str, Any]) -> str:
     """
     flat = {name: one for name, one in config.items() if name != CHAIN}
     flat |= {name: one for name, one in (config.get(CHAIN) or {}).items() if one is not None}
-    lines = [f"{key(name)} = {_line(one)}" for name, one in flat.items() if one is not None]
-    return "\n".join(lines) + "\n"
+    return "\n".join(line(name, one) for name, one in flat.items() if one is not None) + "\n"
 
 
-def _line(given: Any) -> str:
-    """A list of tables has a line for each."""
+def line(name: str, given: Any) -> str:
+    """A key and its value; a list of tables has a line for each."""
+    text = value(given)
     if isinstance(given, Sequence) and given and isinstance(given[0], Mapping):
-        return "[\n" + "".join(f"  {value(one)},\n" for one in given) + "]"
-    return value(given)
+        text = "[\n" + "".join(f"  {value(one)},\n" for one in given) + "]"
+    return f"{key(name)} = {text}"
 
 
 def value(given: Any) -> str:

@@ -18,6 +18,10 @@ class HopelessRun(ValueError):
     """A run that is expected to need more proposals than it may; refused before it starts."""
 
 
+class WorkLeft(RuntimeError):
+    """Jobs that were waited for have ended, and not all that they were to do is done."""
+
+
 class BudgetExhausted(RuntimeError):
     """max_proposals was reached before all draws were accepted; what there is was kept.
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnnpost.datasets import DataError
-from bnnpost.networks.limiting import require_one_process
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.grid import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
@@ -55,9 +54,7 @@ def plan_grid(grid: Grid, directory: GridDirectory | None = None) -> Iterator[Ce
 
 def _planned(cell: Cell, directory: RunDirectory | None) -> CellPlan:
     try:
-        problem = load_problem(cell.config)
-        require_one_process(problem.posterior(cell.config.widths[0]).network)
-        plan = make_plan(problem, directory)
+        plan = make_plan(load_problem(cell.config), directory)
     except (DataError, ValueError) as error:
         return CellPlan(cell, None, one_line(error), math.nan, math.nan)
     options = [plan.option(width) for width in plan.forecasts]

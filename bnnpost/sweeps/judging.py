@@ -1,22 +1,23 @@
 """Whether a cell may be run: found out once, by one process, before any of its widths is."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bnnpost.networks.limiting import require_one_process
-from bnnpost.storage import Lock, LockHeld
+from bnnpost.storage import LockHeld
 from bnnpost.sweeps import expectations
+from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import check_feasible
-from bnnpost.sweeps.units import one_line
+from bnnpost.sweeps.units import is_full, may_pass, one_line
 
 FEASIBLE = "feasible.json"
 
@@ -56,40 +57,73 @@ def judgement(directory: RunDirectory) -> Judgement:
         return Judgement()
 
 
-def judged_cell(directory: GridDirectory, cell: Cell, say: Say) -> Judgement | None:
+def judging(directory: RunDirectory) -> Claim:
+    """By which one process judges a cell and the others wait."""
+    return Claim(directory.path, "feasible")
+
+
+def forget_judgement(directory: RunDirectory) -> None:
+    """Let a cell that was refused, or at which processes died, be judged again."""
+    with contextlib.suppress(OSError), judging(directory).forgotten():
+        if judgement(directory).refusal:
+            (directory.path / FEASIBLE).unlink(missing_ok=True)
+
+
+def judged_cell(directory: GridDirectory, cell: Cell, retries: int, say: Say) -> Judgement | None:
     """What is thought of a cell's chances; None while another process finds out.
 
-    say: is told what is found, a line at a time.
+    retries: further attempts where a process was killed, or where that may help. say: is told
+    what is found, a line at a time. Raises OSError if the disk is full.
     """
     run = directory.prepared(cell)
     missing = tuple(width for width in cell.config.widths if not run.is_done(width))
     if judgement(run).covers(missing):
         return judgement(run)
-    with Lock(run.path / ".feasible.lock") as lock:
-        try:
-            lock.hold_alone()
-        except LockHeld:
-            return None
-        if not judgement(run).covers(missing):
-            _judge(directory, cell, missing, say).write(run)
+    try:
+        with judging(run).held() as died:
+            if not judgement(run).covers(missing):
+                _judge(directory, cell, missing, died, retries, say).write(run)
+    except LockHeld:
+        return None
     return judgement(run)
 
 
-def _judge(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: Say) -> Judgement:
+def _judge(
+    directory: GridDirectory,
+    cell: Cell,
+    missing: tuple[int, ...],
+    died: int,
+    retries: int,
+    say: Say,
+) -> Judgement:
+    """Judge as often as it may be tried; died: how many processes were killed at it before."""
     prefix = f"{cell.name}: " if cell.name else ""
-    try:
-        check_unchanged(directory, cell)
-        problem = load_problem(cell.config)
-        _check_comparable(problem, missing[0])
-        expected = check_feasible(problem, list(missing), False, lambda text: say(prefix + text))
-        expectations.record(directory.cell_directory(cell), expected)
-    except HopelessRun as error:
-        say(f"{prefix}refused: {one_line(error)}")
-        return Judgement(missing, one_line(error))
-    except Exception as error:  # of one cell; the others go on
-        say(f"{prefix}failed: {one_line(error)}")
-        return Judgement(missing, one_line(error), hopeless=False)
-    return Judgement(missing)
+    reason = judging(directory.cell_directory(cell)).killed(died)
+    for attempt in range(died + 1, retries + 2):
+        try:
+            _check(directory, cell, missing, lambda text: say(prefix + text))
+            return Judgement(missing)
+        except HopelessRun as error:
+            say(f"{prefix}refused: {one_line(error)}")
+            return Judgement(missing, one_line(error))
+        except Exception as error:  # of one cell; the others go on
+            if is_full(error):
+                raise
+            reason = one_line(error)
+            if not (may_pass(error) and attempt <= retries):
+                break
+            say(f"{prefix}failed, and is tried again: {reason}")
+    say(f"{prefix}failed: {reason}")
+    return Judgement(missing, reason, hopeless=False)
+
+
+def _check(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: Say) -> None:
+    """Raise what keeps a cell from being run; write down what its draws are expected to take."""
+    check_unchanged(directory, cell)
+    problem = load_problem(cell.config)
+    check_comparable(problem)
+    expected = check_feasible(problem, list(missing), False, say)
+    expectations.record(directory.cell_directory(cell), expected)
 
 
 def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
@@ -102,11 +136,3 @@ def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
             f"{what} has changed since the grid was begun: run its configuration again, and what "
             "depends on it is run anew"
         )
-
-
-def _check_comparable(problem: Problem, width: int) -> None:
-    """Raise HopelessRun where the limit is not one Gaussian process."""
-    try:
-        require_one_process(problem.posterior(width).network)
-    except ValueError as error:
-        raise HopelessRun(str(error)) from None

@@ -7,7 +7,7 @@ from bnnpost.samplers.forecast import Forecast
 from bnnpost.samplers.options import Option
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import RunDirectory
-from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.results import THEORY
 from bnnpost.sweeps.run import expected_option, forecasts, refusal
 
@@ -41,8 +41,10 @@ class Plan:
 def make_plan(problem: Problem, directory: RunDirectory | None = None) -> Plan:
     """The plan of a sweep, or of what is left of it in `directory`; writes nothing.
 
-    A pilot and a short calibration are run at each width.
+    A pilot and a short calibration are run at each width. Raises HopelessRun if draws could not
+    be compared with a limit.
     """
+    check_comparable(problem)
     config = problem.config
     finished = tuple(
         width

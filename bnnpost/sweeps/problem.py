@@ -8,8 +8,10 @@ from jaxtyping import Float
 
 from bnnpost import datasets
 from bnnpost.likelihoods import Gaussian
+from bnnpost.networks.limiting import require_one_process
 from bnnpost.posterior import Posterior
 from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.errors import HopelessRun
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,17 @@ class Problem:
         num_outputs = 1 if self.y.ndim == 1 else self.y.shape[1]
         network = self.config.at_width(width, num_outputs)
         return Posterior(network, Gaussian(self.config.noise_std), self.x, self.y)
+
+
+def check_comparable(problem: Problem) -> None:
+    """Raise HopelessRun where draws could not be compared: the limit is not one Gaussian process.
+
+    Asked before anything is drawn, as the comparison comes after the draws.
+    """
+    try:
+        require_one_process(problem.posterior(problem.config.widths[0]).network)
+    except ValueError as error:
+        raise HopelessRun(str(error)) from None
 
 
 def load_problem(config: SweepConfig) -> Problem:

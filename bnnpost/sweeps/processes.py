@@ -14,7 +14,8 @@ from typing import IO
 
 from bnnpost.sweeps import worker
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.work import Effort, is_settled, units, work
+from bnnpost.sweeps.judging import judging
+from bnnpost.sweeps.work import Effort, is_settled, unassembled, units, work
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 # How long a process that is told to end may take, as when it compiles.
@@ -87,15 +88,18 @@ class _Crew:
         return code > 0
 
     def _is_work_left(self) -> bool:
-        return not all(map(is_settled, self._units))
+        return not all(map(is_settled, self._units)) or bool(unassembled(self._directory))
 
     def _check_reached(self) -> None:
-        """Raise OSError if processes keep dying without having begun anything."""
-        reached = sum(is_settled(unit) + unit.deaths for unit in self._units)
+        """Raise OSError if processes keep dying without having begun or finished anything."""
+        reached = sum(is_settled(unit) + unit.claim.deaths for unit in self._units)
+        for cell in self._directory.grid.cells:
+            run = self._directory.cell_directory(cell)
+            reached += run.is_assembled(cell.config) + judging(run).deaths
         self._in_vain = 0 if reached > self._reached else self._in_vain + 1
         self._reached = reached
         if self._in_vain > 2 * self._jobs:
-            raise OSError("workers are killed before they begin: is there enough memory?")
+            raise OSError("workers are killed before they do anything: is there enough memory?")
 
     def _start(self, index: int) -> "subprocess.Popen[bytes]":
         first, of = self._effort.share

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import stat
 import warnings
 from pathlib import Path
 
@@ -21,17 +22,38 @@ def program_cache() -> dict[str, str]:
 
     The folder is that of BNNPOST_CACHE, or else bnnpost in the user's folder of caches; in it
     each kind of processor has one, as programs run on the kind they were compiled for. Empty if
-    BNNPOST_CACHE is "off", if JAX's own variable is set, or if no folder can be made.
+    BNNPOST_CACHE is "off", if JAX's own variable is set, or if no folder can be made. JAX's other
+    variables are left as they are set. Warns of a folder that others may write to, which is not
+    used either: programs in it are run.
     """
     chosen = os.environ.get(VARIABLE)
     if _FOLDER in os.environ or (chosen is not None and chosen.lower() in OFF):
         return {}
     try:
         folder = (Path(chosen) if chosen else _default()) / "programs" / _processor()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reason = _unsafe(folder)
     except (OSError, RuntimeError):  # read-only, or no home
         return {}
-    return {_FOLDER: str(folder.resolve()), **_SETTINGS}
+    if reason:
+        warnings.warn(
+            f"compiled programs are not kept in {folder}, which {reason}: let {VARIABLE} name a "
+            'folder of your own that others cannot write to, or be "off"',
+            stacklevel=2,
+        )
+        return {}
+    settings = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
+    return {_FOLDER: str(folder.resolve()), **settings}
+
+
+def _unsafe(folder: Path) -> str:
+    """How others could put programs into a folder, which would be run; empty if they cannot."""
+    if not hasattr(os, "geteuid"):
+        return ""
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        return "is not your own"
+    return "others may write to" if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else ""
 
 
 def silence_cache() -> None:

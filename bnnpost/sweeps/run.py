@@ -22,7 +22,7 @@ from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_wid
 from bnnpost.sweeps.errors import BudgetExhausted, DamagedFile, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.made_with import mixed
-from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.problem import Problem, check_comparable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,9 +44,11 @@ def run_sweep(
     """Run (or go on with) a sweep and return its results, which are also in results.nc.
 
     Widths that are finished already are read back. `say` is told what happens, a line at a
-    time. Raises HopelessRun before anything runs if the acceptance rate is too low and
-    `force` is not given, BudgetExhausted at the end if max_proposals cut a width short.
+    time. Raises HopelessRun before anything runs if draws could not be compared with a limit, or
+    if the acceptance rate is too low and `force` is not given; BudgetExhausted at the end if
+    max_proposals cut a width short.
     """
+    check_comparable(problem)
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:

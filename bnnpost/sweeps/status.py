@@ -19,9 +19,11 @@ class CellStatus:
     """How far one cell is.
 
     state: "done"; "short", done with fewer draws than asked for, as max_proposals was reached;
-    "failed" at some width; "refused" before it ran; "running"; or "pending".
-    done, missing, failed, running, short: widths. reason: of the first failure, or of the
-    refusal, in a line. seconds: taken by the widths that are done, NaN if unknown.
+    "failed" at some width; "refused" before it ran; "running"; or "pending", also where all widths
+    are done and their results are yet to be put together.
+    done, missing, failed, running, short: widths. reason: of the first failure, of the refusal,
+    or why it is not done though all widths are, in a line. seconds: taken by the widths that are
+    done, NaN if unknown.
     """
 
     cell: Cell
@@ -54,19 +56,23 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     running = tuple(u.width for u in units if not u.is_done and u.is_claimed)
     failed = tuple(u.width for u in units if u.has_failed and u.width not in running)
     short = tuple(width for width in done if records[width].get("complete") is False)
-    judged = Judgement() if len(done) == len(units) else judgement(run)
+    whole = len(done) == len(units)
+    judged = Judgement() if whole else judgement(run)
     reason = str(records[failed[0]].get("reason", "")) if failed else judged.refusal
     spoilt = judged.refusal and not judged.hopeless
-    unassembled = len(done) == len(units) and run.status().get("state") == FAILED
-    if unassembled:
-        reason = f"results cannot be put together: {run.status().get('error', '')}"
+    assembled = whole and run.is_assembled(cell.config)
+    spoilt = spoilt or (whole and not assembled and run.status().get("state") == FAILED)
+    if whole and not assembled:
+        reason = (
+            f"results cannot be put together: {run.status().get('error', '')}"
+            if spoilt
+            else "all widths are done, but their results are not put together yet"
+        )
     seconds = sum(float(records[width].get("seconds", "nan")) for width in done)
     return CellStatus(
         cell=cell,
         path=run.path,
-        state=_state(
-            len(done) == len(units), running, failed or spoilt or unassembled, judged.refusal, short
-        ),
+        state=_state(assembled, running, failed or spoilt, judged.refusal, short),
         done=done,
         missing=tuple(w for w in cell.config.widths if w not in (*done, *failed, *running)),
         failed=failed,
@@ -77,13 +83,13 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     )
 
 
-def _state(whole: bool, running: object, failed: object, refused: object, short: object) -> str:
+def _state(assembled: bool, running: object, failed: object, refused: object, short: object) -> str:
     if running:
         return RUNNING
     if failed:
         return FAILED
     if refused:
         return REFUSED
-    if not whole:
+    if not assembled:
         return PENDING
     return SHORT if short else COMPLETE

@@ -2,15 +2,11 @@
 
 import contextlib
 import datetime
-import json
-import os
-import socket
+import errno
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from bnnpost.storage import Lock, write_text
+from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.directory import FAILED, RunDirectory
 from bnnpost.sweeps.grid import Cell
 
@@ -18,6 +14,7 @@ from bnnpost.sweeps.grid import Cell
 KILLED = "killed"
 # What may pass another time: a file system or device that gave out, memory that was short.
 _PASSING = (OSError, MemoryError)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -44,45 +41,24 @@ class Unit:
         return not self.is_done and self.directory.record(self.width).get("state") == FAILED
 
     @property
+    def claim(self) -> Claim:
+        """By which a process holds it against others."""
+        return Claim(self.directory.path, f"width_{self.width:06d}")
+
+    @property
     def is_claimed(self) -> bool:
         """Whether a process is at work on it."""
-        if not self._claim.exists():
-            return False
-        try:
-            with self._lock.hold_alone():
-                return False
-        except OSError:
-            return True
-
-    @contextlib.contextmanager
-    def claimed(self) -> Iterator[int]:
-        """Hold it against others; gives how many processes died at it before.
-
-        What is left when the process is killed tells the next one so. Raises LockHeld if another
-        process has it.
-        """
-        with self._lock.hold_alone():
-            before = self.deaths
-            claim = {"attempts": before + 1, "pid": os.getpid(), "host": socket.gethostname()}
-            write_text(self._claim, json.dumps(claim) + "\n")
-            try:
-                yield before
-            finally:
-                self._claim.unlink(missing_ok=True)
+        return self.claim.is_held
 
     def forget(self) -> None:
         """Forget that it failed or that processes died at it, unless one is at work on it."""
-        with contextlib.suppress(OSError), self._lock.hold_alone():
-            self._claim.unlink(missing_ok=True)
+        with contextlib.suppress(OSError), self.claim.forgotten():
             if self.has_failed:
                 self.directory.record_file(self.width).unlink()
 
     def write_failure(self, error: BaseException | None, attempts: int) -> str:
         """Write down why it was given up; None for processes that were killed. The reason."""
-        if error is None:
-            reason = f"its process was killed {_times(attempts)} (lack of memory, or a signal)"
-        else:
-            reason = one_line(error)
+        reason = self.claim.killed(attempts) if error is None else one_line(error)
         self.directory.write_record(
             self.width,
             state=FAILED,
@@ -94,33 +70,18 @@ class Unit:
         )
         return reason
 
-    @property
-    def _lock(self) -> Lock:
-        return Lock(self.directory.path / f".width_{self.width:06d}.lock")
-
-    @property
-    def _claim(self) -> Path:
-        return self.directory.path / f".width_{self.width:06d}.claim"
-
-    @property
-    def deaths(self) -> int:
-        """How many processes have died at it, the one that is at it included."""
-        try:
-            return int(json.loads(self._claim.read_text(encoding="utf-8"))["attempts"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
-
 
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt may go well: not where the configuration or its data are at fault."""
     return isinstance(error, _PASSING) or type(error).__name__ == "JaxRuntimeError"
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the disk is full, so that whatever is tried next would fail as well."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def one_line(error: BaseException) -> str:
     """The first line of what an error says, or else its kind."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -1,7 +1,6 @@
 """Work on a grid: one process does units that nobody else does, until none is left."""
 
 import contextlib
-import errno
 import gc
 import time
 from collections.abc import Iterator
@@ -17,11 +16,11 @@ from bnnpost.sweeps.errors import DamagedFile
 from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.judging import FEASIBLE, check_unchanged, judged_cell, judgement
+from bnnpost.sweeps.judging import check_unchanged, forget_judgement, judged_cell, judgement
 from bnnpost.sweeps.made_with import mixed
-from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
-from bnnpost.sweeps.units import Unit, may_pass, one_line
+from bnnpost.sweeps.units import Unit, is_full, may_pass, one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +41,6 @@ _LEAVES = (
 )  # fmt: skip
 # What a damaged file is called from then on, after its name.
 _DAMAGED = ".damaged"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,22 @@ def is_settled(unit: Unit) -> bool:
     return unit.is_done or unit.has_failed or bool(judgement(unit.directory).refusal)
 
 
+def unassembled(directory: GridDirectory) -> list[Cell]:
+    """Cells whose widths are all there, but not their results put together."""
+    return [
+        cell
+        for cell in directory.grid.cells
+        for run in (directory.cell_directory(cell),)
+        if all(map(run.is_done, cell.config.widths)) and not run.is_assembled(cell.config)
+    ]
+
+
 def forget_failures(directory: GridDirectory) -> None:
     """Let what has failed be tried again."""
     for unit in units(directory):
         unit.forget()
     for cell in directory.grid.cells:
-        if judgement(directory.cell_directory(cell)).refusal:
-            (directory.cell_directory(cell).path / FEASIBLE).unlink(missing_ok=True)
+        forget_judgement(directory.cell_directory(cell))
 
 
 def work(directory: GridDirectory, effort: Effort, *, say: Say, progress: bool = False) -> None:
@@ -129,7 +136,7 @@ class _Worker:
             if self._effort.force:
                 self._directory.prepared(unit.cell)
                 return self._claim(unit)
-            judged = judged_cell(self._directory, unit.cell, self._say)
+            judged = judged_cell(self._directory, unit.cell, self._effort.retries, self._say)
             if judged is None:
                 return "waiting"
             if not judged.refusal:
@@ -140,7 +147,7 @@ class _Worker:
     def _claim(self, unit: Unit) -> str:
         for last_try in (False, True):
             try:
-                with unit.claimed() as died:
+                with unit.claim.held() as died:
                     worked = not (unit.is_done or unit.has_failed)
                     if worked:
                         self._attempt(unit, died)
@@ -167,7 +174,7 @@ class _Worker:
                 self._run(unit, attempt)
                 return
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
+                if is_full(error):
                     raise  # every other unit would fail as well
                 if may_pass(error) and attempt <= self._effort.retries:
                     self._say(f"{unit.name}: failed, and is tried again: {one_line(error)}")
@@ -180,8 +187,10 @@ class _Worker:
         said: list[str] = []
         directory = self._directory.prepared(unit.cell)
         check_unchanged(self._directory, unit.cell)
+        problem = load_problem(unit.cell.config)
+        check_comparable(problem)  # a cell that is forced was not judged
         one_width(
-            load_problem(unit.cell.config),
+            problem,
             directory,
             unit.width,
             self._progress,
@@ -218,16 +227,22 @@ class _Worker:
             with directory.noting_failure():
                 check_unchanged(self._directory, cell)
                 found = self._found(cell, directory)
-                if found is not None:
-                    if several := mixed(found):
-                        self._say(f"{cell.name}: {several}".removeprefix(": "))
-                    tree, _ = assembled(load_problem(cell.config), directory, found)
-                    run_finished(tree, directory)
+                if found is None:
+                    return "worked"
+                if several := mixed(found):
+                    self._say(f"{_prefix(cell)}{several}")
+                tree, _ = assembled(load_problem(cell.config), directory, found)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if is_full(error):
                 raise
             self._given_up.add(cell.digest)
-            self._say(f"{cell.name}: results cannot be put together: {one_line(error)}")
+            self._say(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")
+            return "worked"
+        try:
+            run_finished(tree, directory)
+        except Exception as error:  # the results are there all the same
+            kind = type(error).__name__
+            self._say(f"{_prefix(cell)}no figures were made: {kind}: {one_line(error)}")
         return "worked"
 
     def _found(self, cell: Cell, directory: RunDirectory) -> "dict[int, xr.Dataset] | None":
@@ -247,6 +262,10 @@ class _Worker:
                 self._settled.discard((cell.digest, width))
                 return None
         return found
+
+
+def _prefix(cell: Cell) -> str:
+    return f"{cell.name}: " if cell.name else ""
 
 
 def forget_programs() -> None:

@@ -55,9 +55,9 @@ _OPTIONS: tuple[Decorator, ...] = (
         "--slurm",
         type=_Option(),
         multiple=True,
-        help="Option of the jobs: time (minutes or H:MM:SS, of each; default 60), memory, cpus, "
-        "gpus, partition, account, …; again for more. cluster=local tries jobs as processes. "
-        "Also a table [slurm] in the configuration.",
+        help="Option of the jobs: time (of each, as of sbatch: minutes, M:SS or H:MM:SS; default "
+        "60), memory, cpus, gpus, partition, account, …; again for more. cluster=local tries jobs "
+        "as processes. Also a table [slurm] in the configuration.",
     ),
     click.option("--wait", is_flag=True, help="slurm: wait until the jobs have ended."),
     retries_option,

@@ -44,12 +44,14 @@ def reported(resume: str = "") -> Iterator[None]:
 
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
-    from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun
+    from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun, WorkLeft
 
     if isinstance(error, ConfigError | HopelessRun):
         return str(error), USAGE
     if isinstance(error, BudgetExhausted):
         return str(error), BUDGET
+    if isinstance(error, WorkLeft):
+        return f"{error}; {resume}" if resume else str(error), SOME_FAILED
     if isinstance(error, OSError):
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return f"{error}{'; ' + resume if is_full and resume else ''}", ERROR

@@ -68,13 +68,23 @@ def _network(config: Any) -> str:
         return ", ".join(str(layer["type"]) for layer in config.layers)
     if config.network is not None:
         return f"of {config.network}"
-    readout = [
-        f"readout {name} {value:g}"
-        for name, value in (("w_std", config.readout_w_std), ("b_std", config.readout_b_std))
-        if value is not None
-    ]
-    stds = [f"w_std {config.w_std:.4g}", f"b_std {config.b_std:.4g}", *readout]
-    return f"{config.activation}, depth {config.depth}, {', '.join(stds)}"
+    named = {
+        "w_std": config.w_std,
+        "b_std": config.b_std,
+        "readout w_std": config.readout_w_std,
+        "readout b_std": config.readout_b_std,
+        "weight_prior": config.weight_prior,
+        "bias_prior": config.bias_prior,
+    }
+    laws = [f"{name} {_law(value)}" for name, value in named.items() if value is not None]
+    return f"{config.activation}, depth {config.depth}, {', '.join(laws)}"
+
+
+def _law(value: Any) -> str:
+    """A number, or a law as it is written in a configuration."""
+    from bnnpost.sweeps import laws
+
+    return f"{value:.4g}" if isinstance(value, float) else laws.text(value)
 
 
 def _widths(plan: Any) -> str:
@@ -90,5 +100,5 @@ def size(number: int) -> str:
     """A number of bytes, to be read."""
     rounded = float(f"{number:.1e}")
     units = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-    unit, name = next(one for one in units if rounded >= one[0])
+    unit, name = next((one for one in units if rounded >= one[0]), (1, "bytes"))
     return f"{rounded / unit:g} {name}"

@@ -116,6 +116,8 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
         f"{known} of drawing in one process; compilation and comparisons come on top. About "
         f"{size(sum(one.disk_bytes for one in running))} on disk."
     )
+    if not running:
+        foot = "No cell would run."
     title = f"Plan of {len(grid.cells)} cells at widths {_listed(grid.widths)}; nothing was written"
     return "\n".join([title, "", *lines, "", tables.wrapped(foot)])
 

@@ -1,6 +1,7 @@
 """bnnpost sweep: a group of commands, of which run is meant where none is named."""
 
 import difflib
+from pathlib import Path
 
 import click
 
@@ -15,7 +16,8 @@ class _SweepGroup(LazyGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.names, *ctx.help_option_names):
-            close = difflib.get_close_matches(args[0], self.names, n=1, cutoff=0.7) if args else []
+            is_word = bool(args) and "." not in args[0] and not Path(args[0]).exists()
+            close = difflib.get_close_matches(args[0], self.names, 1, 0.7) if is_word else []
             if close:
                 ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
             args = ["run", *args]

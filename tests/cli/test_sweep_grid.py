@@ -86,6 +86,14 @@ def test_refused_cells_have_an_exit_code(fake, config, tmp_path, hopeless, code)
     assert f"{len(hopeless)} of 2 cells refused" in done.stderr
 
 
+def test_the_plan_of_a_grid_with_no_cell_that_would_run_is_printed(config):
+    config.write_text(GRID.replace("depth = [1, 2]", 'w_std = ["HalfNormal(1)", "HalfNormal(2)"]'))
+    done = invoke("sweep", config, "--dry-run")
+    assert done.exit_code == 2, done.output
+    assert "mixture of Gaussian processes" in done.stdout
+    assert done.stdout.count("refused") == 2 and done.stdout.endswith("No cell would run.\n")
+
+
 def test_workers_share_a_grid_that_nobody_began(fake, config, tmp_path):
     out = tmp_path / "out"
     begun = invoke("sweep", "worker", "--config", config, "--out", out, "--index", 1, "--of", 2)
@@ -129,6 +137,15 @@ def test_flags_at_odds_are_refused(config, tmp_path, monkeypatch, arguments, wor
     done = invoke("sweep", *[str(config) if one == "CONFIG" else one for one in arguments])
     assert done.exit_code == 2, done.output
     assert words in done.stderr and not (tmp_path / "o").exists()
+
+
+def test_a_file_is_no_misspelt_command(fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("report.toml", "statu"):
+        (tmp_path / name).write_text(GRID)
+        assert invoke("sweep", name, "--out", f"out-{name}").exit_code == 0
+    done = invoke("sweep", "reports.toml", "--out", "o")
+    assert done.exit_code == 2 and "no configuration file reports.toml" in done.stderr
 
 
 def test_there_is_no_status_where_there_is_no_sweep(tmp_path):

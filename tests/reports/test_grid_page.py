@@ -78,6 +78,9 @@ def test_large_grids_leave_their_figures_to_the_cells(path, monkeypatch):
     assert "their figures are left out here" in page.text
 
 
+ONE_HIDDEN = [{"type": "Dense"}, {"type": "Relu"}, {"type": "Dense"}]
+
+
 @pytest.mark.parametrize(
     "varying",
     [
@@ -87,6 +90,13 @@ def test_large_grids_leave_their_figures_to_the_cells(path, monkeypatch):
             "problem": [{"name": "a", "data": "wine", "num_train": 4}, {"name": "b", "depth": 3}],
             "noise": [{"name": 1, "noise_std": 0.1}, {"name": 2, "noise_std": 0.2}],
         },
+        # The labels are not the values, or not all of them.
+        {"weight_prior": ["Normal(0, 1)", "Laplace(0, 0.7)"], "seed": [0, 1]},
+        {"weight_prior": [{"law": "Laplace", "parameters": {"scale": 0.5}}, "Normal(0, 1)"]},
+        {"layers": [ONE_HIDDEN, ONE_HIDDEN[:2] + ONE_HIDDEN], "noise_std": [0.1, 0.2]},
+        {"data": [{"name": "a", "data": "wine"}, {"name": "b", "data": "diabetes"}]},
+        {"depth": [{"name": 1, "depth": 1, "w_std": 0.5}, {"name": 2, "depth": 2, "w_std": 0.6}]},
+        {"depth": [{"name": "only", "depth": 3}], "seed": [4]},
     ],
 )
 def test_the_configuration_gives_the_same_grid(tmp_path, varying):

@@ -10,9 +10,10 @@ import xarray as xr
 
 from bnnpost.storage import DirectoryInUse, LockHeld
 from bnnpost.sweeps import ConfigError, load_results, run_grid
+from bnnpost.sweeps.claims import JOB_SECONDS
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.units import Unit
-from bnnpost.sweeps.work import Effort, units, work
+from bnnpost.sweeps.work import Effort, unassembled, units, work
 from tests.sweeps.fake_work import Fake, grid
 
 # Nothing varies: a run over widths.
@@ -181,6 +182,100 @@ def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_pat
     assert len(fake.ran) == 5
 
 
+def test_a_cell_whose_judges_died_is_given_up_after_the_retries(fake, tmp_path):
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        cell = directory.grid.cells[0]
+        claim = directory.prepared(cell).path / ".feasible.claim"
+        claim.write_text('{"attempts": 2}')
+        said = []
+        work(directory, Effort(), say=said.append)
+        assert fake.judged == [2] and sorted(fake.ran) == EVERYTHING[2:]
+        assert "depth=1: failed: its process was killed twice (lack of memory, or a signal)" in said
+    found = load_results(tmp_path / "out")
+    assert states(found) == ["failed", "done"] and not claim.exists()
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"]
+
+
+@pytest.mark.parametrize(("seconds", "given_up"), [("60", True), ("7200", False), (None, False)])
+def test_a_unit_that_takes_all_of_a_jobs_time_is_given_up(
+    fake, tmp_path, monkeypatch, seconds, given_up
+):
+    """Of a job of two minutes or less any time is; of no job or a long one none was taken."""
+    if seconds is not None:
+        monkeypatch.setenv(JOB_SECONDS, seconds)
+    fake.raises[1, 4] = [KeyboardInterrupt(), KeyboardInterrupt()]
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                work(directory, Effort(), say=lambda line: None)
+        work(directory, Effort(), say=lambda line: None)
+    found = load_results(tmp_path / "out")
+    assert states(found) == ["failed" if given_up else "done", "done"]
+    assert ("longer than the job's time" in found.cells[0].detail.reason) == given_up
+    assert fake.ran.count((1, 4)) == (2 if given_up else 3)
+
+
+def test_a_judge_that_dies_leaves_word_of_it(fake, tmp_path, monkeypatch):
+    notes = []
+
+    def look(problem, widths, force, say):
+        notes.extend(path.read_text() for path in tmp_path.rglob(".feasible.claim"))
+
+    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", look)
+    run(tmp_path / "out", SINGLE)
+    assert json.loads(notes[0])["attempts"] == 1
+
+
+def test_judging_is_tried_again_where_that_may_help(fake, tmp_path, monkeypatch):
+    errors = [OSError("disk gone"), ValueError("no such law"), None]
+
+    def fail(problem, widths, force, say):
+        if (error := errors.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", fail)
+    found, said = run(tmp_path / "out")
+    assert states(found) == ["failed", "done"] and not errors
+    assert "depth=1: failed, and is tried again: disk gone" in said
+    errors[:] = [OSError(28, "No space left on device")]
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path / "out")
+
+
+def forget_results(found):
+    """As when a process is killed while it puts the first cell's results together."""
+    for name in ("results.nc", "status.json"):
+        (found.cells[0].path / name).unlink()
+
+
+def test_a_cell_whose_results_are_not_put_together_is_not_done(fake, tmp_path):
+    found, _ = run(tmp_path / "out")
+    forget_results(found)
+    held = load_results(tmp_path / "out")
+    assert states(held) == ["pending", "done"] and held.cells[0].detail.done == (4, 8)
+    assert "not put together yet" in held.cells[0].detail.reason
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"] and len(fake.ran) == 4
+
+
+def test_a_cell_without_figures_has_its_results(fake, tmp_path, monkeypatch):
+    def fail(tree, directory):
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("bnnpost.sweeps.work.run_finished", fail)
+    found, said = run(tmp_path / "out")
+    assert states(found) == ["done", "done"] and found.cells[0].tree is not None
+    assert "depth=1: no figures were made: ValueError: no such font" in said
+
+
+def test_results_of_other_widths_are_not_those_asked_for(fake, tmp_path):
+    run(tmp_path / "out", grid(widths=[4, 8, 16]))
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        assert states(load_results(tmp_path / "out")) == ["pending", "pending"]
+        assert len(unassembled(directory)) == 2
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-200])
 
@@ -254,9 +349,9 @@ def test_one_that_is_claimed_is_left_to_its_worker(fake, tmp_path):
     with GridDirectory.begun(tmp_path / "out", grid()) as directory:
         unit = next(one for one in units(directory) if one.cell.config.depth == 2)
         directory.prepared(unit.cell)
-        with unit.claimed():
+        with unit.claim.held():
             assert unit.is_claimed
-            with pytest.raises(LockHeld), unit.claimed():
+            with pytest.raises(LockHeld), unit.claim.held():
                 pass
             work(directory, Effort(share=(1, 2)), say=lambda line: None)
             assert load_results(tmp_path / "out").cells[1].status == "running"

@@ -44,6 +44,31 @@ def test_where_no_folder_can_be_made_nothing_is_kept(environment, tmp_path):
     assert programs.program_cache() == {}
 
 
+@pytest.mark.parametrize(("mode", "words"), [(0o777, "others may write"), (0o770, "others may")])
+def test_a_folder_that_others_may_write_to_is_not_used(environment, mode, words):
+    folder = Path(programs.program_cache()[JAX])
+    folder.chmod(mode)
+    with pytest.warns(UserWarning, match=words):
+        assert programs.program_cache() == {}
+    folder.chmod(0o755)
+    assert programs.program_cache()[JAX] == str(folder)
+
+
+def test_a_folder_of_another_user_is_not_used(environment):
+    environment.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.warns(UserWarning, match="is not your own"):
+        assert programs.program_cache() == {}
+
+
+def test_the_users_own_limits_are_left(environment):
+    for name in programs._SETTINGS:
+        environment.delenv(name, raising=False)
+    assert programs._SETTINGS.items() <= programs.program_cache().items()
+    name = next(iter(programs._SETTINGS))
+    environment.setenv(name, "60")
+    assert name not in programs.program_cache()
+
+
 PROGRAM = """
 import sys
 from bnnpost.sweeps.programs import silence_cache

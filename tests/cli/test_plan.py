@@ -1,0 +1,43 @@
+"""What a plan says of laws, and what is refused before anything is drawn."""
+
+import pytest
+
+from bnnpost.sweeps.config import SweepConfig
+from bnnpost_cli import plan
+from tests.cli.invocation import invoke
+
+TINY = ("--num-train", 2, "--num-test", 1, "--widths", 4)
+
+
+@pytest.mark.parametrize("where", ["dry", "alone", "grid"])
+def test_a_limit_that_is_no_process_is_refused_before_anything_is_drawn(
+    tmp_path, monkeypatch, where
+):
+    monkeypatch.setattr("bnnpost.samplers.rejection.sample", lambda *given, **more: pytest.fail())
+    ways = {"dry": ["--dry-run"], "alone": [], "grid": ["--jobs", 2]}
+    monkeypatch.setattr("bnnpost.sweeps.processes.Processes.__call__", _inline)
+    out = ["--out", tmp_path / "out", "--force", *ways[where]]
+    done = invoke("sweep", *TINY, "--w-std", "HalfNormal(1)", *out)
+    assert done.exit_code == (5 if where == "grid" else 2), done.output
+    assert "mixture of Gaussian processes" in done.stderr
+
+
+def _inline(executor, directory, effort, say):
+    from bnnpost.sweeps.running import inline
+
+    inline(directory, effort, say)
+
+
+def test_a_plan_names_all_laws():
+    config = SweepConfig(
+        w_std="per_input(HalfNormal(1))", readout_w_std=0.123456, weight_prior="Laplace(0, 0.7)"
+    )
+    assert plan._network(config) == (
+        "erf, depth 2, w_std per_input(HalfNormal(1)), b_std 0.1, readout w_std 0.1235, "
+        "weight_prior Laplace(0, 0.7)"
+    )
+    assert plan._network(SweepConfig()) == "erf, depth 2, w_std 1.5, b_std 0.1"
+
+
+def test_no_bytes_are_a_size():
+    assert [plan.size(n) for n in (0, 940, 1234)] == ["0 bytes", "940 bytes", "1.2 kB"]
