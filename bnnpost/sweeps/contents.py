@@ -1,5 +1,6 @@
 """What a configuration stands for, as a hash: files and code by what is in them."""
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -19,16 +20,41 @@ def content_digest(config: SweepConfig) -> str:
     data file that cannot be read.
     """
     values = {name: value for name, value in config.as_dict().items() if name != "widths"}
-    if _is_file(config.data):
-        values["data"] = {"sha256": _of_file(config.data)}
-    if config.network is not None:
-        values["code"] = _of_module(config.network.partition(":")[0])
+    found = contents(config)
+    if "data" in found:
+        values["data"] = {"sha256": found["data"]}
+    if "code" in found:
+        values["code"] = found["code"]
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
-def _is_file(data: str) -> bool:
+def contents(config: SweepConfig) -> dict[str, str]:
+    """Hashes of what a configuration only names: of its data's file, of its network's code.
+
+    Raises DataError for a file that cannot be read.
+    """
+    found = {}
+    if is_file(config.data):
+        found["data"] = _of_file(config.data)
+    if config.network is not None:
+        found["code"] = _of_module(config.network.partition(":")[0])
+    return found
+
+
+def located(config: SweepConfig) -> SweepConfig:
+    """The same wherever it is read from: the path of a data file in full."""
+    return dataclasses.replace(config, data=in_full(config.data))
+
+
+def is_file(data: str) -> bool:
+    """Whether data are a file's, by its path, and none that are shipped."""
     return Path(data).suffix in (".csv", ".npz")
+
+
+def in_full(data: str) -> str:
+    """The name of shipped data as it is, the path of a file wherever it is read from."""
+    return str(Path(data).resolve()) if is_file(data) else data
 
 
 def _of_file(path: str) -> str:

@@ -1,20 +1,25 @@
 """One run, one directory: claimed by one process, written so that nothing is left half done."""
 
 import contextlib
+import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bnnpost.samplers.recorded_run import RECORD
 from bnnpost.storage import Directory, whole
 from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps.config import ConfigError, SweepConfig
+from bnnpost.sweeps.contents import contents, in_full, is_file
 
 if TYPE_CHECKING:
     import xarray as xr
 
 CONFIG, RESULTS = "config.json", "results.nc"
+# What the files hold that the configuration names, as hashes.
+CONTENTS = "contents.json"
 # States of a width.
 DONE, FAILED = "done", "failed"
 
@@ -38,8 +43,7 @@ class RunDirectory(Directory):
         directory._check_vacant(config)
         with directory.held_alone():
             directory._check_vacant(config)
-            if not (directory.path / CONFIG).exists():
-                directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+            directory.write_down(config)
             yield directory
 
     @classmethod
@@ -54,11 +58,39 @@ class RunDirectory(Directory):
             return
         if not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file: expected a directory for the run")
+        check_no_draws(self.path)
         held = self.path / CONFIG
         if held.exists():
             check_same_config(held, config)
+            self.check_same_contents(config)
         elif not self.is_vacant():
             raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
+
+    def write_down(self, config: SweepConfig) -> None:
+        """Write down what is run here, and what its files hold, unless that is here already."""
+        if not (self.path / CONFIG).exists():
+            self.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+        named = contents(config)
+        if named and not (self.path / CONTENTS).exists():
+            self.write_text(CONTENTS, json.dumps(named, indent=2) + "\n")
+
+    def check_same_contents(self, config: SweepConfig) -> None:
+        """Raise ConfigError if the data file or the network's code is not what it was.
+
+        A directory in which nothing is written of them passes.
+        """
+        held = self.path / CONTENTS
+        if not held.exists():
+            return
+        before, now = _read(held), contents(config)
+        for kind, name in (("data", config.data), ("code", config.network)):
+            if kind in before and before[kind] != now.get(kind):
+                what = name if kind == "data" else f"the code of {name}"
+                raise ConfigError(
+                    f"{what} has changed since the run in {self.path} was begun, and widths of "
+                    "before and after do not belong together: choose another --out for it as it is "
+                    "now, or bring back what it was to go on"
+                )
 
     def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
         """Write a netCDF file whole."""
@@ -105,19 +137,61 @@ class RunDirectory(Directory):
         return found if isinstance(found, dict) else {}
 
 
-def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
-    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
+def _read(held: Path) -> dict[str, Any]:
     try:
-        before = dict(json.loads(held.read_text(encoding="utf-8")))
+        return dict(json.loads(held.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error}") from None
+
+
+def check_no_draws(path: Path) -> None:
+    """Raise ConfigError for a directory of bnnpost sample, or of a sampler of the library."""
+    if (path / RECORD).exists():
+        raise ConfigError(
+            f"{path} holds draws of one posterior ({RECORD}), and no sweep: bnnpost sample goes on "
+            "with them; for a sweep name another directory"
+        )
+
+
+def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
+    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
+    before = _read(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
-    now = config.as_dict()
-    changed = [key for key in now if key not in but_for and before.get(key) != now[key]]
-    if changed:
-        detail = ", ".join(f"{k} {before.get(k)!r} → {now[k]!r}" for k in changed)
+    if changed := _changed(before, config, but_for):
         raise ConfigError(
-            f"{held.parent} holds a run with another configuration ({detail}): "
+            f"{held.parent} holds a run with another configuration ({changed}): "
             "choose another --out, or the same settings to go on with it"
         )
+
+
+def check_same_width(path: Path, recorded: str, config: SweepConfig) -> None:
+    """Raise ConfigError if a width's file was made with another configuration, as it records.
+
+    Widths may be others, and so may the path of a data file, which is known by its contents.
+    """
+    before = dict(json.loads(recorded))
+    both_files = is_file(str(before.get("data"))) and is_file(config.data)
+    if changed := _changed(before, config, ("widths", "data") if both_files else ("widths",)):
+        raise ConfigError(
+            f"{path} is of a run with another configuration ({changed}): move it away, and the "
+            "width is run again"
+        )
+
+
+def _changed(before: Mapping[str, Any], config: SweepConfig, but_for: tuple[str, ...]) -> str:
+    """Settings that are others now, in a line; empty where none is."""
+    was, now = _whole(before), _whole(config.as_dict())
+    names = [name for name in {**was, **now} if name not in but_for]
+    return ", ".join(
+        f"{name} {was.get(name)!r} → {now.get(name)!r}"
+        for name in names
+        if was.get(name) != now.get(name)
+    )
+
+
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a file has them, with the defaults of those that it says nothing of."""
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    found: dict[str, Any] = json.loads(json.dumps({**defaults, **values}))
+    return {**found, "data": in_full(str(found["data"]))}

@@ -16,7 +16,7 @@ from bnnpost.sweeps.config import (
     config_of,
     read_toml,
 )
-from bnnpost.sweeps.contents import content_digest
+from bnnpost.sweeps.contents import content_digest, located
 
 _NAME = "name"
 # The axis that every cell has, over which rates are fitted.
@@ -92,7 +92,7 @@ def grid_of(
     base.pop(GRID, None)
     base = beside(base, source)
     if GRID not in values:
-        config = config_of({**base, **(overrides or {})}, source)
+        config = located(config_of({**base, **(overrides or {})}, source))
         return Grid((), (Cell({}, config, content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
@@ -115,7 +115,7 @@ def _product(axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Label], dict[str,
 
 def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
     try:
-        config = _absolute(config_of(values))
+        config = located(config_of(values))
         return Cell(settings, config, content_digest(config))
     except ConfigError as error:
         raise ConfigError(f"grid, {spelled(settings)}: {error}") from None
@@ -206,10 +206,3 @@ def _check_different(cells: Sequence[Cell]) -> None:
                 f"grid: two cells have the same settings: {seen[cell.digest].name} and {cell.name}"
             )
         seen[cell.digest] = cell
-
-
-def _absolute(config: SweepConfig) -> SweepConfig:
-    """The same wherever it is read from: the path of a data file in full."""
-    if Path(config.data).suffix in (".csv", ".npz"):
-        return dataclasses.replace(config, data=str(Path(config.data).resolve()))
-    return config

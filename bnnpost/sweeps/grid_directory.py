@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld
 from bnnpost.sweeps.config import ConfigError, config_of
-from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_same_config
+from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.grid import Cell, Grid
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
@@ -37,6 +37,7 @@ class GridDirectory(Directory):
         held = Path(path) / CONFIG
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
+        check_no_draws(Path(path))
         values = _read_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
@@ -78,6 +79,7 @@ class GridDirectory(Directory):
         held = self.path / CONFIG
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path} is a file: expected a directory for the sweep")
+        check_no_draws(self.path)
         if not held.exists():
             if not self.is_vacant(but_for=(RUNS,)):
                 raise ConfigError(
@@ -85,6 +87,7 @@ class GridDirectory(Directory):
                 )
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
+            RunDirectory(self.path).check_same_contents(self.grid.cells[0].config)
         elif _read_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
@@ -101,6 +104,8 @@ class GridDirectory(Directory):
         if not held.exists() or (self.grid.varying and held.read_text(encoding="utf-8") != text):
             directory.write_text(CONFIG, text)
             directory.set_status("running")
+        if not self.grid.varying:  # cells of a grid are known by their digest
+            directory.write_down(cell.config)
         return directory
 
     def _freeze(self, lock: Lock, say: Say) -> None:

@@ -35,8 +35,13 @@ class Judgement:
     hopeless: bool = True
 
     def covers(self, widths: Collection[int]) -> bool:
-        """Whether nothing has to be found out for these widths."""
-        return set(widths) <= set(self.widths)
+        """Whether nothing has to be found out for these widths.
+
+        What may be run may be run in part; what is refused, for one width perhaps, may not be
+        refused without it.
+        """
+        asked, known = set(widths), set(self.widths)
+        return asked == known if self.refusal else asked <= known
 
     def write(self, directory: RunDirectory) -> None:
         """Into the cell's directory."""
@@ -123,7 +128,9 @@ def _check(directory: GridDirectory, cell: Cell, missing: tuple[int, ...], say: 
 
 def check_unchanged(directory: GridDirectory, cell: Cell) -> None:
     """Raise ConfigError if files that a cell stands for have changed since the grid was begun."""
-    if directory.grid.varying and content_digest(cell.config) != cell.digest:
+    if not directory.grid.varying:
+        directory.cell_directory(cell).check_same_contents(cell.config)
+    elif content_digest(cell.config) != cell.digest:
         what = cell.config.data if cell.config.network is None else "data or the network's code"
         raise ConfigError(
             f"{what} has changed since the grid was begun: run its configuration again, and what "

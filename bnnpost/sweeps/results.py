@@ -18,6 +18,7 @@ from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
+from bnnpost.sweeps.made_with import made_with
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -231,13 +232,14 @@ def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
 
 def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str, object]:
     first = next(iter(found.values()))
+    by_package, device = made_with(found)
     return {
         "format": "bnnpost sweep 1",
         "kind": first.attrs["kind"],
         "config": json.dumps(problem.config.as_dict()),
         "config_digest": problem.config.digest(),
-        "versions": json.dumps(versions()),
-        "device": str(jax.devices()[0].device_kind),
+        "versions": json.dumps(by_package),
+        "device": device,
         "precision": problem.config.precision,
         "seed": problem.config.seed,
     }

@@ -18,9 +18,10 @@ from bnnpost.storage import dataset_digest, is_damaged
 from bnnpost.storage.digest import DIGEST
 from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory
-from bnnpost.sweeps.errors import BudgetExhausted, HopelessRun
+from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_width
+from bnnpost.sweeps.errors import BudgetExhausted, DamagedFile, HopelessRun
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import Problem, check_comparable
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def run_sweep(
         found = {
             width: one_width(problem, directory, width, progress, say) for width in config.widths
         }
+    if several := mixed(found):
+        say(several)
     tree, short = assembled(problem, directory, found)
     if short:
         raise BudgetExhausted(
@@ -181,12 +184,12 @@ def one_width(
 ) -> "xr.Dataset":
     """Draws and distances at one width, from its file if there is one; else written to it.
 
-    attempts: how often this width was begun, for its record. Raises OSError for a damaged file.
+    attempts: how often this width was begun, for its record. Raises as `read_width` does.
     """
     path = directory.width_file(width)
     if path.exists():
         say(f"width {width}: read from {path.name}")
-        return read_width(path)
+        return read_width(path, problem.config)
     draws_key, compare_key, _, resample_key = _keys(problem, width)
     start = time.perf_counter()
     draws = _draw(draws_key, problem, width, progress)
@@ -231,8 +234,14 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
     )
 
 
-def read_width(path: Path) -> "xr.Dataset":
-    """The results of one width. Raises OSError if the file is damaged."""
+def read_width(path: Path, config: SweepConfig | None = None) -> "xr.Dataset":
+    """The results of one width.
+
+    Raises DamagedFile if it does not hold what was written, ConfigError if it was made with
+    another configuration than `config`, widths apart. What keeps it from being read at all is
+    passed on: an OSError with a number (no permission, too many open files), MemoryError,
+    ImportError.
+    """
     import xarray as xr
 
     try:
@@ -240,8 +249,14 @@ def read_width(path: Path) -> "xr.Dataset":
             found = opened.load()
         if is_damaged(found):
             raise ValueError("its numbers are not those that were written")
-        return found
-    except Exception as error:
-        raise OSError(
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:  # h5py raises almost anything for a damaged file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFile(
             f"{path} is damaged ({error}): remove it, and the width is run again"
         ) from error
+    if config is not None and "config" in found.attrs:
+        check_same_width(path, found.attrs["config"], config)
+    return found

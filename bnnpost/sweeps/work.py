@@ -6,18 +6,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 
 from bnnpost.storage import Lock, LockHeld
 from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.errors import DamagedFile
 from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judging import check_unchanged, forget_judgement, judged_cell, judgement
+from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, is_full, may_pass, one_line
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # How often a unit is tried again where that may help.
 RETRIES = 1
@@ -33,6 +39,8 @@ _LEAVES = (
     "w_std", "b_std", "readout_w_std", "readout_b_std",
     "num_samples", "num_proposals", "max_proposals", "cap", "widths",
 )  # fmt: skip
+# What a damaged file is called from then on, after its name.
+_DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True)
@@ -215,20 +223,14 @@ class _Worker:
             return self._put_together(cell, directory)
 
     def _put_together(self, cell: Cell, directory: RunDirectory) -> str:
-        found = {}
-        for width in cell.config.widths:
-            try:
-                found[width] = read_width(directory.width_file(width))
-            except OSError as error:
-                if (cell.digest, width) in self._run_again:
-                    raise
-                self._say(f"{str(error).partition(': remove')[0]}: it is run again")
-                directory.width_file(width).unlink(missing_ok=True)
-                self._run_again.add((cell.digest, width))
-                self._settled.discard((cell.digest, width))
-                return "worked"
         try:
             with directory.noting_failure():
+                check_unchanged(self._directory, cell)
+                found = self._found(cell, directory)
+                if found is None:
+                    return "worked"
+                if several := mixed(found):
+                    self._say(f"{_prefix(cell)}{several}")
                 tree, _ = assembled(load_problem(cell.config), directory, found)
         except Exception as error:
             if is_full(error):
@@ -242,6 +244,24 @@ class _Worker:
             kind = type(error).__name__
             self._say(f"{_prefix(cell)}no figures were made: {kind}: {one_line(error)}")
         return "worked"
+
+    def _found(self, cell: Cell, directory: RunDirectory) -> "dict[int, xr.Dataset] | None":
+        """The results at each width; None if a file was damaged, whose width is run again."""
+        found = {}
+        for width in cell.config.widths:
+            path = directory.width_file(width)
+            try:
+                found[width] = read_width(path, cell.config)
+            except DamagedFile as error:
+                if (cell.digest, width) in self._run_again:
+                    raise
+                kept = path.rename(path.with_name(f"{path.name}{_DAMAGED}"))
+                told = str(error).partition(": remove")[0]
+                self._say(f"{told}: it is kept as {kept.name}, and its width is run again")
+                self._run_again.add((cell.digest, width))
+                self._settled.discard((cell.digest, width))
+                return None
+        return found
 
 
 def _prefix(cell: Cell) -> str:

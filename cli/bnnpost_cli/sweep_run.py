@@ -117,11 +117,12 @@ def run_single(
 ) -> None:
     """One configuration in this process."""
     from bnnpost.sweeps import BudgetExhausted, load_config, run_sweep
+    from bnnpost.sweeps.contents import located
     from bnnpost.sweeps.directory import RunDirectory
     from bnnpost.sweeps.problem import load_problem
 
     executors.keep_programs()
-    chosen = load_config(config, settings)
+    chosen = located(load_config(config, settings))
     problem = load_problem(chosen)
     with RunDirectory.claim(out, chosen) as directory:
         try:

@@ -103,6 +103,7 @@ def test_a_relative_path_is_from_the_working_directory_or_beside_the_file(
     assert cell.config.data == str(study / "mine.csv")  # in full: it is read from anywhere
     assert cell.settings == {"data": "mine.csv"}
     assert load_config("../study/one.toml", {}).data == "../study/mine.csv"
+    assert load_grid("../study/one.toml", {}).cells[0].config.data == str(study / "mine.csv")
     (elsewhere / "mine.csv").write_text("a,y\n1,2\n3,5\n")
     assert load_grid("../study/grid.toml", {}).cells[0].config.data == str(elsewhere / "mine.csv")
     with pytest.raises(DataError, match="no such file; a relative path is one from the working"):

@@ -1,6 +1,7 @@
 """What a grid runs, what it uses again, and how it deals with failures; units take no time here."""
 
 import dataclasses
+import errno
 import json
 import os
 
@@ -134,6 +135,20 @@ def test_a_hopeless_cell_is_refused_and_the_others_go_on(fake, tmp_path):
 def test_a_cell_is_judged_once(fake, tmp_path):
     run(tmp_path / "out")
     assert sorted(fake.judged) == [1, 2]
+
+
+def test_a_refusal_holds_for_the_widths_it_was_found_for(fake, tmp_path):
+    """A worker forgets no refusal, and goes on once the hopeless width is out of the grid."""
+    fake.hopeless = (1,)
+    run(tmp_path / "out")
+    fake.ran.clear()
+    for again in range(2):
+        with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+            work(directory, Effort(), say=lambda line: None)
+        assert not fake.ran and fake.judged.count(1) == 1, again
+    with GridDirectory.begun(tmp_path / "out", grid(widths=[4])) as directory:
+        work(directory, Effort(), say=lambda line: None)
+    assert fake.ran == [(1, 4)] and states(load_results(tmp_path / "out")) == ["done", "done"]
 
 
 def test_a_limit_that_is_no_gaussian_process_is_refused(fake, tmp_path):
@@ -278,9 +293,56 @@ def test_a_damaged_file_is_noticed_and_its_width_run_again(fake, tmp_path, damag
     held = GridDirectory.read(tmp_path / "out")
     path = held.cell_directory(held.grid.cells[0]).width_file(4)
     damage(path)
+    damaged = path.read_bytes()
     _, said = run(tmp_path / "out", grid(widths=[4, 8, 16]))
     assert sorted(fake.ran) == [(1, 4), (1, 16), (2, 16)]
     assert any("width_000004.nc is damaged" in line and "run again" in line for line in said)
+    assert path.with_name("width_000004.nc.damaged").read_bytes() == damaged
+    run(tmp_path / "out")
+    assert len(fake.ran) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), MemoryError("full"), ImportError("h5")]
+)
+def test_a_file_that_cannot_be_read_just_now_is_left_as_it_is(fake, tmp_path, monkeypatch, error):
+    def open_dataset(*arguments, **options):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(xr, "open_dataset", open_dataset)
+        found, said = run(tmp_path / "out")
+    assert states(found) == ["failed", "failed"] and sorted(fake.ran) == EVERYTHING
+    assert f"depth=1: results cannot be put together: {error}" in said
+    assert not list((tmp_path / "out").rglob("*.damaged"))
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"] and sorted(fake.ran) == EVERYTHING
+
+
+def test_a_file_of_another_configuration_is_not_put_together(fake, tmp_path):
+    run(tmp_path / "out")
+    held = GridDirectory.read(tmp_path / "out")
+    directory = held.cell_directory(held.grid.cells[0])
+    other = held.grid.cells[1].config
+    data = xr.Dataset({"tv": ((), 1.0)}, attrs={"config": json.dumps(other.as_dict())})
+    directory.write_netcdf("width_000004.nc", data)
+    (directory.path / "results.nc").unlink()
+    found, said = run(tmp_path / "out")
+    assert states(found) == ["failed", "done"] and sorted(fake.ran) == EVERYTHING
+    assert any("another configuration (depth 2 → 1)" in line for line in said)
+
+
+def test_results_are_not_put_together_with_data_that_have_changed(fake, tmp_path):
+    """Widths are drawn with the data as they were, and the limit would be that of others."""
+    table = tmp_path / "mine.csv"
+    table.write_text("a,y\n1,2\n3,5\n4,4\n")
+    run(tmp_path / "out", grid(data=str(table), target="y"))
+    held = GridDirectory.read(tmp_path / "out")
+    (held.cell_directory(held.grid.cells[0]).path / "results.nc").unlink()
+    table.write_text("a,y\n1,2\n3,5\n4,6\n")
+    found, said = run(tmp_path / "out", held.grid)
+    assert states(found) == ["failed", "done"]
+    assert any("cannot be put together" in line and "has changed" in line for line in said)
 
 
 def test_one_that_is_claimed_is_left_to_its_worker(fake, tmp_path):

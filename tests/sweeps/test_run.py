@@ -2,18 +2,36 @@
 
 import dataclasses
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.storage import DirectoryInUse
-from bnnpost.sweeps import BudgetExhausted, ConfigError, HopelessRun, SweepConfig, report, run_sweep
+from bnnpost.samplers.recorded_run import OtherRun
+from bnnpost.storage import DirectoryInUse, dataset_digest
+from bnnpost.sweeps import (
+    BudgetExhausted,
+    ConfigError,
+    HopelessRun,
+    SweepConfig,
+    load_results,
+    report,
+    run_sweep,
+)
+from bnnpost.sweeps.chain_config import ChainConfig
+from bnnpost.sweeps.chain_sampling import sample_chains
+from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
+from bnnpost.sweeps.grid import Cell, Grid
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.judging import check_unchanged
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, refusal
+from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, read_width, refusal
+from bnnpost.sweeps.sampling import sample
 
 SMALL = SweepConfig(
     num_train=2,
@@ -110,6 +128,98 @@ def test_another_configuration_is_refused_and_nothing_is_touched(finished):
     assert before == {f.name: f.read_bytes() for f in path.iterdir() if f.is_file()}
 
 
+def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
+    """Also where it is not written unless it says something."""
+    path, _ = finished
+    for name, value in (("weight_prior", "Laplace(0, 0.7)"), ("bias_prior", "Laplace(0, 1)")):
+        with RunDirectory.claim(tmp_path / name, dataclasses.replace(SMALL, **{name: value})):
+            pass
+        with pytest.raises(ConfigError, match=rf"another configuration \({name} .*→ None\)"):
+            run(tmp_path / name)
+    # One of an earlier version, which had fewer settings, is the same with their defaults.
+    held = SMALL.as_dict()
+    del held["cap"], held["precision"], held["space"]
+    copy = tmp_path / "copy"
+    shutil.copytree(path, copy)
+    (copy / "config.json").write_text(json.dumps(held))
+    with RunDirectory.claim(copy, SMALL), pytest.raises(ConfigError, match=r"\(space 'auto' → "):
+        RunDirectory.inspect(copy, dataclasses.replace(SMALL, space="functions"))
+
+
+def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
+    path, _ = finished
+    file = RunDirectory(path).width_file(4)
+    assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8))).attrs["config"]
+    for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
+        with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
+            read_width(file, dataclasses.replace(SMALL, **changes))
+    target = tmp_path / "run"
+    with RunDirectory.claim(target, dataclasses.replace(SMALL, seed=1)):
+        for width in SMALL.widths:
+            shutil.copy(RunDirectory(path).width_file(width), target)
+    with pytest.raises(ConfigError, match=r"width_000004\.nc is of a run with another"):
+        run(target, seed=1)
+
+
+def claimed(path, config):
+    """A run of this configuration, begun and left."""
+    with RunDirectory.claim(path, config):
+        return path
+
+
+def test_an_edited_table_is_not_gone_on_with(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
+    config = dataclasses.replace(SMALL, data=str(table), target="y")
+    path = claimed(tmp_path / "run", config)
+    claimed(path, config)
+    table.write_text("a,y\n1,2\n3,5\n4,4\n5,9\n")
+    words = r"mine\.csv has changed since the run in .* was begun.*choose another --out"
+    for again in (claimed, RunDirectory.inspect):
+        with pytest.raises(ConfigError, match=words):
+            again(path, config)
+    alone = Grid((), (Cell({}, config, ""),))
+    with pytest.raises(ConfigError, match=words), GridDirectory.begun(path, alone):
+        pass
+    with pytest.raises(ConfigError, match=words):  # found by a worker between two widths
+        check_unchanged(GridDirectory(path, alone), alone.cells[0])
+    (path / "contents.json").unlink()  # as of an earlier version, which did not look
+    claimed(path, config)
+
+
+def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])  # the working directory is added to it
+    code = (
+        "from bnnpost import Dense, Serial\n"
+        "def net(width, num_outputs):\n    return Serial([Dense(width), Dense(num_outputs)])\n"
+    )
+    module = tmp_path / "mixed_code.py"
+    module.write_text(code)
+    config = dataclasses.replace(SMALL, network="mixed_code:net")
+    path = claimed(tmp_path / "run", config)
+    claimed(path, config)
+    module.write_text(code.replace("Dense(width)", "Dense(width, b_std=1.0)"))
+    with pytest.raises(ConfigError, match="the code of mixed_code:net has changed"):
+        claimed(path, config)
+    sys.modules.pop("mixed_code")
+
+
+def test_a_table_is_the_same_however_its_path_is_spelt(tmp_path, monkeypatch):
+    (tmp_path / "mine.csv").write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(SMALL, data="mine.csv", target="y")
+    path = claimed(tmp_path / "run", located(config))
+    claimed(path, config)
+    held = GridDirectory.read(path).grid.cells[0].config
+    assert held.data == str(tmp_path / "mine.csv") and located(SMALL) == SMALL
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    claimed(path, held)
+    with pytest.raises(ConfigError, match="another configuration \\(data"):
+        RunDirectory.inspect(path, config)
+
+
 def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     path, tree = finished
     target = tmp_path / "copy"
@@ -119,6 +229,24 @@ def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     again, said = run(target)
     assert sum("read from" in line for line in said) == 2
     xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+
+
+def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
+    """Not those of the process that puts them together; where they are several, it says so."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished[0], copy)
+    for width, version in ((4, "0.1"), (64, "0.1"), (128, "0.2")):
+        file = RunDirectory(copy).width_file(width)
+        one = read_width(file)
+        made = {**json.loads(one.attrs["versions"]), "jax": version, "numpy": "1.9"}
+        one.attrs |= {"versions": json.dumps(made), "device": "TPU v9"}
+        one.attrs["digest"] = dataset_digest(one)
+        one.to_netcdf(file, engine="h5netcdf")
+    tree, said = run(copy)
+    found = json.loads(tree.attrs["versions"])
+    assert (found["jax"], found["numpy"], tree.attrs["device"]) == ("0.1 and 0.2", "1.9", "TPU v9")
+    assert "widths were made with several versions, jax 0.1 and 0.2: all are in results.nc" in said
+    assert not any("several versions" in line for line in run(finished[0])[1])
 
 
 def test_a_damaged_file_is_named(finished, tmp_path):
@@ -148,6 +276,39 @@ def test_a_directory_of_other_files_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="not a run's"):
         run(tmp_path)
     assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
+
+
+@pytest.mark.parametrize("chain", [None, ChainConfig("slice", num_chains=1, num_warmup=1)])
+def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
+    """Nor is a sweep taken for them, though the configuration is the same."""
+    problem, path, alone = load_problem(ONE), tmp_path / "draws", Grid((), (Cell({}, ONE, ""),))
+
+    def sampled(path):
+        return sample_chains(problem, chain, path) if chain else sample(problem, path)
+
+    assert len(sampled(path)) == 5
+    before = sorted(path.rglob("*"))
+    for begun in (
+        lambda: RunDirectory.inspect(path, ONE),
+        lambda: claimed(path, ONE),
+        lambda: GridDirectory.read(path),
+        lambda: GridDirectory(path, alone).check_vacant(),
+        lambda: load_results(path),
+    ):
+        with pytest.raises(ConfigError, match=r"holds draws of one posterior \(run\.json\)"):
+            begun()
+    assert sorted(path.rglob("*")) == before
+    with pytest.raises(ConfigError, match="was made for a sweep"):
+        sampled(claimed(tmp_path / "begun", ONE))
+    assert len(sampled(path)) == 5
+
+
+def test_draws_are_not_put_into_a_sweeps_directory(finished):
+    with pytest.raises((ConfigError, OtherRun), match="holds files that are not a run's"):
+        sample(load_problem(ONE), finished[0])
 
 
 def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
