@@ -42,6 +42,9 @@ _TIMES = tuple(
     )
 )
 
+# In what submitit says of a job that failed, or ended without a word.
+_SAYS_WHY = re.compile(r"[\w.]+(Error|Exception|Interrupt)\b|has not produced any output")
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -228,5 +231,7 @@ def _reason(jobs: list[Any]) -> str:
     if not errors:
         return ""
     lines = [line.strip() for line in str(errors[0]).splitlines() if line.strip(" -")]
-    said = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
-    return f": {len(errors)} of {len(jobs)} jobs failed ({(said or lines or ['?'])[-1]})"
+    said = [line for line in lines if _SAYS_WHY.match(line)]
+    return (
+        f": {len(errors)} of {len(jobs)} jobs failed ({said[-1] if said else 'no reason is known'})"
+    )

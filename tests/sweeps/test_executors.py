@@ -89,6 +89,28 @@ You can check full logs with 'job.stderr(0)'
 """
 
 
+KILLED_JOB = """Job 7 (task: 0) with path /out/jobs/7_0_result.pkl
+has not produced any output (state: FAILED)
+No error stream produced. Look at stdout: /out/jobs/7_0_log.out
+----------------------------------------
+seed=0: expected proposals: 32 at width 4
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (TRACE, r"\(ModuleNotFoundError: No module named 'bnnpost'\)"),
+        (KILLED_JOB, r"\(has not produced any output \(state: FAILED\)\)"),
+        ("", r"\(no reason is known\)"),
+    ],
+)
+def test_how_a_job_failed_is_said_in_a_line(fake, tmp_path, monkeypatch, told, reason):
+    monkeypatch.setattr(cluster, "_executor", lambda *given: FakeExecutor(RuntimeError(told)))
+    with pytest.raises(WorkLeft, match=f"1 of 1 jobs failed {reason}; logs are in"):
+        run_grid(grid(), tmp_path / "out", executor=Cluster({}, jobs=1, wait=True))
+
+
 def test_jobs_that_crash_are_an_error_for_who_waits(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_executor", lambda *given: FakeExecutor(RuntimeError(TRACE)))
     out = tmp_path / "out"
