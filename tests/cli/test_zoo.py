@@ -1,8 +1,6 @@
 """bnnpost zoo as a user meets it."""
 
 import json
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -92,15 +90,11 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
     assert (zoo / "tiny.nc").read_text() == "my notes"
 
 
-class Stopped(types.ModuleType):
-    """A module whose import meets Ctrl-C."""
-
-    def __getattr__(self, name):
+def test_ctrl_c_during_start_up_is_no_traceback(monkeypatch, tmp_path):
+    def stopped(name):
         raise KeyboardInterrupt
 
-
-def test_ctrl_c_during_start_up_is_no_traceback(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "bnnpost.sweeps", Stopped("bnnpost.sweeps"))
+    monkeypatch.setattr("bnnpost.zoo.entry", stopped)
     done = invoke("zoo", "build", "tiny", "--out", tmp_path / "zoo")
     assert done.exit_code == 130 and "bnnpost: interrupted; the same command" in done.stderr
     assert not (tmp_path / "zoo").exists()
