@@ -52,7 +52,8 @@ def main() -> None:
     print(f"{'import bnnpost':<24} {median['lazy']:.2f} s")
     print(
         f"import jax, numpyro: {median['base']:.2f} s; what a posterior, draws, limit and "
-        f"comparison need after them: {median['used'] - median['base']:.2f} s more   (target ≤ 0.5 s)"
+        f"comparison need after them: {median['used'] - median['base']:.2f} s more   "
+        "(target ≤ 0.5 s)"
     )
 
 
