@@ -135,6 +135,7 @@ def test_networks_without_a_closed_form_have_no_response():
     assert not np.any(controls.response(network, [jnp.eye(2)] * 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [-1.0, np.inf])
 def test_a_log_probability_that_is_nan_is_not_dropped(limit):
     problem = one_point(UnitNoise(limit=limit))

@@ -62,6 +62,7 @@ def test_a_file_with_something_missing_is_refused_by_name(path, missing):
 
 
 # h5netcdf complains a second time when such a file is garbage collected.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_any_damaged_byte_gives_value_error_or_the_same_draws(path):
     draws, content = cases.standard_draws(), bytearray(path.read_bytes())

@@ -63,6 +63,7 @@ def few_together(monkeypatch):
     monkeypatch.setattr(blocks, "_DRAWN_TOGETHER", 0)
 
 
+@pytest.mark.slow
 def test_inputs_drawn_together_do_not_see_those_after_them():
     x = sequences()
     whole = kernel(network(), x)

@@ -149,6 +149,7 @@ def test_a_tangent_that_leaves_out_the_readout_is_seen():
         assert_within_errors(empirical("sums", "ntk"), right["ntk"] - right["nngp"])
 
 
+@pytest.mark.slow
 def test_mean_and_error_are_those_of_the_draws_one_by_one(monkeypatch):
     network = Serial([Dense(5, b_std=0.4), Activation("erf"), Dense(2, w_std=1.3)])
     key = jax.random.key(3)

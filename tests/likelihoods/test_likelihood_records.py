@@ -25,6 +25,7 @@ def test_a_record_is_json_and_comes_back(name):
     assert to_record(again) == record
 
 
+@pytest.mark.slow
 def test_guided_draws_come_back_from_a_file(tmp_path):
     draws = bnnpost.rejection.sample(
         cases.key(0), posterior("softmax"), num_samples=50, bound="capped", cap=-3.0

@@ -66,6 +66,7 @@ def summed(name):
     return np.log(evidence), mean, np.tensordot(weights, seconds, 1) - np.outer(mean, mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["hidden std", pytest.param("readout variance", marks=pytest.mark.slow)]
 )

@@ -84,6 +84,7 @@ def test_a_kernel_that_is_infinite_is_refused():
         Activation("erf", a=np.nan)
 
 
+@pytest.mark.slow
 def test_comparison_works_without_control_variates():
     network = mlp(width=16, depth=2, activation=jnp.tanh)
     posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(0.5), X[:2], [0.1, 0.2])

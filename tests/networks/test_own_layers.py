@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy.special import logsumexp
 
 import bnnpost
@@ -69,6 +70,7 @@ def test_width_reaches_the_branch():
     assert shapes == [(3, 5), (5, 5), (5, 1)]
 
 
+@pytest.mark.slow
 def test_rejection_gives_networks_that_agree_with_themselves():
     assert len(draws()) == 50
     assert draws().info.kind == "exact"

@@ -25,7 +25,7 @@ FIGURES = {
     "7_fifty_points": 2,
 }
 # Run by `make test-all` alone, as all seven take three minutes of one core.
-LONG = ("3_own_priors", "4_is_hmc_right", "5_classification")
+LONG = ("3_own_priors", "4_is_hmc_right", "5_classification", "6_attention", "7_fifty_points")
 RUN = [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in NAMES]
 SECONDS_A_CELL = 300
 NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -184,6 +184,7 @@ def test_classes_of_wide_networks_are_those_of_the_limit(printed):
     assert together < 5
 
 
+@pytest.mark.slow
 def test_many_heads_converge_and_one_does_not(printed):
     text = printed("6_attention")
     many = numbers(text, r"N heads: slope #, 95 % interval # to #")
@@ -199,6 +200,7 @@ def test_many_heads_converge_and_one_does_not(printed):
     assert numbers(text, r"one head, N = 64: total variation # ±")[0] > 0.1
 
 
+@pytest.mark.slow
 def test_capped_draws_agree_with_another_route(printed):
     text = printed("7_fifty_points")
     (capped, capped_se), (other, other_se) = (

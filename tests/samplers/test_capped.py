@@ -52,7 +52,9 @@ def moment_surprises(draws, weights):
     yield mean_surprise(squares, weights, known.variances[first:], known.variances_se[first:])
 
 
-@pytest.mark.parametrize("over", [pytest.param(LOW, marks=pytest.mark.slow), HIGH, None])
+@pytest.mark.parametrize(
+    "over", [*(pytest.param(cap, marks=pytest.mark.slow) for cap in (LOW, HIGH)), None]
+)
 def test_weighted_draws_have_the_posteriors_moments(over):
     draws = sampled(over)
     surprises = moment_surprises(draws, np.exp(draws.log_weights))

@@ -99,7 +99,9 @@ def test_an_infinite_log_probability_counts_as_none():
     assert draws.info.chains.num_divergent > 0
 
 
-@pytest.mark.parametrize("module", [bnnpost.pcn, bnnpost.elliptical_slice])
+@pytest.mark.parametrize(
+    "module", [bnnpost.pcn, pytest.param(bnnpost.elliptical_slice, marks=pytest.mark.slow)]
+)
 def test_nan_met_on_the_way_is_counted_and_told(module):
     with pytest.warns(ConvergenceWarning) as told:
         draws = sample(module, one_point(UnitNoise(0.7)), num_samples=50, collapse=False)

@@ -165,6 +165,7 @@ def test_without_a_strict_bound_capped_is_forecast(posterior):
         _ = found.best
 
 
+@pytest.mark.slow
 def test_without_a_linear_readout_the_advice_says_what_is_lost(posterior):
     network = bnnpost.Serial([*posterior.network.layers, bnnpost.Activation("tanh")])
     squashed = bnnpost.Posterior(network, NOISE, posterior.x, posterior.targets)

@@ -29,7 +29,7 @@ from tests.samplers.likelihood_cases import (
 
 # The quick suite takes most problems; the others differ from them in a formula that
 # test_log_prob_and_bound holds against scipy.
-SLOW = ("laplace", "unknown variance", "probit", "poisson")
+SLOW = ("laplace", "logit", "poisson", "probit", "student-t", "unknown variance")
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PROBLEMS]
 GUIDED = ("logit", "softmax")
 

@@ -69,7 +69,7 @@ def test_dependent_rows_depend(trained):
     assert np.sum(np.abs(first - zero) < 1e-12) > 5
 
 
-@pytest.mark.parametrize("completion", ["joint", "function"])
+@pytest.mark.parametrize("completion", ["joint", pytest.param("function", marks=pytest.mark.slow)])
 def test_dependence_extends_to_test_inputs(draws, trained, completion):
     values = draws.predict(3 * ONE[None], completion)[:, 0, 0]
     first, _, zero, *_ = trained.T
@@ -110,6 +110,7 @@ def test_grid_has_draws(grid_draws):
     assert len(grid_draws) == 40
 
 
+@pytest.mark.slow
 def test_parameters_on_a_grid(grid_draws):
     trained, between = grid_draws.training_outputs(), np.array([[0.09]])
     for i in range(len(grid_draws)):
