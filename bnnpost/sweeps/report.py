@@ -6,6 +6,7 @@ import numpy as np
 
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.results import FIRST_ORDER, THEORY
+from bnnpost.sweeps.units import one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,6 +132,18 @@ def _by_distance(rows: "xr.Dataset") -> dict[str, dict[str, float | None]]:
 
 def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def figures_missing(tree: "xr.DataTree", directory: RunDirectory) -> str:
+    """Write the figures of a finished run; why there are none, in a line, or else nothing.
+
+    Whatever goes wrong with them, the results are there all the same.
+    """
+    try:
+        write_figures(tree, directory)
+    except Exception as error:
+        return f"no figures were made: {type(error).__name__}: {one_line(error)}"
+    return ""
 
 
 def write_figures(tree: "xr.DataTree", directory: RunDirectory) -> None:

@@ -1,6 +1,5 @@
 """Work on a grid: one process does units that nobody else does, until none is left."""
 
-import contextlib
 import gc
 import time
 from collections.abc import Iterator
@@ -13,12 +12,12 @@ import jax
 from bnnpost.storage import Lock, LockHeld
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.errors import DamagedFile
-from bnnpost.sweeps.finish import grid_finished, run_finished
 from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judging import check_unchanged, forget_judgement, judged_cell, judgement
 from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import check_comparable, load_problem
+from bnnpost.sweeps.report import figures_missing
 from bnnpost.sweeps.run import assembled, one_width, read_width
 from bnnpost.sweeps.units import Unit, is_full, may_pass, one_line
 
@@ -30,7 +29,6 @@ RETRIES = 1
 _SECONDS_BETWEEN_LOOKS = 0.3
 # Who only looks whether a unit is claimed holds its lock for less than this.
 _SECONDS_OF_A_GLANCE = 0.05
-_FINISH_LOCK = ".finish.lock"
 # Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
 _MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
 # Settings that are arguments of the compiled programs, or play no part in them.
@@ -118,10 +116,6 @@ class _Worker:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             elif "worked" not in states:
                 break
-        if all(map(is_settled, self._units)):
-            with contextlib.suppress(LockHeld), Lock(self._directory.path / _FINISH_LOCK) as lock:
-                lock.hold_alone()
-                grid_finished(self._directory)
 
     def _in_turn(self) -> Iterator[Unit]:
         index, count = self._effort.share
@@ -238,11 +232,8 @@ class _Worker:
             self._given_up.add(cell.digest)
             self._say(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")
             return "worked"
-        try:
-            run_finished(tree, directory)
-        except Exception as error:  # the results are there all the same
-            kind = type(error).__name__
-            self._say(f"{_prefix(cell)}no figures were made: {kind}: {one_line(error)}")
+        if missing := figures_missing(tree, directory):
+            self._say(f"{_prefix(cell)}{missing}")
         return "worked"
 
     def _found(self, cell: Cell, directory: RunDirectory) -> "dict[int, xr.Dataset] | None":

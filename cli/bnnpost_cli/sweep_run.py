@@ -156,9 +156,10 @@ def _say(message: str) -> None:
 
 def _show(tree: Any, directory: Any, as_json: bool) -> None:
     from bnnpost.sweeps import report
-    from bnnpost.sweeps.finish import run_finished
 
-    run_finished(tree, directory)
+    missing = report.figures_missing(tree, directory)
     click.echo(json.dumps(report.as_json(tree), indent=2) if as_json else report.table(tree))
-    click.echo(f"results and figures are in {directory.path}", err=True)
+    if missing:
+        _say(f"bnnpost: {missing}")
+    _say(f"results {'' if missing else 'and figures '}are in {directory.path}")
     write_report(directory.path)

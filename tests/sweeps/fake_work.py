@@ -7,7 +7,7 @@ import xarray as xr
 
 from bnnpost.storage import dataset_digest
 from bnnpost.storage.digest import DIGEST
-from bnnpost.sweeps import judging, work
+from bnnpost.sweeps import judging, report, work
 from bnnpost.sweeps.directory import DONE, RESULTS
 from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.grid import grid_of
@@ -41,7 +41,7 @@ class Fake:
         """Put it in the place of what takes time."""
         monkeypatch.setattr(work, "one_width", self.one_width)
         monkeypatch.setattr(work, "assembled", self.assembled)
-        monkeypatch.setattr(work, "run_finished", lambda tree, directory: None)
+        monkeypatch.setattr(report, "write_figures", lambda tree, directory: None)
         monkeypatch.setattr(judging, "check_feasible", self.check_feasible)
         return self
 

@@ -263,7 +263,7 @@ def test_a_cell_without_figures_has_its_results(fake, tmp_path, monkeypatch):
     def fail(tree, directory):
         raise ValueError("no such font")
 
-    monkeypatch.setattr("bnnpost.sweeps.work.run_finished", fail)
+    monkeypatch.setattr("bnnpost.sweeps.report.write_figures", fail)
     found, said = run(tmp_path / "out")
     assert states(found) == ["done", "done"] and found.cells[0].tree is not None
     assert "depth=1: no figures were made: ValueError: no such font" in said
