@@ -8,7 +8,7 @@ from typing import Any
 
 from bnnpost.pages import Html, element, join
 from bnnpost.pages.parts import count, measured, paragraphs, table
-from bnnpost.samplers.advice import duration
+from bnnpost.spelling import duration
 from bnnpost.sweeps.expectations import Expectation
 
 _HEADS = (

@@ -12,9 +12,9 @@ from jaxtyping import Float, UInt
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.draws.netcdf import FORMAT
 from bnnpost.reports.runs import open_tree, read_json
-from bnnpost.samplers.recorded_run import BLOCKS, DRAWS, RECORD
+from bnnpost.samplers.recorded_run import BLOCKS, DRAWS
 from bnnpost.storage import is_damaged
-from bnnpost.storage.directory import STATUS
+from bnnpost.storage.directory import RECORD, STATUS
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.directory import CONFIG
 from bnnpost.sweeps.expectations import Expectation

@@ -1,4 +1,4 @@
-"""What a forecast means, in plain sentences, and how its numbers are spelled."""
+"""What a forecast means, in plain sentences."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bnnpost.networks.layers import positive_integer
 from bnnpost.samplers.capped import EXCESS_MASS, LARGEST_PARETO_K
 from bnnpost.samplers.options import Option
+from bnnpost.spelling import count, duration
 
 if TYPE_CHECKING:
     from bnnpost.samplers.forecast import Forecast
@@ -19,8 +20,6 @@ FEASIBLE_PROPOSALS = 1e8
 # second none; an evidence needs fewer draws than a cap.
 _ROUGH_CAP, _HOPELESS_SIZE, _ROUGH_EVIDENCE = 400.0, 10.0, 100.0
 _EASIER = "Fewer training points, wider networks or more noise make it easier."
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 31557600.0
 
 
 def sentences(forecast: "Forecast", num_samples: int) -> list[str]:
@@ -125,30 +124,3 @@ def _cautions(forecast: "Forecast") -> Iterator[str]:
         yield f"{forecast.num_nan:,} of the pilot's weights are NaN: a run would stop at the first."
     if forecast.prior_scale is not None:
         yield forecast.prior_scale.sentence()
-
-
-def count(number: float) -> str:
-    """A number of things, to two digits: 9,000 or 3·10¹²."""
-    if not math.isfinite(number):
-        return "more than 10³⁰⁰"
-    rounded = float(f"{number:.1e}")
-    if rounded < 1e7:
-        return f"{rounded:,.0f}"
-    mantissa, exponent = f"{number:.1e}".split("e")
-    superscript = str(int(exponent)).translate(_SUPERSCRIPTS)
-    return f"{mantissa.removesuffix('.0')}·10{superscript}"
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it: 0.4 s, 3 min, 5 h, 12 days, 4 years."""
-    if not math.isfinite(seconds):
-        return "for ever"
-    if seconds < 2 * _MINUTE:
-        return f"{max(seconds, 0.1):.{1 if seconds < 10 else 0}f} s"
-    for unit, name, until in ((_MINUTE, "min", _HOUR * 2), (_HOUR, "h", 2 * _DAY)):
-        if seconds < until:
-            return f"{seconds / unit:.0f} {name}"
-    if seconds < 2 * _YEAR:
-        return f"{seconds / _DAY:.0f} days"
-    years = float(f"{seconds / _YEAR:.1e}")
-    return f"{years:,.0f} years" if years < 1e6 else "over 10⁶ years"

@@ -17,8 +17,9 @@ import jax
 from bnnpost.draws import Draws, netcdf
 from bnnpost.posterior import Posterior
 from bnnpost.storage import Directory, processor, remove_temporaries, versions
+from bnnpost.storage.directory import RECORD
 
-RUN, RECORD, BLOCKS, DRAWS = "run.nc", "run.json", "blocks", "draws.nc"
+RUN, BLOCKS, DRAWS = "run.nc", "blocks", "draws.nc"
 # What others may write into the directory before the run begins.
 _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 

@@ -11,6 +11,8 @@ from bnnpost.storage.files import is_temporary, write_text
 from bnnpost.storage.locks import Lock, LockHeld, is_lock
 
 STATUS, LOG, LOCK = "status.json", "log.txt", ".run.lock"
+# Written by samplers, once what they sample is on disk.
+RECORD = "run.json"
 
 
 class DirectoryInUse(OSError):

@@ -1,7 +1,8 @@
+from .cells import Grid
 from .cluster import Cluster
 from .config import SweepConfig, load_config
 from .errors import BudgetExhausted, ConfigError, HopelessRun
-from .grid import Grid, load_grid
+from .grid import load_grid
 from .loaded import GridResults, load_results
 from .processes import Processes
 from .run import run_sweep

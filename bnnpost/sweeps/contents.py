@@ -5,14 +5,17 @@ import hashlib
 import importlib.util
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnnpost.datasets import DataError
-from bnnpost.sweeps.config import SweepConfig
+
+if TYPE_CHECKING:
+    from bnnpost.sweeps.config import SweepConfig
 
 _LENGTH = 16
 
 
-def content_digest(config: SweepConfig) -> str:
+def content_digest(config: "SweepConfig") -> str:
     """A short hash of all settings but the widths, which changes with the data file too.
 
     A data file counts by its contents, so that the same table under another name is the same;
@@ -29,7 +32,7 @@ def content_digest(config: SweepConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
-def contents(config: SweepConfig) -> dict[str, str]:
+def contents(config: "SweepConfig") -> dict[str, str]:
     """Hashes of what a configuration only names: of its data's file, of its network's code.
 
     Raises DataError for a file that cannot be read.
@@ -42,7 +45,7 @@ def contents(config: SweepConfig) -> dict[str, str]:
     return found
 
 
-def located(config: SweepConfig) -> SweepConfig:
+def located(config: "SweepConfig") -> "SweepConfig":
     """The same wherever it is read from: the path of a data file in full."""
     return dataclasses.replace(config, data=in_full(config.data))
 

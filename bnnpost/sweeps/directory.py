@@ -4,18 +4,19 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bnnpost.samplers.recorded_run import RECORD
 from bnnpost.storage import Directory, whole
-from bnnpost.storage.directory import STATUS
-from bnnpost.sweeps.config import ConfigError, SweepConfig
+from bnnpost.storage.directory import RECORD, STATUS
 from bnnpost.sweeps.contents import contents, in_full, is_file
+from bnnpost.sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from bnnpost.sweeps.config import SweepConfig
 
 CONFIG, RESULTS = "config.json", "results.nc"
 # What the files hold that the configuration names, as hashes.
@@ -33,7 +34,7 @@ class RunDirectory(Directory):
 
     @classmethod
     @contextlib.contextmanager
-    def claim(cls, path: str | os.PathLike[str], config: SweepConfig) -> Iterator[Self]:
+    def claim(cls, path: str | os.PathLike[str], config: "SweepConfig") -> Iterator[Self]:
         """The directory for this configuration, held against other processes until the end.
 
         Raises ConfigError if it holds another run or other files, DirectoryInUse if another
@@ -47,13 +48,13 @@ class RunDirectory(Directory):
             yield directory
 
     @classmethod
-    def inspect(cls, path: str | os.PathLike[str], config: SweepConfig) -> Self:
+    def inspect(cls, path: str | os.PathLike[str], config: "SweepConfig") -> Self:
         """The directory as `claim` would give it, nothing made or held. Raises ConfigError."""
         directory = cls(Path(path))
         directory._check_vacant(config)
         return directory
 
-    def _check_vacant(self, config: SweepConfig) -> None:
+    def _check_vacant(self, config: "SweepConfig") -> None:
         if not self.path.exists():
             return
         if not self.path.is_dir():
@@ -66,7 +67,7 @@ class RunDirectory(Directory):
         elif not self.is_vacant():
             raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
 
-    def write_down(self, config: SweepConfig) -> None:
+    def write_down(self, config: "SweepConfig") -> None:
         """Write down what is run here, and what its files hold, unless that is here already."""
         if not (self.path / CONFIG).exists():
             self.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
@@ -74,7 +75,7 @@ class RunDirectory(Directory):
         if named and not (self.path / CONTENTS).exists():
             self.write_text(CONTENTS, json.dumps(named, indent=2) + "\n")
 
-    def check_same_contents(self, config: SweepConfig) -> None:
+    def check_same_contents(self, config: "SweepConfig") -> None:
         """Raise ConfigError if the data file or the network's code is not what it was.
 
         A directory in which nothing is written of them passes.
@@ -122,11 +123,9 @@ class RunDirectory(Directory):
         """Whether the results of a width are there."""
         return self.width_file(width).exists()
 
-    def is_assembled(self, config: SweepConfig) -> bool:
+    def is_assembled(self, widths: Sequence[int]) -> bool:
         """Whether results.nc is there, of just these widths."""
-        return (
-            self.status().get("config_digest") == config.digest() and (self.path / RESULTS).exists()
-        )
+        return self.status().get("widths") == list(widths) and (self.path / RESULTS).exists()
 
     def status(self) -> dict[str, Any]:
         """What the status file says; empty where there is none."""
@@ -153,7 +152,7 @@ def check_no_draws(path: Path) -> None:
         )
 
 
-def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] = ()) -> None:
+def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
     before = _read(held)
     if "cells" in before:
@@ -165,7 +164,7 @@ def check_same_config(held: Path, config: SweepConfig, but_for: tuple[str, ...] 
         )
 
 
-def check_same_width(path: Path, recorded: str, config: SweepConfig) -> None:
+def check_same_width(path: Path, recorded: str, config: "SweepConfig") -> None:
     """Raise ConfigError if a width's file was made with another configuration, as it records.
 
     Widths may be others, and so may the path of a data file, which is known by its contents.
@@ -179,9 +178,10 @@ def check_same_width(path: Path, recorded: str, config: SweepConfig) -> None:
         )
 
 
-def _changed(before: Mapping[str, Any], config: SweepConfig, but_for: tuple[str, ...]) -> str:
+def _changed(before: Mapping[str, Any], config: "SweepConfig", but_for: tuple[str, ...]) -> str:
     """Settings that are others now, in a line; empty where none is."""
-    was, now = _whole(before), _whole(config.as_dict())
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    was, now = (_whole({**defaults, **values}) for values in (before, config.as_dict()))
     names = [name for name in {**was, **now} if name not in but_for]
     return ", ".join(
         f"{name} {was.get(name)!r} → {now.get(name)!r}"
@@ -191,7 +191,6 @@ def _changed(before: Mapping[str, Any], config: SweepConfig, but_for: tuple[str,
 
 
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a file has them, with the defaults of those that it says nothing of."""
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    found: dict[str, Any] = json.loads(json.dumps({**defaults, **values}))
+    """Settings as a file has them, the path of data in full."""
+    found: dict[str, Any] = json.loads(json.dumps(values))
     return {**found, "data": in_full(str(found["data"]))}

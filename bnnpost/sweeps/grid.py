@@ -1,4 +1,4 @@
-"""A grid: a configuration in which settings take several values, and what each cell of it is."""
+"""A grid from TOML: a configuration in which settings take several values."""
 
 import dataclasses
 import itertools
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bnnpost.naming import unknown
 from bnnpost.sweeps import laws
+from bnnpost.sweeps.cells import Cell, Grid, Label, spelled
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
@@ -21,7 +22,6 @@ from bnnpost.sweeps.contents import content_digest, located
 _NAME = "name"
 # The axis that every cell has, over which rates are fitted.
 _WIDTHS = "widths"
-Label = str | int | float | bool
 
 
 @dataclass(frozen=True)
@@ -31,42 +31,6 @@ class Axis:
     name: str
     labels: tuple[Label, ...]
     settings: tuple[Mapping[str, object], ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One configuration of a grid, over all widths.
-
-    settings: what varies, by axis, as it is shown. digest: of all settings but the widths, data
-    files by what is in them; it names the cell's run directory.
-    """
-
-    settings: Mapping[str, Label]
-    config: SweepConfig
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The settings in a line; empty where nothing varies."""
-        return spelled(self.settings)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """All cells, in the order of the product with the last axis fastest; one if nothing varies."""
-
-    varying: tuple[str, ...]
-    cells: tuple[Cell, ...]
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """The widths that every cell is run at."""
-        return self.cells[0].config.widths
-
-
-def spelled(settings: Mapping[str, object]) -> str:
-    """depth=2, activation=erf."""
-    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def load_grid(source: str | Path | None, overrides: Mapping[str, object]) -> Grid:
@@ -93,7 +57,7 @@ def grid_of(
     base = beside(base, source)
     if GRID not in values:
         config = located(config_of({**base, **(overrides or {})}, source))
-        return Grid((), (Cell({}, config, content_digest(config)),))
+        return Grid((), (Cell({}, config.as_dict(), content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
     base |= overrides or {}
@@ -116,7 +80,7 @@ def _product(axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Label], dict[str,
 def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
     try:
         config = located(config_of(values))
-        return Cell(settings, config, content_digest(config))
+        return Cell(settings, config.as_dict(), content_digest(config))
     except ConfigError as error:
         raise ConfigError(f"grid, {spelled(settings)}: {error}") from None
 

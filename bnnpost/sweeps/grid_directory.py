@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld
-from bnnpost.sweeps.config import ConfigError, config_of
+from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
-from bnnpost.sweeps.grid import Cell, Grid
+from bnnpost.sweeps.errors import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
 _BEGIN_LOCK = ".begin.lock"
@@ -24,7 +24,7 @@ class GridDirectory(Directory):
     """A grid's directory: config.json with all cells, and runs/DIGEST for each of them.
 
     What varies in nothing, a single run over widths, is its own cell: the directory is that
-    of the run. Use `begun` to work in it, `read` to look.
+    of the run. Use `begun` to work in it, `read` to go on with it, `seen` to look.
     """
 
     def __init__(self, path: str | os.PathLike[str], grid: Grid):
@@ -34,6 +34,14 @@ class GridDirectory(Directory):
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
         """The directory as it is. Raises FileNotFoundError where there is no run, ConfigError."""
+        directory = cls.seen(path)
+        for cell in directory.grid.cells:
+            cell.config  # noqa: B018 - checks it
+        return directory
+
+    @classmethod
+    def seen(cls, path: str | os.PathLike[str]) -> Self:
+        """The same without a check of what is configured, which takes no network and no JAX."""
         held = Path(path) / CONFIG
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
@@ -41,7 +49,7 @@ class GridDirectory(Directory):
         values = _read_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
-        return cls(path, Grid((), (Cell({}, config_of(values, held), ""),)))
+        return cls(path, Grid((), (_cell({}, values, "", held),)))
 
     @classmethod
     @contextlib.contextmanager
@@ -99,7 +107,7 @@ class GridDirectory(Directory):
         """The same, made if need be, with the cell's configuration in it."""
         directory = self.cell_directory(cell)
         directory.path.mkdir(parents=True, exist_ok=True)
-        text, held = json.dumps(cell.config.as_dict(), indent=2) + "\n", directory.path / CONFIG
+        text, held = json.dumps(cell.values, indent=2) + "\n", directory.path / CONFIG
         # Of a grid, its widths may be others now; a run that is no grid was found to be the same.
         if not held.exists() or (self.grid.varying and held.read_text(encoding="utf-8") != text):
             directory.write_text(CONFIG, text)
@@ -131,7 +139,7 @@ class GridDirectory(Directory):
 
 def _frozen(grid: Grid) -> dict[str, Any]:
     cells = [
-        {"settings": dict(c.settings), "digest": c.digest, "config": c.config.as_dict()}
+        {"settings": dict(c.settings), "digest": c.digest, "config": dict(c.values)}
         for c in grid.cells
     ]
     return {"format": FORMAT, "varying": list(grid.varying), "cells": cells}
@@ -140,12 +148,19 @@ def _frozen(grid: Grid) -> dict[str, Any]:
 def _thawed(values: dict[str, Any], held: Path) -> Grid:
     try:
         cells = tuple(
-            Cell(one["settings"], config_of(one["config"], held), str(one["digest"]))
+            _cell(one["settings"], one["config"], str(one["digest"]), held)
             for one in values["cells"]
         )
         return Grid(tuple(values["varying"]), cells)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{held} cannot be read: {error!r}") from None
+
+
+def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path) -> Cell:
+    widths = values.get("widths")
+    if not isinstance(widths, list) or not widths:
+        raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
+    return Cell(settings, values, digest, held)
 
 
 def _read_json(held: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnnpost.datasets import DataError
+from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.directory import RunDirectory
-from bnnpost.sweeps.grid import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.plan import Plan, make_plan
 from bnnpost.sweeps.problem import load_problem

@@ -1,72 +1,15 @@
 """Whether a cell may be run: found out once, by one process, before any of its widths is."""
 
-import contextlib
-import dataclasses
-import json
-from collections.abc import Collection
-from dataclasses import dataclass
-
 from bnnpost.storage import LockHeld
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.claims import Claim
-from bnnpost.sweeps.config import ConfigError
+from bnnpost.sweeps.cells import Cell
 from bnnpost.sweeps.contents import content_digest
-from bnnpost.sweeps.directory import RunDirectory
-from bnnpost.sweeps.errors import HopelessRun
-from bnnpost.sweeps.grid import Cell
+from bnnpost.sweeps.errors import ConfigError, HopelessRun
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
+from bnnpost.sweeps.judgement import Judgement, judgement, judging
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import check_feasible
 from bnnpost.sweeps.units import is_full, may_pass, one_line
-
-FEASIBLE = "feasible.json"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Whether a cell may be run, found out once for these widths.
-
-    refusal: why not, in a line. hopeless: because draws would take too long, or could not be
-    compared with a limit; else because of an error.
-    """
-
-    widths: tuple[int, ...] = ()
-    refusal: str = ""
-    hopeless: bool = True
-
-    def covers(self, widths: Collection[int]) -> bool:
-        """Whether nothing has to be found out for these widths.
-
-        What may be run may be run in part; what is refused, for one width perhaps, may not be
-        refused without it.
-        """
-        asked, known = set(widths), set(self.widths)
-        return asked == known if self.refusal else asked <= known
-
-    def write(self, directory: RunDirectory) -> None:
-        """Into the cell's directory."""
-        directory.write_text(FEASIBLE, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-
-
-def judgement(directory: RunDirectory) -> Judgement:
-    """What was found out about a cell; of no widths if nothing was."""
-    try:
-        found = json.loads((directory.path / FEASIBLE).read_text(encoding="utf-8"))
-        return Judgement(tuple(found["widths"]), str(found["refusal"]), bool(found["hopeless"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return Judgement()
-
-
-def judging(directory: RunDirectory) -> Claim:
-    """By which one process judges a cell and the others wait."""
-    return Claim(directory.path, "feasible")
-
-
-def forget_judgement(directory: RunDirectory) -> None:
-    """Let a cell that was refused, or at which processes died, be judged again."""
-    with contextlib.suppress(OSError), judging(directory).forgotten():
-        if judgement(directory).refusal:
-            (directory.path / FEASIBLE).unlink(missing_ok=True)
 
 
 def judged_cell(directory: GridDirectory, cell: Cell, retries: int, say: Say) -> Judgement | None:
@@ -76,7 +19,7 @@ def judged_cell(directory: GridDirectory, cell: Cell, retries: int, say: Say) ->
     what is found, a line at a time. Raises OSError if the disk is full.
     """
     run = directory.prepared(cell)
-    missing = tuple(width for width in cell.config.widths if not run.is_done(width))
+    missing = tuple(width for width in cell.widths if not run.is_done(width))
     if judgement(run).covers(missing):
         return judgement(run)
     try:

@@ -1,20 +1,20 @@
 """Results of a sweep over a grid, for notebooks and reports."""
 
 import functools
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import RESULTS, RunDirectory
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.status import CellStatus, status
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from bnnpost.sweeps.config import SweepConfig
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CellResults:
         return self.detail.settings
 
     @property
-    def config(self) -> SweepConfig:
+    def config(self) -> "SweepConfig":
         """The whole configuration of the cell."""
         return self.detail.cell.config
 
@@ -120,7 +120,18 @@ def load_results(path: str | os.PathLike[str]) -> GridResults:
     cell in which nothing varies. Raises FileNotFoundError where there is no sweep, ConfigError
     where its configuration cannot be read.
     """
-    directory = GridDirectory.read(path)
+    return _results(GridDirectory.read(path))
+
+
+def see_results(path: str | os.PathLike[str]) -> GridResults:
+    """The same without a check of what is configured, and so at once: for who asks how far it is.
+
+    Raises FileNotFoundError, and ConfigError where the list of cells cannot be read.
+    """
+    return _results(GridDirectory.seen(path))
+
+
+def _results(directory: GridDirectory) -> GridResults:
     cells = tuple(CellResults(one) for one in status(directory))
     return GridResults(directory.path, directory.grid.varying, directory.grid.widths, cells)
 
@@ -151,7 +162,7 @@ def _status_json(cell: CellResults) -> dict[str, object]:
         **lists,
         "reason": detail.reason or None,
         "seconds": None if detail.seconds != detail.seconds else detail.seconds,
-        "config": json.loads(json.dumps(cell.config.as_dict())),
+        "config": dict(detail.cell.values),
     }
 
 

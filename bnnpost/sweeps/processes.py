@@ -14,7 +14,7 @@ from typing import IO
 
 from bnnpost.sweeps import worker
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.judging import judging
+from bnnpost.sweeps.judgement import judging
 from bnnpost.sweeps.work import Effort, is_settled, unassembled, units, work
 
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -95,7 +95,7 @@ class _Crew:
         reached = sum(is_settled(unit) + unit.claim.deaths for unit in self._units)
         for cell in self._directory.grid.cells:
             run = self._directory.cell_directory(cell)
-            reached += run.is_assembled(cell.config) + judging(run).deaths
+            reached += run.is_assembled(cell.widths) + judging(run).deaths
         self._in_vain = 0 if reached > self._reached else self._in_vain + 1
         self._reached = reached
         if self._in_vain > 2 * self._jobs:

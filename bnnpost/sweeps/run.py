@@ -78,7 +78,7 @@ def assembled(
     directory.write_netcdf(RESULTS, tree)
     short = [width for width, one in found.items() if one.attrs["complete"] == "false"]
     directory.set_status(
-        "exhausted" if short else "done", short=short, config_digest=problem.config.digest()
+        "exhausted" if short else "done", short=short, widths=list(problem.config.widths)
     )
     return tree, short
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from bnnpost.sweeps.grid import Grid
+from bnnpost.sweeps.cells import Grid
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.loaded import GridResults, load_results
 from bnnpost.sweeps.work import RETRIES, Effort, forget_failures, work

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnnpost.sweeps.cells import Cell
 from bnnpost.sweeps.directory import FAILED
-from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.judging import Judgement, judgement
+from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.units import Unit
 
 # States of a cell.
@@ -50,9 +50,9 @@ def status(directory: GridDirectory) -> tuple[CellStatus, ...]:
 
 def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     run = directory.cell_directory(cell)
-    units = [Unit(cell, width, run) for width in cell.config.widths]
+    units = [Unit(cell, width, run) for width in cell.widths]
     done = tuple(unit.width for unit in units if unit.is_done)
-    records = {width: run.record(width) for width in cell.config.widths}
+    records = {width: run.record(width) for width in cell.widths}
     running = tuple(u.width for u in units if not u.is_done and u.is_claimed)
     failed = tuple(u.width for u in units if u.has_failed and u.width not in running)
     short = tuple(width for width in done if records[width].get("complete") is False)
@@ -60,7 +60,7 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
     judged = Judgement() if whole else judgement(run)
     reason = str(records[failed[0]].get("reason", "")) if failed else judged.refusal
     spoilt = judged.refusal and not judged.hopeless
-    assembled = whole and run.is_assembled(cell.config)
+    assembled = whole and run.is_assembled(cell.widths)
     spoilt = spoilt or (whole and not assembled and run.status().get("state") == FAILED)
     if whole and not assembled:
         reason = (
@@ -74,7 +74,7 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
         path=run.path,
         state=_state(assembled, running, failed or spoilt, judged.refusal, short),
         done=done,
-        missing=tuple(w for w in cell.config.widths if w not in (*done, *failed, *running)),
+        missing=tuple(w for w in cell.widths if w not in (*done, *failed, *running)),
         failed=failed,
         running=running,
         short=short,

@@ -6,9 +6,9 @@ import errno
 import traceback
 from dataclasses import dataclass
 
+from bnnpost.sweeps.cells import Cell
 from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.directory import FAILED, RunDirectory
-from bnnpost.sweeps.grid import Cell
 
 # What a file with these failures says of itself.
 KILLED = "killed"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import jax
 
 from bnnpost.storage import Lock, LockHeld
+from bnnpost.sweeps.cells import Cell
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.errors import DamagedFile
-from bnnpost.sweeps.grid import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
-from bnnpost.sweeps.judging import check_unchanged, forget_judgement, judged_cell, judgement
+from bnnpost.sweeps.judgement import forget_judgement, judgement
+from bnnpost.sweeps.judging import check_unchanged, judged_cell
 from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.report import figures_missing
@@ -59,7 +60,7 @@ def units(directory: GridDirectory) -> list[Unit]:
     found: dict[str, list[Unit]] = {}
     for cell in directory.grid.cells:
         kind = {k: v for k, v in cell.config.as_dict().items() if k not in _LEAVES}
-        for width in cell.config.widths:
+        for width in cell.widths:
             unit = Unit(cell, width, directory.cell_directory(cell))
             found.setdefault(f"{kind}{width}", []).append(unit)
     return [unit for alike in found.values() for unit in alike]
@@ -76,7 +77,7 @@ def unassembled(directory: GridDirectory) -> list[Cell]:
         cell
         for cell in directory.grid.cells
         for run in (directory.cell_directory(cell),)
-        if all(map(run.is_done, cell.config.widths)) and not run.is_assembled(cell.config)
+        if all(map(run.is_done, cell.widths)) and not run.is_assembled(cell.widths)
     ]
 
 
@@ -204,15 +205,15 @@ class _Worker:
     def _assemble(self, cell: Cell) -> str:
         """Put a cell's results together once all its widths are there."""
         directory = self._directory.cell_directory(cell)
-        whole = all(map(directory.is_done, cell.config.widths))
-        if not whole or cell.digest in self._given_up or directory.is_assembled(cell.config):
+        whole = all(map(directory.is_done, cell.widths))
+        if not whole or cell.digest in self._given_up or directory.is_assembled(cell.widths):
             return "settled"
         with Lock(directory.path / ".results.lock") as lock:
             try:
                 lock.hold_alone()
             except LockHeld:
                 return "busy"
-            if directory.is_assembled(cell.config):
+            if directory.is_assembled(cell.widths):
                 return "settled"
             return self._put_together(cell, directory)
 
@@ -239,7 +240,7 @@ class _Worker:
     def _found(self, cell: Cell, directory: RunDirectory) -> "dict[int, xr.Dataset] | None":
         """The results at each width; None if a file was damaged, whose width is run again."""
         found = {}
-        for width in cell.config.widths:
+        for width in cell.widths:
             path = directory.width_file(width)
             try:
                 found[width] = read_width(path, cell.config)

@@ -94,7 +94,7 @@ def dry_run(
 
 
 def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
-    from bnnpost.samplers.advice import count, duration
+    from bnnpost.spelling import count, duration
 
     head = (*grid.varying, "widths to run", "proposals", "time of draws", "")
     rows = []
@@ -144,7 +144,7 @@ def _settings(results: Any, cell: Any) -> tuple[str, ...]:
 
 
 def _progress(detail: Any) -> tuple[str, ...]:
-    from bnnpost.samplers.advice import duration
+    from bnnpost.spelling import duration
 
     time = "–" if not detail.done else duration(detail.seconds) if detail.seconds >= 0 else "?"
     missing = (*detail.running, *detail.missing)
@@ -190,7 +190,7 @@ def _records(cell: Any) -> list[str]:
 
 def _summary(results: Any) -> str:
     """How many units are done, in a sentence, and what to do about the others."""
-    from bnnpost.samplers.advice import duration
+    from bnnpost.spelling import duration
 
     details = [cell.detail for cell in results]
     total = len(results.widths) * len(details)

@@ -22,7 +22,7 @@ def command(out: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost.sweeps.loaded import as_json as plain
-        from bnnpost.sweeps.loaded import load_results
+        from bnnpost.sweeps.loaded import see_results
 
-        found = load_results(out)
+        found = see_results(out)
         click.echo(json.dumps(plain(found), indent=2) if as_json else shown_grid.status(found))

@@ -11,6 +11,7 @@ import pytest
 
 from bnnpost.sweeps import SweepConfig, load_config
 from bnnpost.sweeps.grid import grid_of
+from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import load_problem
 from bnnpost_cli.main import main
 from tests.cli.invocation import invoke
@@ -169,10 +170,19 @@ def test_a_slip_in_a_command_names_the_close_ones():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--version"], ["zoo", "list"], ["new", "study.toml"], ["completion", "bash"]],
-    ids=lambda words: words[0],
+    [
+        ["--version"],
+        ["zoo", "list"],
+        ["new", "study.toml"],
+        ["completion", "bash"],
+        ["sweep", "status", "grid"],
+        ["sweep", "status", "grid", "--json"],
+    ],
+    ids="-".join,
 )
 def test_what_needs_no_jax_does_not_load_it(tmp_path, arguments):
+    with GridDirectory.begun(tmp_path / "grid", grid_of({"grid": {"depth": [1, 2]}})) as begun:
+        begun.prepared(begun.grid.cells[0])
     code = (
         "import sys; from bnnpost_cli.main import main; main(sys.argv[1:], standalone_mode=False);"
         " heavy = {'jax', 'scipy', 'xarray', 'matplotlib', 'numpyro'} & set(sys.modules);"

@@ -10,8 +10,8 @@ import pytest
 
 import bnnpost
 from bnnpost.likelihoods import Likelihood
-from bnnpost.samplers.advice import count, duration
 from bnnpost.samplers.options import Option
+from bnnpost.spelling import count, duration
 
 NOISE = bnnpost.likelihoods.Gaussian(np.sqrt(0.1))
 # Standard errors: a right library fails one comparison with probability 7e-6.

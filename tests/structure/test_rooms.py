@@ -24,7 +24,7 @@ ROOMS = (
     "reports",
 )
 # Self-contained, and open to every room.
-APART = ("datasets", "naming", "pages", "storage")
+APART = ("datasets", "naming", "pages", "spelling", "storage")
 
 
 def room_of(module):

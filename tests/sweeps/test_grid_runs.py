@@ -12,6 +12,7 @@ from bnnpost.storage import DirectoryInUse, LockHeld
 from bnnpost.sweeps import ConfigError, load_results, run_grid
 from bnnpost.sweeps.claims import JOB_SECONDS
 from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.loaded import see_results
 from bnnpost.sweeps.units import Unit
 from bnnpost.sweeps.work import Effort, unassembled, units, work
 from tests.sweeps.fake_work import Fake, grid
@@ -386,6 +387,23 @@ def test_directories_that_hold_something_else_are_refused(fake, tmp_path):
         run(tmp_path / "out", SINGLE)
     with pytest.raises(FileNotFoundError, match="holds no sweep"):
         load_results(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("chosen", [grid(), SINGLE], ids=["grid", "single"])
+def test_a_sweep_whose_settings_are_not_known_can_be_looked_at_but_not_run(fake, tmp_path, chosen):
+    """It may be of another version."""
+    run(tmp_path / "out", chosen)
+    held = tmp_path / "out" / "config.json"
+    text = held.read_text()
+    held.write_text(text.replace('"num_proposals":', '"of_tomorrow": 1, "num_proposals":'))
+    assert states(see_results(tmp_path / "out")) == ["done"] * len(chosen.cells)
+    with pytest.raises(ConfigError, match=f"{held}: unknown configuration key 'of_tomorrow'"):
+        load_results(tmp_path / "out")
+    held.write_text(text.replace('"widths":', '"wide":'))
+    with pytest.raises(
+        ConfigError, match=r"config\.json cannot be read: expected a list of widths"
+    ):
+        see_results(tmp_path / "out")
 
 
 def test_one_run_shared_by_workers_is_in_the_format_of_a_single_run(fake, tmp_path):

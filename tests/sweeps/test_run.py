@@ -21,12 +21,12 @@ from bnnpost.sweeps import (
     report,
     run_sweep,
 )
+from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.chain_sampling import sample_chains
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
-from bnnpost.sweeps.grid import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judging import check_unchanged
 from bnnpost.sweeps.problem import load_problem
@@ -178,7 +178,7 @@ def test_an_edited_table_is_not_gone_on_with(tmp_path):
     for again in (claimed, RunDirectory.inspect):
         with pytest.raises(ConfigError, match=words):
             again(path, config)
-    alone = Grid((), (Cell({}, config, ""),))
+    alone = Grid((), (Cell({}, config.as_dict(), ""),))
     with pytest.raises(ConfigError, match=words), GridDirectory.begun(path, alone):
         pass
     with pytest.raises(ConfigError, match=words):  # found by a worker between two widths
@@ -284,7 +284,11 @@ ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
 @pytest.mark.parametrize("chain", [None, ChainConfig("slice", num_chains=1, num_warmup=1)])
 def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
     """Nor is a sweep taken for them, though the configuration is the same."""
-    problem, path, alone = load_problem(ONE), tmp_path / "draws", Grid((), (Cell({}, ONE, ""),))
+    problem, path, alone = (
+        load_problem(ONE),
+        tmp_path / "draws",
+        Grid((), (Cell({}, ONE.as_dict(), ""),)),
+    )
 
     def sampled(path):
         return sample_chains(problem, chain, path) if chain else sample(problem, path)

@@ -1,0 +1,63 @@
+"""The cells of a grid as plain data, which can be read and counted without building a network."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bnnpost.sweeps.config import SweepConfig
+
+Label = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of a grid, over all widths.
+
+    settings: what varies, by axis, as it is shown. values: the configuration as it is written to
+    files. digest: of all settings but the widths, data files by what is in them; it names the
+    cell's run directory. source: the file that the values are from, for what is said of them.
+    """
+
+    settings: Mapping[str, Label]
+    values: Mapping[str, object]
+    digest: str
+    source: Path | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The settings in a line; empty where nothing varies."""
+        return spelled(self.settings)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths that it is run at."""
+        return tuple(self.values["widths"])  # type: ignore[arg-type]
+
+    @functools.cached_property
+    def config(self) -> "SweepConfig":
+        """The configuration, checked when it is first asked for. Raises ConfigError."""
+        # Imported here since it brings in JAX, which who only looks should not have to wait for.
+        from bnnpost.sweeps.config import config_of
+
+        return config_of(self.values, self.source)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells, in the order of the product with the last axis fastest; one if nothing varies."""
+
+    varying: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths that every cell is run at."""
+        return self.cells[0].widths
+
+
+def spelled(settings: Mapping[str, object]) -> str:
+    """depth=2, activation=erf."""
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
