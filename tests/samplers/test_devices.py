@@ -1,6 +1,7 @@
 """Blocks spread over 1, 2 and 8 devices give the same draws, and these the same networks."""
 
 import json
+import os
 import subprocess
 
 import numpy as np
@@ -19,9 +20,9 @@ from tests.samplers import test_devices
 devices = jax.local_devices()
 assert len(devices) == 8
 for number in (1, 2, 8):
-    with mock.patch.object(jax, "local_devices", lambda: devices[:number]):
+    with mock.patch.object(jax, "local_devices", lambda backend=None: devices[:number]):
         print(json.dumps(test_devices.made(None)), flush=True)
-with mock.patch.object(jax, "local_devices", lambda: devices[:2]):
+with mock.patch.object(jax, "local_devices", lambda backend=None: devices[:2]):
     print(json.dumps(test_devices.made({path!r}, networks=True)), flush=True)
 """
 
@@ -52,7 +53,7 @@ def here(tmp_path_factory):
 @pytest.fixture(scope="module")
 def elsewhere(here):
     """In a process with eight devices, on 1, 2 and 8 of them; then the run gone on with on two."""
-    flags = f"--xla_force_host_platform_device_count={NUM_DEVICES}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={NUM_DEVICES}"
     process = start_python(CODE.format(path=str(here[0])), XLA_FLAGS=flags)
     try:
         out, err = process.communicate(timeout=300)
