@@ -66,9 +66,9 @@ test: venv ## lint, types and the tests
 pytest: venv ## the tests alone
 	$(TEST) $(PYTEST_ARGS)
 
-test-all: venv ## the same as test, with the slow tests, compiled as users have it; a newer Python
+test-all: venv ## the same as test with the slow tests, then test on a newer Python
 	$(LINT)
-	XLA_FLAGS="$$XLA_FLAGS" $(TEST) -m "" $(PYTEST_ARGS)
+	$(TEST) -m "" $(PYTEST_ARGS)
 	.ci/newer
 
 lint: venv ## lint and types alone
