@@ -1,9 +1,9 @@
 """How the tests run jax and numpy, which read variables when imported; the user's own win.
 
 On the CPU, where every core has a process with tests already: threads of numpy's BLAS would only
-wait for each other. Three quarters of the tests' time is compilation, so programs are compiled at
-a lower level of optimisation, and kept for one run, for all its processes; `make test-all
-XLA_FLAGS=` compiles all as users have it, as the notebooks and the documentation's commands are.
+wait for each other. Three quarters of the tests' time is compilation, so programs are compiled
+with less optimisation, and kept for one run, for all its processes. `make test-all XLA_FLAGS=`
+compiles them as users have them, which notebooks and the wheel's test always do.
 """
 
 import gc
@@ -14,9 +14,12 @@ import tempfile
 
 import pytest
 
+from tests.compiler import quick_flags
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+if "XLA_FLAGS" not in os.environ:  # processes that this one starts have it from here
+    os.environ["XLA_FLAGS"] = quick_flags()
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"

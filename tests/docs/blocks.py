@@ -239,17 +239,14 @@ def _number(word: str) -> float | None:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """One in which `bnnpost` and `python` are this checkout's, wherever the shell is.
-
-    Programs are compiled as users have them, not as `tests/conftest.py` says.
-    """
+    """One in which `bnnpost` and `python` are this checkout's, wherever the shell is."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, arguments in (("bnnpost", "-m bnnpost"), ("python", "")):
         script = folder / name
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return {
-        **{name: value for name, value in os.environ.items() if name != "XLA_FLAGS"},
+        **os.environ,
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "cli")]),
         "MPLBACKEND": "agg",
