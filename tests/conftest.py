@@ -3,7 +3,7 @@
 On the CPU, where every core has a process with tests already: threads of numpy's BLAS would only
 wait for each other. Three quarters of the tests' time is compilation, so programs are compiled
 with less optimisation, and kept for one run, for all its processes. `make test-all XLA_FLAGS=`
-compiles them as users have them, which notebooks and the wheel's test always do.
+compiles them as users have them, which the test of the wheel always does.
 """
 
 import gc

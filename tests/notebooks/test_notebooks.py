@@ -54,7 +54,6 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         patch.delenv("MPLBACKEND", raising=False)
-        patch.delenv("XLA_FLAGS")  # compiled as users have it
         yield run
 
 

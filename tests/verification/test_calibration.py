@@ -179,7 +179,5 @@ def test_rejection_for_a_network_and_its_twin_that_counts_data_twice(noise_facto
         return bnnpost.rejection.sample(key, other, num_samples=99)
 
     posterior = bnnpost.Posterior(network, likelihood, x, y)
-    found = bnnpost.calibrate(
-        jax.random.key(1), sampler, posterior, num_datasets=60, x_test=x_test
-    )
+    found = bnnpost.calibrate(jax.random.key(1), sampler, posterior, num_datasets=60, x_test=x_test)
     assert found.passed == passes, found.summary()
