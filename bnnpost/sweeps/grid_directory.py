@@ -152,13 +152,13 @@ def _thawed(values: dict[str, Any], held: Path) -> Grid:
             for one in values["cells"]
         )
         return Grid(tuple(values["varying"]), cells)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{held} cannot be read: {error!r}") from None
 
 
 def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path) -> Cell:
     widths = values.get("widths")
-    if not isinstance(widths, list) or not widths:
+    if not isinstance(widths, list) or not widths or not all(type(w) is int for w in widths):
         raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
     return Cell(settings, values, digest, held)
 

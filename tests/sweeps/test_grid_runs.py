@@ -399,7 +399,7 @@ def test_a_sweep_whose_settings_are_not_known_can_be_looked_at_but_not_run(fake,
     assert states(see_results(tmp_path / "out")) == ["done"] * len(chosen.cells)
     with pytest.raises(ConfigError, match=f"{held}: unknown configuration key 'of_tomorrow'"):
         load_results(tmp_path / "out")
-    held.write_text(text.replace('"widths":', '"wide":'))
+    held.write_text(text.replace('"widths":', '"widths": ["4"], "wide":'))
     with pytest.raises(
         ConfigError, match=r"config\.json cannot be read: expected a list of widths"
     ):
