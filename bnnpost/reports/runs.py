@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bnnpost.storage.directory import STATUS
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.directory import CONFIG, RESULTS, RunDirectory
+from bnnpost.sweeps.errors import ConfigError
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.results import THEORY, rates
 from bnnpost.sweeps.run import read_width
@@ -68,8 +69,8 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
         if not file.exists():
             continue
         try:
-            found[width] = read_width(file)
-        except OSError as error:
+            found[width] = read_width(file, config)
+        except (OSError, ConfigError) as error:
             unread.append(str(error))
     infos = {width: plain(one.attrs) for width, one in found.items()}
     tree = _so_far(found, config) if stored is None and found else stored

@@ -67,7 +67,8 @@ def to_html(sweep: Sweep) -> str:
 
 def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> list[Section]:
     """All that is below the headline; with or without its pictures."""
-    found = [Section("What is missing", "missing", missing(sweep))] if not sweep.finished else []
+    gaps = not sweep.finished or sweep.unread
+    found = [Section("What is missing", "missing", missing(sweep))] if gaps else []
     found.append(Section("Distance from the limit", "distances", _distances(tree, pictures)))
     found.append(Section("Rates", "rates", _rates(tree)))
     if "predictive" in tree.children and pictures:

@@ -1,17 +1,12 @@
-"""Pages on disk, whole, and never in the place of something else."""
+"""The report of a run on disk, where a run's report belongs."""
 
 import os
 from pathlib import Path
 
-from bnnpost.pages import is_ours
+from bnnpost.pages import check_free, write_page
 from bnnpost.reports.sources import to_html
-from bnnpost.storage import write_text
 
 REPORT = "report.html"
-
-
-class NotAReport(FileExistsError):
-    """A file that is in the way is no report."""
 
 
 def write(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
@@ -23,22 +18,10 @@ def write(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None
     """
     target = Path(out) if out is not None else default(Path(run))
     check_free(target)
-    write_text(target, to_html(run))
+    write_page(target, to_html(run))
     return target
 
 
 def default(run: Path) -> Path:
     """Where the report of a run goes: into its directory, beside a file."""
     return run / REPORT if run.is_dir() else run.with_name(f"{run.stem}-{REPORT}")
-
-
-def check_free(path: Path) -> None:
-    """Raise NotAReport if there is a file that is no report, and is not to be lost."""
-    if path.is_dir():
-        raise NotAReport(f"{path} is a directory: expected a file for the report")
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        start = file.read(4000).decode("utf-8", errors="replace")
-    if not is_ours(start):
-        raise NotAReport(f"{path} is there and is no report of bnnpost: name another file")

@@ -157,20 +157,20 @@ def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...
     before = _read(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
-    if changed := _changed(before, config, but_for):
+    if changed := _changed(before, config.as_dict(), but_for):
         raise ConfigError(
             f"{held.parent} holds a run with another configuration ({changed}): "
             "choose another --out, or the same settings to go on with it"
         )
 
 
-def check_same_width(path: Path, recorded: str, config: "SweepConfig") -> None:
+def check_same_width(path: Path, recorded: str, config: Mapping[str, Any]) -> None:
     """Raise ConfigError if a width's file was made with another configuration, as it records.
 
     Widths may be others, and so may the path of a data file, which is known by its contents.
     """
     before = dict(json.loads(recorded))
-    both_files = is_file(str(before.get("data"))) and is_file(config.data)
+    both_files = is_file(str(before.get("data"))) and is_file(str(config.get("data")))
     if changed := _changed(before, config, ("widths", "data") if both_files else ("widths",)):
         raise ConfigError(
             f"{path} is of a run with another configuration ({changed}): move it away, and the "
@@ -178,10 +178,12 @@ def check_same_width(path: Path, recorded: str, config: "SweepConfig") -> None:
         )
 
 
-def _changed(before: Mapping[str, Any], config: "SweepConfig", but_for: tuple[str, ...]) -> str:
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple[str, ...]) -> str:
     """Settings that are others now, in a line; empty where none is."""
-    defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    was, now = (_whole({**defaults, **values}) for values in (before, config.as_dict()))
+    from bnnpost.sweeps.config import SweepConfig
+
+    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
+    was, now = (_whole({**defaults, **values}) for values in (before, after))
     names = [name for name in {**was, **now} if name not in but_for]
     return ", ".join(
         f"{name} {was.get(name)!r} → {now.get(name)!r}"

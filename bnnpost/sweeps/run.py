@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -189,7 +189,7 @@ def one_width(
     path = directory.width_file(width)
     if path.exists():
         say(f"width {width}: read from {path.name}")
-        return read_width(path, problem.config)
+        return read_width(path, problem.config.as_dict())
     draws_key, compare_key, _, resample_key = _keys(problem, width)
     start = time.perf_counter()
     draws = _draw(draws_key, problem, width, progress)
@@ -234,7 +234,7 @@ def _draw(key: jax.Array, problem: Problem, width: int, progress: bool) -> Draws
     )
 
 
-def read_width(path: Path, config: SweepConfig | None = None) -> "xr.Dataset":
+def read_width(path: Path, config: Mapping[str, Any] | None = None) -> "xr.Dataset":
     """The results of one width.
 
     Raises DamagedFile if it does not hold what was written, ConfigError if it was made with

@@ -243,7 +243,7 @@ class _Worker:
         for width in cell.widths:
             path = directory.width_file(width)
             try:
-                found[width] = read_width(path, cell.config)
+                found[width] = read_width(path, cell.config.as_dict())
             except DamagedFile as error:
                 if (cell.digest, width) in self._run_again:
                     raise

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bnnpost.pages import Html, Section, element, join, page
+from bnnpost.pages import Html, Section, element, join, page, write_page
 from bnnpost.pages.parts import facts, notes, paragraphs, titled
-from bnnpost.storage import versions, write_text
+from bnnpost.storage import versions
 from bnnpost.verification.panels import Bands, bands, largest_difference, panel
 from bnnpost.verification.report import Check, Report
 
@@ -25,9 +25,10 @@ _WORDS = (0, 1, 2, 3, 7)
 def write_html(report: Report, path: str | os.PathLike[str]) -> None:
     """Write the page of `to_html`, whole or not at all.
 
-    Raises FileNotFoundError if the folder does not exist.
+    A page that is there is replaced. Raises `bnnpost.reports.NotAReport` for any other file,
+    FileNotFoundError if the folder does not exist.
     """
-    write_text(Path(path), to_html(report))
+    write_page(Path(path), to_html(report))
 
 
 def to_html(report: Report) -> str:

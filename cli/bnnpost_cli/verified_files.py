@@ -35,13 +35,6 @@ def _inputs_of(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read for its test inputs: {error}") from error
 
 
-def check_folder(given: str) -> None:
-    """Raise FileNotFoundError if there is no folder to write this file in."""
-    folder = Path(given).parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder} to write {given} in: create it first")
-
-
 def read_inputs(given: str) -> Any:
     """Inputs [point, feature] in a .csv, with or without a header, or a .npy file.
 

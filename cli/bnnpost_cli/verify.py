@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -33,7 +34,10 @@ seed_option = click.option(
 @level_option
 @seed_option
 @click.option(
-    "--html", default=None, metavar="FILE", help="Write the report as a page, with plots."
+    "--html",
+    default=None,
+    metavar="FILE",
+    help="Write the report as a page, with plots. A page that is there is replaced, no other file.",
 )
 @as_json
 def command(
@@ -64,12 +68,13 @@ def command(
     with reported():
         import jax
 
+        from bnnpost.pages import check_free
         from bnnpost.verification.html import write_html
         from bnnpost.verification.verify import verify
         from bnnpost_cli import verified_files
 
         if html is not None:
-            verified_files.check_folder(html)  # before, and not after, minutes of work
+            check_free(Path(html))  # before, and not after, minutes of work
         points = None if x_test is None else verified_files.read_inputs(x_test)
         given, _ = verified_files.draws_of(candidate)
         known, inputs = verified_files.draws_of(reference)

@@ -150,6 +150,18 @@ def test_a_damaged_width_is_named_and_the_rest_shown(tmp_path):
     assert "width_000064.nc is damaged" in page.text and "2 of 3 widths" in page.text
 
 
+def test_a_width_of_another_run_is_named_and_not_mixed_in(tmp_path):
+    config = made_up.directory(tmp_path / "run", whole=False)
+    other = json.dumps({**config.as_dict(), "noise_std": 0.7})
+    file = tmp_path / "run" / "width_000064.nc"
+    made_up.width_file(config, 64).assign_attrs(config=other).to_netcdf(file, engine="h5netcdf")
+    page = page_of(tmp_path / "run")
+    assert "2 of 3 widths" in page.text
+    assert "width_000064.nc is of a run with another configuration (noise_std 0.7 → " in page.text
+    made_up.tree(config).to_netcdf(tmp_path / "run" / "results.nc", engine="h5netcdf")
+    assert "another configuration (noise_std 0.7 → " in page_of(tmp_path / "run").text
+
+
 def test_weighted_draws_are_never_called_exact(tmp_path):
     attributes = {"pareto_k": 0.93, "num_nan": 2}
     made_up.directory(tmp_path / "run", kind="capped", attributes=attributes)

@@ -149,10 +149,10 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
 def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
     path, _ = finished
     file = RunDirectory(path).width_file(4)
-    assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8))).attrs["config"]
+    assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8)).as_dict()).attrs["config"]
     for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
         with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
-            read_width(file, dataclasses.replace(SMALL, **changes))
+            read_width(file, dataclasses.replace(SMALL, **changes).as_dict())
     target = tmp_path / "run"
     with RunDirectory.claim(target, dataclasses.replace(SMALL, seed=1)):
         for width in SMALL.widths:

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from bnnpost.reports import NotAReport
 from bnnpost.verification.html import MOST_PANELS, to_html, write_html
 from bnnpost.verification.panels import (
     HEIGHT,
@@ -133,6 +134,11 @@ def test_written_whole(tmp_path):
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == to_html(report())
     with pytest.raises(FileNotFoundError, match="no folder"):
         write_html(report(), tmp_path / "absent" / "report.html")
+    write_html(report(), tmp_path / "report.html")
+    (tmp_path / "thesis.html").write_text("<html>mine</html>")
+    with pytest.raises(NotAReport, match="is no report of bnnpost"):
+        write_html(report(), tmp_path / "thesis.html")
+    assert (tmp_path / "thesis.html").read_text() == "<html>mine</html>"
 
 
 def test_ecdf_differences_are_those_of_the_kolmogorov_smirnov_test():

@@ -1,0 +1,34 @@
+"""Pages on disk, whole, and never in the place of something else."""
+
+from pathlib import Path
+
+from bnnpost.pages.page import is_ours
+from bnnpost.storage import write_text
+
+
+class NotAReport(FileExistsError):
+    """A file that is in the way is no report."""
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page, whole or not at all. Raises as `check_free`."""
+    check_free(path)
+    write_text(path, text)
+
+
+def check_free(path: Path) -> None:
+    """Raise what keeps a page from being written here, which is good to know before long work.
+
+    NotAReport for a file that is no report, and is not to be lost; FileNotFoundError if there is
+    no folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path} in: create it first")
+    if path.is_dir():
+        raise NotAReport(f"{path} is a directory: expected a file for the report")
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        start = file.read(4000).decode("utf-8", errors="replace")
+    if not is_ours(start):
+        raise NotAReport(f"{path} is there and is no report of bnnpost: name another file")
