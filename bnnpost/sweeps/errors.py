@@ -19,7 +19,7 @@ class HopelessRun(ValueError):
 
 
 class WorkLeft(RuntimeError):
-    """Jobs that were waited for have ended, and not all that they were to do is done."""
+    """Workers that were waited for have ended, and not all that they were to do is done."""
 
 
 class BudgetExhausted(RuntimeError):

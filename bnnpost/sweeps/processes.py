@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from bnnpost.sweeps import worker
+from bnnpost.sweeps.errors import WorkLeft
 from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judgement import judging
 from bnnpost.sweeps.work import Effort, is_settled, unassembled, units, work
@@ -42,7 +43,11 @@ class Processes:
             raise ValueError(f"expected at least one process, got {self.jobs}")
 
     def __call__(self, directory: GridDirectory, effort: Effort, say: Say) -> None:
-        """Run them. Raises OSError if workers end in errors, or die before they do anything."""
+        """Run them.
+
+        Raises WorkLeft if workers ended in errors and have not done it all, OSError if they die
+        before they do anything.
+        """
         if all(map(is_settled, units(directory))):
             work(directory, effort, say=say)  # what there is may still have to be put together
         else:
@@ -71,7 +76,7 @@ class _Crew:
         finally:
             _end(list(self._running.values()), self._say)
         if errors and self._is_work_left():
-            raise OSError(f"{errors} of {self._jobs} workers ended in an error, and work is left")
+            raise WorkLeft(f"{errors} of {self._jobs} workers ended in an error, and work is left")
 
     def _ended(self, index: int) -> bool:
         """Whether a process has ended in an error; one that was killed has a successor."""

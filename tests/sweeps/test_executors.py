@@ -69,6 +69,15 @@ def test_a_worker_killed_while_it_puts_results_together_has_a_successor(unassemb
     assert not commands and any("was killed (SIGKILL)" in line for line in said)
 
 
+def test_workers_that_end_in_errors_leave_work(unassembled, monkeypatch):
+    wrong = [sys.executable, "-c", "raise SystemExit('no such thing')"]
+    monkeypatch.setattr(processes.worker, "arguments", lambda *given: wrong[1:])
+    said = []
+    with pytest.raises(WorkLeft, match="2 of 2 workers ended in an error, and work is left"):
+        processes._Crew(Processes(2), GridDirectory.read(unassembled), Effort(), said.append).run()
+    assert said == ["no such thing"] * 2
+
+
 def test_a_job_is_submitted_for_results_that_are_to_be_put_together(unassembled, monkeypatch):
     monkeypatch.setattr(cluster, "_executor", lambda *given: FakeExecutor())
     said = []
