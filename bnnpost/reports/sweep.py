@@ -3,14 +3,12 @@
 import json
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnnpost.pages import Html, Section, element, join, page
 from bnnpost.pages.parts import (
-    count,
-    facts,
     figure,
     measured,
     notes,
@@ -19,11 +17,10 @@ from bnnpost.pages.parts import (
     table,
     three_places,
 )
-from bnnpost.reports import settings, sweep_figures, words
-from bnnpost.reports.costs import forecast_table, surprised
+from bnnpost.reports import settings, sweep_diagnostics, sweep_figures, words
+from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
-from bnnpost.samplers.capped import LARGEST_PARETO_K
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,7 +73,7 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
     return [
         *found,
         Section("Forecast and what happened", "forecast", _forecast(sweep)),
-        Section("Diagnostics", "diagnostics", _diagnostics(sweep, tree)),
+        Section("Diagnostics", "diagnostics", sweep_diagnostics.diagnostics(sweep, tree)),
         Section("How to reproduce this", "reproduce", _reproduce(sweep)),
     ]
 
@@ -275,118 +272,10 @@ def _densities(tree: "xr.DataTree") -> Html:
     return join([sweep_figures.density_legend(widths), figure(pictures, caption, columns=3)])
 
 
-def _happened(tree: "xr.DataTree | None") -> dict[int, dict[str, float]]:
-    if tree is None:
-        return {}
-    sampling = tree["sampling"].to_dataset()
-    return {
-        int(width): {str(n): float(sampling[n].values[i]) for n in sampling.data_vars}
-        for i, width in enumerate(sampling["width"].values)
-    }
-
-
 def _forecast(sweep: Sweep) -> Html:
-    happened = _happened(sweep.tree)
+    happened = sweep_diagnostics.happened(sweep.tree)
     widths = [int(width) for width in sweep.config["widths"]]
     return forecast_table((w, sweep.expected.get(w), happened.get(w)) for w in widths)
-
-
-def _diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
-    happened = _happened(tree)
-    rows = [_width_row(width, now, sweep, tree) for width, now in happened.items()]
-    heads = ("Width", "draws", "effective draws", "repeated", "Pareto k", "weights NaN",
-             "log evidence", "less the limit’s")  # fmt: skip
-    caption = "Draws at each width; the log evidence in nats, ± standard error"
-    doubts = list(_doubts(sweep, tree, happened))
-    fine = (
-        None
-        if doubts
-        else paragraphs("Nothing here gives a reason to doubt the numbers on this page.")
-    )
-    config = sweep.config
-    how = {
-        "Draws": "exact, independent"
-        if tree.attrs["kind"] == "exact"
-        else "weighted (capped rejection); stored resampled",
-        "Precision of the features": tree.attrs["precision"],
-        "Readout": "integrated out" if config["collapse"] else "drawn",
-        "Space": config["space"],
-        "Layers drawn as": _layer_forms(sweep),
-    }
-    return join([notes(doubts, "bad"), fine, table(heads, rows, caption), facts(how)])
-
-
-def _layer_forms(sweep: Sweep) -> str:
-    widths: dict[str, list[str]] = {}
-    for width, info in sweep.infos.items():
-        widths.setdefault(str(info.get("layer_forms", "")), []).append(f"{width:,}")
-    if len(widths) == 1:
-        return next(iter(widths)) or "not recorded"
-    said = (f"{forms or 'not recorded'} (width {', '.join(at)})" for forms, at in widths.items())
-    return "; ".join(said) or "not recorded"
-
-
-def _width_row(
-    width: int, now: dict[str, float], sweep: Sweep, tree: "xr.DataTree"
-) -> list[object]:
-    info: dict[str, Any] = dict(sweep.infos.get(width, {}))
-    k = info.get("pareto_k")
-    limit = tree["predictive"].attrs.get("limit_log_evidence") if "predictive" in tree else None
-    limit = info.get("limit_log_evidence", limit)
-    repeated = repeats(tree, width)
-    return [
-        f"{width:,}",
-        count(now["num_samples"]),
-        measured(float(info["effective_sample_size"]), digits=4) if info else "–",
-        "–" if repeated is None else count(repeated),
-        "–" if k is None else measured(float(k), digits=2),
-        count(float(info["num_nan"])) if info else "–",
-        measured(now["log_evidence"], now["log_evidence_se"], digits=5),
-        "–" if limit is None else measured(now["log_evidence"] - float(limit), digits=3),
-    ]
-
-
-def repeats(tree: "xr.DataTree", width: int) -> int | None:
-    """How many draws are another one once more; None where their numbers are not there."""
-    name = f"width_{width}/sample_stats"
-    try:
-        numbers = tree[name].to_dataset()["proposal_number"].values.ravel()  # type: ignore[union-attr]
-    except KeyError:
-        return None
-    return int(numbers.size - np.unique(numbers).size)
-
-
-def _doubts(
-    sweep: Sweep, tree: "xr.DataTree", happened: dict[int, dict[str, float]]
-) -> Iterator[str]:
-    """What bears on how far the numbers can be trusted."""
-    exact = tree.attrs["kind"] == "exact"
-    for width, now in happened.items():
-        info = sweep.infos.get(width, {})
-        if now["num_samples"] < sweep.config["num_samples"]:
-            yield (
-                f"Width {width:,} has {now['num_samples']:,.0f} of {sweep.config['num_samples']:,} "
-                "draws: max_proposals was reached."
-            )
-        if info.get("num_nan"):
-            yield f"Width {width:,}: {info['num_nan']:,} weights were NaN, and were left out."
-        if exact and repeats(tree, width):
-            yield f"Width {width:,}: some draws are there twice, so they are not independent."
-        k = info.get("pareto_k")
-        if k is not None and k > LARGEST_PARETO_K:
-            yield (
-                f"Width {width:,}: the weights’ tail is heavy (Pareto k {k:.2f}, above "
-                f"{LARGEST_PARETO_K}); a few draws may carry the posterior."
-            )
-        if surprised(sweep.expected.get(width), now):
-            yield f"Width {width:,}: the acceptance was not the expected one, by a factor of 3."
-    for name, rate in sweep_figures.rows(tree["rates"].to_dataset()).items():
-        if words.is_fitted(rate) and not words.agrees(rate):
-            yield (
-                f"The interval of {DISTANCES[name][1]}’s exponent excludes theory’s "
-                f"{words.whole(rate['theory'])}. At 95 % some do by chance; a network without "
-                "this limit, and widths at which the next order matters, do for a reason."
-            )
 
 
 def _reproduce(sweep: Sweep) -> Html:

@@ -1,0 +1,78 @@
+"""What a page of draws shows of function values: pictures and moments."""
+
+import numpy as np
+
+from bnnpost.draws.info import DrawsInfo
+from bnnpost.pages import Html, Section, join
+from bnnpost.pages.parts import figure, measured, paragraphs, table
+from bnnpost.reports import marginals
+from bnnpost.reports.draws_run import DrawsRun, Values
+
+MOST_ROWS = 40
+
+
+def section(run: DrawsRun, info: DrawsInfo) -> Section:
+    """Functions or histograms, and a table of moments; or why there are none."""
+    values = run.values
+    if values is None or not len(values.f):
+        why = run.why_none or "there are no draws"
+        return Section("Function values", "values", paragraphs(f"None to show: {why}."))
+    title = f"The posterior of f at {values.at} inputs"
+    parts: list[object] = []
+    one_feature = values.x.ndim == 2 and values.x.shape[1] == 1
+    if one_feature and values.f.shape[1:] > (4, 1) and values.f.shape[2] == 1:
+        picture = marginals.functions(
+            values.x[:, 0], values.f[:, :, 0], run.log_weights, values.targets[:, 0]
+        )
+        parts.append(
+            figure(
+                [picture],
+                "Line and band: posterior mean and 90 % interval of f. Circles: observed targets.",
+                columns=1,
+            )
+        )
+    places = list(np.ndindex(*values.f.shape[1:]))
+    shown = places[: marginals.MOST_PANELS]
+    pictures = [
+        marginals.histogram(
+            values.f[:, p, o], run.log_weights, float(values.targets[p, o]), place(values, p, o)
+        )
+        for p, o in shown
+    ]
+    weighted = " with their weights" if info.kind == "capped" else ""
+    caption = (
+        f"Histograms of the draws{weighted}; f is the output without noise, in units of the "
+        "target; below the name the posterior mean and standard deviation. Red tick: the observed "
+        "target, noise and all."
+    )
+    if len(shown) < len(places):
+        caption += f" The first {len(shown)} of {len(places)} values are shown."
+    parts += [figure(pictures, caption, columns=3), _table(run, values)]
+    return Section(title, "values", join(parts))
+
+
+def place(values: Values, point: int, output: int) -> str:
+    """An input and an output in words."""
+    words_ = f"{values.at.capitalize()} point {point}"
+    if values.x.ndim == 2 and values.x.shape[1] == 1:
+        words_ = f"x = {float(values.x[point, 0]):.2f}".replace("-", "−")
+    return words_ if values.f.shape[2] == 1 else f"{words_}, output {output}"
+
+
+def _table(run: DrawsRun, values: Values) -> Html:
+    mean, std = marginals.moments(values.f, run.log_weights)
+    several = values.f.shape[2] > 1
+    rows = [
+        [
+            f"{p}, {o}" if several else f"{p}",
+            measured(float(mean[p, o]), digits=4),
+            measured(float(std[p, o])),
+            measured(float(values.targets[p, o]), digits=4),
+        ]
+        for p, o in list(np.ndindex(*mean.shape))[:MOST_ROWS]
+    ]
+    heads = ["Point, output" if several else "Point", "mean of f", "std of f", "target"]
+    caption = f"f at {values.at} inputs, counted from 0"
+    if mean.size > MOST_ROWS:
+        caption += f"; the first {MOST_ROWS} of {mean.size} values"
+    return table(heads, rows, caption)
