@@ -14,6 +14,7 @@ from bnnpost.samplers.chain_draws import ConvergenceWarning
 from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError
+from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import CONFIG
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.run import Say, draws_key
@@ -44,7 +45,7 @@ def sample_chains(
     config = problem.config
     width, directory = only_width(config), ChainDirectory(path)
     check_config(directory, config)
-    record = {**config.as_dict(), CHAIN: chain.as_dict()}
+    record = {**located(config).as_dict(), CHAIN: chain.as_dict()}
     directory.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
     directory.after = lambda draws: finished(directory, problem, draws)
     try:

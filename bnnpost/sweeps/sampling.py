@@ -16,6 +16,7 @@ from bnnpost.samplers.workers import Share
 from bnnpost.storage import whole
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
+from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import CONFIG, check_same_config
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.run import Say, check_feasible, draws_key
@@ -59,7 +60,7 @@ def sample(
         def begin(directory: RunDirectory) -> None:
             check_config(directory, config)
             directory.begin(plan, say)
-            directory.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
+            directory.write_text(CONFIG, json.dumps(located(config).as_dict(), indent=2) + "\n")
             expectations.record(directory, expected)
             directory.set_status("running")
             # From here on it is this run's directory, and no other's.

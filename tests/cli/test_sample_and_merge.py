@@ -166,6 +166,24 @@ def test_merge_notices_that_the_data_have_changed(tmp_path):
     assert before == (path / "predictions.nc").read_bytes()
 
 
+@pytest.mark.parametrize("flags", [(), ("--method", "slice", "--num-warmup", 20)])
+def test_a_run_is_gone_on_with_from_any_folder(tmp_path, monkeypatch, flags):
+    rows = np.random.default_rng(0).normal(size=(6, 2))
+    lines = ["a,b", *(f"{a},{b}" for a, b in rows)]
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = sample("run", "--data", "mine.csv", "--target", "b", *flags)
+    assert done.exit_code == 0, done.stderr
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = sample("../run", "--data", "../mine.csv", "--target", "b", *flags)
+    assert done.exit_code == 0, done.stderr
+    assert str(tmp_path / "mine.csv") in (tmp_path / "run" / "config.json").read_text()
+    if not flags:
+        done = invoke("merge", "../run", "--num-samples", 50)
+        assert done.exit_code == 0, done.stderr
+
+
 def test_a_damaged_configuration_is_named(copy):
     (copy / "config.json").write_text("[1]")
     for done in (invoke("merge", copy), sample(copy)):
