@@ -1,5 +1,6 @@
 """Where compiled programs are kept from one process to the next: JAX's persistent cache."""
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -10,6 +11,8 @@ from pathlib import Path
 # The user's choice: a folder, or one of these words.
 VARIABLE, OFF = "BNNPOST_CACHE", ("", "0", "off", "no", "none")
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
+# Of all programs that are kept. JAX can hold to a limit itself, but locks the folder to do so.
+_MOST_BYTES = 1 << 30
 # Small programs as well: reading one takes milliseconds.
 _SETTINGS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -23,8 +26,8 @@ def program_cache() -> dict[str, str]:
     The folder is that of BNNPOST_CACHE, or else bnnpost in the user's folder of caches; in it
     each kind of processor has one, as programs run on the kind they were compiled for. Empty if
     BNNPOST_CACHE is "off", if JAX's own variable is set, or if no folder can be made. JAX's other
-    variables are left as they are set. Warns of a folder that others may write to, which is not
-    used either: programs in it are run.
+    variables are left as they are set. Where programs take more than 1 GiB, the oldest are removed.
+    Warns of a folder that others may write to, which is not used either: programs in it are run.
     """
     chosen = os.environ.get(VARIABLE)
     if _FOLDER in os.environ or (chosen is not None and chosen.lower() in OFF):
@@ -42,8 +45,26 @@ def program_cache() -> dict[str, str]:
             stacklevel=2,
         )
         return {}
+    _prune(folder.parent)
     settings = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
     return {_FOLDER: str(folder.resolve()), **settings}
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest programs, where all take more than they may, until half of that is left.
+
+    Another process that wants one of them compiles it anew.
+    """
+    with contextlib.suppress(OSError):  # as when another process removes them too
+        found = [(path.stat(), path) for path in folder.glob("*/*-cache")]
+        left = sum(stats.st_size for stats, _ in found)
+        if left <= _MOST_BYTES:
+            return
+        for stats, path in sorted(found, key=lambda one: one[0].st_mtime):
+            path.unlink()
+            left -= stats.st_size
+            if left <= _MOST_BYTES / 2:
+                return
 
 
 def _unsafe(folder: Path) -> str:

@@ -38,6 +38,23 @@ def test_the_users_choice_wins(environment, tmp_path):
     assert programs.program_cache() == {}
 
 
+def test_the_oldest_programs_go_when_there_are_too_many(environment):
+    folder = Path(programs.program_cache()[JAX])
+    (folder.parent / "another").mkdir()
+    paths = [folder.parent / ("another" if i % 2 else folder.name) / f"{i}-cache" for i in range(8)]
+    for age, path in enumerate(paths):
+        path.write_bytes(bytes(100))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    (folder / "mine.txt").write_bytes(bytes(1000))
+    environment.setattr(programs, "_MOST_BYTES", 800)
+    programs.program_cache()
+    assert all(path.exists() for path in paths)
+    environment.setattr(programs, "_MOST_BYTES", 700)
+    programs.program_cache()
+    assert [path.exists() for path in paths] == [True] * 3 + [False] * 5
+    assert (folder / "mine.txt").exists()
+
+
 def test_where_no_folder_can_be_made_nothing_is_kept(environment, tmp_path):
     (tmp_path / "file").write_text("")
     environment.setenv(programs.VARIABLE, str(tmp_path / "file"))
