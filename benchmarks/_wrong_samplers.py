@@ -141,8 +141,9 @@ def fitted(guide_kind, num_steps, key, posterior, x_test, held, count) -> Values
     svi = numpyro.infer.SVI(model, guide, optimiser, numpyro.infer.Trace_ELBO(8))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        params = svi.run(jax.random.key(7), num_steps, progress_bar=False).params
-        vectors = guide.sample_posterior(key, params, sample_shape=(count,))["q"]
+        fit_key, draw_key = jax.random.split(key)
+        params = svi.run(fit_key, num_steps, progress_bar=False).params
+        vectors = guide.sample_posterior(draw_key, params, sample_shape=(count,))["q"]
     return flat.run(lambda vector: vector, vectors, count)
 
 

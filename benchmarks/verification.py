@@ -29,8 +29,8 @@ TIMES = (1, 5, 20)
 # Of one candidate; of the reference it is compared with.
 NUM_EFFECTIVE, NUM_REFERENCE = 500, 2500
 NUM_CHAINS = 4
-# Of each wrong sampler, from which 2,000 are taken at random for each repetition.
-NUM_POOL = 10_000
+# Of one wrong sampler, and of the reference that it is compared with.
+NUM_WRONG, NUM_REFERENCE_DRAWS = 2000, 10_000
 
 
 def problem(noise_std: float, width: int, depth: int) -> tuple[bnnpost.Posterior, np.ndarray]:
@@ -113,25 +113,24 @@ def alarms(repetitions: int, times: tuple[int, ...] = TIMES) -> None:
 
 
 def power(repetitions: int, words: tuple[str, ...] = ()) -> None:
-    """Part of wrong candidates of 2,000 draws that fail at level 0.01."""
+    """How many wrong candidates of 2,000 draws fail at level 0.01, candidate and reference anew."""
     posterior, x_test = problem(noise_std=0.1**0.5, width=64, depth=2)
-    draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=NUM_POOL)
-    held, rng = of_draws(jax.random.key(1), draws, x_test), np.random.default_rng(0)
-    for name, make in WRONG.items():
-        if words and not any(word in name for word in words):
-            continue
-        values = make(jax.random.key(2), posterior, x_test, held, NUM_POOL)
-        caught = []
-        for i in range(repetitions):
-            rows = rng.choice(len(values[TEST]), 2000, replace=False)
-            part = {n: v[None, rows] for n, v in values.items()}
-            caught.append(adjusted(Candidate(part, name, True), held, 0.01, i))
-        least = np.array([min(p.values()) for p in caught])
-        each = {n: np.mean([p[n] <= 0.01 for p in caught]) for n in caught[0]}
+    chosen = {n: make for n, make in WRONG.items() if not words or any(w in n for w in words)}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in chosen}
+    for i in range(repetitions):
+        keys = jax.random.split(jax.random.key(i), 2 + len(chosen))
+        draws = bnnpost.rejection.sample(keys[0], posterior, num_samples=NUM_REFERENCE_DRAWS)
+        held = of_draws(keys[1], draws, x_test)
+        for key, (name, make) in zip(keys[2:], chosen.items(), strict=True):
+            values = make(key, posterior, x_test, held, NUM_WRONG)
+            given = Candidate({n: v[None] for n, v in values.items()}, name, True)
+            found[name].append(adjusted(given, held, 0.01, i))
+    for name, each in found.items():
+        caught = sum(min(p.values()) <= 0.01 for p in each)
+        shares = {n: sum(p[n] <= 0.01 for p in each) for n in each[0]}
         print(
-            f"{name:<34} {np.mean(least <= 0.01):.3f}  "
-            + ", ".join(f"{n} {share:.2f}" for n, share in each.items()),
-            flush=True,
+            f"{name:<34} {caught} of {repetitions}  "
+            + ", ".join(f"{n} {share}" for n, share in shares.items())
         )
 
 

@@ -65,6 +65,7 @@ def step(num_points: int = 60, seed: int = 0, noise_std: float = 0.1) -> Dataset
     )
 
 
+#: The one-dimensional problems that are made from a seed, by name.
 GENERATORS: Mapping[str, Generator] = {"sine_gap": sine_gap, "cubic": cubic, "step": step}
 
 

@@ -26,6 +26,7 @@ class Shipped:
     class_names: tuple[str, ...] = ()
 
 
+#: The data sets that come with the package, by name.
 SHIPPED: Mapping[str, Shipped] = {
     "diabetes": Shipped(
         source=(

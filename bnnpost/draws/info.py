@@ -60,8 +60,9 @@ class DrawsInfo:
     weights), "resampled" (capped, made equally weighted by repetition), "chain" (dependent
     draws, exact only in the limit of long chains) or "prior". complete:
     whether as many draws were accepted as were asked for. acceptance_rate: the mean of
-    min(1, exp(log weight − log bound)) over all proposals, which, unlike accepted/proposals,
-    a stop at a number of acceptances does not bias. log_evidence, log_evidence_se: of p(y),
+    min(1, exp(log weight − log bound)) over all proposals, which a stop at a number of
+    acceptances biases less than accepted/proposals: by less than one part in that number.
+    log_evidence, log_evidence_se: of p(y),
     from the mean weight. effective_sample_size: (Σw)²/Σw² of the draws' weights. space:
     "functions" or "weights". bound: "collapsed", "naive" or "capped"; log_bound: that bound,
     or the cap. num_nan: proposals whose weight was NaN. batch, block: proposals compiled and
@@ -70,7 +71,8 @@ class DrawsInfo:
     NaN and the effective sample size the least bulk one.
 
     Of a capped run: num_excess, proposals above the cap; excess_mass, the part of the
-    posterior's mass above it; pareto_k of all proposals' weights; tv_unweighted, an estimate
+    posterior's mass that the cap c cuts off and the weights ℓ give back, E(ℓ − c)⁺/Eℓ (more of
+    it lies where ℓ > c); pareto_k of all proposals' weights; tv_unweighted, an estimate
     of the total variation that ignoring the weights would make, and tv_unweighted_upper, an
     approximate 95 % upper confidence bound of it (both None where pareto_k is above 0.7 or
     there is none).

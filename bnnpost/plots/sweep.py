@@ -26,7 +26,7 @@ _LAWS: _Curves = {
     "kl": ("KL divergence (nats)", VERMILION, "s"),
 }
 _MOMENTS: _Curves = {
-    "log_evidence_error": ("|log evidence| (nats)", PURPLE, "D"),
+    "log_evidence_error": ("log evidence (nats)", PURPLE, "D"),
     "variance_error": ("variance (units of f²)", GREEN, "^"),
     "mean_error": ("mean (units of f)", OCHRE, "o"),
 }
@@ -65,7 +65,8 @@ def distances(tree: "xr.DataTree") -> "Figure":
         left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
         left.set_title("Marginal laws of f at the test inputs")
         _draw_distances(left, _LAWS, tree)
-        right = figure.add_axes((0.548, 0.125, 0.24, 0.63), title="Their moments, and the evidence")
+        right = figure.add_axes((0.548, 0.125, 0.24, 0.63))
+        right.set_title("Errors of their moments, and of the evidence")
         _draw_distances(right, _MOMENTS, tree)
     return figure
 

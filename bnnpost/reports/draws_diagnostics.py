@@ -57,7 +57,7 @@ def _record(run: DrawsRun, info: DrawsInfo) -> dict[str, object]:
         found |= {
             "Effective draws": measured(info.effective_sample_size, digits=4),
             "Proposals above the cap": count(info.num_excess),
-            "Mass above the cap": f"{100 * info.excess_mass:.2g} %",
+            "Mass cut off by the cap": f"{100 * info.excess_mass:.2g} %",
             "Pareto k of the weights": k,
             "Error if weights were ignored": off,
         }

@@ -46,12 +46,12 @@ def choose_cap(log_weights: Float[np.ndarray, " p"]) -> float:
 class Excess:
     """How unequal the weights of a capped run are.
 
-    num_excess: proposals above the cap. excess_mass: the part of the posterior's mass that
-    lies above it. pareto_k: of all proposals' weights. tv_unweighted: total variation between
-    the posterior and the law of the draws when their weights are ignored;
-    tv_unweighted_upper: an approximate 95 % upper confidence bound of it. Both are None where
-    pareto_k is above 0.7: the tail is then too heavy for either to mean anything. pareto_k
-    is None for a handful of proposals.
+    num_excess: proposals above the cap. excess_mass: the part of the posterior's mass that the cap
+    cuts off and the weights give back, E(ℓ − c)⁺/Eℓ. pareto_k: of all proposals' weights.
+    tv_unweighted: total variation between the posterior and the law of the draws when their weights
+    are ignored; tv_unweighted_upper: an approximate 95 % upper confidence bound of it. Both are
+    None where pareto_k is above 0.7: the tail is then too heavy for either to mean anything.
+    pareto_k is None for a handful of proposals.
     """
 
     num_excess: int

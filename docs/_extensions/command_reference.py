@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,12 +41,18 @@ def _prose(text: str) -> Iterator[str]:
 
 
 def _unwrapped(lines: list[str]) -> Iterator[str]:
-    """Examples as code, without the word in front of the first; other lines as prose."""
-    label = re.match(r"\s*(Examples?|Try):\s*", lines[0])
-    if not label:
+    """Indented lines as code, without a word in front of the first; others as prose."""
+    lines = [
+        re.sub(r"^\s*(Examples?|Try):", lambda label: " " * len(label[0]), lines[0]),
+        *lines[1:],
+    ]
+    if not all(line.startswith("  ") for line in lines):
         yield " ".join(line.strip() for line in lines)
         return
-    yield from ("```console", lines[0][label.end() :], *(line.strip() for line in lines[1:]), "```")
+    code = textwrap.dedent("\n".join(lines)).splitlines()
+    # Lines of a configuration, or commands.
+    language = "toml" if re.match(r"\w+ = |\[", code[0]) else "console"
+    yield from (f"```{language}", *code, "```")
 
 
 def _parameter(parameter: click.Parameter, context: click.Context) -> tuple[str, str] | None:
