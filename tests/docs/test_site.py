@@ -90,6 +90,16 @@ def test_every_command_and_flag_is_documented(built):
     assert "\b" not in text
 
 
+def test_examples_of_commands_keep_their_lines(built):
+    page = (built / "reference" / "commands.html").read_text(encoding="utf-8")
+    blocks = [
+        html.unescape(re.sub("<[^>]+>", "", b)) for b in re.findall("<pre>.*?</pre>", page, re.S)
+    ]
+    assert any(b.startswith("bnnpost sweep --config diabetes --dry-run\nbnnpost") for b in blocks)
+    assert any("\n[grid]\ndepth = [1, 2, 3]\n" in b for b in blocks)
+    assert any("--jobs 32 \\\n    --slurm partition" in b for b in blocks)
+
+
 def test_every_configuration_key_is_documented(built):
     from bnnpost.sweeps import SweepConfig
 
