@@ -133,7 +133,9 @@ class GridDirectory(Directory):
                     f"other processes are at work in {self.path} on a grid that differs from this "
                     "one: wait for them, or choose another directory"
                 ) from None
-            say(_changes(_thawed(before, held), self.grid, self.path))
+            known = _thawed(before, held)
+            _check_related(known, self.grid, self.path)
+            say(_changes(known, self.grid, self.path))
         self.write_text(CONFIG, json.dumps(frozen, indent=1) + "\n")
 
 
@@ -173,10 +175,38 @@ def _read_json(held: Path) -> dict[str, Any]:
     return values
 
 
+def _check_related(before: Grid, now: Grid, path: Path) -> None:
+    """Raise ConfigError if no cell of a grid is or was in the directory: it is another study.
+
+    A cell whose data alone have changed, in the same file, is there.
+    """
+    kept = {cell.digest for cell in before.cells} | {one.name for one in (path / RUNS).glob("*")}
+    same = any(not _differences(old, new) for old in before.cells for new in now.cells)
+    if kept.isdisjoint(cell.digest for cell in now.cells) and not same:
+        found = _differences(before.cells[0], now.cells[0])
+        changed = ", ".join(f"{name} {was!r} → {value!r}" for name, (was, value) in found.items())
+        raise ConfigError(
+            f"{path} holds another grid: none of its {len(before.cells)} cells is among these "
+            f"{len(now.cells)} (of the first ones {changed}): choose another --out, or the "
+            "same settings to go on with it"
+        )
+
+
+def _differences(old: Cell, new: Cell) -> dict[str, tuple[object, object]]:
+    """Settings that two cells have otherwise, widths apart: in the old one, in the new one."""
+    was, now = (json.loads(json.dumps(dict(cell.values))) for cell in (old, new))
+    return {
+        name: (was.get(name), value)
+        for name, value in now.items()
+        if name != "widths" and value != was.get(name)
+    }
+
+
 def _changes(before: Grid, now: Grid, path: Path) -> str:
     """What another grid in the same directory adds, and what it leaves out."""
     old, new = ({cell.digest for cell in grid.cells} for grid in (before, now))
-    parts = [f"{len(now.cells)} cells, {len(new - old)} of them new"]
+    begun = {one.name for one in (path / RUNS).glob("*")}
+    parts = [f"{len(now.cells)} cells, {len(new - old - begun)} of them new"]
     if gone := old - new:
         parts.append(f"{len(gone)} no longer in the grid, whose runs stay in {path / RUNS}")
     added = [str(width) for width in now.widths if width not in before.widths]

@@ -224,11 +224,18 @@ def _comparable(
 def _only(
     arrays: Mapping[str, object], sizes: Sizes, readings: Sequence[Reading]
 ) -> tuple[dict[str, Values], tuple[str, ...]]:
-    """The one array of another name that fits."""
+    """The one array there is, or of several the one that fits with an axis of outputs.
+
+    Without that axis it may be anything, such as weights.
+    """
     fitting = [
         label
         for label, array in arrays.items()
-        if any(fits(array, sizes, name, readings) for name in (TEST, TRAIN))
+        if any(
+            np.shape(array)[-2:] == (sizes.points(name), sizes.num_outputs)
+            and fits(array, sizes, name, readings)
+            for name in (TEST, TRAIN)
+        )
     ]
     if len(arrays) == 1:
         fitting = list(arrays)  # and `fit` says what is wrong with it

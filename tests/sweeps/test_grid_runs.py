@@ -67,6 +67,25 @@ def test_adding_a_width_a_value_or_taking_one_away_runs_only_what_is_missing(fak
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 3
 
 
+def test_another_study_is_refused_and_nothing_is_lost_from_view(fake, tmp_path):
+    out = tmp_path / "out"
+    run(out)
+    before = (out / "config.json").read_bytes()
+    fake.ran.clear()
+    for other, words in (
+        ({"num_samples": 77}, "num_samples .* → 77"),
+        ({"grid": {"activation": ["relu", "tanh"]}}, "activation 'erf' → 'relu'"),
+    ):
+        with pytest.raises(ConfigError, match=f"holds another grid: none of its 2 .*{words}"):
+            run(out, grid(**other))
+        assert not fake.ran and (out / "config.json").read_bytes() == before
+    # What was left out before may come back, and is not new.
+    run(out, grid(grid={"depth": [2, 3]}))
+    fake.ran.clear()
+    _, said = run(out, grid(grid={"depth": [1]}))
+    assert "1 cells, 0 of them new" in said[0] and not fake.ran
+
+
 def test_an_edited_table_is_not_mistaken(fake, tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("a,y\n1,2\n3,5\n4,4\n")

@@ -478,6 +478,10 @@ def test_arviz_objects(form, tmp_path):
         assert not candidate.independent
     with pytest.raises(ValueError, match=r"a \(2, 50, 5\)"):
         read(inference_data(dataset(a=DRAWS[..., 0], b=DRAWS), tmp_path, form))
+    # Weights that happen to be as many as there are test inputs.
+    with pytest.raises(ValueError, match=r"under the names .*, got tau .*, w \(2, 50, 2\)"):
+        weights = dataset(tau=DRAWS[..., 0, 0], w=DRAWS[..., 0, :2])
+        read(inference_data(weights, tmp_path, form))
 
 
 def test_axes_in_another_order_and_samples_put_together():
