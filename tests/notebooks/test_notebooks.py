@@ -192,12 +192,20 @@ def test_many_heads_converge_and_one_does_not(printed):
     assert many[1] < -1 < many[2]
     assert one[1] > many[2]
     near, far = (
-        numbers(text, rf"N heads, N = {width}: total variation # ±")[0] for width in (64, 16)
+        numbers(text, rf"N heads, N = +{width}: total variation # ±")[0] for width in (64, 16)
     )
     assert near < far / 2
-    assert numbers(text, r"one head, width \d+: kurtosis #")[0] > 5
-    assert numbers(text, r"N heads, width \d+: kurtosis #")[0] < 4
-    assert numbers(text, r"one head, N = 64: total variation # ±")[0] > 0.1
+    kurtosis = {
+        (name, width): numbers(text, rf"{name}, N = {width}: kurtosis +#")[0]
+        for name in ("N heads", "one head")
+        for width in (16, 64)
+    }
+    assert kurtosis["N heads", 64] < kurtosis["N heads", 16]
+    assert kurtosis["N heads", 64] < 4
+    assert min(kurtosis["one head", width] for width in (16, 64)) > 5
+    assert numbers(text, r"one head, N = +256: total variation # ±")[0] > 0.07
+    targets = re.findall(r"-?1", re.findall(r"targets: \[(.*)\]", text)[0])
+    assert targets[:4].count("1") == targets[:4].count("-1") == 2
 
 
 @pytest.mark.slow
