@@ -221,5 +221,5 @@ def test_capped_draws_agree_with_another_route(printed):
     size, total = numbers(text, r"effective sample size +# of #")
     assert size > 0.9 * total
     assert numbers(text, r"Pareto k +#")[0] < 0.5
-    assert 0 < numbers(text, r"mass above the cap +#%")[0] < 5
+    assert 0 < numbers(text, r"excess over the cap +#%")[0] < 5
     assert re.search(r"(?m)^capped: 500 of", text)
