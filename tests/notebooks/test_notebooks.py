@@ -131,7 +131,7 @@ def test_distances_fall_as_theory_says(printed):
         low, high, stated = numbers(text, rf"{name}: slope .*interval # to #; theory #")
         assert stated == theory
         assert low < theory < high
-    coefficient = numbers(text, r"(?m)^theory +#$")[0]
+    coefficient = numbers(text, r"(?m)^theory +# ± #$")[0]
     for width in (64, 256):
         product, error = numbers(text, rf"(?m)^ +{width} .* # ± #$")
         assert abs(product - coefficient) < 4 * error + 0.05 * coefficient
