@@ -82,6 +82,25 @@ def _read_csv(path: Path, target: Names | None, features: Names | None) -> Datas
     )
 
 
+def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The columns of a .csv file, and of those that cannot be read as numbers the reason.
+
+    Raises DataError if the file is absent, unreadable or empty, or has no usable header.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; check the name and the folder it is in")
+    header, lines = _csv_lines(path)
+    found = {}
+    for place, name in enumerate(header):
+        wrong = [(line, row[place]) for line, row in lines if _number(row[place]) is None]
+        if len(wrong) == len(lines):
+            found[name] = "text"
+        elif wrong:
+            found[name] = f"line {wrong[0][0]} has {wrong[0][1]!r}"
+    return tuple(header), found
+
+
 def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header and, for every row that is not blank, its line number and its cells.
 
@@ -118,7 +137,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     if len(header) < 2:
         raise DataError(
             f"{path}: a feature and a target column are needed, got the single column "
-            f"{header[0]!r}; separate the columns by commas"
+            f"{header[0]!r}; {_one_column_cure(header[0])}"
         )
     if "" in header:
         raise DataError(
@@ -131,6 +150,16 @@ def _check_header(path: Path, header: list[str]) -> None:
             f"{path}: duplicate column names in the header: {', '.join(repeated)}; "
             "give every column a name of its own"
         )
+
+
+def _one_column_cure(name: str) -> str:
+    """What to do about a header that is one column."""
+    if ";" in name or "\t" in name:
+        kind = "semicolons" if ";" in name else "tabs"
+        return f"columns are separated by {kind}: save it with commas, and decimal points"
+    if name.startswith("#"):
+        return "the header must be the first line: remove those above it"
+    return "separate the columns by commas"
 
 
 def _check_even(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> None:
@@ -207,7 +236,7 @@ def _refuse_cell(path: Path, column: str, line: int, cell: str) -> NoReturn:
             "the columns to use, without this one, as features"
         )
     raise DataError(
-        f"{path}: expected a finite number, got the non-numeric value {cell!r} in {place}; "
+        f"{path}: expected a finite number, got {cell!r} in {place}; "
         "write it as a number, or name the columns to use, without this one, as features"
     )
 

@@ -232,7 +232,7 @@ def _only(
         label
         for label, array in arrays.items()
         if any(
-            np.shape(array)[-2:] == (sizes.points(name), sizes.num_outputs)
+            np.asarray(array).shape[-2:] == (sizes.points(name), sizes.num_outputs)
             and fits(array, sizes, name, readings)
             for name in (TEST, TRAIN)
         )

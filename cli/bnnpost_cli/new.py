@@ -1,6 +1,5 @@
 """bnnpost new: a commented configuration to start from."""
 
-import csv
 import importlib.resources
 import json
 from pathlib import Path
@@ -32,19 +31,22 @@ def command(file: str, data: str | None, target: str | None, force: bool) -> Non
             raise click.UsageError(f"expected a name that ends in .toml, got {file}")
         if path.exists() and not force:
             raise FileExistsError(f"{file} is there already: choose another name, or add --force")
-        write_text(path, _filled(path, data, target))
+        columns, left_out = _column_lines(data, target)
+        write_text(path, _filled(path, data, columns))
+        if left_out:
+            click.echo(f"not among the features: {left_out}", err=True)
     click.echo(f"{file} is written: edit it, then run", err=True)
     click.echo(f"bnnpost sweep --config {file} --dry-run")
 
 
-def _filled(path: Path, data: str | None, target: str | None) -> str:
+def _filled(path: Path, data: str | None, columns: str) -> str:
     """The template with names filled in."""
     template = importlib.resources.files("bnnpost_cli") / "templates" / "study.toml"
     words = {
         "@FILE@": str(path),
         "@OUT@": f"runs/{path.stem}",
         "@DATA@": _quoted(data or "diabetes"),
-        "@COLUMNS@": _column_lines(data, target),
+        "@COLUMNS@": columns,
     }
     text = template.read_text(encoding="utf-8")
     for place, word in words.items():
@@ -52,47 +54,45 @@ def _filled(path: Path, data: str | None, target: str | None) -> str:
     return text
 
 
-def _column_lines(data: str | None, target: str | None) -> str:
-    """The settings of the columns: target and, where some hold text, features."""
-    if data is None or Path(data).suffix != ".csv":
-        named = "# target = " + _quoted("y") if target is None else f"target = {_quoted(target)}"
-        return "\n".join(
-            [
-                f"{named:<31} # target column(s) of a file, comma-separated",
-                '# features = "a,b"              # its input columns, where not all others',
-            ]
-        )
-    columns, text = _columns(Path(data))
-    wanted = columns[-1] if target is None else target
-    targets = [name.strip() for name in wanted.split(",")]
-    for name in targets:
-        if name not in columns:
-            from bnnpost.naming import unknown
+def _column_lines(data: str | None, target: str | None) -> tuple[str, str]:
+    """The settings of the columns of data that can be read, and what features leave out, and why.
 
-            raise ValueError(f"{data}: {unknown('column', name, columns)}")
-    inputs = [name for name in columns if name not in (*targets, *text)]
-    told = f"# left out, as they hold text: {', '.join(text)}" if text else "# all but the target"
-    setting = f"{'' if text else '# '}features = {_quoted(','.join(inputs))}"
-    return f"target = {_quoted(wanted)}\n{setting} {told}"
+    Raises DataError.
+    """
+    if data is not None and Path(data).suffix == ".csv":
+        return _csv_column_lines(data, target)
+    if data is not None:
+        _check_readable(data, target)
+    named = "# target = " + _quoted("y") if target is None else f"target = {_quoted(target)}"
+    lines = (
+        f"{named:<31} # target column(s) of a file, comma-separated",
+        '# features = "a,b"              # its input columns, where not all others',
+    )
+    return "\n".join(lines), ""
 
 
-def _columns(path: Path) -> tuple[list[str], list[str]]:
-    """Names of all columns, and of those that hold something else than numbers."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-    if not lines:
-        raise ValueError(f"{path} is empty: expected a line of column names, then numbers")
-    names, *rows = lines
-    text = {i for row in rows for i, cell in enumerate(row) if not _is_number(cell)}
-    return names, [name for i, name in enumerate(names) if i in text]
+def _check_readable(data: str, target: str | None) -> None:
+    from bnnpost import datasets
+
+    if Path(data).suffix == ".npz":
+        datasets.read(data, target)
+    elif datasets.load(data) and target is not None:
+        raise click.UsageError(f"{data} comes with its target: --target is for a file")
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _csv_column_lines(data: str, target: str | None) -> tuple[str, str]:
+    from bnnpost.datasets.files import columns, read
+
+    names, unread = columns(data)
+    wanted = names[-1] if target is None else target
+    targets = [wanted] if wanted in names else [name.strip() for name in wanted.split(",")]
+    left_out = {name: why for name, why in unread.items() if name not in targets}
+    inputs = [name for name in names if name not in targets and name not in left_out]
+    read(data, targets, features=inputs)  # or it says what is wrong
+    told = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+    comment = f"# left out: {told}" if told else "# all but the target"
+    setting = f"{'' if told else '# '}features = {_quoted(','.join(inputs))}"
+    return f"target = {_quoted(wanted)}\n{setting} {comment}", told
 
 
 def _quoted(text: str) -> str:

@@ -56,14 +56,16 @@ def test_new_writes_every_setting_with_its_default(tmp_path):
 
 def test_new_knows_the_columns_of_a_file(tmp_path):
     data, path = tmp_path / 'a "b".csv', tmp_path / "study.toml"
-    data.write_text("age,dose,ward,effect\n1,2,A,3\n2,1,B,4\n")
-    assert invoke("new", path, "--data", data).exit_code == 0
+    data.write_text("age,dose,ward,weight,effect\n1,2,A,,3\n2,1,B,7,4\n")
+    done = invoke("new", path, "--data", data)
+    assert done.exit_code == 0
+    assert "not among the features: ward (text), weight (line 2 has '')" in done.stderr
     config = load_config(path, {"num_train": 1, "num_test": 1})
     assert (config.data, config.target, config.features) == (str(data), "effect", "age,dose")
     problem = load_problem(config)
     assert problem.x.shape == (1, 2)
     wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
-    assert wrong.exit_code == 1 and "did you mean effect?" in wrong.stderr
+    assert wrong.exit_code == 1 and "did you mean 'effect'?" in wrong.stderr
     assert load_config(path, {}).target == "effect"
 
 
@@ -89,16 +91,26 @@ def test_what_the_template_comments_out_can_be_used(tmp_path):
         (["no/such/folder.toml"], 1, "no/such"),
         (["study.toml", "--data", "none.csv"], 1, "none.csv"),
         (["study.toml", "--data", "empty.csv"], 1, "is empty"),
+        (["study.toml", "--data", "semi.csv"], 1, "separated by semicolons: save it with commas"),
+        (["study.toml", "--data", "note.csv"], 1, "the header must be the first line"),
+        (["study.toml", "--data", "good.csv", "--target", "w"], 1, "got 'A' in column 'w', line 2"),
+        (["study.toml", "--data", "good.csv", "--target", "u"], 1, "no column is called 'u'"),
+        (["study.toml", "--data", "winne"], 1, "did you mean 'wine'?"),
+        (["study.toml", "--data", "wine", "--target", "y"], 2, "comes with its target"),
     ],
 )
 def test_new_refuses(tmp_path, monkeypatch, arguments, code, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.toml").write_text("kept = 1\n")
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "semi.csv").write_text("a;y\n1;2\n")
+    (tmp_path / "note.csv").write_text("# mine\na,y\n1,2\n")
+    (tmp_path / "good.csv").write_text("a,w,y\n1,A,2\n")
+    before = sorted(os.listdir())
     done = invoke("new", *arguments)
     assert done.exit_code == code
     assert words in done.stderr
-    assert sorted(os.listdir()) == ["empty.csv", "there.toml"]
+    assert sorted(os.listdir()) == before
     assert (tmp_path / "there.toml").read_text() == "kept = 1\n"
 
 

@@ -188,13 +188,19 @@ def test_no_targets(csv_file):
 
 @pytest.mark.parametrize("cell", ["red", "1_000", "inf", "-Infinity", "1 2", "12%", '"1,5"'])
 def test_non_numeric_value(csv_file, cell):
-    words = ["non-numeric", repr(cell.strip('"')), "column 'b'", "line 5", "as features"]
+    words = [
+        "expected a finite number",
+        repr(cell.strip('"')),
+        "column 'b'",
+        "line 5",
+        "as features",
+    ]
     # The blank line 4 counts, as it does in an editor.
     refused(csv_file(GOOD + f"\n7,{cell},9\n"), "y", words=words)
 
 
 def test_non_numeric_target(csv_file):
-    refused(csv_file("a,y\n1,yes\n"), "y", words=["non-numeric", "'yes'", "column 'y'", "line 2"])
+    refused(csv_file("a,y\n1,yes\n"), "y", words=["finite number", "'yes'", "column 'y'", "line 2"])
 
 
 @pytest.mark.parametrize("cell", ["", " ", "NaN", "NA", "n/a", "null", "None", "?"])
