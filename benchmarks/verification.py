@@ -155,7 +155,7 @@ def main() -> None:
         "alarms": lambda: alarms(
             int(numbers[0]) if numbers else 1000, tuple(map(int, numbers[1:])) or TIMES
         ),
-        "power": lambda: power(int(numbers[0]) if numbers else 40, tuple(numbers[1:])),
+        "power": lambda: power(int(numbers[0]) if numbers else 10, tuple(numbers[1:])),
         "time": timing,
     }
     tasks[task]()

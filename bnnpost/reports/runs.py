@@ -46,7 +46,8 @@ def is_sweep(path: Path) -> bool:
     """Whether a directory is a sweep's."""
     if (path / RESULTS).exists() or any(path.glob("width_*.nc")):
         return True
-    return (path / CONFIG).exists() and not (path / "run.json").exists()
+    held = path / CONFIG
+    return held.exists() and not (path / "run.json").exists() and "widths" in read_json(held)
 
 
 def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:

@@ -157,6 +157,8 @@ def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...
     before = _read(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
+    if "widths" not in before:
+        raise ConfigError(f"{held} is no run's: choose another --out")
     if changed := _changed(before, config.as_dict(), but_for):
         raise ConfigError(
             f"{held.parent} holds a run with another configuration ({changed}): "

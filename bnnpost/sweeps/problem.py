@@ -1,5 +1,6 @@
 """From a configuration to data and posteriors."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def check_comparable(problem: Problem) -> None:
     try:
         require_one_process(problem.posterior(problem.config.widths[0]).network)
     except ValueError as error:
-        raise HopelessRun(str(error)) from None
+        raise HopelessRun(f"{error}; bnnpost sample and bnnpost forecast take it") from None
 
 
 def load_problem(config: SweepConfig) -> Problem:
@@ -49,10 +50,18 @@ def load_problem(config: SweepConfig) -> Problem:
     if config.data == "digits":
         return Problem(config, *datasets.digits_problem(*counts, seed=config.split_seed))
     table = load_table(config.data, config.target, config.features)
+    _warn_of_constants(table)
     if config.standardise:
         one_hot = table.y.ndim == 2 and config.data in datasets.names()
         table = table.standardise(targets=not one_hot)
     return Problem(config, *table.split(*counts, config.split_seed))
+
+
+def _warn_of_constants(table: datasets.Dataset) -> None:
+    for what, values in (("targets", table.y), ("inputs", table.x)):
+        if len(values) > 1 and (values == values[0]).all():
+            message = f"{table.name}: all {what} are the same, and there is nothing to learn"
+            warnings.warn(message, stacklevel=3)
 
 
 def _check_columns(config: SweepConfig) -> None:

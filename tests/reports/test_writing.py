@@ -84,6 +84,9 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(reports.NotARun, match=r"holds no run: expected the directory of a run"):
         reports.to_html(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(reports.NotARun, match="holds no run"):
+        reports.to_html(tmp_path)
     xr.Dataset(attrs={"format": "other"}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(reports.NotARun, match="is of format 'other'"):
         reports.to_html(tmp_path / "other.nc")
