@@ -1,19 +1,12 @@
-"""Pages on disk, whole, and never in the place of something else."""
+"""Where a page may be written: never in the place of something else."""
 
 from pathlib import Path
 
 from bnnpost.pages.page import is_ours
-from bnnpost.storage import write_text
 
 
 class NotAReport(FileExistsError):
     """A file that is in the way is no report."""
-
-
-def write_page(path: Path, text: str) -> None:
-    """Write a page, whole or not at all. Raises as `check_free`."""
-    check_free(path)
-    write_text(path, text)
 
 
 def check_free(path: Path) -> None:

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from bnnpost.pages import check_free, write_page
+from bnnpost.pages import check_free
 from bnnpost.reports.sources import to_html
+from bnnpost.storage import write_text
 
 REPORT = "report.html"
 
@@ -18,7 +19,7 @@ def write(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None
     """
     target = Path(out) if out is not None else default(Path(run))
     check_free(target)
-    write_page(target, to_html(run))
+    write_text(target, to_html(run))
     return target
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bnnpost.pages import Html, Section, element, join, page, write_page
+from bnnpost.pages import Html, Section, check_free, element, join, page
 from bnnpost.pages.parts import facts, notes, paragraphs, titled
-from bnnpost.storage import versions
+from bnnpost.storage import versions, write_text
 from bnnpost.verification.panels import Bands, bands, largest_difference, panel
 from bnnpost.verification.report import Check, Report
 
@@ -28,7 +28,9 @@ def write_html(report: Report, path: str | os.PathLike[str]) -> None:
     A page that is there is replaced. Raises `bnnpost.reports.NotAReport` for any other file,
     FileNotFoundError if the folder does not exist.
     """
-    write_page(Path(path), to_html(report))
+    target = Path(path)
+    check_free(target)
+    write_text(target, to_html(report))
 
 
 def to_html(report: Report) -> str:
