@@ -56,19 +56,18 @@ class ChainsInfo:
 class DrawsInfo:
     """How draws were made. Log quantities are in nats.
 
-    kind: "exact" (independent draws from the posterior), "capped" (independent draws with
-    weights), "resampled" (capped, made equally weighted by repetition), "chain" (dependent
-    draws, exact only in the limit of long chains) or "prior". complete:
-    whether as many draws were accepted as were asked for. acceptance_rate: the mean of
-    min(1, exp(log weight − log bound)) over all proposals, which a stop at a number of
-    acceptances biases less than accepted/proposals: by less than one part in that number.
-    log_evidence, log_evidence_se: of p(y),
-    from the mean weight. effective_sample_size: (Σw)²/Σw² of the draws' weights. space:
-    "functions" or "weights". bound: "collapsed", "naive" or "capped"; log_bound: that bound,
-    or the cap. num_nan: proposals whose weight was NaN. batch, block: proposals compiled and
-    run together. layer_forms: what is drawn of each linear layer, in order, "functions" (its
-    outputs) or "weights". chains: of kind "chain", how they were run; the log evidence is then
-    NaN and the effective sample size the least bulk one.
+    kind: "exact" (independent draws from the posterior), "capped" (independent draws with weights),
+    "resampled" (capped, made equally weighted by repetition), "chain" (dependent draws, exact only
+    in the limit of long chains) or "prior". complete: whether as many draws were accepted as were
+    asked for. acceptance_rate: the mean of min(1, exp(log weight − log bound)) over all proposals,
+    which a stop at a number of acceptances biases less than accepted/proposals: by less than one
+    part in that number. log_evidence, log_evidence_se: of p(y), from the mean weight.
+    effective_sample_size: (Σw)²/Σw² of the draws' weights. space: "functions" or "weights". bound:
+    "collapsed", "naive" or "capped"; log_bound: that bound, or the cap. num_nan: proposals whose
+    weight was NaN. batch, block: proposals compiled and run together. layer_forms: what is drawn of
+    each linear layer, in order, "functions" (its outputs) or "weights". chains: of kind "chain",
+    how they were run; the log evidence is then NaN and the effective sample size the least bulk
+    one.
 
     Of a capped run: num_excess, proposals above the cap; excess_mass, the part of the
     posterior's mass that the cap c cuts off and the weights ℓ give back, E(ℓ − c)⁺/Eℓ (more of

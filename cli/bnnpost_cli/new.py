@@ -76,7 +76,9 @@ def _check_readable(data: str, target: str | None) -> None:
 
     if Path(data).suffix == ".npz":
         datasets.read(data, target)
-    elif datasets.load(data) and target is not None:
+        return
+    datasets.load(data)
+    if target is not None:
         raise click.UsageError(f"{data} comes with its target: --target is for a file")
 
 
