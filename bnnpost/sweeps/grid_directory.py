@@ -196,9 +196,9 @@ def _differences(old: Cell, new: Cell) -> dict[str, tuple[object, object]]:
     """Settings that two cells have otherwise, widths apart: in the old one, in the new one."""
     was, now = (json.loads(json.dumps(dict(cell.values))) for cell in (old, new))
     return {
-        name: (was.get(name), value)
-        for name, value in now.items()
-        if name != "widths" and value != was.get(name)
+        name: (was.get(name), now.get(name))
+        for name in {**was, **now}
+        if name != "widths" and now.get(name) != was.get(name)
     }
 
 
