@@ -81,7 +81,7 @@ def test_another_study_is_refused_and_nothing_is_lost_from_view(fake, tmp_path):
         assert not fake.ran and (out / "config.json").read_bytes() == before
     # A setting that is left out now counts as well.
     run(tmp_path / "laplace", grid(weight_prior="Laplace(0, 0.7)"))
-    with pytest.raises(ConfigError, match="another grid: .*weight_prior .*'Laplace'.* → None"):
+    with pytest.raises(ConfigError, match=r"another grid: .*weight_prior .*'Laplace'.* → None"):
         run(tmp_path / "laplace")
     fake.ran.clear()
     # What was left out before may come back, and is not new.
