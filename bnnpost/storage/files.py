@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from bnnpost.storage.interrupts import held_back
+
 _PREFIX, _SUFFIX = ".", ".tmp"
 
 
@@ -14,24 +16,26 @@ def whole(path: Path) -> Iterator[Path]:
     """A path to write to, renamed to `path` if all went well and removed if not.
 
     A process that is killed leaves the file that was there before, and perhaps a temporary
-    one beside it. Raises FileNotFoundError if the folder does not exist.
+    one beside it; Ctrl-C and SIGTERM wait until the file is there. Raises FileNotFoundError if
+    the folder does not exist.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} in: create it first")
     # The ending stays, for writers that go by it; the name is no other process's, on any machine.
     name = f"{_PREFIX}{path.stem}.{secrets.token_hex(6)}{_SUFFIX}{path.suffix}"
     temporary = path.with_name(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # else a power cut could leave the new name and no contents
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with held_back():
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())  # else a power cut could leave the new name and no contents
+            os.replace(temporary, path)
+        except OSError as error:
+            if error.filename is None:
+                raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:

@@ -170,8 +170,9 @@ def check_config(directory: RecordedRun, config: SweepConfig) -> None:
 
 def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
+    found = predictions(draws, problem)
     with whole(directory.path / PREDICTIONS) as temporary:
-        predictions(draws, problem).to_netcdf(temporary, engine="h5netcdf")
+        found.to_netcdf(temporary, engine="h5netcdf")
     info = draws.info
     directory.log(f"{info.num_samples} draws of {info.num_proposals} proposals")
     return draws

@@ -33,8 +33,9 @@ def write(directory: Path, name: str, data: "xr.Dataset") -> None:
     """
     write_table(directory, name, data)
     found = data.assign_attrs(format=FORMAT, csv_sha256=_hash(csv_path(directory, name)))
+    found = found.assign_attrs(digest=dataset_digest(found))
     with whole(netcdf_path(directory, name)) as temporary:
-        found.assign_attrs(digest=dataset_digest(found)).to_netcdf(temporary, engine="h5netcdf")
+        found.to_netcdf(temporary, engine="h5netcdf")
 
 
 def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:
