@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bnnpost.stopping import is_interruption
 from bnnpost.storage.files import is_temporary, write_text
 from bnnpost.storage.locks import Lock, LockHeld, is_lock
 
@@ -77,9 +78,8 @@ class Directory:
         try:
             yield
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt)
             state, details = (
-                ("interrupted", {}) if interrupted else ("failed", {"error": str(error)})
+                ("interrupted", {}) if is_interruption(error) else ("failed", {"error": str(error)})
             )
             with contextlib.suppress(OSError):  # a full disk must not hide the error
                 self.set_status(state, **details)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from bnnpost.storage.interrupts import held_back
+from bnnpost.stopping import held_back
 
 _PREFIX, _SUFFIX = ".", ".tmp"
 

@@ -9,7 +9,7 @@ from bnnpost.sweeps.grid_directory import GridDirectory, Say
 from bnnpost.sweeps.judgement import Judgement, judgement, judging
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.run import check_feasible
-from bnnpost.sweeps.units import is_full, may_pass, one_line
+from bnnpost.sweeps.units import ends_all, may_pass, one_line
 
 
 def judged_cell(directory: GridDirectory, cell: Cell, retries: int, say: Say) -> Judgement | None:
@@ -50,7 +50,7 @@ def _judge(
             say(f"{prefix}refused: {one_line(error)}")
             return Judgement(missing, one_line(error))
         except Exception as error:  # of one cell; the others go on
-            if is_full(error):
+            if ends_all(error):
                 raise
             reason = one_line(error)
             if not (may_pass(error) and attempt <= retries):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnnpost.stopping import is_interruption
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.results import FIRST_ORDER, THEORY
 from bnnpost.sweeps.units import one_line
@@ -142,6 +143,8 @@ def figures_missing(tree: "xr.DataTree", directory: RunDirectory) -> str:
     try:
         write_figures(tree, directory)
     except Exception as error:
+        if is_interruption(error):
+            raise
         return f"no figures were made: {type(error).__name__}: {one_line(error)}"
     return ""
 

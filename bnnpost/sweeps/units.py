@@ -6,6 +6,7 @@ import errno
 import traceback
 from dataclasses import dataclass
 
+from bnnpost.stopping import is_interruption
 from bnnpost.sweeps.cells import Cell
 from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.directory import FAILED, RunDirectory
@@ -76,9 +77,13 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, _PASSING) or type(error).__name__ == "JaxRuntimeError"
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether the disk is full, so that whatever is tried next would fail as well."""
-    return isinstance(error, OSError) and error.errno in _FULL
+def ends_all(error: BaseException) -> bool:
+    """Whether whatever is tried next would fail as well, or is not wanted.
+
+    As on a full disk, or after Ctrl-C.
+    """
+    is_full = isinstance(error, OSError) and error.errno in _FULL
+    return is_full or is_interruption(error)
 
 
 def one_line(error: BaseException) -> str:

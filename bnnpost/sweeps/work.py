@@ -20,7 +20,7 @@ from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import check_comparable, load_problem
 from bnnpost.sweeps.report import figures_missing
 from bnnpost.sweeps.run import assembled, one_width, read_width
-from bnnpost.sweeps.units import Unit, is_full, may_pass, one_line
+from bnnpost.sweeps.units import Unit, ends_all, may_pass, one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,8 +169,8 @@ class _Worker:
                 self._run(unit, attempt)
                 return
             except Exception as error:
-                if is_full(error):
-                    raise  # every other unit would fail as well
+                if ends_all(error):
+                    raise
                 if may_pass(error) and attempt <= self._effort.retries:
                     self._say(f"{unit.name}: failed, and is tried again: {one_line(error)}")
                     continue
@@ -228,7 +228,7 @@ class _Worker:
                     self._say(f"{_prefix(cell)}{several}")
                 tree, _ = assembled(load_problem(cell.config), directory, found)
         except Exception as error:
-            if is_full(error):
+            if ends_all(error):
                 raise
             self._given_up.add(cell.digest)
             self._say(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")

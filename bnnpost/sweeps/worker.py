@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 
+from bnnpost.stopping import stoppable
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.programs import silence_cache
 from bnnpost.sweeps.work import Effort, work
@@ -27,34 +27,20 @@ def arguments(directory: GridDirectory, effort: Effort) -> list[str]:
 def main(path: str, options: str) -> int:
     """Work until nothing is left, or until told to end or until the parent process is gone."""
     silence_cache()
-    with interrupted_on_termination():
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        given = json.loads(options)
-        effort = Effort(**{**given, "share": tuple(given["share"])})
-        try:
+    given = json.loads(options)
+    effort = Effort(**{**given, "share": tuple(given["share"])})
+    try:
+        with stoppable():
+            threading.Thread(target=_end_with_parent, daemon=True).start()
             directory = GridDirectory.read(path)
             with GridDirectory.begun(path, directory.grid) as held:
                 work(held, effort, say=_say)
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        except (OSError, ValueError) as error:
-            _say(f"worker ends: {error}")
-            return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (OSError, ValueError) as error:
+        _say(f"worker ends: {error}")
+        return 1
     return 0
-
-
-@contextlib.contextmanager
-def interrupted_on_termination() -> Iterator[None]:
-    """Let SIGTERM, by which schedulers end a job, do what Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _end_with_parent() -> None:

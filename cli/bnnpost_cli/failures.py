@@ -2,14 +2,13 @@
 
 import contextlib
 import errno
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import click
+
+from bnnpost.stopping import stoppable
 
 ERROR, USAGE, FAILED, BUDGET, SOME_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
 _DEBUG = "bnnpost.debug"
@@ -22,13 +21,12 @@ def reported(resume: str = "") -> Iterator[None]:
     With --debug the traceback comes before that line. The library's warnings are messages too,
     each of them said once.
     """
-    before = _interrupt_on_termination()
     try:
-        with _warnings_said_once():
+        with stoppable(), _warnings_said_once():
             yield
     except KeyboardInterrupt:
         _leave(f"interrupted{'; ' + resume if resume else ''}", INTERRUPTED)
-    except click.ClickException:
+    except (click.ClickException, click.exceptions.Exit):
         raise
     except Exception as error:
         message, code = _told(error, resume)
@@ -37,9 +35,6 @@ def reported(resume: str = "") -> Iterator[None]:
 
             traceback.print_exc()
         _leave(message, code)
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _told(error: Exception, resume: str) -> tuple[str, int]:
@@ -102,17 +97,6 @@ def _warnings_said_once() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-def _interrupt_on_termination() -> Any:
-    """Let SIGTERM, by which schedulers end a job, do what Ctrl-C does; the handler before."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, interrupt)
 
 
 def _leave(message: str, code: int) -> None:

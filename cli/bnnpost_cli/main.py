@@ -1,8 +1,10 @@
 """Entry point: commands are found by name and imported when used, so that --help is quick."""
 
+from typing import Any
+
 import click
 
-from bnnpost_cli.failures import debuggable
+from bnnpost_cli.failures import debuggable, reported
 from bnnpost_cli.lazy import LazyGroup
 
 _EPILOG = """\b
@@ -25,6 +27,11 @@ class _Commands(LazyGroup):
         "info",
         "completion",
     )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As any group does, with what goes wrong before a command begins reported as after."""
+        with reported():
+            return super().invoke(ctx)
 
 
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"max_content_width": 100})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from bnnpost.stopping import is_interruption
 from bnnpost_cli.failures import reported
 
 
@@ -17,6 +18,8 @@ def write_report(run: str | Path) -> None:
     except reports.NotAReport as error:
         _no_report(f"{error} (bnnpost report {run} --out FILE)")
     except Exception as error:  # the results are there all the same
+        if is_interruption(error):
+            raise
         kind = type(error).__name__
         _no_report(f"{kind}: {error} (where it came from: bnnpost report {run} --debug)")
 

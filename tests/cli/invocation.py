@@ -16,9 +16,18 @@ def invoke(*arguments):
 
 def start(*arguments, **options):
     """In a process of its own, to be sent signals."""
+    return _started("-m", "bnnpost_cli.main", *arguments, **options)
+
+
+def start_code(code):
+    """A few lines of Python in a process of their own."""
+    return _started("-c", code)
+
+
+def _started(*arguments, **options):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     return subprocess.Popen(
-        [sys.executable, "-m", "bnnpost_cli.main", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

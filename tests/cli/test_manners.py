@@ -2,11 +2,14 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 
 import click
+import numpy as np
 import pytest
 
 from bnnpost.sweeps import SweepConfig, load_config
@@ -14,7 +17,7 @@ from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import load_problem
 from bnnpost_cli.main import main
-from tests.cli.invocation import invoke
+from tests.cli.invocation import invoke, start_code
 
 # Settings of a network that replaces the perceptron's, or that no template can guess.
 OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
@@ -172,6 +175,37 @@ def test_an_unforeseen_error_is_one_line(monkeypatch):
     assert done.stderr == (
         "bnnpost: TypeError: not foreseen (where it came from: the same command with --debug)\n"
     )
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_one_line(monkeypatch):
+    def stopped(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bnnpost_cli.lazy.importlib.import_module", stopped)
+    done = invoke("info")
+    assert done.exit_code == 130 and done.stderr == "bnnpost: interrupted\n"
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_of_the_start_ends_a_command():
+    """JAX is being imported for most of it, and is not made to be interrupted."""
+    code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from bnnpost_cli.main import main\n"
+        "print('begins', flush=True)\n"
+        "main(['forecast', '--num-train', '3', '--widths', '8'])"
+    )
+    for wait in np.random.default_rng(0).uniform(0.05, 1.5, 30):
+        process = start_code(code)
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        # Python ends itself by the signal where it came while a text was being executed.
+        assert process.returncode in (130, -signal.SIGINT), (wait, said)
+        assert said.splitlines()[-1] == "bnnpost: interrupted", (wait, said)
+        assert "Traceback" not in said, (wait, said)
 
 
 def test_a_slip_in_a_command_names_the_close_ones():

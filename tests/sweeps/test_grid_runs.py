@@ -241,6 +241,19 @@ def test_a_unit_that_takes_all_of_a_jobs_time_is_given_up(
     assert fake.ran.count((1, 4)) == (2 if given_up else 3)
 
 
+def test_ctrl_c_under_another_name_ends_all_and_nothing_has_failed(fake, tmp_path):
+    """What is interrupted may raise an error of its own: nobody's fault, and wanted to end."""
+    error = ValueError("open writing handle")
+    error.__context__ = KeyboardInterrupt()
+    fake.raises[1, 4] = [error]
+    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+        with pytest.raises(ValueError, match="writing handle"):
+            work(directory, Effort(), say=lambda line: None)
+        assert fake.ran == [(1, 4)] and not any(unit.has_failed for unit in units(directory))
+        work(directory, Effort(), say=lambda line: None)
+    assert states(load_results(tmp_path / "out")) == ["done", "done"]
+
+
 def test_a_judge_that_dies_leaves_word_of_it(fake, tmp_path, monkeypatch):
     notes = []
 
