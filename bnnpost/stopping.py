@@ -55,10 +55,11 @@ def stoppable() -> Iterator[None]:
 def is_interruption(error: BaseException | None) -> bool:
     """Whether an error is KeyboardInterrupt, or came up while one was on its way.
 
-    Code that it passes may raise an error of its own: of a lock not yet held, say.
+    Code that it passes may raise an error of its own: of a lock not yet held, say. Where that
+    code is JAX's in C++, nothing but the message tells.
     """
     while error is not None:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) or KeyboardInterrupt.__name__ in str(error):
             return True
         error = error.__context__
     return False

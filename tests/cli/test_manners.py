@@ -196,7 +196,7 @@ def test_ctrl_c_at_any_moment_of_the_start_ends_a_command():
         "print('begins', flush=True)\n"
         "main(['forecast', '--num-train', '3', '--widths', '8'])"
     )
-    for wait in np.random.default_rng(0).uniform(0.05, 1.5, 30):
+    for wait in np.random.default_rng(0).uniform(0.05, 1.5, 20):
         process = start_code(code)
         assert process.stdout.readline() == "begins\n"
         time.sleep(wait)

@@ -165,4 +165,5 @@ def test_an_error_knows_of_an_interruption_on_its_way():
     except OSError as error:
         assert is_interruption(error)
     assert is_interruption(KeyboardInterrupt())
+    assert is_interruption(RuntimeError('File "cache_key.py", line 190\nKeyboardInterrupt: '))
     assert not is_interruption(OSError("disk full"))
