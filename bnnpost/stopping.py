@@ -33,9 +33,9 @@ def stoppable() -> Iterator[None]:
     """Let Ctrl-C, and SIGTERM by which schedulers end a job, raise KeyboardInterrupt in the block.
 
     Python drops what is raised while it collects garbage, and JAX has code that runs then: there
-    one in ten or so of interruptions is lost. Here they come again until they are heard, and what
-    they turn into on their way is KeyboardInterrupt at the end. Signals that are ignored stay so;
-    outside the main thread nothing changes.
+    interruptions are lost. Here they come again until they are heard, and what they turn into on
+    their way is KeyboardInterrupt at the end. Signals that are ignored stay so; outside the main
+    thread nothing changes.
     """
     with contextlib.ExitStack() as handlers:
         if threading.current_thread() is threading.main_thread():
