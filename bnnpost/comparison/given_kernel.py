@@ -78,17 +78,24 @@ def law(problem: Problem, kernel: Float[Array, "n+m n+m"], inner: Inner) -> Law:
     return _exact(problem, kernel, inner) if problem.exact else _along_lines(problem, kernel, inner)
 
 
-def _log_weight(problem: Problem, kernel: Array, drawn: Drawn | None) -> Float[Array, ""]:
-    """Of the sites, relative to the reference."""
-    if drawn is None:
-        return -jnp.asarray(problem.log_reference)
-    n = problem.posterior.num_points
-    return gp.log_density(kernel[:n, :n], drawn.sites) + drawn.log_weight - problem.log_reference
+def _log_weight(
+    problem: Problem, kernel: Array, drawn: Drawn | None, outputs: Float[Array, "n k"] | None
+) -> Float[Array, ""]:
+    """Of what was drawn to get the outputs, and of them, relative to the reference."""
+    if problem.guide is not None:
+        assert drawn is not None
+        n = problem.posterior.num_points
+        log_weight = problem.guide.log_weight(kernel[:n, :n], drawn, outputs)
+    else:
+        assert outputs is not None
+        targets = jnp.asarray(problem.posterior.targets)
+        log_weight = problem.posterior.likelihood.log_prob(outputs, targets)
+    return log_weight - problem.log_reference
 
 
 def _exact(problem: Problem, kernel: Array, inner: Inner) -> Law:
     assert inner.drawn is not None
-    weight = jnp.exp(_log_weight(problem, kernel, inner.drawn))
+    weight = jnp.exp(_log_weight(problem, kernel, inner.drawn, None))
     mean, covariance = gp.condition(kernel, inner.drawn.sites)
     variances = jnp.broadcast_to(jnp.diagonal(covariance, axis1=1, axis2=2).T, mean.shape)
     masses = _bins(jnp.asarray(problem.edges), mean, variances).mass
@@ -114,7 +121,9 @@ def _along_lines(problem: Problem, kernel: Array, inner: Inner) -> Law:
     same = jnp.broadcast_to(sited.same, (k, *kernel.shape))
     variances = jnp.diagonal(same, axis1=1, axis2=2)[:, n:].T
     bins = _bins(jnp.asarray(problem.edges), sited.mean[n:], variances)
-    log_weight = _log_weight(problem, kernel, inner.drawn)
+
+    def log_weight(outputs: Array) -> Array:
+        return _log_weight(problem, kernel, inner.drawn, outputs)
 
     def one(point: Array, output: Array, bins: _Bins, variance: Array) -> Law:
         """The marginal of one test point and output; second [j] against the other points."""
@@ -124,8 +133,8 @@ def _along_lines(problem: Problem, kernel: Array, inner: Inner) -> Law:
         slopes = slopes / jnp.maximum(variance, jnp.finfo(variance.dtype).tiny)
         start = sited.draw - slopes * sited.draw[row, output]
         # At the mean within each bin, which is right to second order in the bin's width.
-        ratio = jax.vmap(lambda f: _log_ratio(problem, (start + slopes * f)[:n]))(bins.first)
-        masses = _product(log_weight + ratio, bins.mass)
+        log_weights = jax.vmap(lambda f: log_weight((start + slopes * f)[:n]))(bins.first)
+        masses = _product(log_weights, bins.mass)
         first, second = masses @ bins.first, masses @ bins.second
         beside = start[n:, output] * first + slopes[n:, output] * second
         return Law(masses, first, beside)
@@ -144,14 +153,6 @@ def _product(log_weight: Float[Array, " g"], mass: Float[Array, " g"]) -> Float[
     some = (mass > 0) & ~(log_weight <= -_LARGEST_LOG)
     log_product = log_weight + jnp.log(jnp.where(mass > 0, mass, 1.0))
     return jnp.exp(jnp.where(some, log_product, -jnp.inf))
-
-
-def _log_ratio(problem: Problem, outputs: Float[Array, "n k"]) -> Float[Array, ""]:
-    """log likelihood less the sites' log density, at f."""
-    if problem.guide is not None:
-        return problem.guide.log_ratio(outputs)
-    targets = jnp.asarray(problem.posterior.targets)
-    return problem.posterior.likelihood.log_prob(outputs, targets)
 
 
 def _given_sites(problem: Problem, kernel: Array, inner: Inner) -> _Sited:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+# A bound of the mass that was not seen above this says nothing.
+_NO_BOUND = 0.5
+
+
 @dataclass(frozen=True)
 class ChainsInfo:
     """How chains were run, and how well they seem to have mixed.
@@ -71,10 +75,15 @@ class DrawsInfo:
 
     Of a capped run: num_excess, proposals above the cap; excess_mass, the part of the
     posterior's mass that the cap c cuts off and the weights ℓ give back, E(ℓ − c)⁺/Eℓ (more of
-    it lies where ℓ > c); pareto_k of all proposals' weights; tv_unweighted, an estimate
-    of the total variation that ignoring the weights would make, and tv_unweighted_upper, an
-    approximate 95 % upper confidence bound of it (both None where pareto_k is above 0.7 or
-    there is none).
+    it lies where ℓ > c); pareto_k of all proposals' weights. All of these, the evidence and the
+    effective sample size included, are computed from what was proposed. unseen_mass_upper: the
+    most, at 95 %, that a region which no proposal visited has of the posterior's mass, by the
+    bound of the weights; 1 where there is no such bound, or the proposals are too few for it.
+    tv_unweighted, an estimate of the total variation that ignoring the weights would make;
+    tv_visited_upper, an approximate 95 % upper confidence bound of it if nothing was missed;
+    tv_unweighted_upper, with unseen_mass_upper added, which holds whatever was (all three None
+    where pareto_k is above 0.7 or there is none). fitted: whether proposals were led by fits to
+    the targets in the limit.
     """
 
     kind: str
@@ -97,18 +106,43 @@ class DrawsInfo:
     num_excess: int = 0
     excess_mass: float = 0.0
     pareto_k: float | None = None
+    unseen_mass_upper: float = 0.0
     tv_unweighted: float | None = 0.0
+    tv_visited_upper: float | None = 0.0
     tv_unweighted_upper: float | None = 0.0
+    fitted: bool = False
     layer_forms: str = ""
     chains: ChainsInfo | None = None
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "DrawsInfo":
-        """The record that `dataclasses.asdict` and JSON made plain."""
+        """The record that `dataclasses.asdict` and JSON made plain; of older versions too."""
+        if record["kind"] in ("capped", "resampled") and "unseen_mass_upper" not in record:
+            upper = record["tv_unweighted_upper"]
+            unseen = {"tv_visited_upper": upper, "tv_unweighted_upper": None if upper is None else 1.0}
+            record = {**record, "unseen_mass_upper": 1.0, **unseen}
         chains = record.get("chains")
         if chains is not None:
             chains = ChainsInfo(**{**chains, "step_size": tuple(chains["step_size"])})
         return cls(**{**record, "chains": chains})
+
+    @property
+    def log_evidence_upper(self) -> float:
+        """An approximate 95 % upper confidence bound of the log evidence, in nats.
+
+        With what regions that no proposal visited may add: ∞ where there is no bound of that.
+        """
+        if self.unseen_mass_upper >= 1:
+            return math.inf
+        return self.log_evidence + 1.645 * self.log_evidence_se - math.log1p(-self.unseen_mass_upper)
+
+    def unseen(self) -> str:
+        """What regions that no proposal visited may hold, in words; "" of exact draws."""
+        if self.kind not in ("capped", "resampled"):
+            return ""
+        if self.unseen_mass_upper >= _NO_BOUND:
+            return "no bound on the mass of regions that no proposal visited"
+        return f"at most {self.unseen_mass_upper:.2g} of the mass where no proposal was, at 95 %"
 
     @property
     def num_chains(self) -> int | None:

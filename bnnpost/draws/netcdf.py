@@ -122,7 +122,7 @@ def _space_record(space: Space) -> dict[str, object]:
         "collapse": space.collapse,
         "precision": space.precision,
         "conditioned": space.conditioned,
-        "strict": space.log_limit is not None,
+        "strict": space.strict,
     }
 
 

@@ -8,11 +8,18 @@ import numpy as np
 from jaxtyping import Float
 
 
+_LARGEST_LOG = 700.0
+
+
 class LogMean(NamedTuple):
     """The log of a mean weight, in nats, and its standard error (delta method)."""
 
     value: float
     standard_error: float
+
+
+# Of the number of events where none was seen: the one-sided 95 % point.
+NONE_SEEN_95 = 3.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,19 @@ class WeightSum:
         mean = self.total / self.count
         variance = max(self.total_square / self.count - mean**2, 0.0)
         return LogMean(self.largest + math.log(mean), math.sqrt(variance / self.count) / mean)
+
+    def unseen_mass_upper(self, log_limit: float) -> float:
+        """The most, at 95 %, that a region which none of the proposals visited has of the mass.
+
+        log_limit: an upper bound W of the log weight, in nats; ∞ where none is known. A region
+        of mass m under the target has at least m·Z/W of the proposals, Z their mean weight, so
+        that all of P miss it with probability at most exp(−P m Z/W). With Z what was seen and
+        what was not, m ≤ 1/(1 + P Z_seen/3W). 1 says that there is no bound.
+        """
+        if self.total == 0.0 or log_limit == math.inf:
+            return 1.0
+        log_odds = self.largest + math.log(self.total) - math.log(NONE_SEEN_95) - log_limit
+        return 1 / (1 + math.exp(log_odds)) if log_odds < _LARGEST_LOG else 0.0
 
     def effective_sample_size(self) -> float:
         """(Σw)²/Σw²: how many equally weighted draws these weights are worth (Kish 1965)."""

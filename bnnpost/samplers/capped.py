@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.draws.arviz_view import pareto_k
-from bnnpost.numerics.weights import WeightSum
-from bnnpost.samplers.tally import Tally
+from bnnpost.numerics.weights import NONE_SEEN_95, WeightSum
+from bnnpost.samplers.tally import Tally, exceeds
 
 # A cap chosen from a pilot leaves this part of the posterior's mass to unequal weights.
 EXCESS_MASS = 0.01
 # Weights of a heavier tail have no variance that could be estimated (Vehtari et al. 2024).
 LARGEST_PARETO_K = 0.7
-# One-sided 95 % points: of a normal, and of the number of events when none was seen.
-_NORMAL_95, _NONE_SEEN_95 = 1.645, 3.0
+# The one-sided 95 % point of a normal.
+_NORMAL_95 = 1.645
 
 
 def choose_cap(log_weights: Float[np.ndarray, " p"]) -> float:
@@ -48,21 +48,26 @@ class Excess:
 
     num_excess: proposals above the cap. excess_mass: the part of the posterior's mass that the cap
     cuts off and the weights give back, E(ℓ − c)⁺/Eℓ. pareto_k: of all proposals' weights.
-    tv_unweighted: total variation between the posterior and the law of the draws when their weights
-    are ignored; tv_unweighted_upper: an approximate 95 % upper confidence bound of it. Both are
-    None where pareto_k is above 0.7: the tail is then too heavy for either to mean anything.
-    pareto_k is None for a handful of proposals.
+    unseen_mass_upper: the most, at 95 %, that a region which no proposal visited has of the
+    posterior's mass, by the bound of the weights; 1 where that says nothing, since no bound is
+    known or the proposals are too few for it. tv_unweighted: total variation between the posterior
+    and the law of the draws when their weights are ignored, by what was visited; tv_visited_upper:
+    an approximate 95 % upper confidence bound of that; tv_unweighted_upper: the same with
+    unseen_mass_upper. All three are None where pareto_k is above 0.7: the tail is then too heavy
+    for any to mean anything. pareto_k is None for a handful of proposals.
     """
 
     num_excess: int
     excess_mass: float
     pareto_k: float | None
+    unseen_mass_upper: float
     tv_unweighted: float | None
+    tv_visited_upper: float | None
     tv_unweighted_upper: float | None
 
 
-def excess(tally: Tally) -> Excess:
-    """What a finished run says of the weights above its cap."""
+def excess(tally: Tally, log_limit: float) -> Excess:
+    """What a finished run says of the weights above its cap. log_limit: of the log weights."""
     log_weights = np.concatenate([np.zeros(0), *tally.log_weights])
     # As parts of all proposals' weights; every proposal above the cap was accepted.
     log_total = (
@@ -73,14 +78,18 @@ def excess(tally: Tally) -> Excess:
     clipped = tally.num_proposals * tally.acceptance_rate()
     k = pareto_k(np.concatenate([np.zeros(0), *tally.first_log_weights]))
     mass = float(np.sum(parts * -np.expm1(-above)))
+    # A bound that was exceeded is none.
+    bounded = not exceeds(tally.weights.largest, log_limit)
+    unseen = tally.weights.unseen_mass_upper(log_limit if bounded else math.inf)
     if not (k <= LARGEST_PARETO_K and clipped > 0):
-        return Excess(len(above), mass, None if math.isnan(k) else k, None, None)
+        return Excess(len(above), mass, None if math.isnan(k) else k, unseen, None, None, None)
     terms = np.maximum(parts - 1 / clipped, 0.0)
     tv = float(np.sum(terms))
-    return Excess(len(above), mass, k, tv, min(1.0, tv + _margin(terms, tally.weights)))
+    visited = min(1.0, tv + _margin(terms, tally.weights))
+    return Excess(len(above), mass, k, unseen, tv, visited, min(1.0, visited + unseen))
 
 
 def _margin(terms: Float[np.ndarray, " e"], weights: WeightSum) -> float:
     """How much larger the distance may be: by the spread of the terms, or of those not seen."""
     spread = _NORMAL_95 * float(np.sqrt(np.sum(terms**2)))
-    return max(spread, _NONE_SEEN_95 / weights.effective_sample_size())
+    return max(spread, NONE_SEEN_95 / weights.effective_sample_size())

@@ -49,7 +49,9 @@ def sampled(
     require_key(key)
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
-    made = make_space(posterior, space=space, collapse=collapse, precision=precision, strict=False)
+    made = make_space(
+        posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
+    )
     kernel = make_kernel(made)
     return finished(kernel, made, key, length, chain_method, progress, started, directory)
 

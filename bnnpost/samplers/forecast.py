@@ -198,9 +198,9 @@ class _Timer:
 
 def _the_same(space: Space, others: list[Space]) -> Space:
     """The one of `others` whose draws and weights are the same, so compiled already, or `space`."""
-    bare = dataclasses.replace(space, log_limit=None)
     for other in others:
-        if bool(eqx.tree_equal(bare, dataclasses.replace(other, log_limit=None))):
+        alike = dataclasses.replace(other, strict=space.strict, log_limit=space.log_limit)
+        if bool(eqx.tree_equal(space, alike)):
             return other
     return space
 

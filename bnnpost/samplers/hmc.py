@@ -100,7 +100,9 @@ def sample(
     if num_steps is not None:
         positive_integer("num_steps", num_steps)
     collapse = space != "weights" if collapse is None else collapse
-    made = make_space(posterior, space=space, collapse=collapse, precision=precision, strict=False)
+    made = make_space(
+        posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
+    )
     by_model = made.form == "weights" and not made.collapse
     integrator = _checked(method, integrator, num_steps, by_model)
     kernel: Kernel

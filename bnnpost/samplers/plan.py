@@ -80,7 +80,7 @@ class Plan:
     @property
     def strict(self) -> bool:
         """Whether the level is one that no weight can exceed."""
-        return self.space.log_limit is not None
+        return self.space.strict
 
     def tally(self, allow_nan: bool) -> Tally:
         return Tally(self.log_level, strict=self.strict, allow_nan=allow_nan)
@@ -171,7 +171,8 @@ class Plan:
             block=self.shape.block,
             seconds=0.0,
             device=str(jax.devices()[0].device_kind),
-            **({} if self.strict else dataclasses.asdict(capped.excess(tally))),
+            fitted=self.space.guide is not None and self.space.guide.fitted and not self.strict,
+            **({} if self.strict else dataclasses.asdict(capped.excess(tally, self.space.log_bound()))),
         )
 
 

@@ -19,6 +19,11 @@ class BoundExceeded(ValueError):
     """A log weight was larger than the bound it was promised to stay below."""
 
 
+def exceeds(log_weight: float, log_bound: float) -> bool:
+    """Whether a log weight is larger than a bound, by more than rounding; never than ∞."""
+    return log_weight - log_bound > _BOUND_ROUNDING * (1 + abs(log_bound))
+
+
 @dataclass
 class Tally:
     """The sums over a run's blocks.
@@ -73,7 +78,7 @@ class Tally:
                 f"a log weight among proposals {block.start} to {block.start + block.count - 1} is "
                 "infinite: the density of the likelihood has no upper bound there"
             )
-        if self.strict and largest - bound > _BOUND_ROUNDING * (1 + abs(bound)):
+        if self.strict and exceeds(largest, bound):
             raise BoundExceeded(
                 f"a log weight of {largest:.6g} exceeds the log bound {bound:.6g} by "
                 f"{largest - bound:.3g} nats: log_bound of the likelihood is too low, and draws "

@@ -4,6 +4,11 @@ With Gaussian sites the readout is integrated out: p(Z | y) ∝ p(Z) N(sites; 0,
 the likelihood is Gaussian, given noise variances, the sites are the targets and that weight is
 exact. Where it is not, sites are fitted once, in the infinite-width limit; outputs are drawn
 given the sites, and what likelihood and sites differ by is a weight.
+
+What is drawn is drawn from a defensive mixture (Hesterberg 1995): stated shares of the proposals
+are from the prior and from what bounds the weight, the others from fits, several where they
+differ. The density of the whole mixture enters the weight, so that no weight is larger than
+without a fit over that share, whatever the fits have missed.
 """
 
 import abc
@@ -16,8 +21,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Likelihood, RandomNoise
+from bnnpost.numerics import gp
 from bnnpost.numerics.gp import Sites, contrasts
+from bnnpost.spaces.cells import CellMixture, Moments
 from bnnpost.spaces.sources import Source
+
+# The share of proposals from the prior of what is guided, the share of those from the law under
+# which the strict bound holds (where there is one), and the share that fits which explain little
+# of the limit's posterior have together.
+PRIOR_SHARE, BOUND_SHARE, MINOR_SHARE = 0.05, 0.02, 0.02
+# Sites of this variance tell nothing: outputs drawn given them are the prior's to rounding.
+_NO_SITE = 1e60
 
 
 class Drawn(NamedTuple):
@@ -38,46 +52,75 @@ class Guide(eqx.Module):
         """Whether all observations of a draw have the same noise."""
         return False
 
+    @property
+    def fitted(self) -> bool:
+        """Whether proposals are led by a fit, which may have missed a mode."""
+        return True
+
+    def alone(self) -> "Guide":
+        """The guide for chains, whose weight may depend on nothing but what they move."""
+        return self
+
     @abc.abstractmethod
     def draw(self, source: Source) -> Drawn:
         """The sites of a draw, with what is random about them from `source`."""
 
     @abc.abstractmethod
-    def log_ratio(self, outputs: Float[Array, "n k"]) -> Float[Array, ""]:
-        """log of the likelihood over the sites' density at these outputs, in nats."""
+    def log_weight(
+        self,
+        kernel: Float[Array, "n n"],
+        drawn: Drawn,
+        outputs: Float[Array, "n k"] | None,
+        shift: Float[Array, " k"] | None = None,
+    ) -> Float[Array, ""]:
+        """log weight of a draw, in nats. kernel, shift: covariance and mean of the outputs.
+
+        outputs: drawn given the sites; not looked at where the guide is exact.
+        """
 
 
-class KnownNoise(Guide):
-    """Targets with Gaussian noise of known variance."""
+class ExactGuide(Guide):
+    """Targets are the sites; only their noise may be random."""
 
     exact = True
+
+    def log_weight(
+        self, kernel: Array, drawn: Drawn, outputs: Array | None, shift: Array | None = None
+    ) -> Array:
+        del outputs
+        return gp.log_density(kernel, drawn.sites.less(shift)) + drawn.log_weight
+
+
+class KnownNoise(ExactGuide):
+    """Targets with Gaussian noise of known variance."""
+
     sites: Sites
 
     @property
     def one_noise(self) -> bool:
         return True
 
+    @property
+    def fitted(self) -> bool:
+        return False
+
     def draw(self, source: Source) -> Drawn:
         del source
         return Drawn(self.sites, jnp.zeros((), jnp.float64))
 
-    def log_ratio(self, outputs: Array) -> Array:
-        return jnp.zeros((), outputs.dtype)
 
+class DrawnNoise(ExactGuide):
+    """Targets with Gaussian noise whose log variances t = log λ are drawn from a mixture.
 
-class DrawnNoise(Guide):
-    """Targets with Gaussian noise whose log variances are drawn from densities on cells.
-
-    edges [q+1] of cells in t = log λ; log_masses: log probability of each cell, for
-    the one λ of all observations [1, q] or for each observation [n·k, q]. The weight is the
-    prior density of t over the one it was drawn from.
+    mixture: of densities on cells, of the one λ of all observations (a row) or of that of each
+    (n·k rows, outputs in turn). The weight is the prior density of t over the mixture's.
+    moments: of t in each row, for chains.
     """
 
-    exact = True
     targets: Float[np.ndarray, "n k"]
     likelihood: RandomNoise
-    edges: Float[np.ndarray, " q+1"]
-    log_masses: Float[np.ndarray, "r q"]
+    mixture: CellMixture
+    moments: Moments
 
     @property
     def one_noise(self) -> bool:
@@ -88,8 +131,8 @@ class DrawnNoise(Guide):
             log_var, log_weight = self._moved(source)
         else:
             log_var, log_density = self._log_variances(source.key)
-            log_weight = jnp.sum(self.likelihood.log_density(log_var) - log_density)
-        shape = (len(self.targets), 1) if len(self.log_masses) == 1 else self.targets.shape
+            log_weight = jnp.sum(self.likelihood.log_density(log_var)) - log_density
+        shape = (len(self.targets), 1) if self.mixture.num_rows == 1 else self.targets.shape
         variances = jnp.broadcast_to(jnp.exp(log_var).reshape(-1, *shape[1:]), shape)
         return Drawn(Sites(jnp.asarray(self.targets), variances), log_weight)
 
@@ -100,58 +143,95 @@ class DrawnNoise(Guide):
         their edges, which no gradient sees. Tails of t are exponential, as those of laws of
         noise: thinner ones would leave chains stuck where the prior density is larger.
         """
-        count = len(self.log_masses)
+        count = self.mixture.num_rows
         g = source.normals("noise", lambda: jax.random.normal(source.key, (count,), jnp.float64))
-        edges, masses = jnp.asarray(self.edges), jnp.exp(jnp.asarray(self.log_masses))
-        low, high = edges[:-1], edges[1:]
-        mean = masses @ (0.5 * (low + high)) / jnp.sum(masses, axis=1)
-        spread = (low - mean[:, None]) ** 2 + (high - mean[:, None]) ** 2
-        spread = (spread + (low - mean[:, None]) * (high - mean[:, None])) / 3
-        std = jnp.sqrt(jnp.sum(masses * spread, axis=1) / jnp.sum(masses, axis=1))
+        mean, std = (jnp.asarray(moment) for moment in self.moments)
         stretch = jnp.sqrt(1 + g**2 / 8)
         log_var = mean + std * g * stretch
         slope = std * (1 + g**2 / 4) / stretch
         log_density = jax.scipy.stats.norm.logpdf(g) - jnp.log(slope)
         return log_var, jnp.sum(self.likelihood.log_density(log_var) - log_density)
 
-    def _log_variances(self, key: Array) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-        """t of each row and the log density that it was drawn from."""
+    def _log_variances(self, key: Array) -> tuple[Float[Array, " r"], Float[Array, ""]]:
+        """t of each row and the log density that all of them were drawn from."""
         cell_key, place_key = jax.random.split(key)
-        num_rows, num_cells = self.log_masses.shape
-        cumulative = jnp.cumsum(jnp.exp(jnp.asarray(self.log_masses)), axis=1)
-        level = jax.random.uniform(cell_key, (num_rows, 1), jnp.float64) * cumulative[:, -1:]
-        # Comparisons and products: batched searches and gathers are slow on CPUs.
-        cell = jnp.minimum(jnp.sum(cumulative <= level, axis=1), num_cells - 1)
-        chosen = jnp.arange(num_cells) == cell[:, None]
-        log_mass = jnp.sum(jnp.where(chosen, jnp.asarray(self.log_masses), 0.0), axis=1)
-        edges = jnp.asarray(self.edges)
-        low = jnp.sum(jnp.where(chosen, edges[:-1], 0.0), axis=1)
-        width = jnp.sum(jnp.where(chosen, jnp.diff(edges), 0.0), axis=1)
-        place = jax.random.uniform(place_key, (num_rows,), jnp.float64)
-        return low + width * place, log_mass - jnp.log(width)
-
-    def log_ratio(self, outputs: Array) -> Array:
-        return jnp.zeros((), outputs.dtype)
+        cell = self.mixture.draw(cell_key)
+        edges = jnp.asarray(self.mixture.edges)
+        place = jax.random.uniform(place_key, cell.shape, jnp.float64)
+        log_var = edges[cell] + jnp.diff(edges)[cell] * place
+        return log_var, self.mixture.log_density(cell)
 
 
 class FittedSites(Guide):
-    """Sites fitted in the limit to a likelihood that is not Gaussian."""
+    """Sites fitted in the limit to a likelihood that is not Gaussian: a mixture of several fits.
+
+    sites: of each fit, their arrays stacked. log_shares [fit, g]: log probabilities of the fits,
+    for each of the outputs by itself (g = k, which are then independent) or for all of them at
+    once (g = 1). prior_share: of the draws whose outputs are from the prior.
+    """
 
     exact = False
     targets: Float[np.ndarray, "n t"]
     likelihood: Likelihood
     sites: Sites
+    log_shares: Float[np.ndarray, "c g"]
+    prior_share: np.float64
+
+    def alone(self) -> "FittedSites":
+        """The first fit, and no draw from the prior."""
+        first = jax.tree.map(lambda a: a[:1], self.sites)
+        shares = np.zeros_like(self.log_shares[:1])
+        return FittedSites(self.targets, self.likelihood, first, shares, np.float64(0.0))
 
     def draw(self, source: Source) -> Drawn:
-        del source
-        return Drawn(self.sites, jnp.zeros((), jnp.float64))
+        prior_key, fit_key = jax.random.split(source.key)
+        num_fits, num_groups = self.log_shares.shape
+        chosen = jnp.zeros(num_groups, jnp.int32)
+        if num_fits > 1:
+            chosen = jax.random.categorical(fit_key, jnp.asarray(self.log_shares), axis=0)
+        targets, variances = (
+            jnp.sum(jnp.where(jnp.arange(num_fits)[:, None] == chosen, 1.0, 0.0)[:, None] * a, axis=0)
+            for a in self.sites.arrays()
+        )
+        from_prior = jax.random.uniform(prior_key, (), jnp.float64) < self.prior_share
+        sites = Sites(targets, jnp.where(from_prior, _NO_SITE, variances), self.sites.contrasts)
+        return Drawn(sites, jnp.zeros((), jnp.float64))
 
-    def log_ratio(self, outputs: Array) -> Array:
-        log_prob = self.likelihood.log_prob(outputs, jnp.asarray(self.targets))
-        values, centres = outputs, jnp.asarray(self.sites.targets)
-        if self.sites.contrasts:
-            rotation = contrasts(outputs.shape[1])
-            values, centres = values @ rotation, centres @ rotation
-        variances = jnp.broadcast_to(jnp.asarray(self.sites.variances), values.shape)
-        squares = (values - centres) ** 2 / variances + jnp.log(2 * np.pi * variances)
-        return log_prob + 0.5 * jnp.sum(squares)
+    def log_weight(
+        self, kernel: Array, drawn: Drawn, outputs: Array | None, shift: Array | None = None
+    ) -> Array:
+        """The likelihood over the density that outputs were drawn from, relative to the prior's.
+
+        That is s + (1 − s) Π_g Σ_c s_cg N(sites; f, D)/N(sites; 0, K̂ + D), s of the prior.
+        """
+        assert outputs is not None
+        fits = [jax.tree.map(lambda a: a[i], self.sites) for i in range(len(self.log_shares))]  # noqa: B023
+        led = jnp.stack([self._log_led(kernel, fit, outputs, shift) for fit in fits])
+        led = jnp.sum(jax.nn.logsumexp(led + jnp.asarray(self.log_shares), axis=0))
+        share = jnp.asarray(self.prior_share)
+        log_drawn = jnp.logaddexp(jnp.log(share), jnp.log1p(-share) + led)
+        return self.likelihood.log_prob(outputs, jnp.asarray(self.targets)) - log_drawn
+
+    def _log_led(
+        self, kernel: Array, fit: Sites, outputs: Array, shift: Array | None
+    ) -> Float[Array, " g"]:
+        """log N(sites; f, D)/N(sites; 0, K̂ + D) of each group of outputs."""
+        if self.log_shares.shape[1] == 1:
+            return (_log_noise(fit, outputs) - gp.log_density(kernel, fit.less(shift)))[None]
+
+        def one(targets: Array, variances: Array, values: Array) -> Array:
+            single = Sites(targets[:, None], variances[:, None])
+            return _log_noise(single, values[:, None]) - gp.log_density(kernel, single)
+
+        centred, values = fit.less(shift), outputs if shift is None else outputs - shift
+        return jax.vmap(one, in_axes=1)(*centred.arrays(), values)
+
+
+def _log_noise(sites: Sites, outputs: Float[Array, "n k"]) -> Float[Array, ""]:
+    """log N(sites; f, D), of the contrasts if so."""
+    values, (centres, variances) = outputs, sites.arrays()
+    if sites.contrasts:
+        rotation = contrasts(outputs.shape[1])
+        values, centres = values @ rotation, centres @ rotation
+    variances = jnp.broadcast_to(variances, values.shape)
+    return -0.5 * jnp.sum((values - centres) ** 2 / variances + jnp.log(2 * np.pi * variances))

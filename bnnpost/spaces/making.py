@@ -14,7 +14,6 @@ from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
-from bnnpost.spaces.guides import Guide
 from bnnpost.spaces.noise_fits import bounded_noise
 from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.spaces.space import SPACES, Space
@@ -28,9 +27,11 @@ def make_space(
     precision: str = "single",
     conditioned: bool = True,
     strict: bool = True,
+    alone: bool = False,
 ) -> Space:
     """The space that a sampler was asked for; `collapse` holds where it is possible.
 
+    alone: one fit leads the draws, as chains need it, where it else is several and the prior.
     Collapsing needs a network that ends in a Dense layer whose weights are Gaussian, given its
     scales, and, where the bound must be strict, readout biases that are Gaussian or fixed, and
     Gaussian noise of known size or of one size under a law for which there is a bound.
@@ -42,38 +43,60 @@ def make_space(
     require_precision(precision)
     kernel = limit_kernel(posterior.network, posterior.x)
     order = elimination_order(kernel, posterior.num_points)
-    guide: Guide | None = None
-    log_limit: float | None = 0.0
+    led = fits.Led(None, 0.0)
     readout = split_gaussian_readout(posterior.network)[1]
     if conditioned and strict:
-        bounded = readout is not None and (readout.gaussian or _fixed_biases(readout))
-        guide, log_limit = _bounded(posterior, readout if collapse and bounded else None)
+        led = _bounded(posterior, readout if collapse and _known_biases(readout) else None)
     elif conditioned:
-        log_limit = None
-        if collapse and readout is not None:
-            likelihood, targets = posterior.likelihood, posterior.targets
-            guide = fits.guide_for(likelihood, targets, kernel, posterior.num_outputs)
-    leaf = None if log_limit is None else np.float64(log_limit)
-    return Space(posterior, order, guide, form, precision, conditioned, leaf)
+        led = _weighted(posterior, readout if collapse else None, kernel)
+        if alone and led.guide is not None:
+            led = fits.Led(led.guide.alone(), math.inf)
+    limit = np.float64(led.log_limit)
+    return Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
 
 
-def _bounded(posterior: Posterior, readout: Linear | None) -> tuple[Guide | None, float]:
-    """A guide for the readout to collapse, if any, and an upper bound of the log weight."""
+def _bounded(posterior: Posterior, readout: Linear | None) -> fits.Led:
+    """A guide for the readout to collapse, if any, and an upper bound of the log weight.
+
+    Raises ValueError where there is no bound.
+    """
     likelihood, targets = posterior.likelihood, posterior.targets
     if readout is not None and isinstance(likelihood, Gaussian):
-        bias_var = _least(readout.b_std) ** 2 if readout.gaussian else 0.0
-        bound = likelihood.collapsed_log_bound(_centred(targets, readout), bias_var)
-        return fits.known_noise(likelihood, targets), bound
+        return _known_noise(posterior, likelihood, readout)
     if readout is not None and isinstance(likelihood, RandomNoise) and likelihood.shared:
         bounded = bounded_noise(likelihood, _centred(targets, readout))
-        return dataclasses.replace(bounded.guide, targets=targets), bounded.log_bound
+        guide = dataclasses.replace(bounded.guide, targets=targets)
+        return fits.Led(guide, bounded.log_bound)
     bound = float(likelihood.log_bound(targets))
     if not math.isfinite(bound):
         raise ValueError(
             f"log_bound of {type(likelihood).__name__} is {bound}: expected a finite number of "
             'nats; without a bound there are draws with weights, bound="capped"'
         )
-    return None, bound
+    return fits.Led(None, bound)
+
+
+def _weighted(posterior: Posterior, readout: Linear | None, kernel: np.ndarray) -> fits.Led:
+    """A guide for the readout to collapse, if any, and what is known of the largest log weight."""
+    likelihood, targets = posterior.likelihood, posterior.targets
+    if readout is None:
+        return fits.Led(None, fits.log_bound(likelihood, targets))
+    known = _known_biases(readout)
+    if known and isinstance(likelihood, Gaussian):
+        return _known_noise(posterior, likelihood, readout)
+    centred = _centred(targets, readout) if known and isinstance(likelihood, RandomNoise) else None
+    return fits.guide_for(likelihood, targets, kernel, posterior.num_outputs, centred)
+
+
+def _known_noise(posterior: Posterior, likelihood: Gaussian, readout: Linear) -> fits.Led:
+    bias_var = _least(readout.b_std) ** 2 if readout.gaussian else 0.0
+    bound = likelihood.collapsed_log_bound(_centred(posterior.targets, readout), bias_var)
+    return fits.Led(fits.known_noise(likelihood, posterior.targets), bound)
+
+
+def _known_biases(readout: Linear | None) -> bool:
+    """Whether the readout's biases are Gaussian or fixed."""
+    return readout is not None and (readout.gaussian or _fixed_biases(readout))
 
 
 def _fixed_biases(readout: Linear) -> bool:

@@ -1,33 +1,31 @@
 """Fitting the law that a draw's noise variances come from, or bounding it, in log variances t.
 
 Weights are exact whatever was fitted. Noise of tails can have several modes (either of two
-points that disagree may be the outlier); a fit follows one, and a mode that no proposal visits
-is in no estimate and in no standard error. All in numpy, double precision.
+points that disagree may be the outlier): fits start with each point trusted alone, and with each
+held out, and those that differ are all drawn from. All in numpy, double precision.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import logsumexp
 
 from bnnpost.likelihoods import RandomNoise
-from bnnpost.likelihoods.noise import SMALLEST_LOG_VAR
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.spaces.guides import DrawnNoise
+from bnnpost.spaces import mixtures
+from bnnpost.spaces.cells import CellMixture, Cells, moments
+from bnnpost.spaces.guides import BOUND_SHARE, MINOR_SHARE, PRIOR_SHARE, DrawnNoise
 
-# Log variances of the noise: this many cells, wherever a density is within so many nats of its
-# peak, and coarse ones beyond; densities are looked at in so many places of each cell.
-_NUM_CELLS, _NATS, _PLACES = 1024, 40.0, 5
-_COARSE_CELLS, _NATS_OF_A_BOUND, _PLACES_OF_A_BOUND = 64, 70.0, 33
-# The part of the prior mixed into a guide of the one noise variance, so that no proposal of a
-# narrow network finds the guide far from where its weight is.
-_PRIOR_PART = 0.05
+_NATS_OF_A_BOUND, _PLACES_OF_A_BOUND = 70.0, 33
 # Enough sweeps of the fixed point for the hardest cases met, which took 46.
 _SWEEPS, _TOLERANCE = 100, 1e-8
+# Fixed points are looked for with every so many'th cell; log variances by which two of them
+# differ; draws from each fit that tell how much it explains.
+_SEARCH_STEP, _APART, _NUM_DRAWS = 8, 0.1, 256
 _DIVERGES = (
     "no strict bound exists for this law of the noise: the collapsed likelihood grows without "
     "limit as the noise goes to 0, faster than the law vanishes. Use an inverse-gamma law of "
@@ -37,56 +35,8 @@ _DIVERGES = (
 Kernel = Float[np.ndarray, "n n"]
 
 
-class Cells:
-    """Cells in t = log λ for the law of a noise variance.
-
-    Equal cells wherever one of the log `heights` (functions of t, the prior's among them) is
-    within `nats` of its peak, and coarse ones from there to the ends of the support: with them
-    nothing that has a density is left out.
-    """
-
-    def __init__(
-        self,
-        likelihood: RandomNoise,
-        heights: Sequence[Callable[[np.ndarray], np.ndarray]] = (),
-        *,
-        nats: float = _NATS,
-        whole: bool = True,
-    ):
-        self._likelihood = likelihood
-        low, high = likelihood.support()
-        grid = np.linspace(low, high, 2**14 + 1)
-        prior = self.log_prior(grid)
-        all_heights = [prior + height(grid) for height in heights] or [prior]
-        inside = [np.flatnonzero(h > np.max(h) - nats) for h in all_heights]
-        first = max(min(i[0] for i in inside) - 1, 0)
-        last = min(max(i[-1] for i in inside) + 1, len(grid) - 1)
-        self.reaches_zero = first == 0 and low == SMALLEST_LOG_VAR
-        parts = [np.linspace(grid[first], grid[last], _NUM_CELLS + 1)]
-        if whole and first > 0:
-            parts.insert(0, np.linspace(low, grid[first], _COARSE_CELLS + 1)[:-1])
-        if whole and last < len(grid) - 1:
-            parts.append(np.linspace(grid[last], high, _COARSE_CELLS + 1)[1:])
-        self.edges = np.concatenate(parts)
-        self.widths = np.diff(self.edges)
-
-    def places(self, count: int = _PLACES) -> Float[np.ndarray, "q p"]:
-        """Points of each cell, both ends included."""
-        return self.edges[:-1, None] + self.widths[:, None] * np.linspace(0.0, 1.0, count)
-
-    def log_prior(self, log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
-        """Prior density of t; −∞ where it is not a number."""
-        found = np.asarray(self._likelihood.log_density(jnp.asarray(log_var)))
-        return np.where(np.isnan(found), -np.inf, found)
-
-    def log_masses(self, log_density: Float[np.ndarray, "*r q p"]) -> Float[np.ndarray, "*r q"]:
-        """Normalised log masses from the largest density met in each cell and at its ends."""
-        masses = np.max(log_density, axis=-1) + np.log(self.widths)
-        return masses - logsumexp(masses, axis=-1, keepdims=True)
-
-
 class Bounded(NamedTuple):
-    """A guide under which no weight exceeds exp(log_bound)."""
+    """A guide under which no weight exceeds exp(log_bound), in nats; ∞ where none is known."""
 
     guide: DrawnNoise
     log_bound: float
@@ -106,14 +56,20 @@ def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) ->
     cells = Cells(likelihood, [bound], nats=_NATS_OF_A_BOUND, whole=False)
     if cells.reaches_zero:
         raise ValueError(_DIVERGES)
-    places = cells.places(_PLACES_OF_A_BOUND)
-    heights = cells.log_prior(places) + _log_collapsed_bound(targets, places)
-    rise = np.abs(np.diff(np.where(np.isfinite(heights), heights, np.nan), axis=1))
-    highest = np.max(heights, axis=1) + np.max(np.nan_to_num(rise), axis=1)
-    masses = highest + np.log(cells.widths)
+    masses = _bounded_masses(cells, bound)
     log_total = logsumexp(masses)
-    guide = DrawnNoise(targets, likelihood, cells.edges, (masses - log_total)[None])
+    rows = (masses - log_total)[None]
+    mixture = CellMixture.single(cells.edges, rows)
+    guide = DrawnNoise(targets, likelihood, mixture, moments(cells.edges, rows))
     return Bounded(guide, float(log_total))
+
+
+def _bounded_masses(
+    cells: Cells, log_bound: Callable[[np.ndarray], np.ndarray]
+) -> Float[np.ndarray, " q"]:
+    """Log masses of a density nowhere below p(λ) times the bound at λ."""
+    places = cells.places(_PLACES_OF_A_BOUND)
+    return cells.log_bounds(cells.log_prior(places) + log_bound(places))
 
 
 def _log_collapsed_bound(
@@ -128,28 +84,78 @@ def _log_collapsed_bound(
     return -0.5 * num_outputs * np.sum(terms, axis=-1)
 
 
+def _log_peak(log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
+    """log N(0; 0, λ), than which no density of one observation is larger."""
+    return -0.5 * (log_var + math.log(2 * math.pi))
+
+
+@in_double_precision
 def drawn_noise(
-    likelihood: RandomNoise, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
-) -> DrawnNoise:
+    likelihood: RandomNoise,
+    targets: Float[np.ndarray, "n k"],
+    kernel: Kernel | None,
+    centred: Float[np.ndarray, "n k"] | None = None,
+) -> Bounded:
     """Noise variances led by the targets: by what the limit makes of them at that noise.
 
     The one variance of all observations from p(λ) N(y; 0, K + λI), each of several from
-    p(λ_i) N(y_i; what the other points predict, + λ_i). From the prior without a kernel.
+    p(λ_i) N(y_i; what the other points predict, + λ_i), for every way to trust them that is
+    found. From the prior without a kernel. PRIOR_SHARE of the proposals are from the prior in any
+    case, and BOUND_SHARE from the law under which the weight is bounded, where there is one: of
+    one variance only if the targets are known when centred, less the readout's biases.
     """
     cells = Cells(likelihood, [np.zeros_like, *_pulls(likelihood, targets, kernel)])
-    places = cells.places()
-    log_prior = cells.log_prior(places)
-    prior = cells.log_masses(log_prior[None])
-    if kernel is None:
-        rows = 1 if likelihood.shared else targets.size
-        return DrawnNoise(targets, likelihood, cells.edges, np.repeat(prior, rows, axis=0))
+    rows = 1 if likelihood.shared else targets.size
+    prior = np.repeat(cells.log_masses(cells.log_prior(cells.places())[None]), rows, axis=0)
     if likelihood.shared:
-        fit = cells.log_masses((log_prior + _log_evidence(kernel, targets, places))[None])
-        fit = np.logaddexp(np.log1p(-_PRIOR_PART) + fit, np.log(_PRIOR_PART) + prior)
+        bound = None if centred is None else functools.partial(_log_collapsed_bound, centred)
     else:
-        columns = [_left_out(cells, kernel, y) for y in targets.T]
-        fit = np.stack(columns, axis=1).reshape(targets.size, -1)
-    return DrawnNoise(targets, likelihood, cells.edges, fit)
+        bound = _log_peak
+    whole, log_bound = _defence(cells, prior, bound)
+    if kernel is None:
+        fits, log_shares = prior[None], np.zeros((1, 1))
+    elif likelihood.shared:
+        log_density = cells.log_prior(cells.places()) + _log_evidence(
+            kernel, targets, cells.places()
+        )
+        fits, log_shares = cells.log_masses(log_density[None])[None], np.zeros((1, 1))
+    else:
+        fits, log_shares = _several(cells, kernel, targets)
+    masses = np.concatenate([*(part[None] for part, _ in whole), fits])
+    log_whole = np.log([share for _, share in whole])
+    marginal = _marginal(fits, log_shares)
+    if likelihood.shared:
+        marginal = np.logaddexp(np.log1p(-PRIOR_SHARE) + marginal, np.log(PRIOR_SHARE) + prior)
+    mixture = CellMixture(cells.edges, masses, log_whole, log_shares)
+    guide = DrawnNoise(targets, likelihood, mixture, moments(cells.edges, marginal))
+    return Bounded(guide, log_bound)
+
+
+def _defence(
+    cells: Cells,
+    prior: Float[np.ndarray, "r q"],
+    log_bound: Callable[[np.ndarray], np.ndarray] | None,
+) -> tuple[list[tuple[Float[np.ndarray, "r q"], float]], float]:
+    """Log masses and shares that no fit decides; and the log bound of the weight they give."""
+    whole = [(prior, PRIOR_SHARE)]
+    if log_bound is None:
+        return whole, math.inf
+    masses = _bounded_masses(cells, log_bound)
+    # Where the largest mass is that of the smallest noise, the integral has no end there.
+    if cells.reaches_zero or np.argmax(masses) == 0 or not np.isfinite(logsumexp(masses)):
+        return whole, math.inf
+    log_total = float(logsumexp(masses))
+    whole.append((np.repeat((masses - log_total)[None], len(prior), axis=0), BOUND_SHARE))
+    return whole, len(prior) * log_total - math.log(BOUND_SHARE)
+
+
+def _marginal(
+    fits: Float[np.ndarray, "c r q"], log_shares: Float[np.ndarray, "c g"]
+) -> Float[np.ndarray, "r q"]:
+    """Log masses of each row by itself, over its fits."""
+    num_rows, num_groups = fits.shape[1], log_shares.shape[1]
+    each = np.tile(log_shares, num_rows // num_groups)
+    return np.asarray(logsumexp(fits + each[:, :, None], axis=0))
 
 
 def _pulls(
@@ -174,34 +180,128 @@ def _log_evidence(
     return -0.5 * np.sum(num_outputs * np.log(2 * np.pi * variances) + squares / variances, axis=-1)
 
 
-def _left_out(cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n q"]:
-    """Log masses of each λ_i ∝ p(λ_i) N(y_i; what the other points predict, + λ_i).
+def _several(
+    cells: Cells, kernel: Kernel, targets: Float[np.ndarray, "n k"]
+) -> tuple[Float[np.ndarray, "c r q"], Float[np.ndarray, "c k"]]:
+    """Fits for each output by itself, and their log shares; outputs with fewer have copies of 0."""
+    columns = [_of_column(cells, kernel, y) for y in targets.T]
+    most = max(len(fits) for fits, _ in columns)
+    masses = np.stack(
+        [np.concatenate([f, np.repeat(f[:1], most - len(f), axis=0)]) for f, _ in columns], axis=2
+    )
+    log_shares = np.full((most, len(columns)), -np.inf)
+    for place, (_, found) in enumerate(columns):
+        log_shares[: len(found), place] = np.log(found)
+    return masses.reshape(most, targets.size, -1), log_shares
 
-    The noise of the others is taken at the variational fixed point 1/d_j = E[1/λ_j].
-    """
-    places = cells.places()
-    log_prior = cells.log_prior(places)
-    noise = _variational_noise(cells, kernel, y)
-    inverse = np.linalg.inv(kernel + np.diag(noise))
-    spread = 1 / np.diagonal(inverse)
-    residual = (inverse @ y) * spread
-    variances = np.maximum(spread - noise, 0.0)[:, None, None] + np.exp(places)
-    log_normal = -0.5 * (np.log(variances) + residual[:, None, None] ** 2 / variances)
-    return cells.log_masses(log_prior + log_normal)
 
-
-def _variational_noise(
+def _of_column(
     cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+) -> tuple[Float[np.ndarray, "c n q"], Float[np.ndarray, " c"]]:
+    """Log masses for each way to trust the points that is found, and its share."""
+    noises = _fixed_points(cells, kernel, y)
+    fits = np.stack([_left_out(cells, kernel, y, noise) for noise in noises])
+    if len(fits) == 1:
+        return fits, np.ones(1)
+    drawn = _draws(fits)
+    log_widths = np.log(cells.widths)[drawn]
+    places = np.arange(len(y))
+    log_densities = np.stack(
+        [np.sum(fit[places, drawn] - log_widths, axis=1) for fit in fits]
+    )
+    log_var = cells.places(3)[:, 1][drawn]
+    log_targets = np.sum(cells.log_prior(log_var), axis=1) + _log_normal(kernel, y, np.exp(log_var))
+    found = mixtures.shares(log_targets, log_densities)
+    kept = mixtures.largest(found)
+    return fits[kept], mixtures.with_minor_share(found[kept], MINOR_SHARE)
+
+
+def _draws(fits: Float[np.ndarray, "c n q"]) -> np.ndarray:
+    """Cells [draw, n], as many draws of each fit."""
+    rng = np.random.default_rng(0)
+    cumulative = np.cumsum(np.exp(fits), axis=2)
+    levels = rng.random((len(fits), _NUM_DRAWS, fits.shape[1])) * cumulative[:, None, :, -1]
+    found = np.empty(levels.shape, int)
+    for c, row in np.ndindex(*fits.shape[:2]):
+        found[c, :, row] = np.searchsorted(cumulative[c, row], levels[c, :, row], side="right")
+    return np.minimum(found, fits.shape[2] - 1).reshape(-1, fits.shape[1])
+
+
+def _log_normal(
+    kernel: Kernel, y: Float[np.ndarray, " n"], noise: Float[np.ndarray, "s n"]
+) -> Float[np.ndarray, " s"]:
+    """log N(y; 0, K + diag(noise)) for many noises, up to a constant; NaN where there is none."""
+    covariances = kernel + noise[:, :, None] * np.eye(len(y))
+    sign, log_det = np.linalg.slogdet(covariances)
+    solved = np.linalg.solve(covariances, np.broadcast_to(y[:, None], (len(noise), len(y), 1)))
+    found = -0.5 * (log_det + solved[:, :, 0] @ y)
+    return np.where(sign > 0, found, np.nan)
+
+
+def _left_out(
+    cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"], noise: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n q"]:
+    """Log masses of each λ_i ∝ p(λ_i) N(y_i; what the other points predict, + λ_i)."""
+    places = cells.places()
+    predicted = _predicted(kernel, y, noise)
+    variances = predicted.spread[:, None, None] + np.exp(places)
+    squares = predicted.residual[:, None, None] ** 2 / variances
+    return cells.log_masses(cells.log_prior(places) - 0.5 * (np.log(variances) + squares))
+
+
+class Predicted(NamedTuple):
+    """What the other points predict of each: y less its mean, and its variance without noise."""
+
+    residual: Float[np.ndarray, " n"]
+    spread: Float[np.ndarray, " n"]
+
+
+def _predicted(
+    kernel: Kernel, y: Float[np.ndarray, " n"], noise: Float[np.ndarray, " n"]
+) -> Predicted:
+    inverse = np.linalg.inv(kernel + np.diag(noise))
+    variances = 1 / np.diagonal(inverse)
+    return Predicted((inverse @ y) * variances, np.maximum(variances - noise, 0.0))
+
+
+def _fixed_points(
+    cells: Cells, kernel: Kernel, y: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "c n"]:
+    """Noise variances 1/d_i = E[1/λ_i] of the variational posterior, from each of the starts."""
     middles = cells.places(3)[:, 1]
     log_prior = cells.log_prior(middles)
-    noise = np.full(len(y), np.exp(middles[np.argmax(log_prior)]))
+    usual, outlying = np.exp(middles[np.argmax(log_prior)]), 4 * np.max(np.square(y))
+
+    def noise(trusted: Bool[np.ndarray, "s n"]) -> Float[np.ndarray, "s n"]:
+        return np.where(trusted, usual, max(outlying, usual))
+
+    first = _iterated(middles, log_prior, kernel, y, noise(np.ones((1, len(y)), bool)))
+    predicted = _predicted(kernel, y, first[0])
+    residuals = predicted.residual / np.sqrt(predicted.spread + first[0])
+    others = list(mixtures.starts(residuals))
+    if not others:
+        return first
+    few, log_few = middles[::_SEARCH_STEP], log_prior[::_SEARCH_STEP]
+    found = _iterated(few, log_few, kernel, y, noise(np.stack(others)))
+    found = found[mixtures.distinct(np.log(found), _APART)]
+    found = np.concatenate([first, _iterated(middles, log_prior, kernel, y, found)])
+    return found[mixtures.distinct(np.log(found), _APART)]
+
+
+def _iterated(
+    log_var: Float[np.ndarray, " q"],
+    log_prior: Float[np.ndarray, " q"],
+    kernel: Kernel,
+    y: Float[np.ndarray, " n"],
+    noise: Float[np.ndarray, "s n"],
+) -> Float[np.ndarray, "s n"]:
+    """The fixed points that are reached from several noises; λ on a grid of its log."""
     for _ in range(_SWEEPS):
         mean, variance = posterior_moments(kernel, y[:, None], noise)
-        squares = (y - mean[:, 0]) ** 2 + variance
-        log_q = log_prior - 0.5 * middles - 0.5 * squares[:, None] * np.exp(-middles)
-        q = np.exp(log_q - np.max(log_q, axis=1, keepdims=True))
-        updated = np.sum(q, axis=1) / np.sum(q * np.exp(-middles), axis=1)
+        squares = (y - mean[..., 0]) ** 2 + variance
+        log_q = log_prior - 0.5 * log_var - 0.5 * squares[..., None] * np.exp(-log_var)
+        q = np.exp(log_q - np.max(log_q, axis=-1, keepdims=True))
+        updated = np.sum(q, axis=-1) / np.sum(q * np.exp(-log_var), axis=-1)
         moved = np.max(np.abs(np.log(updated / noise)))
         noise = updated
         if moved < _TOLERANCE:
@@ -210,8 +310,10 @@ def _variational_noise(
 
 
 def posterior_moments(
-    kernel: Kernel, targets: Float[np.ndarray, "n k"], noise: Float[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:
+    kernel: Kernel, targets: Float[np.ndarray, "n k"], noise: Float[np.ndarray, "*s n"]
+) -> tuple[Float[np.ndarray, "*s n k"], Float[np.ndarray, "*s n"]]:
     """Mean and variance of f at the training points, with noise of these variances."""
-    gain = np.linalg.solve(kernel + np.diag(noise), kernel).T
-    return gain @ targets, np.maximum(np.diagonal(kernel) - np.sum(gain * kernel, axis=1), 0.0)
+    noisy = kernel + noise[..., None] * np.eye(len(kernel))
+    gain = np.swapaxes(np.linalg.solve(noisy, np.broadcast_to(kernel, noisy.shape)), -1, -2)
+    variance = np.diagonal(kernel) - np.sum(gain * kernel, axis=-1)
+    return gain @ targets, np.maximum(variance, 0.0)

@@ -137,7 +137,8 @@ def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> Sampl
     """Draws of the process at the training points, with their weights; see `bnnpost.limit`."""
     positive_integer("num_proposals", num_proposals)
     typical = limit_kernel(posterior.network, posterior.x)
-    guide = fits.guide_for(posterior.likelihood, posterior.targets, typical, posterior.num_outputs)
+    likelihood, targets = posterior.likelihood, posterior.targets
+    guide = fits.guide_for(likelihood, targets, typical, posterior.num_outputs).guide
     order = jnp.asarray(elimination_order(typical, len(typical)))
     kernels = scaled_kernels(posterior.network, posterior.x, key)
     keys = jax.random.split(jax.random.fold_in(key, _DRAWS), num_proposals)
@@ -205,10 +206,11 @@ def _draw(
             outputs = factor @ normals
             log_prob = posterior.likelihood.log_prob(outputs, jnp.asarray(posterior.targets))
             return Drawn(log_prob, outputs, jnp.zeros((num_points, 1)), scales)
-        sites, log_weight = guide.draw(Source(guide_key, {}))
+        given = guide.draw(Source(guide_key, {}))
+        sites = given.sites
         noise = jax.random.normal(noise_key, sites.targets.shape, jnp.float64)
         outputs = factor @ gp.condition_normals(noise, factor, normals, sites)
-        log_weight = log_weight + gp.log_density(kernel, sites) + guide.log_ratio(outputs)
+        log_weight = guide.log_weight(kernel, given, outputs)
         return Drawn(log_weight, outputs, jnp.asarray(sites.variances), scales)
 
     return jax.lax.map(one, keys, batch_size=kernels.at_once)

@@ -54,10 +54,10 @@ class Space(eqx.Module):
     form: "functions" draws each layer's outputs at the training rows, "weights" every
     weight (the paper's method); same law. order: of elimination of the training points.
     guide: the sites through which the readout is integrated out, or None where it is drawn
-    from the prior. log_limit: an upper bound of the log weight, or None where the guide
-    has none; a leaf, since it depends on the targets, for which nothing need be compiled again.
-    conditioned: False for draws from the prior, whose weights are all one. All of it is part
-    of what a draw is.
+    from the prior. conditioned: False for draws from the prior, whose weights are all one.
+    strict: whether it was made for a bound that no weight exceeds. log_limit: an upper bound of
+    the log weight, ∞ where none is known; a leaf, since it depends on the targets, for which
+    nothing need be compiled again. All of it is part of what a draw is.
     """
 
     posterior: Posterior
@@ -65,8 +65,9 @@ class Space(eqx.Module):
     guide: Guide | None
     form: str = eqx.field(static=True)
     precision: str = eqx.field(static=True)
-    conditioned: bool = eqx.field(static=True, default=True)
-    log_limit: np.float64 | None = None
+    conditioned: bool = eqx.field(static=True)
+    strict: bool = eqx.field(static=True)
+    log_limit: np.float64
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -89,8 +90,7 @@ class Space(eqx.Module):
         return "collapsed" if self.collapse else "naive"
 
     def log_bound(self) -> float:
-        """An upper bound of `log_weight` over all draws, in nats."""
-        assert self.log_limit is not None
+        """An upper bound of `log_weight` over all draws, in nats; ∞ where none is known."""
         return float(self.log_limit)
 
     def threshold_key(self, key: Array) -> Array:
@@ -150,11 +150,10 @@ class Space(eqx.Module):
         features = _through(hidden, self._inputs(None), step)
         kernel, shift = _gram(step, readout, features)
         drawn = self._drawn(source)
-        sites = drawn.sites.less(shift)
-        log_weight = gp.log_density(kernel, sites) + drawn.log_weight
-        if self.guide.exact:
-            return log_weight
-        return log_weight + self.guide.log_ratio(_readout(step, readout, features, sites))
+        outputs = None
+        if not self.guide.exact:
+            outputs = _readout(step, readout, features, drawn.sites.less(shift))
+        return self.guide.log_weight(kernel, drawn, outputs, shift)
 
     def _log_prob(self, outputs: Array) -> Float[Array, ""]:
         targets = jnp.asarray(self.posterior.targets)
@@ -241,11 +240,11 @@ class Space(eqx.Module):
             return self._log_prob(outputs), given(outputs)
         drawn = self._drawn(source)
         sites = drawn.sites.less(shift)
-        log_weight = gp.log_density(train, sites) + drawn.log_weight
         if self.guide.exact:
+            log_weight = self.guide.log_weight(train, drawn, None, shift)
             return log_weight, gp.condition(kernel, sites).plus(shift)
         outputs = _readout(step, readout, features[:num_train], sites)
-        return log_weight + self.guide.log_ratio(outputs), given(outputs)
+        return self.guide.log_weight(train, drawn, outputs, shift), given(outputs)
 
     def noise_variances(self, draw: Array | Origin) -> Float[Array, "n c"]:
         """Noise variances of a draw. Needs Gaussian noise, given them."""

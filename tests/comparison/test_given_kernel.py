@@ -66,7 +66,7 @@ def estimated(name, guided=True, num=2**13):
         one = posterior(name)
         likelihood, k = one.likelihood, one.num_outputs
         train = kernel()[: len(X), : len(X)]
-        guide = fits.guide_for(likelihood, one.targets, train, k) if guided else None
+        guide = fits.guide_for(likelihood, one.targets, train, k).guide if guided else None
         edges = np.broadcast_to(EDGES, (len(X_TEST), k, EDGES.size))
         problem = Problem(one, guide, edges, np.arange(len(kernel())), 0.0)
 

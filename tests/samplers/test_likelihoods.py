@@ -11,6 +11,7 @@ import scipy.special
 import scipy.stats
 
 import bnnpost
+from bnnpost.numerics import gp
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.samplers import importance
 from bnnpost.spaces import make_space
@@ -118,8 +119,8 @@ def test_strict_draws(name):
 class SitesAlone(FittedSites):
     """A wrong guide: the sites taken for the likelihood."""
 
-    def log_ratio(self, outputs):
-        return 0.0 * outputs[0, 0]
+    def log_weight(self, kernel, drawn, outputs, shift=None):
+        return gp.log_density(kernel, drawn.sites.less(shift)) + 0.0 * outputs[0, 0]
 
 
 class Unweighted(DrawnNoise):

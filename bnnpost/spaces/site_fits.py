@@ -1,0 +1,242 @@
+"""Gaussian sites for likelihoods that are not Gaussian, fitted in the limit. In numpy.
+
+Where a likelihood's terms are log-concave in the outputs the posterior given a kernel has one
+mode, and one fit. Where they are not, fits start with each point trusted alone and with each held
+out, and those that differ are all drawn from.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import logsumexp
+
+from bnnpost.likelihoods import Likelihood
+from bnnpost.numerics.gp import Sites, contrasts
+from bnnpost.spaces import mixtures
+from bnnpost.spaces.guides import MINOR_SHARE, PRIOR_SHARE, FittedSites
+from bnnpost.spaces.noise_fits import Kernel, posterior_moments
+
+# Fixed points: enough sweeps for the hardest cases met, which took 35; damping of each.
+_SWEEPS, _DAMPING, _TOLERANCE = 100, 0.7, 1e-8
+# Variances of fitted sites times this, their pull on the mean kept: tails against which no
+# weight grows without need.
+_WIDER = 1.15
+_LEAST_PRECISION, _LEAST_VARIANCE = 1e-6, 1e-12
+# Precision of the sites of points that a fit does not start from.
+_FIRST_PRECISION = 1e-3
+# Terms are looked at out to so many standard deviations of the prior, in so many places; a second
+# difference above this, in nats, is one of a term that is not concave.
+_REACH, _PLACES, _CONVEX = 9.0, 601, 1e-9
+# Standard deviations (means) and log variances by which two fits differ; draws from each fit that
+# tell how much it explains.
+_APART, _NUM_DRAWS = 0.05, 256
+
+
+class Fit(NamedTuple):
+    """Sites of one output at all points: targets and variances."""
+
+    targets: Float[np.ndarray, " n"]
+    variances: Float[np.ndarray, " n"]
+
+
+Terms = Callable[[np.ndarray], np.ndarray]
+
+
+def independent_sites(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n k"], kernel: Kernel
+) -> FittedSites | None:
+    """Sites of outputs that are independent given their targets; None where a fit fails."""
+    columns = [_of_column(_terms(likelihood, y[:, None]), kernel) for y in targets.T]
+    most = max(len(fits) for fits, _ in columns)
+    parts = []
+    for part in range(2):
+        values = [[fit[part] for fit in fits] for fits, _ in columns]
+        parts.append(np.stack([np.stack(v + v[:1] * (most - len(v))) for v in values], axis=2))
+    if not all(np.isfinite(part).all() for part in parts):
+        return None
+    log_shares = np.full((most, len(columns)), -np.inf)
+    for place, (_, found) in enumerate(columns):
+        log_shares[: len(found), place] = np.log(found)
+    return FittedSites(targets, likelihood, Sites(*parts), log_shares, np.float64(PRIOR_SHARE))
+
+
+def class_sites(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n 1"], kernel: Kernel, num_classes: int
+) -> FittedSites | None:
+    """Sites of a softmax, whose terms are log-concave: one fit. None where it fails."""
+    sites = _class_sites(targets[:, 0].astype(int), kernel, num_classes)
+    if not all(np.isfinite(part).all() for part in (sites.targets, sites.variances)):
+        return None
+    stacked = Sites(sites.targets[None], sites.variances[None], sites.contrasts)
+    return FittedSites(targets, likelihood, stacked, np.zeros((1, 1)), np.float64(PRIOR_SHARE))
+
+
+def _terms(likelihood: Likelihood, targets: Float[np.ndarray, "n 1"]) -> Terms:
+    """log p of each point's target as a function of outputs [place, n]."""
+
+    def terms(values: Float[np.ndarray, "p n"]) -> Float[np.ndarray, "p n"]:
+        found = likelihood.log_terms(jnp.asarray(values[:, :, None]), jnp.asarray(targets))
+        return np.asarray(found)[:, :, 0]
+
+    return terms
+
+
+def _of_column(terms: Terms, kernel: Kernel) -> tuple[list[Fit], Float[np.ndarray, " c"]]:
+    """The fits that differ, and their shares."""
+    fits = [_expectation_propagation(terms, kernel, None)]
+    looks = _look(terms, kernel)
+    if looks.concave or not np.isfinite(fits[0]).all():
+        return fits, np.ones(1)
+    mean, _ = _posterior(kernel, fits[0])
+    for trusted in mixtures.starts((mean - looks.mean) / np.sqrt(looks.variance)):
+        fits.append(_expectation_propagation(terms, kernel, _start(looks, trusted)))
+    std = np.sqrt(np.diagonal(kernel) + np.finfo(float).tiny)
+    moments = [_posterior(kernel, fit) for fit in fits]
+    features = [np.concatenate([m / std, np.log(v + _LEAST_VARIANCE)]) for m, v in moments]
+    fits = [fits[i] for i in mixtures.distinct(np.stack(features), _APART)]
+    found = _shares(terms, kernel, fits)
+    kept = mixtures.largest(found)
+    return [fits[i] for i in kept], mixtures.with_minor_share(found[kept], MINOR_SHARE)
+
+
+class _Look(NamedTuple):
+    """Whether all terms are concave; moments of f at each point given its own target alone."""
+
+    concave: bool
+    mean: Float[np.ndarray, " n"]
+    variance: Float[np.ndarray, " n"]
+
+
+def _look(terms: Terms, kernel: Kernel) -> _Look:
+    grid = np.linspace(-_REACH, _REACH, _PLACES)
+    values = grid[:, None] * np.sqrt(np.diagonal(kernel))
+    logs = terms(values)
+    with np.errstate(invalid="ignore"):
+        bends = np.diff(logs, 2, axis=0) > _CONVEX * (1 + np.abs(logs[1:-1]))
+    weights = np.exp(logs - 0.5 * grid[:, None] ** 2 - np.max(logs, axis=0))
+    weights = weights / np.sum(weights, axis=0)
+    mean = np.sum(weights * values, axis=0)
+    variance = np.sum(weights * (values - mean) ** 2, axis=0)
+    return _Look(not bends.any(), mean, np.maximum(variance, _LEAST_VARIANCE))
+
+
+class _Start(NamedTuple):
+    precision: Float[np.ndarray, " n"]
+    pull: Float[np.ndarray, " n"]
+
+
+def _start(looks: _Look, trusted: Bool[np.ndarray, " n"]) -> _Start:
+    """Sites of the trusted points as their own targets have them."""
+    precision = np.where(trusted, 1 / looks.variance, _FIRST_PRECISION)
+    return _Start(precision, np.where(trusted, looks.mean / looks.variance, 0.0))
+
+
+def _posterior(kernel: Kernel, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    mean, variance = posterior_moments(kernel, fit.targets[:, None], fit.variances)
+    return mean[:, 0], variance
+
+
+def _shares(terms: Terms, kernel: Kernel, fits: list[Fit]) -> Float[np.ndarray, " c"]:
+    """How much of the limit's posterior each fit explains; of f, relative to the prior's density."""
+    if len(fits) == 1:
+        return np.ones(1)
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate(list(_draws(kernel, fits, rng)))
+    log_densities = np.stack([_log_led(kernel, fit, drawn) for fit in fits])
+    return mixtures.shares(np.sum(terms(drawn), axis=1), log_densities)
+
+
+def _draws(kernel: Kernel, fits: list[Fit], rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Of f [draw, n] given the sites of each fit."""
+    values, vectors = np.linalg.eigh(kernel)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    for fit in fits:
+        prior = rng.standard_normal((_NUM_DRAWS, len(kernel))) @ root.T
+        noise = rng.standard_normal(prior.shape) * np.sqrt(fit.variances)
+        gain = np.linalg.solve(kernel + np.diag(fit.variances), kernel)
+        yield prior + (fit.targets - prior - noise) @ gain
+
+
+def _log_led(
+    kernel: Kernel, fit: Fit, drawn: Float[np.ndarray, "s n"]
+) -> Float[np.ndarray, " s"]:
+    """log N(sites; f, D)/N(sites; 0, K + D), up to what is the same for all fits."""
+    covariance = kernel + np.diag(fit.variances)
+    log_det = np.linalg.slogdet(covariance)[1] - np.sum(np.log(fit.variances))
+    square = fit.targets @ np.linalg.solve(covariance, fit.targets)
+    return 0.5 * (log_det + square - np.sum((drawn - fit.targets) ** 2 / fit.variances, axis=1))
+
+
+def _fixed_point(
+    step: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    kernel: Kernel,
+    precision: Float[np.ndarray, " n"],
+    pull: Float[np.ndarray, "n c"],
+) -> Sites:
+    """Sites whose precision and pull (precision · target) `step` gives back.
+
+    step(precision [n], pull [n, column]) gives those that the posterior under such sites
+    would have instead.
+    """
+    for _ in range(_SWEEPS):
+        wanted = step(precision, pull)
+        moved = max(np.max(np.abs(wanted[0] - precision)), np.max(np.abs(wanted[1] - pull)))
+        precision = precision + _DAMPING * (wanted[0] - precision)
+        pull = pull + _DAMPING * (wanted[1] - pull)
+        if moved < _TOLERANCE:
+            break
+    targets = pull / precision[:, None]
+    mean, _ = posterior_moments(kernel, targets, 1 / precision)
+    return Sites(mean + _WIDER * (targets - mean), _WIDER / precision[:, None])
+
+
+def _expectation_propagation(terms: Terms, kernel: Kernel, start: _Start | None) -> Fit:
+    """Targets and variances of the sites that match moments (Minka 2001)."""
+    grid = np.linspace(-_REACH, _REACH, _PLACES)
+    if start is None:
+        start = _Start(np.full(len(kernel), _FIRST_PRECISION), np.zeros(len(kernel)))
+
+    def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = posterior_moments(kernel, pull / precision[:, None], 1 / precision)
+        variance = np.maximum(variance, _LEAST_VARIANCE * (1 + np.diagonal(kernel)))
+        cavity = np.maximum(1 / variance - precision, _LEAST_PRECISION)
+        centre = (mean[:, 0] / variance - pull[:, 0]) / cavity
+        values = centre + grid[:, None] / np.sqrt(cavity)
+        logs = terms(values) - 0.5 * grid[:, None] ** 2
+        weights = np.exp(logs - np.max(logs, axis=0))
+        weights = weights / np.sum(weights, axis=0)
+        tilted = np.sum(weights * values, axis=0)
+        tilted_variance = np.sum(weights * (values - tilted) ** 2, axis=0)
+        wanted = np.maximum(1 / tilted_variance - cavity, _LEAST_PRECISION)
+        return wanted, (tilted * (wanted + cavity) - centre * cavity)[:, None]
+
+    sites = _fixed_point(step, kernel, start.precision, start.pull[:, None])
+    return Fit(np.asarray(sites.targets)[:, 0], np.asarray(sites.variances)[:, 0])
+
+
+def _class_sites(classes: np.ndarray, kernel: Kernel, num_classes: int) -> Sites:
+    """Variational sites of a softmax, of one variance in all directions that it can tell.
+
+    In contrasts of the outputs: precision the mean curvature E[1 − Σπ²]/(k − 1), pull the
+    mean gradient, both under the posterior that the sites give.
+    """
+    rotation = contrasts(num_classes)
+    normals = np.random.default_rng(0).standard_normal((512, 1, num_classes - 1))
+    normals = np.concatenate([normals, -normals])
+    hits = np.eye(num_classes)[classes]
+
+    def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, variance = posterior_moments(kernel, pull / precision[:, None], 1 / precision)
+        outputs = (mean + np.sqrt(variance)[:, None] * normals) @ rotation.T
+        chances = np.exp(outputs - np.max(outputs, axis=-1, keepdims=True))
+        chances = chances / np.sum(chances, axis=-1, keepdims=True)
+        wanted = np.mean(1 - np.sum(chances**2, axis=-1), axis=0) / (num_classes - 1)
+        gradient = (hits - np.mean(chances, axis=0)) @ rotation
+        return wanted, gradient + wanted[:, None] * mean
+
+    precision = np.full(len(kernel), _FIRST_PRECISION)
+    sites = _fixed_point(step, kernel, precision, np.zeros((len(kernel), num_classes - 1)))
+    return Sites(np.asarray(sites.targets) @ rotation.T, sites.variances, contrasts=True)
