@@ -119,7 +119,10 @@ class DrawsInfo:
         """The record that `dataclasses.asdict` and JSON made plain; of older versions too."""
         if record["kind"] in ("capped", "resampled") and "unseen_mass_upper" not in record:
             upper = record["tv_unweighted_upper"]
-            unseen = {"tv_visited_upper": upper, "tv_unweighted_upper": None if upper is None else 1.0}
+            unseen = {
+                "tv_visited_upper": upper,
+                "tv_unweighted_upper": None if upper is None else 1.0,
+            }
             record = {**record, "unseen_mass_upper": 1.0, **unseen}
         chains = record.get("chains")
         if chains is not None:
@@ -134,7 +137,9 @@ class DrawsInfo:
         """
         if self.unseen_mass_upper >= 1:
             return math.inf
-        return self.log_evidence + 1.645 * self.log_evidence_se - math.log1p(-self.unseen_mass_upper)
+        return (
+            self.log_evidence + 1.645 * self.log_evidence_se - math.log1p(-self.unseen_mass_upper)
+        )
 
     def unseen(self) -> str:
         """What regions that no proposal visited may hold, in words; "" of exact draws."""

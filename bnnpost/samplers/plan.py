@@ -172,7 +172,11 @@ class Plan:
             seconds=0.0,
             device=str(jax.devices()[0].device_kind),
             fitted=self.space.guide is not None and self.space.guide.fitted and not self.strict,
-            **({} if self.strict else dataclasses.asdict(capped.excess(tally, self.space.log_bound()))),
+            **(
+                {}
+                if self.strict
+                else dataclasses.asdict(capped.excess(tally, self.space.log_bound()))
+            ),
         )
 
 

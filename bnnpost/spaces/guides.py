@@ -190,7 +190,9 @@ class FittedSites(Guide):
         if num_fits > 1:
             chosen = jax.random.categorical(fit_key, jnp.asarray(self.log_shares), axis=0)
         targets, variances = (
-            jnp.sum(jnp.where(jnp.arange(num_fits)[:, None] == chosen, 1.0, 0.0)[:, None] * a, axis=0)
+            jnp.sum(
+                jnp.where(jnp.arange(num_fits)[:, None] == chosen, 1.0, 0.0)[:, None] * a, axis=0
+            )
             for a in self.sites.arrays()
         )
         from_prior = jax.random.uniform(prior_key, (), jnp.float64) < self.prior_share

@@ -206,9 +206,7 @@ def _of_column(
     drawn = _draws(fits)
     log_widths = np.log(cells.widths)[drawn]
     places = np.arange(len(y))
-    log_densities = np.stack(
-        [np.sum(fit[places, drawn] - log_widths, axis=1) for fit in fits]
-    )
+    log_densities = np.stack([np.sum(fit[places, drawn] - log_widths, axis=1) for fit in fits])
     log_var = cells.places(3)[:, 1][drawn]
     log_targets = np.sum(cells.log_prior(log_var), axis=1) + _log_normal(kernel, y, np.exp(log_var))
     found = mixtures.shares(log_targets, log_densities)

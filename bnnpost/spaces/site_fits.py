@@ -160,9 +160,7 @@ def _draws(kernel: Kernel, fits: list[Fit], rng: np.random.Generator) -> Iterato
         yield prior + (fit.targets - prior - noise) @ gain
 
 
-def _log_led(
-    kernel: Kernel, fit: Fit, drawn: Float[np.ndarray, "s n"]
-) -> Float[np.ndarray, " s"]:
+def _log_led(kernel: Kernel, fit: Fit, drawn: Float[np.ndarray, "s n"]) -> Float[np.ndarray, " s"]:
     """log N(sites; f, D)/N(sites; 0, K + D), up to what is the same for all fits."""
     covariance = kernel + np.diag(fit.variances)
     log_det = np.linalg.slogdet(covariance)[1] - np.sum(np.log(fit.variances))
