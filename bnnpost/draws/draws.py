@@ -79,10 +79,12 @@ class Draws:
         if info.chains is not None:
             what = f"{info.num_samples} resampled" if info.num_chains is None else info.num_samples
             return f"Draws({what} of {info.chains.summary()})"
-        size = f", effective size {info.effective_sample_size:.4g}" if info.kind == "capped" else ""
+        capped = info.kind == "capped"
+        size = f", effective size {info.effective_sample_size:.4g}" if capped else ""
         return (
             f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals{size}, "
-            f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g})"
+            f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g}"
+            f"{'; ' + info.unseen() if capped else ''})"
         )
 
     @property

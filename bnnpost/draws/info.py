@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-
 # A bound of the mass that was not seen above this says nothing.
 _NO_BOUND = 0.5
 
@@ -24,7 +23,10 @@ class ChainsInfo:
     effective sample sizes of f at the training inputs (Vehtari et al. 2021); NaN where chains
     are too few or too short for them. lp_r_hat, lp_ess_bulk: the same of the log density of
     what the chains move, which tells of hidden layers that f at the training inputs, redrawn
-    with the readout for each draw, may not show; R-hat is infinite if a chain never moved.
+    with the readout for each draw, may not show; R-hat is infinite if a chain never moved. All
+    of these compare chains with each other, and see no mode that no chain visits. cross_check:
+    what importance draws of the same posterior said of the chains ("" where none were made), and
+    contradicted: whether they do.
     """
 
     sampler: str
@@ -42,13 +44,21 @@ class ChainsInfo:
     ess_tail: float
     lp_r_hat: float = math.nan
     lp_ess_bulk: float = math.nan
+    cross_check: str = ""
+    contradicted: bool = False
 
     def summary(self) -> str:
         """The chains in one line."""
         return (
             f"{self.num_chains} chain(s) of {self.num_samples} by {self.sampler}, R-hat "
             f"{self.r_hat:.3f}, effective size {self.ess_bulk:.4g}, {self.num_divergent} divergent"
+            f"; {self.sight()}"
         )
+
+    def sight(self) -> str:
+        """What the diagnostics cannot see, and what importance draws made of that, in words."""
+        blind = "diagnostics see no mode that no chain visits"
+        return f"{blind}; {self.cross_check}" if self.cross_check else blind
 
     def divergences(self) -> str:
         """How many transitions went wrong, in words."""

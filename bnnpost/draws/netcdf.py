@@ -17,7 +17,10 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.records import from_record, to_record
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
+from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
+from bnnpost.spaces.cells import CellMixture, moments
+from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 from bnnpost.storage import dataset_digest, is_damaged, whole
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = "bnnpost draws 2"
-# A guide fitted anew on another machine differs from the file's by rounding; by more than this it
-# is of another likelihood.
-_SAME_GUIDE = 1e-4
+# A file holds what the likelihood says of so many outputs, which tells code of the user's own that
+# has changed; it may differ by as much between machines.
+_NUM_TOLD, _SAME = 3, 1e-6
+_TOLD = "likelihood_values"
+# Guides of earlier versions had so many arrays, where anything was fitted.
+_EARLIER_LEAVES = 3
 # Before the names of what a chain gives for its draws, and of the numbers that go with them.
 _GIVEN, _STATS = "given_", "stat_"
 
@@ -68,6 +74,7 @@ def write(path: Path, contents: Contents) -> str:
         "network": json.dumps(_network_record(posterior.network)),
         "num_outputs": posterior.num_outputs,
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
+        _TOLD: json.dumps(_told(posterior)),
         "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
     }
@@ -126,6 +133,15 @@ def _space_record(space: Space) -> dict[str, object]:
     }
 
 
+@in_double_precision
+def _told(posterior: Posterior) -> list[float]:
+    """The log likelihood at outputs that are always the same, in nats."""
+    shape = (_NUM_TOLD, posterior.num_points, posterior.num_outputs)
+    outputs = jnp.asarray(np.random.default_rng(0).standard_normal(shape))
+    targets = jnp.asarray(posterior.targets)
+    return [float(posterior.likelihood.log_prob(one, targets)) for one in outputs]
+
+
 def _bare(guide: Any) -> Any:
     """A guide without its likelihood."""
     return dataclasses.replace(guide, likelihood=None) if hasattr(guide, "likelihood") else guide
@@ -134,6 +150,21 @@ def _bare(guide: Any) -> Any:
 def _guide_numbers(space: Space) -> list[np.ndarray]:
     """The numbers of a guide, which are part of what a draw is."""
     return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+
+
+def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarray]:
+    """The numbers of a guide as it is now, from those in a file, perhaps of an earlier version.
+
+    Guides were of one component then, which the others here have no part in.
+    """
+    if len(saved) != _EARLIER_LEAVES:
+        return saved
+    targets, *rest = saved
+    if isinstance(guide, DrawnNoise):
+        edges, log_masses = rest
+        mixture = CellMixture.single(edges, log_masses)
+        return [targets, *jax.tree.leaves((mixture, moments(edges, log_masses)))]
+    return [targets, *(part[None] for part in rest), np.zeros((1, 1)), np.zeros(())]
 
 
 def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
@@ -146,16 +177,15 @@ def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarra
 def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     """The space of a file: made anew, with the file's own order and guide put in."""
     made = make_space(posterior, **json.loads(dataset.attrs["space"]))
-    numbers = _guide_numbers(made)
     names = [str(name) for name in dataset.variables if str(name).startswith("guide_")]
-    saved = [dataset[f"guide_{i}"].values for i in range(len(names))]
-    same = len(saved) == len(numbers) and all(
-        a.shape == b.shape and np.allclose(a, b, rtol=_SAME_GUIDE, atol=_SAME_GUIDE)
-        for a, b in zip(saved, numbers, strict=True)
-    )
-    if not same:
+    saved = _guide_leaves(made.guide, [dataset[f"guide_{i}"].values for i in range(len(names))])
+    leaves, structure = jax.tree.flatten(_bare(made.guide))
+    now = _told(posterior)
+    told = json.loads(dataset.attrs[_TOLD]) if _TOLD in dataset.attrs else now
+    same = np.allclose(told, now, rtol=_SAME, atol=_SAME, equal_nan=True)
+    if not same or len(saved) != len(leaves):
         raise ValueError(f"{path} holds draws of another posterior: the likelihood differs")
-    guide: Any = jax.tree.unflatten(jax.tree.structure(_bare(made.guide)), saved)
+    guide: Any = jax.tree.unflatten(structure, saved)
     if hasattr(guide, "likelihood"):
         guide = dataclasses.replace(guide, likelihood=posterior.likelihood)
     return dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-
 _LARGEST_LOG = 700.0
 
 

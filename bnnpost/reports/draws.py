@@ -81,7 +81,8 @@ def _lead(run: DrawsRun) -> Iterator[object]:
     if info is not None and info.kind == "capped":
         yield (
             "Capped rejection: weights must be used with these draws; with them they are of the "
-            f"exact posterior, of whose mass the cap cuts off {100 * info.excess_mass:.2g} %."
+            f"exact posterior, of whose mass the cap cuts off {100 * info.excess_mass:.2g} %; "
+            f"{info.unseen()}."
         )
 
 

@@ -97,6 +97,7 @@ def record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
         "Effective draws, bulk": measured(chains.ess_bulk, digits=4),
         "Effective draws, tail": measured(chains.ess_tail, digits=4),
         "Gradients": count(chains.num_gradients),
+        "What diagnostics cannot see": chains.sight(),
     }
 
 

@@ -60,6 +60,7 @@ def _record(run: DrawsRun, info: DrawsInfo) -> dict[str, object]:
             "Mass cut off by the cap": f"{100 * info.excess_mass:.2g} %",
             "Pareto k of the weights": k,
             "Error if weights were ignored": off,
+            "Where no proposal was": info.unseen(),
         }
     return found
 

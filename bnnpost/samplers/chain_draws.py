@@ -15,6 +15,7 @@ from jaxtyping import Array
 from bnnpost.draws import Draws, DrawsInfo, arviz_view
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.samplers.chains import Kept, Length, Progressed, Totals
+from bnnpost.samplers.cross_check import cross_check
 from bnnpost.samplers.kernels import Kernel
 from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces.space import Space
@@ -36,6 +37,10 @@ _ADVICE = (
     "the chains have not come to agree, and these draws should not be taken for the posterior. "
     "Raise num_warmup and num_samples, or try another sampler"
 )
+_MISSED = (
+    "They miss part of the posterior, such as a mode that none visits, whatever R-hat says. "
+    'Use rejection.sample(…, bound="capped") or importance.estimate instead'
+)
 
 
 class ConvergenceWarning(UserWarning):
@@ -49,11 +54,12 @@ def draws(
     length: Length,
     done: Progressed,
     seconds: float,
+    checked: bool = False,
 ) -> Draws:
     """The draws of finished chains; warns with ConvergenceWarning where they did not converge.
 
     space: in which `kernel.given` describes draws. done: all that was kept, and perhaps more
-    than is asked for.
+    than is asked for. checked: whether to hold them against importance draws.
     """
     kept = first(joined(done.kept), length.num_samples)
     given, stats = ({n: _in_a_row(a) for n, a in part.items()} for part in (kept.given, kept.stats))
@@ -79,6 +85,10 @@ def draws(
         lp_ess_bulk=lp_ess_bulk,
     )
     info = dataclasses.replace(info, chains=chains, effective_sample_size=chains.ess_bulk)
+    if checked:
+        words, contradicted = cross_check(Draws(space, key, numbers, weights, info, given, stats))
+        chains = dataclasses.replace(chains, cross_check=words, contradicted=contradicted)
+        info = dataclasses.replace(info, chains=chains)
     for message in problems(chains):
         warn_user(message, ConvergenceWarning)
     return Draws(space, key, numbers, weights, info, given, stats)
@@ -200,6 +210,8 @@ def problems(chains: ChainsInfo) -> list[str]:
     ]
     if worst:
         found.append(f"R-hat {' and '.join(worst)}, above {LARGEST_R_HAT}: {_ADVICE}")
+    if chains.contradicted:
+        found.append(f"{chains.cross_check}. {_MISSED}")
     if chains.num_chains == 1 or math.isnan(chains.r_hat):
         found.append(
             "one chain, or a few draws, cannot tell whether other chains would go elsewhere: "

@@ -28,6 +28,7 @@ class ChainPlan:
     """Chains of one kernel, from one key, of one length.
 
     space: in which `kernel.given` describes draws. method: as in `Chains`.
+    checked: whether draws are held against importance draws.
     """
 
     kernel: Kernel
@@ -35,6 +36,7 @@ class ChainPlan:
     key: Array
     length: Length
     method: str
+    checked: bool = False
 
     def chains(self) -> Chains:
         """The chains, to be run."""
@@ -77,7 +79,9 @@ class ChainPlan:
 
     def draws(self, done: Progressed, seconds: float) -> Draws:
         """The draws of chains that have come far enough."""
-        return chain_draws.draws(self.kernel, self.space, self.key, self.length, done, seconds)
+        return chain_draws.draws(
+            self.kernel, self.space, self.key, self.length, done, seconds, self.checked
+        )
 
     def num_bytes(self) -> int:
         """Memory of all that is kept."""

@@ -42,6 +42,7 @@ def sampled(
     precision: str,
     chain_method: str,
     directory: Where,
+    cross_check: bool,
     progress: bool,
 ) -> Draws:
     """Draws of chains that move the standard normals of a space."""
@@ -53,7 +54,8 @@ def sampled(
         posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
     )
     kernel = make_kernel(made)
-    return finished(kernel, made, key, length, chain_method, progress, started, directory)
+    settings = key, length, chain_method, cross_check, progress, started, directory
+    return finished(kernel, made, *settings)
 
 
 def finished(
@@ -62,6 +64,7 @@ def finished(
     key: Array,
     length: Length,
     chain_method: str,
+    cross_check: bool,
     progress: bool,
     started: float,
     directory: Where = None,
@@ -71,7 +74,7 @@ def finished(
     directory: where they are kept as they are run, and gone on with from where they are. Raises
     ValueError for draws that would not fit in memory.
     """
-    plan = ChainPlan(kernel, space, key, length, chain_method)
+    plan = ChainPlan(kernel, space, key, length, chain_method, cross_check)
     plan.check_memory()
     if directory is None:
         [done] = collections.deque(run(plan.chains(), length, progress=progress), maxlen=1)

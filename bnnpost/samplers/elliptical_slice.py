@@ -23,6 +23,7 @@ def sample(
     precision: str = "single",
     chain_method: str = "auto",
     directory: chain_run.Where = None,
+    cross_check: bool = True,
     progress: bool = False,
 ) -> Draws:
     """Chains by elliptical slice sampling of the standard normals behind the functions.
@@ -42,5 +43,6 @@ def sample(
         precision=precision,
         chain_method=chain_method,
         directory=directory,
+        cross_check=cross_check,
         progress=progress,
     )

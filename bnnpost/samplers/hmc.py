@@ -62,6 +62,7 @@ def sample(
     precision: str = "single",
     chain_method: str = "auto",
     directory: chain_run.Where = None,
+    cross_check: bool = True,
     progress: bool = False,
 ) -> Draws:
     """Chains by NUTS or HMC: the baseline in weight space, or faster in function space.
@@ -83,7 +84,8 @@ def sample(
 
     Draws are dependent, and from the posterior only in the limit of long chains:
     `draws.info.chains` has R-hat and effective sample sizes of function values, `sample_stats`
-    energy, divergences and steps, and a ConvergenceWarning says where they are bad.
+    energy, divergences and steps, and a ConvergenceWarning says where they are bad; cross_check
+    as in `pcn.sample`.
     Raises TypeError for a legacy key, ValueError for bad arguments and for draws that would not
     fit in memory, FloatingPointError if no prior draw in 100 has a finite density; OtherRun if
     the directory holds something else, DirectoryInUse if another process works there.
@@ -124,7 +126,8 @@ def sample(
             max_tree_depth=max_tree_depth,
             mass=by_model,
         )
-    return chain_run.finished(kernel, made, key, length, chain_method, progress, started, directory)
+    settings = key, length, chain_method, cross_check, progress, started, directory
+    return chain_run.finished(kernel, made, *settings)
 
 
 def _checked(method: str, integrator: str | None, num_steps: int | None, by_model: bool) -> str:

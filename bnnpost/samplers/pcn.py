@@ -27,6 +27,7 @@ def sample(
     precision: str = "single",
     chain_method: str = "auto",
     directory: chain_run.Where = None,
+    cross_check: bool = True,
     progress: bool = False,
 ) -> Draws:
     """Chains by preconditioned Crank–Nicolson on the standard normals behind the functions.
@@ -41,7 +42,9 @@ def sample(
     again with the same arguments, and perhaps another num_samples, it goes on from what is
     there, to the draws that one call would have given; `bnnpost.load` reads its draws.nc. Draws
     are dependent: `draws.info.chains` has R-hat and effective sample size of the function
-    values, and a ConvergenceWarning says where they are bad.
+    values, and a ConvergenceWarning says where they are bad. None of these sees a mode that no
+    chain visits: cross_check holds long chains against some thousand importance draws of the same
+    posterior, where these are worth something, and warns where they contradict the chains.
 
     Raises TypeError for a legacy key, ValueError for bad arguments and for draws that would not
     fit in memory, FloatingPointError if no prior draw in 100 has a positive weight; OtherRun if
@@ -67,5 +70,6 @@ def sample(
         precision=precision,
         chain_method=chain_method,
         directory=directory,
+        cross_check=cross_check,
         progress=progress,
     )

@@ -33,6 +33,8 @@ _DIVERGES = (
 )
 
 Kernel = Float[np.ndarray, "n n"]
+# A log density as a function of t.
+LogBound = Callable[[np.ndarray], np.ndarray]
 
 
 class Bounded(NamedTuple):
@@ -64,9 +66,7 @@ def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) ->
     return Bounded(guide, float(log_total))
 
 
-def _bounded_masses(
-    cells: Cells, log_bound: Callable[[np.ndarray], np.ndarray]
-) -> Float[np.ndarray, " q"]:
+def _bounded_masses(cells: Cells, log_bound: LogBound) -> Float[np.ndarray, " q"]:
     """Log masses of a density nowhere below p(λ) times the bound at λ."""
     places = cells.places(_PLACES_OF_A_BOUND)
     return cells.log_bounds(cells.log_prior(places) + log_bound(places))
@@ -107,20 +107,8 @@ def drawn_noise(
     cells = Cells(likelihood, [np.zeros_like, *_pulls(likelihood, targets, kernel)])
     rows = 1 if likelihood.shared else targets.size
     prior = np.repeat(cells.log_masses(cells.log_prior(cells.places())[None]), rows, axis=0)
-    if likelihood.shared:
-        bound = None if centred is None else functools.partial(_log_collapsed_bound, centred)
-    else:
-        bound = _log_peak
-    whole, log_bound = _defence(cells, prior, bound)
-    if kernel is None:
-        fits, log_shares = prior[None], np.zeros((1, 1))
-    elif likelihood.shared:
-        log_density = cells.log_prior(cells.places()) + _log_evidence(
-            kernel, targets, cells.places()
-        )
-        fits, log_shares = cells.log_masses(log_density[None])[None], np.zeros((1, 1))
-    else:
-        fits, log_shares = _several(cells, kernel, targets)
+    whole, log_bound = _defence(cells, prior, _bound(likelihood, centred))
+    fits, log_shares = _fits(cells, likelihood, targets, kernel, prior)
     masses = np.concatenate([*(part[None] for part, _ in whole), fits])
     log_whole = np.log([share for _, share in whole])
     marginal = _marginal(fits, log_shares)
@@ -131,10 +119,34 @@ def drawn_noise(
     return Bounded(guide, log_bound)
 
 
+def _bound(likelihood: RandomNoise, centred: Float[np.ndarray, "n k"] | None) -> LogBound | None:
+    """What bounds the density of the targets at a noise, of all of them or of each; or nothing."""
+    if not likelihood.shared:
+        return _log_peak
+    return None if centred is None else functools.partial(_log_collapsed_bound, centred)
+
+
+def _fits(
+    cells: Cells,
+    likelihood: RandomNoise,
+    targets: Float[np.ndarray, "n k"],
+    kernel: Kernel | None,
+    prior: Float[np.ndarray, "r q"],
+) -> tuple[Float[np.ndarray, "c r q"], Float[np.ndarray, "c g"]]:
+    """Log masses of the fits, and their log shares; the prior without a kernel."""
+    if kernel is None:
+        return prior[None], np.zeros((1, 1))
+    if not likelihood.shared:
+        return _several(cells, kernel, targets)
+    places = cells.places()
+    log_density = cells.log_prior(places) + _log_evidence(kernel, targets, places)
+    return cells.log_masses(log_density[None])[None], np.zeros((1, 1))
+
+
 def _defence(
     cells: Cells,
     prior: Float[np.ndarray, "r q"],
-    log_bound: Callable[[np.ndarray], np.ndarray] | None,
+    log_bound: LogBound | None,
 ) -> tuple[list[tuple[Float[np.ndarray, "r q"], float]], float]:
     """Log masses and shares that no fit decides; and the log bound of the weight they give."""
     whole = [(prior, PRIOR_SHARE)]

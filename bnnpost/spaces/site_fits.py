@@ -11,7 +11,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import logsumexp
 
 from bnnpost.likelihoods import Likelihood
 from bnnpost.numerics.gp import Sites, contrasts
@@ -51,16 +50,19 @@ def independent_sites(
     """Sites of outputs that are independent given their targets; None where a fit fails."""
     columns = [_of_column(_terms(likelihood, y[:, None]), kernel) for y in targets.T]
     most = max(len(fits) for fits, _ in columns)
-    parts = []
-    for part in range(2):
-        values = [[fit[part] for fit in fits] for fits, _ in columns]
-        parts.append(np.stack([np.stack(v + v[:1] * (most - len(v))) for v in values], axis=2))
-    if not all(np.isfinite(part).all() for part in parts):
+    filled = [fits + fits[:1] * (most - len(fits)) for fits, _ in columns]
+    centres, variances = (
+        np.stack([np.stack([fit[part] for fit in fits]) for fits in filled], axis=2)
+        for part in range(2)
+    )
+    if not np.isfinite(centres + variances).all():
         return None
     log_shares = np.full((most, len(columns)), -np.inf)
     for place, (_, found) in enumerate(columns):
         log_shares[: len(found), place] = np.log(found)
-    return FittedSites(targets, likelihood, Sites(*parts), log_shares, np.float64(PRIOR_SHARE))
+    return FittedSites(
+        targets, likelihood, Sites(centres, variances), log_shares, np.float64(PRIOR_SHARE)
+    )
 
 
 def class_sites(
@@ -140,7 +142,7 @@ def _posterior(kernel: Kernel, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shares(terms: Terms, kernel: Kernel, fits: list[Fit]) -> Float[np.ndarray, " c"]:
-    """How much of the limit's posterior each fit explains; of f, relative to the prior's density."""
+    """How much of the limit's posterior each fit explains."""
     if len(fits) == 1:
         return np.ones(1)
     rng = np.random.default_rng(0)

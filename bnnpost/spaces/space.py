@@ -150,10 +150,10 @@ class Space(eqx.Module):
         features = _through(hidden, self._inputs(None), step)
         kernel, shift = _gram(step, readout, features)
         drawn = self._drawn(source)
-        outputs = None
-        if not self.guide.exact:
-            outputs = _readout(step, readout, features, drawn.sites.less(shift))
-        return self.guide.log_weight(kernel, drawn, outputs, shift)
+        if self.guide.exact:
+            return self.guide.log_weight(kernel, drawn, None, shift)
+        drawn_outputs = _readout(step, readout, features, drawn.sites.less(shift))
+        return self.guide.log_weight(kernel, drawn, drawn_outputs, shift)
 
     def _log_prob(self, outputs: Array) -> Float[Array, ""]:
         targets = jnp.asarray(self.posterior.targets)

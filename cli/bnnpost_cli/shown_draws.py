@@ -95,6 +95,7 @@ def _of_chains(info: Any, where: str) -> list[str]:
         f"R-hat of f {r_hat}, of the log density {chains.lp_r_hat:.3f}; effective sample size "
         f"{chains.ess_bulk:,.0f} (bulk), {chains.ess_tail:,.0f} (tail)",
         chains.divergences(),
+        chains.sight(),
         f"acceptance rate {info.acceptance_rate:.3g}"
         + (f", step size of each chain {steps}" if steps else ""),
     ]
@@ -117,5 +118,7 @@ def _weights(info: Any) -> str:
         f"{info.excess_mass:.2%}, Pareto k {k}"
     )
     if info.tv_unweighted is None:
-        return text + "; the weights' tail is too heavy to say what ignoring them would cost"
-    return text + f"; ignoring the weights: TV about {info.tv_unweighted:.3f}"
+        text += "; the weights' tail is too heavy to say what ignoring them would cost"
+    else:
+        text += f"; ignoring the weights: TV about {info.tv_unweighted:.3f} where proposals were"
+    return f"{text}; {info.unseen()}"

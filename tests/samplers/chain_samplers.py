@@ -16,6 +16,7 @@ from bnnpost.samplers import chain_run, hamiltonian, hmc, moves
 from bnnpost.samplers.chain_draws import ConvergenceWarning
 from tests.samplers import cases
 
+QUIET = {"cross_check": False}
 SIZE = {"num_samples": 64, "num_warmup": 200, "num_chains": 64, "thinning": 4}
 
 # By name: the module, and what its `sample` is given besides.
@@ -42,7 +43,7 @@ def sample(name, posterior, seed=0, size=SIZE, **options):
     module, usual = OPTIONS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return module.sample(cases.key(seed), posterior, **size, **usual | options)
+        return module.sample(cases.key(seed), posterior, **size, **{**QUIET, **usual, **options})
 
 
 def by_kernel(kind, name, posterior, **options):
