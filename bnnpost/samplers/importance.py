@@ -1,5 +1,6 @@
 """Importance estimates over all proposals: every prior draw counts, with its weight."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,13 +25,16 @@ class Estimate:
     point, point], the same for every output, or [proposal, output, point, point] where outputs
     have noise of their own; controls [proposal, q]: control variates whose mean under the
     prior is exactly zero. The predictive is the mixture of
-    these Gaussians with weights ∝ exp(log_weights).
+    these Gaussians with weights ∝ exp(log_weights). log_limit: an upper bound of the log weights,
+    in nats, ∞ where none is known. Estimates and their errors are of what was proposed; what was
+    not is in `unseen_mass_upper` alone.
     """
 
     log_weights: Float[np.ndarray, " p"]
     means: Float[np.ndarray, "p m k"]
     covariances: Float[np.ndarray, "p *k m m"]
     controls: Float[np.ndarray, "p q"]
+    log_limit: float = math.inf
 
     @property
     def weights(self) -> Float[np.ndarray, " p"]:
@@ -46,6 +50,14 @@ class Estimate:
     def log_evidence_se(self) -> float:
         """Standard error of `log_evidence`, in nats."""
         return WeightSum().add(self.log_weights).log_mean().standard_error
+
+    @property
+    def unseen_mass_upper(self) -> float:
+        """The most, at 95 %, of the posterior's mass in a region that no proposal visited.
+
+        By the bound of the weights; 1 where none is known, or proposals are too few for it.
+        """
+        return WeightSum().add(self.log_weights).unseen_mass_upper(self.log_limit)
 
     @property
     def effective_sample_size(self) -> float:
@@ -95,6 +107,7 @@ def estimate(
         np.concatenate([block.predictive.mean for block in blocks]),
         covariances[:, 0] if covariances.shape[1] == 1 else covariances,
         np.concatenate([block.controls for block in blocks]),
+        chosen.log_bound(),
     )
 
 

@@ -18,7 +18,8 @@ from bnnpost.numerics.gp import Sites
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces import site_fits
 from bnnpost.spaces.guides import PRIOR_SHARE, FittedSites, Guide, KnownNoise
-from bnnpost.spaces.noise_fits import Kernel, drawn_noise
+from bnnpost.spaces.noise_fits import drawn_noise
+from bnnpost.spaces.noise_modes import Kernel
 
 
 class Led(NamedTuple):

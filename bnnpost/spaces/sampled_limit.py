@@ -60,7 +60,8 @@ class SampledLimit(eqx.Module):
 
     log_evidence, log_evidence_se: log p(y) in nats, summed over outputs, and its standard
     error. effective_sample_size: what the weighted draws are worth, infinite where they are
-    the nodes of a rule. key: of the units that the kernel samples, if it does.
+    the nodes of a rule. unseen_mass_upper: the most, at 95 %, of the mass in a region that no
+    draw visited, 1 where there is no bound. key: of the units that the kernel samples, if it does.
     """
 
     posterior: Posterior
@@ -69,6 +70,7 @@ class SampledLimit(eqx.Module):
     log_evidence: float
     log_evidence_se: float
     effective_sample_size: float
+    unseen_mass_upper: float
     key: Array | None
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
@@ -138,7 +140,7 @@ def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> Sampl
     positive_integer("num_proposals", num_proposals)
     typical = limit_kernel(posterior.network, posterior.x)
     likelihood, targets = posterior.likelihood, posterior.targets
-    guide = fits.guide_for(likelihood, targets, typical, posterior.num_outputs).guide
+    guide, log_limit = fits.guide_for(likelihood, targets, typical, posterior.num_outputs)
     order = jnp.asarray(elimination_order(typical, len(typical)))
     kernels = scaled_kernels(posterior.network, posterior.x, key)
     keys = jax.random.split(jax.random.fold_in(key, _DRAWS), num_proposals)
@@ -152,6 +154,7 @@ def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> Sampl
         evidence.value,
         evidence.standard_error,
         sums.effective_sample_size(),
+        sums.unseen_mass_upper(log_limit),
         key,
     )
 
@@ -179,7 +182,7 @@ def summed_limit(posterior: Posterior, key: Array | None) -> SampledLimit:
     )
     evidence = WeightSum().add(logs).log_mean().value + np.log(count)
     drawn = jax.tree.map(np.asarray, drawn)
-    return SampledLimit(posterior, guide, drawn, evidence, 0.0, math.inf, key)
+    return SampledLimit(posterior, guide, drawn, evidence, 0.0, math.inf, 0.0, key)
 
 
 @jax.jit

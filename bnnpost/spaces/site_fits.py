@@ -1,8 +1,8 @@
 """Gaussian sites for likelihoods that are not Gaussian, fitted in the limit. In numpy.
 
 Where a likelihood's terms are log-concave in the outputs the posterior given a kernel has one
-mode, and one fit. Where they are not, fits start with each point trusted alone and with each held
-out, and those that differ are all drawn from.
+mode, and one fit. Where they are not, modes are looked for from each point trusted alone and from
+each held out, and fits that differ are all drawn from.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.numerics.gp import Sites, contrasts
 from bnnpost.spaces import mixtures
 from bnnpost.spaces.guides import MINOR_SHARE, PRIOR_SHARE, FittedSites
-from bnnpost.spaces.noise_fits import Kernel, posterior_moments
+from bnnpost.spaces.noise_modes import Kernel, posterior_moments
 
 # Fixed points: enough sweeps for the hardest cases met, which took 35; damping of each.
 _SWEEPS, _DAMPING, _TOLERANCE = 100, 0.7, 1e-8
@@ -26,9 +26,12 @@ _WIDER = 1.15
 _LEAST_PRECISION, _LEAST_VARIANCE = 1e-6, 1e-12
 # Precision of the sites of points that a fit does not start from.
 _FIRST_PRECISION = 1e-3
-# Terms are looked at out to so many standard deviations of the prior, in so many places; a second
-# difference above this, in nats, is one of a term that is not concave.
-_REACH, _PLACES, _CONVEX = 9.0, 601, 1e-9
+# Terms are integrated out to so many standard deviations, in so many places; in more where they
+# are not concave, and may have narrow peaks. A second difference above this, in nats, is one of
+# a term that is not concave.
+_REACH, _PLACES, _MORE_PLACES, _CONVEX = 9.0, 601, 6001, 1e-9
+# Differences for slopes, in standard deviations of the prior.
+_STEP = 1e-4
 # Standard deviations (means) and log variances by which two fits differ; draws from each fit that
 # tell how much it explains.
 _APART, _NUM_DRAWS = 0.05, 256
@@ -88,13 +91,14 @@ def _terms(likelihood: Likelihood, targets: Float[np.ndarray, "n 1"]) -> Terms:
 
 def _of_column(terms: Terms, kernel: Kernel) -> tuple[list[Fit], Float[np.ndarray, " c"]]:
     """The fits that differ, and their shares."""
-    fits = [_expectation_propagation(terms, kernel, None)]
-    looks = _look(terms, kernel)
-    if looks.concave or not np.isfinite(fits[0]).all():
-        return fits, np.ones(1)
-    mean, _ = _posterior(kernel, fits[0])
-    for trusted in mixtures.starts((mean - looks.mean) / np.sqrt(looks.variance)):
-        fits.append(_expectation_propagation(terms, kernel, _start(looks, trusted)))
+    peaks = _peaks(terms, kernel)
+    if peaks is None:
+        return [_expectation_propagation(terms, kernel, _PLACES)], np.ones(1)
+    fits = [_expectation_propagation(terms, kernel, _MORE_PLACES)]
+    mean, variance = _posterior(kernel, fits[0])
+    residuals = (mean - peaks.place) / np.sqrt(variance + 1 / peaks.curvature)
+    for trusted in mixtures.starts(residuals):
+        fits.append(_at_a_mode(terms, kernel, _start(peaks, trusted)))
     std = np.sqrt(np.diagonal(kernel) + np.finfo(float).tiny)
     moments = [_posterior(kernel, fit) for fit in fits]
     features = [np.concatenate([m / std, np.log(v + _LEAST_VARIANCE)]) for m, v in moments]
@@ -104,25 +108,27 @@ def _of_column(terms: Terms, kernel: Kernel) -> tuple[list[Fit], Float[np.ndarra
     return [fits[i] for i in kept], mixtures.with_minor_share(found[kept], MINOR_SHARE)
 
 
-class _Look(NamedTuple):
-    """Whether all terms are concave; moments of f at each point given its own target alone."""
+class _Peaks(NamedTuple):
+    """Of each point's term times the prior of its output: the highest place, and how it bends."""
 
-    concave: bool
-    mean: Float[np.ndarray, " n"]
-    variance: Float[np.ndarray, " n"]
+    place: Float[np.ndarray, " n"]
+    curvature: Float[np.ndarray, " n"]
 
 
-def _look(terms: Terms, kernel: Kernel) -> _Look:
-    grid = np.linspace(-_REACH, _REACH, _PLACES)
-    values = grid[:, None] * np.sqrt(np.diagonal(kernel))
-    logs = terms(values)
+def _peaks(terms: Terms, kernel: Kernel) -> _Peaks | None:
+    """None where all terms are concave."""
+    grid = np.linspace(-_REACH, _REACH, _MORE_PLACES)
+    std = np.sqrt(np.diagonal(kernel))
+    logs = terms(grid[:, None] * std)
     with np.errstate(invalid="ignore"):
-        bends = np.diff(logs, 2, axis=0) > _CONVEX * (1 + np.abs(logs[1:-1]))
-    weights = np.exp(logs - 0.5 * grid[:, None] ** 2 - np.max(logs, axis=0))
-    weights = weights / np.sum(weights, axis=0)
-    mean = np.sum(weights * values, axis=0)
-    variance = np.sum(weights * (values - mean) ** 2, axis=0)
-    return _Look(not bends.any(), mean, np.maximum(variance, _LEAST_VARIANCE))
+        bends = np.diff(logs, 2, axis=0)
+        if not np.any(bends > _CONVEX * (1 + np.abs(logs[1:-1]))):
+            return None
+    highest = np.argmax((logs - 0.5 * grid[:, None] ** 2)[1:-1], axis=0)
+    bend = np.take_along_axis(bends, highest[None], axis=0)[0]
+    step = (grid[1] - grid[0]) * np.maximum(std, _LEAST_VARIANCE)
+    curvature = np.nan_to_num(-bend / step**2, nan=0.0)
+    return _Peaks(grid[1 + highest] * std, np.maximum(curvature, _FIRST_PRECISION))
 
 
 class _Start(NamedTuple):
@@ -130,10 +136,10 @@ class _Start(NamedTuple):
     pull: Float[np.ndarray, " n"]
 
 
-def _start(looks: _Look, trusted: Bool[np.ndarray, " n"]) -> _Start:
-    """Sites of the trusted points as their own targets have them."""
-    precision = np.where(trusted, 1 / looks.variance, _FIRST_PRECISION)
-    return _Start(precision, np.where(trusted, looks.mean / looks.variance, 0.0))
+def _start(peaks: _Peaks, trusted: Bool[np.ndarray, " n"]) -> _Start:
+    """Sites of the trusted points at their own peaks."""
+    precision = np.where(trusted, peaks.curvature, _FIRST_PRECISION)
+    return _Start(precision, np.where(trusted, precision * peaks.place, 0.0))
 
 
 def _posterior(kernel: Kernel, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
@@ -193,11 +199,26 @@ def _fixed_point(
     return Sites(mean + _WIDER * (targets - mean), _WIDER / precision[:, None])
 
 
-def _expectation_propagation(terms: Terms, kernel: Kernel, start: _Start | None) -> Fit:
+def _at_a_mode(terms: Terms, kernel: Kernel, start: _Start) -> Fit:
+    """Sites with the slope and the bend of each term at a mode of the posterior (Laplace)."""
+    step_size = _STEP * np.sqrt(np.diagonal(kernel)) + np.finfo(float).tiny
+
+    def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, _ = posterior_moments(kernel, pull / precision[:, None], 1 / precision)
+        f = mean[:, 0]
+        below, at, above = terms(f + np.array([[-1.0], [0.0], [1.0]]) * step_size)
+        wanted = np.maximum((2 * at - above - below) / step_size**2, _LEAST_PRECISION)
+        slope = (above - below) / (2 * step_size)
+        return wanted, (wanted * f + slope)[:, None]
+
+    sites = _fixed_point(step, kernel, start.precision, start.pull[:, None])
+    return Fit(np.asarray(sites.targets)[:, 0], np.asarray(sites.variances)[:, 0])
+
+
+def _expectation_propagation(terms: Terms, kernel: Kernel, num_places: int) -> Fit:
     """Targets and variances of the sites that match moments (Minka 2001)."""
-    grid = np.linspace(-_REACH, _REACH, _PLACES)
-    if start is None:
-        start = _Start(np.full(len(kernel), _FIRST_PRECISION), np.zeros(len(kernel)))
+    grid = np.linspace(-_REACH, _REACH, num_places)
+    precision = np.full(len(kernel), _FIRST_PRECISION)
 
     def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = posterior_moments(kernel, pull / precision[:, None], 1 / precision)
@@ -213,7 +234,7 @@ def _expectation_propagation(terms: Terms, kernel: Kernel, start: _Start | None)
         wanted = np.maximum(1 / tilted_variance - cavity, _LEAST_PRECISION)
         return wanted, (tilted * (wanted + cavity) - centre * cavity)[:, None]
 
-    sites = _fixed_point(step, kernel, start.precision, start.pull[:, None])
+    sites = _fixed_point(step, kernel, precision, np.zeros((len(kernel), 1)))
     return Fit(np.asarray(sites.targets)[:, 0], np.asarray(sites.variances)[:, 0])
 
 

@@ -86,8 +86,8 @@ def laplace(noise_std):
 
 
 def residuals(log_density):
-    """log p of targets [n] given f [network, n, 1], of independent residuals."""
-    return lambda f, y: np.sum(log_density(y - f[:, :, 0]), axis=1)
+    """log p of targets [n] or [n, k] given f [network, n, k], of independent residuals."""
+    return lambda f, y: np.sum(log_density(y.reshape(f.shape[1:]) - f), axis=(1, 2))
 
 
 def unsigned(f, y):
@@ -96,9 +96,9 @@ def unsigned(f, y):
 
 
 def outliers(f, y):
-    squares = (y - f[:, :, 0]) ** 2
+    squares = (y.reshape(f.shape[1:]) - f) ** 2
     chances = 0.9 / 0.05 * np.exp(-0.5 * squares / 0.05**2) + 0.1 / 4 * np.exp(-squares / 32)
-    return np.sum(np.log(chances), axis=1)
+    return np.sum(np.log(chances), axis=(1, 2))
 
 
 def softmax(f, y):
@@ -146,9 +146,9 @@ def near(count):
     return at_one(count) + 0.02 * np.arange(count)[:, None]
 
 
-def heavy(likelihood, y, x):
+def heavy(likelihood, y, x, num_outputs=1):
     found, log_density = likelihood
-    return Problem(found, residuals(log_density), y, x)
+    return Problem(found, residuals(log_density), y, x, num_outputs)
 
 
 CLUSTERS = (1.5, 1.6, -1.2, -1.25)
@@ -158,6 +158,10 @@ PROBLEMS = {
     "clusters nearby": heavy(student(3.0, 0.1), CLUSTERS, near(4)),
     "clusters, laplace": heavy(laplace(0.3), CLUSTERS, at_one(4)),
     "outliers": Problem(Outliers(), outliers, CLUSTERS, at_one(4)),
+    "two outputs": heavy(student(3.0, 0.3), ((1.6, -1.1), (-1.5, 1.2)), at_one(2), 2),
+    "two outputs, outliers": Problem(
+        Outliers(), outliers, ((1.6, -1.1), (-1.5, 1.2)), at_one(2), 2
+    ),
     "unsigned": Problem(Unsigned(), unsigned, (1.1, 0.9), near(2)),
     "softmax": Problem(likelihoods.Categorical(), softmax, (0, 1, 1, 0, 1), at_one(5), 3),
     "permuted classes": Problem(Unnamed(), unnamed, (0, 1, 1), near(3), 2),
