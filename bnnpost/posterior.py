@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import real_array
 from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer
@@ -115,10 +116,7 @@ def checked_points(name: str, x: object) -> Float[np.ndarray, "n *f"]:
 
 
 def _finite(name: str, values: object) -> np.ndarray:
-    try:
-        array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"expected {name} to be an array of numbers: {error}") from None
+    array = real_array(name, values)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         raise ValueError(

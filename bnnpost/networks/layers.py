@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from bnnpost.networks.linear import Linear
 
 
+# Layers of one Serial, those of Serials within it included.
+MOST_LAYERS = 500
+
+
 class Affine(NamedTuple):
     """Parameters of one linear layer as its prior draws them (NTK parametrisation).
 
@@ -156,7 +160,7 @@ class Preparation(Map):
 
 
 class Serial(Layer):
-    """Layers one after another; itself a layer. Raises ValueError if there is none."""
+    """Layers one after another; itself a layer. Raises ValueError if there is none, or too many."""
 
     layers: tuple[Layer, ...]
 
@@ -172,7 +176,13 @@ class Serial(Layer):
                     f"layer {position}: expected a bnnpost layer such as Dense(…) or "
                     f"Activation(…), got {type(layer).__name__}"
                 )
-        _masks_first(self.flattened())
+        layers = self.flattened()
+        if len(layers) > MOST_LAYERS:
+            raise ValueError(
+                f"expected at most {MOST_LAYERS:,} layers, activations among them, got "
+                f"{len(layers):,}: each is compiled, and so many would take hours"
+            )
+        _masks_first(layers)
 
     def propagate(self, x: Array, linear: "LinearStep") -> Array:
         return self.carry(x, None, linear)[0]
@@ -238,14 +248,3 @@ def said_of(position: int, layer: Layer) -> Iterator[None]:
         yield
     except LayerError as error:
         raise type(error)(f"layer {position} ({type(layer).__name__}): {error}") from None
-
-
-def positive_integer(name: str, value: object, most: int | None = None) -> int:
-    """`value` as an int from 1 to `most`; raises ValueError or TypeError that names it."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"expected {name} to be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"expected {name} to be at least 1, got {value}")
-    if most is not None and value > most:
-        raise ValueError(f"expected {name} to be at most {most}, got {value}")
-    return int(value)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer
 from bnnpost.samplers.capped import EXCESS_MASS, LARGEST_PARETO_K
 from bnnpost.samplers.options import Option
 from bnnpost.spelling import count, duration

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer
 from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.samplers.kernels import START_TRIES, Arrays, Kernel
 from bnnpost.samplers.progress import Progress

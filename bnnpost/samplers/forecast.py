@@ -10,9 +10,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum

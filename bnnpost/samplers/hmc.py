@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.draws import Draws
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import chain_run

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior

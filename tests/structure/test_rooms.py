@@ -24,7 +24,7 @@ ROOMS = (
     "reports",
 )
 # Open to every room, and to those of them that come after.
-APART = ("datasets", "naming", "pages", "spelling", "stopping", "storage")
+APART = ("arguments", "datasets", "naming", "pages", "spelling", "stopping", "storage")
 
 
 def room_of(module):
