@@ -6,6 +6,7 @@ from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
+from bnnpost.storage.numpy_files import headers, read_array, read_arrays
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -17,9 +18,12 @@ __all__ = [
     "dataset_digest",
     "digest",
     "gigabytes",
+    "headers",
     "is_damaged",
     "parsed_archive",
     "processor",
+    "read_array",
+    "read_arrays",
     "remove_temporaries",
     "versions",
     "whole",

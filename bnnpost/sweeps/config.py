@@ -106,13 +106,11 @@ class SweepConfig:
             if width > LARGEST_WIDTH:
                 raise ConfigError(f"widths: expected at most {LARGEST_WIDTH}, got {shown(width)}")
         if not self.widths or len(set(self.widths)) != len(self.widths):
-            raise ConfigError(
-                f"widths: expected different whole numbers, got {shown(self.widths)}"
-            )
+            raise ConfigError(f"widths: expected different whole numbers, got {shown(self.widths)}")
         if not -(2**31) <= self.seed < 2**32:
             raise ConfigError(
-                f"seed: expected a whole number from 0 to {2**32 - 1}, as JAX makes no other key of "
-                f"a longer one, got {self.seed}"
+                f"seed: expected a whole number from 0 to {2**32 - 1}, as longer ones make no "
+                f"other keys, got {self.seed}"
             )
         at_least("split_seed", self.split_seed, 0)
         one_of("bound", self.bound, BOUNDS)

@@ -23,7 +23,7 @@ from bnnpost.sweeps.contents import content_digest, located
 
 _NAME = "name"
 # Each is a run of its own, and takes milliseconds to be read.
-MOST_CELLS = 2_000
+MOST_CELLS = 5_000
 # The axis that every cell has, over which rates are fitted.
 _WIDTHS = "widths"
 
@@ -98,7 +98,9 @@ def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
 
 def _axes(table: object) -> list[Axis]:
     if not isinstance(table, Mapping) or not table:
-        raise ConfigError(f"grid: expected a table of settings with lists of values, got {shown(table)}")
+        raise ConfigError(
+            f"grid: expected a table of settings with lists of values, got {shown(table)}"
+        )
     known = [f.name for f in dataclasses.fields(SweepConfig) if f.name != _WIDTHS]
     return [_axis(str(name), values, known) for name, values in table.items()]
 
@@ -125,7 +127,9 @@ def _axis(name: str, values: object, known: list[str]) -> Axis:
 def _named(axis: str, entries: Sequence[Mapping[str, object]], known: list[str]) -> Axis:
     for entry in entries:
         if not isinstance(entry[_NAME], str | int | float):
-            raise ConfigError(f"grid.{axis}: expected a name that is a word, got {shown(entry[_NAME])}")
+            raise ConfigError(
+                f"grid.{axis}: expected a name that is a word, got {shown(entry[_NAME])}"
+            )
         for key in entry:
             if key not in (*known, _NAME):
                 raise ConfigError(f"grid.{axis}: {unknown('configuration key', key, known)}")

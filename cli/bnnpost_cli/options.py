@@ -14,6 +14,11 @@ from bnnpost_cli import completed
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 class _Widths(click.ParamType):
     """Comma-separated whole numbers."""
 
@@ -25,7 +30,21 @@ class _Widths(click.ParamType):
         try:
             return tuple(int(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"expected whole numbers with commas between, such as 4,16,64, got {value!r}")
+            self.fail(
+                f"expected whole numbers with commas between, such as 4,16,64, got {_short(value)}"
+            )
+
+
+class _Width(click.ParamType):
+    """One whole number, also where a list of widths would do."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"expected one width, such as 64, got {_short(value)}; sweep takes several")
 
 
 class _Law(click.ParamType):
@@ -95,7 +114,7 @@ _DATA = (
     _option("num-test", int, "Test points.", "5"),
 )
 _NETWORK = (
-    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024"),
+    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024", "--width"),
     _option(
         "network",
         str,
@@ -192,7 +211,7 @@ sample_options = _all(
         *_CONFIG,
         _METHOD,
         *_DATA,
-        click.option("--width", type=int, default=None, help="Units of the hidden layers."),
+        _option("width", _Width(), "Units of the hidden layers.", None, "--widths"),
         *_NETWORK[1:],
         *_MODEL,
         _option("num-samples", int, "Draws; of chains, draws of each.", "1000", "--samples"),

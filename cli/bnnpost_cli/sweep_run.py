@@ -75,7 +75,8 @@ def command(
     plain = executors.is_plain(work["executor"], work["jobs"], work["slurm"])
     if out is None and not dry_run:
         raise click.UsageError("--out DIR says where the run is kept; --dry-run needs none")
-    with reported(resume=f"the same command goes on from what is in {out}"):
+    resume = "" if dry_run else f"the same command goes on from what is in {out}"
+    with reported(resume=resume):
         is_grid = _is_grid(config)
         if dry_run:
             executors.keep_programs()
