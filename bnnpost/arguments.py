@@ -41,6 +41,8 @@ class _Short(reprlib.Repr):
 
 def shown(value: object) -> str:
     """A value as errors show it: in one line of about 80 characters."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     text = " ".join(_Short().repr(value).split())
     return text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN - 1]}…"
 

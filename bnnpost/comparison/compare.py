@@ -46,7 +46,7 @@ def compare(
     are NaN.
     """
     require_key(key)
-    positive_integer("num_proposals", num_proposals)
+    num_proposals = positive_integer("num_proposals", num_proposals)
     if num_proposals < 10 * NUM_BLOCKS:
         raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
     require_one_process(posterior.network)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.arguments import real_array
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.layers import Layer
+from bnnpost.numerics.given import given_array
 
 # Entries looked at while they are in the cache.
 _AT_ONCE = 2**16
@@ -34,9 +34,7 @@ def checked_inputs(name: str, x: object) -> Array:
 
     Raises ValueError for anything else.
     """
-    x = jnp.asarray(x if isinstance(x, jax.Array) else _real(name, x))
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(f"expected real numbers in {name}, got {x.dtype}")
+    x = given_array(name, x)
     x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
     if x.ndim < 2 or 0 in x.shape:
         raise ValueError(
@@ -50,18 +48,6 @@ def checked_inputs(name: str, x: object) -> Array:
     if not finite:
         raise ValueError(f"expected finite numbers in {name}, got NaN or infinity")
     return x
-
-
-def _real(name: str, x: object) -> np.ndarray | Array:
-    """x in its own precision, whole numbers as floats; lists that hold traced numbers pass."""
-    try:
-        given = np.asarray(x)
-    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
-        return jnp.asarray(x)
-    except (TypeError, ValueError):
-        given = None  # and what is wrong with it is said below
-    checked = real_array(name, x)
-    return checked if given is None or given.dtype.kind != "f" else given
 
 
 def checked_kernel(kernel: Array) -> Array:

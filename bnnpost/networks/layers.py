@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.masks import Carried, Masked, pointwise
+from bnnpost.numerics.given import given_array
 from bnnpost.numerics.random import require_key
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Layer(eqx.Module):
         `parameters` has one entry for each linear layer, in the order the pass meets them.
         Raises ValueError if there are too few or too many.
         """
-        x, remaining = jnp.asarray(x), list(parameters)
+        x, remaining = given_array("x", x), list(parameters)
         self.check_inputs(x)
 
         def step(layer: "Linear", rows: Array) -> Array:
@@ -121,7 +122,8 @@ class Layer(eqx.Module):
         as (position, channel). Raises ShapeError for inputs that do not fit a layer.
         """
         require_key(key)
-        shape = (num_inputs,) if isinstance(num_inputs, int | np.integer) else tuple(num_inputs)
+        sizes = num_inputs if isinstance(num_inputs, tuple | list) else (num_inputs,)
+        shape = tuple(positive_integer("each of num_inputs", size) for size in sizes)
         drawn: list[Affine] = []
 
         def step(layer: "Linear", rows: Array) -> Array:

@@ -24,7 +24,7 @@ _EASIER = "Fewer training points, wider networks or more noise make it easier."
 
 def sentences(forecast: "Forecast", num_samples: int) -> list[str]:
     """What `num_samples` draws would cost, what to do, and what to beware of."""
-    positive_integer("num_samples", num_samples)
+    num_samples = positive_integer("num_samples", num_samples)
     found = [_costs(forecast, num_samples), _recommended(forecast, num_samples)]
     return [sentence for sentence in (*found, *_cautions(forecast)) if sentence]
 

@@ -128,7 +128,7 @@ def forecast(
     Raises TypeError for a legacy key, ValueError for bad arguments.
     """
     require_key(key)
-    positive_integer("num_pilot", num_pilot)
+    num_pilot = positive_integer("num_pilot", num_pilot)
     calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):
         raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.arguments import positive_integer
+from bnnpost.arguments import LARGEST_STD, number_between, positive_integer
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -93,12 +93,12 @@ def sample(
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     length = Length(num_samples, num_warmup, num_chains, thinning)
-    chain_run.check_between("target_accept", target_accept, 0.0, 1.0)
+    target_accept = number_between("target_accept", target_accept, 0.0, 1.0)
     if step_size is not None:
-        chain_run.check_between("step_size", step_size, 0.0, math.inf)
-    positive_integer("max_tree_depth", max_tree_depth)
+        step_size = number_between("step_size", step_size, 0.0, LARGEST_STD)
+    max_tree_depth = positive_integer("max_tree_depth", max_tree_depth)
     if num_steps is not None:
-        positive_integer("num_steps", num_steps)
+        num_steps = positive_integer("num_steps", num_steps)
     collapse = space != "weights" if collapse is None else collapse
     made = make_space(posterior, space=space, collapse=collapse, precision=precision, strict=False)
     by_model = made.form == "weights" and not made.collapse

@@ -85,7 +85,7 @@ def estimate(
     Raises ValueError for a network that does not end in a linear readout.
     """
     require_key(key)
-    positive_integer("num_proposals", num_proposals)
+    num_proposals = positive_integer("num_proposals", num_proposals)
     chosen = weighted_space(posterior, space, precision)
     points = posterior.checked_test_points(x_test)
     blocks = list(observations(chosen, key, points, np.arange(num_proposals, dtype=np.uint64)))

@@ -28,7 +28,7 @@ def sample(
     evidence 0.
     """
     require_key(key)
-    positive_integer("num_samples", num_samples)
+    num_samples = positive_integer("num_samples", num_samples)
     start = time.perf_counter()
     chosen = make_space(posterior, space=space, precision=precision, conditioned=False)
     shape = engine.block_shape(chosen)
