@@ -114,6 +114,7 @@ def forecast(
     precision: str = "single",
     cap: float | None = None,
     calibrate: Collection[str] = SPACES,
+    progress: bool = False,
 ) -> Forecast:
     """Expected acceptance, proposals and time of strict and of capped rejection, and advice.
 
@@ -123,9 +124,11 @@ def forecast(
     `rejection.sample`, where collapse False concerns the capped options only (strict ones are
     listed both ways). calibrate: the spaces, of "functions" and "weights", in which proposals
     are timed, each of which compiles and then takes about half a second; a naive bound is
-    given the time of the collapsed one in its space.
+    given the time of the collapsed one in its space; no time is taken of proposals so large that
+    a few of them would take minutes. progress: of the pilot, on stderr.
 
-    Raises TypeError for a legacy key, ValueError for bad arguments.
+    Raises TypeError for a legacy key, ValueError for bad arguments and for proposals that would
+    not fit in memory.
     """
     require_key(key)
     num_pilot = positive_integer("num_pilot", num_pilot)
@@ -137,7 +140,8 @@ def forecast(
         make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
         for form in SPACES
     ]
-    logs = pilot.log_weights(key, _the_same(weighted[0], strict), num_pilot)
+    first = _the_same(weighted[0], strict)
+    logs = pilot.log_weights(key, first, num_pilot, pilot.short_blocks(first), progress)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
     limiting = _limit_log_evidence(posterior, key)
@@ -170,7 +174,7 @@ class _Timer:
     key: Array
     calibrate: Collection[str]
     known: list[Space]
-    times: dict[tuple[str, bool], float] = dataclasses.field(default_factory=dict)
+    times: dict[tuple[str, bool], float | None] = dataclasses.field(default_factory=dict)
 
     def strict(self, space: Space, log_evidence: float) -> Option:
         log_bound = space.log_bound()

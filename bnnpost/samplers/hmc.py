@@ -18,6 +18,8 @@ from bnnpost.samplers.moves import Rotation
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 
+# Of 2^30 steps, which are counted in 32 bits.
+_DEEPEST_TREE = 30
 _METHODS = ("nuts", "hmc")
 _INTEGRATORS = ("leapfrog", "rotation")
 # Of HMC by rotation: with so few, acceptance is about the target at every width.
@@ -96,7 +98,7 @@ def sample(
     target_accept = number_between("target_accept", target_accept, 0.0, 1.0)
     if step_size is not None:
         step_size = number_between("step_size", step_size, 0.0, LARGEST_STD)
-    max_tree_depth = positive_integer("max_tree_depth", max_tree_depth)
+    max_tree_depth = positive_integer("max_tree_depth", max_tree_depth, _DEEPEST_TREE)
     if num_steps is not None:
         num_steps = positive_integer("num_steps", num_steps)
     collapse = space != "weights" if collapse is None else collapse

@@ -162,7 +162,7 @@ def _function(name: str) -> Callable[..., object]:
     try:
         with _said_of(name):
             found = getattr(importlib.import_module(module), function)
-    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+    except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(

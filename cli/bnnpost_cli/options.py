@@ -11,6 +11,8 @@ import click
 
 from bnnpost_cli import completed
 
+_MOST_WORKERS = 1_000_000
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -73,6 +75,8 @@ class Fraction(click.ParamType):
             index, count = map(int, str(value).split("/"))
         except ValueError:
             self.fail(f"expected a worker and their number, such as 0/4, got {value!r}")
+        if count > _MOST_WORKERS:
+            self.fail(f"expected at most {_MOST_WORKERS:,} workers, got {_short(value)}")
         if count < 1:
             self.fail(f"expected at least one worker, such as 0/1, got {value!r}")
         if not 0 <= index < count:

@@ -144,7 +144,9 @@ def _plan(
 
     settings = load_config(config, given(flags))
     directory = None if out is None else RunDirectory.inspect(out, settings)
-    found = make_plan(load_problem(settings), directory)
+    said = ", ".join(map(str, settings.widths))
+    _say(f"pilot and timing at each width: {said}")
+    found = make_plan(load_problem(settings), directory, progress=True)
     found = dataclasses.replace(found, refusal="") if force else found
     click.echo(json.dumps(plan.as_json(found), indent=2) if as_json else plan.as_text(found))
     if found.refusal:
