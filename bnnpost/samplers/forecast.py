@@ -20,6 +20,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import advice, calibration, capped, pilot
 from bnnpost.samplers.options import Option
 from bnnpost.samplers.prior_scale import PriorScale, prior_scale
+from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine, limit
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.parts import num_first_inputs, split_readout
@@ -149,14 +150,18 @@ def forecast(
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
     k = pareto_k(logs) if math.isfinite(found.value) else math.nan
+    # Mostly compilation: what is said is that something is being done, not how much of it.
+    with Progress(len(calibrate), enabled=progress, label="timing", unit="space", delay=3.0):
+        options = tuple(timed.strict(s, found.value if trusted else limiting) for s in strict)
+        capped_options = tuple(timed.capped(s, level, accepted) for s in weighted)
     return Forecast(
         limit_log_evidence=limiting,
         pilot_log_evidence=found.value,
         pilot_log_evidence_se=found.standard_error,
         pilot_effective_size=size,
         source="pilot" if trusted else "limit",
-        options=tuple(timed.strict(s, found.value if trusted else limiting) for s in strict),
-        capped_options=tuple(timed.capped(s, level, accepted) for s in weighted),
+        options=options,
+        capped_options=capped_options,
         num_pilot=num_pilot,
         num_nan=int(np.sum(np.isnan(logs))),
         pareto_k=None if math.isnan(k) else k,
