@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from bnnpost.arguments import listed
 from bnnpost.arguments import path as checked_path
 from bnnpost.datasets.table import DataError, Dataset, FloatArray, name_hint
-from bnnpost.storage import headers, read_arrays
+from bnnpost.storage import array_names, header, read_arrays
 
 Names = str | Sequence[str]
 
@@ -283,23 +284,35 @@ def _npz_arrays(path: Path, x_name: str, y_name: str) -> tuple[npt.NDArray[Any],
     """Return two arrays of an npz archive; raises DataError if that cannot be done safely."""
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
-    try:
-        known = headers(path)
-        for name in (x_name, y_name):
+    shapes = []
+    for name in (x_name, y_name):
+        with _told_of(path, name):
+            known = array_names(path)
             if name not in known:
                 raise DataError(
                     f"{path}: no array is called {name!r}{name_hint(name, known)} "
                     f"The arrays are {listed(known) or 'none: the file is empty'}"
                 )
-        _check_sizes(path, known[x_name].shape, known[y_name].shape)
-        found = read_arrays(path, {x_name, y_name})
-        return found[x_name], found[y_name]
+            shapes.append(header(path, name).shape)
+    _check_sizes(path, *shapes)
+    found = []
+    for name in (x_name, y_name):
+        with _told_of(path, name):
+            found.append(read_arrays(path, [name])[name])
+    return found[0], found[1]
+
+
+@contextlib.contextmanager
+def _told_of(path: Path, name: str) -> Iterator[None]:
+    """What goes wrong with one array, as a DataError."""
+    try:
+        yield
     except DataError:
         raise
     except (OSError, ValueError, EOFError, RuntimeError, *_DAMAGED) as error:
         raise DataError(
-            f"{path}: arrays {x_name!r} and {y_name!r} must be plain numbers, but cannot be read "
-            f"without pickle or are damaged: {error}; save them as float arrays"
+            f"{path}: array {name!r} must be plain numbers, but it cannot be read without "
+            f"pickle or is damaged: {error}; save it as a float array"
         ) from error
 
 

@@ -17,15 +17,15 @@ def check_free(path: Path) -> None:
     NotAReport for a file that is no report, and is not to be lost, or a name that says it is none;
     FileNotFoundError if there is no folder.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path} in: create it first")
+    if path.is_dir():
+        raise NotAReport(f"{path} is a directory: expected a file for the report")
     if path.suffix.lower() not in ENDINGS:
         raise NotAReport(
             f"expected a name that ends in {' or '.join(ENDINGS)}, as what is written is a page of "
             f"HTML, got {path}: a browser prints it as PDF"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {path.parent} to write {path} in: create it first")
-    if path.is_dir():
-        raise NotAReport(f"{path} is a directory: expected a file for the report")
     if not path.exists():
         return
     with path.open("rb") as file:

@@ -22,30 +22,32 @@ class Header(NamedTuple):
     num_bytes: int
 
 
-def headers(path: Path) -> dict[str, Header]:
-    """Of every array in an .npz file, without reading one; another member of it is passed over.
+def array_names(path: Path) -> list[str]:
+    """Names of the arrays in an .npz file. Raises zipfile.BadZipFile or OSError if damaged."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(_ENDING)]
+    return [name.removesuffix(_ENDING) for name in names]
+
+
+def header(path: Path, name: str) -> Header:
+    """What an .npz file says of one of its arrays, which is not read.
 
     Raises ValueError for an array that the file cannot hold; OSError, zipfile.BadZipFile and
     others where the file is damaged.
     """
-    found = {}
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.filename.endswith(_ENDING):
-                name = member.filename.removesuffix(_ENDING)
-                with archive.open(member) as file:
-                    found[name] = _header(file, name, member.file_size)
-    return found
+        member = archive.getinfo(f"{name}{_ENDING}")
+        with archive.open(member) as file:
+            return _header(file, name, member.file_size)
 
 
 def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Arrays of an .npz file by name: those of these names, or all.
 
-    Raises ValueError for arrays that would not fit in memory, or need pickle; else as `headers`.
+    Raises ValueError for arrays that would not fit in memory, or need pickle; else as `header`.
     """
-    sizes = headers(path)
-    wanted = list(sizes) if names is None else list(names)
-    _check_memory(sum(sizes[name].num_bytes for name in wanted))
+    wanted = array_names(path) if names is None else list(names)
+    _check_memory(sum(header(path, name).num_bytes for name in wanted))
     with np.load(path, allow_pickle=False) as archive:
         return {name: np.asarray(archive[name]) for name in wanted}
 

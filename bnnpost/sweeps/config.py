@@ -265,7 +265,7 @@ def _parsed(source: str | Path) -> dict[str, object]:
     except RecursionError:
         raise ConfigError(f"{source} is nested too deeply: {networks.FLATTER}") from None
     except (OSError, ValueError) as error:  # of which are tomllib's, and Python's of long numbers
-        raise ConfigError(f"cannot read the configuration {shown(source)}: {error}") from None
+        raise ConfigError(f"cannot read the configuration {source}: {error}") from None
 
 
 def typed(name: str, kind: object, value: object) -> object:

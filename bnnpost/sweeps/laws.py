@@ -16,6 +16,7 @@ from bnnpost.sweeps.errors import ConfigError
 
 # No law is as long as this; Python's own parser gives up on some that are longer.
 _LONGEST = 1000
+_SHOWN = 80
 
 Record = Mapping[str, Any]
 _PER, _PER_INPUT = "per", "per_input"
@@ -135,5 +136,5 @@ def _literal(node: ast.expr) -> float:
     except (TypeError, ValueError):
         value = None
     if value is None or not math.isfinite(value):
-        raise TypeError(f"{shown(ast.unparse(node))} is no finite number")
+        raise TypeError(f"{ast.unparse(node)[:_SHOWN]} is no finite number")
     return value

@@ -68,7 +68,7 @@ def _of_file(name: str) -> list[Any]:
     except RecursionError:
         raise ConfigError(f"network: {name} is nested too deeply: {FLATTER}") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(f"network: cannot read {shown(name)}: {error}") from None
+        raise ConfigError(f"network: cannot read {name}: {error}") from None
     if isinstance(read, Mapping) and set(read) - {"layers"}:
         raise ConfigError(
             f"network: expected nothing but layers in {name}, got "
@@ -166,7 +166,7 @@ def _function(name: str) -> Callable[..., object]:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"network: cannot find {shown(name)} ({error}); expected a TOML or JSON file, or "
+            f"network: cannot find {name} ({error}); expected a TOML or JSON file, or "
             "module:function for a function of width and num_outputs"
         ) from None
     if not callable(found):

@@ -1,4 +1,4 @@
-"""Configurations and flags that cannot be meant: each refused in one line, with exit code 1 or 2."""
+"""Configurations and flags that cannot be meant: each refused in one line, exit code 1 or 2."""
 
 import io
 import json
@@ -160,7 +160,7 @@ FLAGS = {
         "name too long",
     ),
     "report null": (lambda: ("report", "a\0b"), "without null bytes"),
-    "report a PDF": (lambda: ("report", ".", "--out", "x.pdf"), "ends in .html"),
+    "report a PDF": (lambda: ("report", "run", "--out", "x.pdf"), "ends in .html"),
     "data null": (flags("--data", "a\0.csv"), "without null bytes"),
     "no target": (data(lambda name: write(name, "a,b\n1,2\n"), "t.csv"), "no column is called 'y'"),
 }
@@ -191,7 +191,7 @@ FILES = {
     "JSON NaN": (network('[{"type": "Dense", "W_std": NaN}]'), "layer 0 .* positive and finite"),
     "JSON type": (network('[{"type": ["Dense"]}]'), "type of a layer to be a word"),
     "JSON a number": (network("3"), "to hold a list of layers"),
-    "JSON of zeros": (network("\0\0"), "cannot read 'n.json'"),
+    "JSON of zeros": (network("\0\0"), "cannot read n.json"),
     "code that raises": (
         code("raises", "def net(width, num_outputs):\n    raise RuntimeError('two\\nlines')\n"),
         r"raises\.py, line 2: RuntimeError: two lines$",
@@ -215,8 +215,8 @@ FILES = {
     ),
     "code that lacks a module": (code("lacks", "import no_such_thing\n"), r"lacks\.py, line 1: "),
     "code that is absent": (flags("--network", "no_such_module:net"), "cannot find"),
-    "code of no name": (flags("--network", ":net"), "cannot find ':net'"),
-    "code above": (flags("--network", "..x:net"), "cannot find '..x:net'"),
+    "code of no name": (flags("--network", ":net"), "cannot find :net"),
+    "code above": (flags("--network", "..x:net"), "cannot find ..x:net"),
     "no function": (code("number", "net = 3\n"), "no function of width and num_outputs"),
     "no network": (
         code("none", "def net(width, num_outputs):\n    return 3\n"),
