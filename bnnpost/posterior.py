@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import LARGEST_STD, real_array
 from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer
@@ -115,14 +116,16 @@ def checked_points(name: str, x: object) -> Float[np.ndarray, "n *f"]:
 
 
 def _finite(name: str, values: object) -> np.ndarray:
-    try:
-        array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"expected {name} to be an array of numbers: {error}") from None
+    array = real_array(name, values)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         raise ValueError(
             f"{name} holds {len(bad)} value(s) that are NaN or infinite, the first at index "
             f"{tuple(int(i) for i in bad[0])}; remove or impute those rows"
+        )
+    if np.max(np.abs(array), initial=0.0) > LARGEST_STD:
+        raise ValueError(
+            f"expected {name} to be at most {LARGEST_STD:g} in size, got "
+            f"{np.max(np.abs(array)):g}: change the units"
         )
     return array

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.closed_form import closed_form
 from bnnpost.comparison.differences import NUM_BLOCKS
 from bnnpost.comparison.sampled import sampled
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -46,7 +46,7 @@ def compare(
     are NaN.
     """
     require_key(key)
-    positive_integer("num_proposals", num_proposals)
+    num_proposals = positive_integer("num_proposals", num_proposals)
     if num_proposals < 10 * NUM_BLOCKS:
         raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
     require_one_process(posterior.network)

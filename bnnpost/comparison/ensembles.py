@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import NUM_BLOCKS, Found, Quantities, block_bounds, rms
 from bnnpost.comparison.distances import GRID
 from bnnpost.draws import Ensemble
-from bnnpost.networks.layers import Layer, Parameters, Serial, positive_integer
+from bnnpost.networks.layers import Layer, Parameters, Serial
 from bnnpost.networks.linear import Linear
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import NUM_BLOCKS
 from bnnpost.comparison.losses import (
     LOSSES,
@@ -28,7 +29,6 @@ from bnnpost.comparison.losses import (
 from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.build import at_width
-from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.theory_layers import hidden_layers
 from bnnpost.comparison.theory_response import Response, basis, combined
@@ -15,7 +16,6 @@ from bnnpost.comparison.theory_result import Theory, quantities
 from bnnpost.comparison.theory_units import limit_steps, responses
 from bnnpost.kernels import self_kernel
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import Difference, Quantities
 from bnnpost.comparison.distances import GRID, Distances
 from bnnpost.comparison.theory_response import Response
-from bnnpost.networks.layers import positive_integer
 
 if TYPE_CHECKING:
     import xarray as xr

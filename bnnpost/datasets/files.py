@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from bnnpost.arguments import listed
+from bnnpost.arguments import path as checked_path
 from bnnpost.datasets.table import DataError, Dataset, FloatArray, name_hint
+from bnnpost.storage import array_names, header, read_arrays
 
 Names = str | Sequence[str]
 
 _LICENCE = "not stated"
+# More are no table of a data set whose posterior can be drawn from, and take minutes to read.
+MOST_COLUMNS = 200_000
 # What spreadsheets and statistics packages write where a value is absent.
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "#n/a"})
 # What a damaged archive raises that is neither an OSError nor a ValueError.
@@ -43,7 +49,7 @@ def read(
     column or array is not there, is asked for twice or has no name; if rows are uneven; or
     if a value that is used is missing, not a number or not finite.
     """
-    path = Path(path)
+    path = checked_path("path", path)
     readers = {".csv": _read_csv, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -62,7 +68,7 @@ def _read_csv(path: Path, target: Names | None, features: Names | None) -> Datas
     if target is None:
         raise DataError(
             f"{path}: the target column must be named for a .csv file; the columns are "
-            f"{', '.join(header)}"
+            f"{listed(header)}"
         )
     target_names = _chosen(path, "target", target, header)
     if features is None:
@@ -87,7 +93,7 @@ def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
 
     Raises DataError if the file is absent, unreadable or empty, or has no usable header.
     """
-    path = Path(path)
+    path = checked_path("path", path)
     if not path.is_file():
         raise DataError(f"{path}: no such file; check the name and the folder it is in")
     header, lines = _csv_lines(path)
@@ -111,7 +117,11 @@ def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         # utf-8-sig takes off the mark that spreadsheets put before the first column name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
-            lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows if row]
+            lines = []
+            for row in rows:
+                _check_num_columns(path, len(row))
+                if row:
+                    lines.append((rows.line_num, [cell.strip() for cell in row]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"{path}: expected comma-separated text in UTF-8, but it cannot be read: {error}; "
@@ -147,7 +157,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{path}: duplicate column names in the header: {', '.join(repeated)}; "
+            f"{path}: duplicate column names in the header: {listed(repeated)}; "
             "give every column a name of its own"
         )
 
@@ -178,11 +188,12 @@ def _chosen(path: Path, role: str, wanted: Names, header: list[str]) -> tuple[st
         # A quoted header cell may itself hold a comma, so the whole text goes first.
         wanted = [wanted] if wanted in header else wanted.split(",")
     chosen = tuple(name.strip() for name in wanted)
+    known = set(header)
     for name in chosen:
-        if name not in header:
+        if name not in known:
             raise DataError(
                 f"{path}: no column is called {name!r}, asked for as a {role}"
-                f"{name_hint(name, header)} The columns are {', '.join(header)}"
+                f"{name_hint(name, header)} The columns are {listed(header)}"
             )
     return chosen
 
@@ -195,7 +206,7 @@ def _check_columns(path: Path, features: tuple[str, ...], targets: tuple[str, ..
     repeated = [name for name, count in Counter(features + targets).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{path}: {', '.join(repeated)} is used more than once; a column can be one feature "
+            f"{path}: {listed(repeated)} is used more than once; a column can be one feature "
             "or one target"
         )
 
@@ -204,7 +215,8 @@ def _numbers(
     path: Path, header: list[str], lines: list[tuple[int, list[str]]], columns: tuple[str, ...]
 ) -> FloatArray:
     """Return the named columns as [row, column]; raises DataError at a cell that is no number."""
-    places = [header.index(name) for name in columns]
+    of_name = {name: place for place, name in enumerate(header)}
+    places = [of_name[name] for name in columns]
     values = np.empty((len(lines), len(columns)))
     for index, (line, row) in enumerate(lines):
         for column, place in enumerate(places):
@@ -245,8 +257,7 @@ def _read_npz(path: Path, target: Names | None, features: Names | None) -> Datas
     """Return the data set in an npz archive; raises DataError as read does."""
     x_name = _array_name(path, "features", features, "x")
     y_name = _array_name(path, "target", target, "y")
-    x = _npz_array(path, x_name)
-    y = _npz_array(path, y_name)
+    x, y = _npz_arrays(path, x_name, y_name)
     return Dataset(
         name=path.stem,
         x=x,
@@ -269,18 +280,33 @@ def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> st
     return chosen[0]
 
 
-def _npz_array(path: Path, name: str) -> npt.NDArray[Any]:
-    """Return one array of an npz archive; raises DataError if that cannot be done safely."""
+def _npz_arrays(path: Path, x_name: str, y_name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return two arrays of an npz archive; raises DataError if that cannot be done safely."""
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if name not in archive.files:
+    shapes = []
+    for name in (x_name, y_name):
+        with _told_of(path, name):
+            known = array_names(path)
+            if name not in known:
                 raise DataError(
-                    f"{path}: no array is called {name!r}{name_hint(name, archive.files)} "
-                    f"The arrays are {', '.join(archive.files) or 'none: the file is empty'}"
+                    f"{path}: no array is called {name!r}{name_hint(name, known)} "
+                    f"The arrays are {listed(known) or 'none: the file is empty'}"
                 )
-            return np.asarray(archive[name])
+            shapes.append(header(path, name).shape)
+    _check_sizes(path, *shapes)
+    found = []
+    for name in (x_name, y_name):
+        with _told_of(path, name):
+            found.append(read_arrays(path, [name])[name])
+    return found[0], found[1]
+
+
+@contextlib.contextmanager
+def _told_of(path: Path, name: str) -> Iterator[None]:
+    """What goes wrong with one array, as a DataError."""
+    try:
+        yield
     except DataError:
         raise
     except (OSError, ValueError, EOFError, RuntimeError, *_DAMAGED) as error:
@@ -288,6 +314,24 @@ def _npz_array(path: Path, name: str) -> npt.NDArray[Any]:
             f"{path}: array {name!r} must be plain numbers, but it cannot be read without "
             f"pickle or is damaged: {error}; save it as a float array"
         ) from error
+
+
+def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    """Raise DataError for shapes that no table has, before what may be gigabytes is read."""
+    if x and y and x[0] != y[0]:
+        raise DataError(
+            f"{path}: x and y must have as many rows as each other, got {x[0]:,} and {y[0]:,}; "
+            "drop the rows that have no partner"
+        )
+    _check_num_columns(path, x[1] if len(x) > 1 else 1)
+
+
+def _check_num_columns(path: Path, count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: expected at most {MOST_COLUMNS:,} columns, got {count:,}; keep those that "
+            "matter, or turn the table if its rows are its columns"
+        )
 
 
 def _numbered(name: str, array: npt.NDArray[Any]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -11,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
+from bnnpost.arguments import path as checked_path
+from bnnpost.arguments import place, positive_integer
 from bnnpost.draws import arviz_view, netcdf
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods import GaussianUnknownNoise
-from bnnpost.networks.layers import Parameters, positive_integer
+from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
@@ -155,16 +156,21 @@ class Draws:
     def parameters(self, i: int) -> Parameters:
         """Weights and biases of draw i, standard normal under the prior, as numpy arrays.
 
-        `network.apply(parameters, x)` gives that network's outputs.
+        `network.apply(parameters, x)` gives that network's outputs. Raises TypeError or ValueError
+        for an i that is not the place of one draw.
         """
+        i = place("i", i, len(self))
         key = engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
         given = {name: jnp.asarray(array[i]) for name, array in self.given.items()}
         drawn = _parameters(self.space, Origin(key, given))
         return jax.tree.map(np.asarray, drawn)
 
     def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
-        """Draw i as one fixed function of inputs [point, feature]."""
-        single = self._of(np.array([i]), np.zeros(1), self.info)
+        """Draw i as one fixed function of inputs [point, feature].
+
+        Raises TypeError or ValueError for an i that is not the place of one draw.
+        """
+        single = self._of(np.array([place("i", i, len(self))]), np.zeros(1), self.info)
 
         def evaluate(x: object) -> Float[np.ndarray, "point output"]:
             return single.predict(x, completion="function")[0]
@@ -298,7 +304,7 @@ class Draws:
         likelihood with code of the user's own is not written: `bnnpost.load` then asks for
         the posterior. Raises FileNotFoundError if the folder does not exist.
         """
-        netcdf.write(Path(path), self._contents())
+        netcdf.write(checked_path("path", path), self._contents())
 
     def _contents(self) -> netcdf.Contents:
         return netcdf.Contents(
@@ -320,7 +326,7 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
     belongs to other data.
     """
-    return Draws(*netcdf.read(Path(path), posterior))
+    return Draws(*netcdf.read(checked_path("path", path), posterior))
 
 
 def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:

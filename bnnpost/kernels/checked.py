@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.layers import Layer
+from bnnpost.numerics.given import given_array
 
 # Entries looked at while they are in the cache.
 _AT_ONCE = 2**16
@@ -29,8 +30,11 @@ def check_branches(network: Layer, features: tuple[int, ...]) -> None:
 
 
 def checked_inputs(name: str, x: object) -> Array:
-    """x as a floating array [point, …, feature], at least one of each, all finite."""
-    x = jnp.asarray(x)
+    """x as a floating array [point, …, feature], at least one of each, all finite.
+
+    Raises ValueError for anything else.
+    """
+    x = given_array(name, x)
     x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
     if x.ndim < 2 or 0 in x.shape:
         raise ValueError(

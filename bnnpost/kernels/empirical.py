@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.kernels.checked import checked_inputs, checked_kernel
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Affine, Layer, Parameters, positive_integer
+from bnnpost.networks.layers import Affine, Layer, Parameters
 from bnnpost.networks.linear import Linear
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key

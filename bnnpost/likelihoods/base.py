@@ -6,6 +6,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import shown
+from bnnpost.networks.nonlinearities import Scalar, checked_std
+
 
 class Likelihood(eqx.Module):
     """p(targets | outputs). Subclass it: `log_prob` and `log_bound` are all rejection needs.
@@ -54,6 +57,13 @@ class Likelihood(eqx.Module):
 
     def check(self, targets: np.ndarray, num_outputs: int) -> None:
         """Raise ValueError if targets [n, k] cannot belong to a network of `num_outputs`."""
+
+
+def check_noise_std(value: Scalar) -> None:
+    """Raise ValueError or TypeError for what is not one standard deviation of the noise."""
+    if np.ndim(value) > 0:
+        raise ValueError(f"expected one noise_std for all outputs, got {shown(value)}")
+    checked_std("noise_std", value)
 
 
 def check_one_column_an_output(targets: np.ndarray, num_outputs: int) -> None:

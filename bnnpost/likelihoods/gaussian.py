@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.likelihoods.base import Likelihood, check_one_column_an_output
-from bnnpost.networks.nonlinearities import Scalar, cast, concrete, hyperparameter
+from bnnpost.likelihoods.base import Likelihood, check_noise_std, check_one_column_an_output
+from bnnpost.networks.nonlinearities import Scalar, cast, named
 
 
 class Gaussian(Likelihood):
@@ -19,14 +19,10 @@ class Gaussian(Likelihood):
     has no density with respect to the prior, and rejection no acceptance.
     """
 
-    noise_std: Scalar = eqx.field(converter=hyperparameter)
+    noise_std: Scalar = eqx.field(converter=named("noise_std"))
 
     def __check_init__(self) -> None:
-        if np.ndim(self.noise_std) > 0:
-            raise ValueError(f"expected one noise_std for all outputs, got {self.noise_std}")
-        value = concrete(self.noise_std)
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise ValueError(f"expected noise_std to be positive and finite, got {value}")
+        check_noise_std(self.noise_std)
 
     @property
     def noise_var(self) -> Scalar:
@@ -52,17 +48,18 @@ class Gaussian(Likelihood):
     def collapsed_log_bound(self, targets: np.ndarray, bias_var: float = 0.0) -> float:
         """The supremum of Σ_o log N(y_o; 0, K̂ + σ²I) over all kernels K̂ ⪰ bias_var·11ᵀ, in nats.
 
-        Whiten Y by S₀ = σ²I + bias_var·11ᵀ; with s_i the eigenvalues of ỸỸᵀ/k and
-        m_i = max(s_i, 1) it is −(k/2) [Σ_i (log 2πm_i + s_i/m_i) + log det S₀].
+        Whiten Y by S₀ = σ²I + bias_var·11ᵀ, whose eigenvalues are σ² + n·bias_var along 1 and σ²
+        across it; with s_i the eigenvalues of ỸỸᵀ/k and m_i = max(s_i, 1) it is
+        −(k/2) [Σ_i (log 2πm_i + s_i/m_i) + log det S₀].
         """
         num_points, num_outputs = targets.shape
-        floor = float(self.noise_var) * np.eye(num_points) + bias_var
-        factor = np.linalg.cholesky(floor)
-        whitened = np.linalg.solve(factor, targets)
+        noise_var = float(self.noise_var)
+        along, mean = noise_var + num_points * bias_var, targets.mean(axis=0)
+        whitened = (targets - mean) / math.sqrt(noise_var) + mean / math.sqrt(along)
         spectrum = np.zeros(num_points)
         singular = np.linalg.svd(whitened, compute_uv=False)
         spectrum[: singular.size] = singular**2 / num_outputs
         fitted = np.maximum(spectrum, 1.0)
-        log_det = 2 * np.sum(np.log(np.diagonal(factor)))
+        log_det = math.log(along) + (num_points - 1) * math.log(noise_var)
         terms = np.sum(np.log(2 * np.pi * fitted) + spectrum / fitted)
         return float(-0.5 * num_outputs * (terms + log_det))

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.likelihoods.base import Likelihood, check_one_column_an_output
-from bnnpost.networks.nonlinearities import Scalar, cast, concrete, hyperparameter
+from bnnpost.likelihoods.base import Likelihood, check_noise_std, check_one_column_an_output
+from bnnpost.networks.nonlinearities import Scalar, cast, concrete, named
 
 # Log variances beyond these are 0 or infinity in double precision, squares included.
 SMALLEST_LOG_VAR, LARGEST_LOG_VAR = -300.0, 300.0
@@ -121,11 +121,11 @@ class StudentT(RandomNoise):
     """
 
     shared = False
-    df: Scalar = eqx.field(converter=hyperparameter)
-    noise_std: Scalar = eqx.field(converter=hyperparameter)
+    df: Scalar = eqx.field(converter=named("df"))
+    noise_std: Scalar = eqx.field(converter=named("noise_std"))
 
     def __check_init__(self) -> None:
-        _check_positive("noise_std", self.noise_std)
+        check_noise_std(self.noise_std)
         value = concrete(self.df)
         if value is not None and not (np.isfinite(value) and value > 2):
             raise ValueError(f"expected df above 2, so that there is a noise_std, got {value}")
@@ -167,10 +167,10 @@ class Laplace(RandomNoise):
     """
 
     shared = False
-    noise_std: Scalar = eqx.field(converter=hyperparameter)
+    noise_std: Scalar = eqx.field(converter=named("noise_std"))
 
     def __check_init__(self) -> None:
-        _check_positive("noise_std", self.noise_std)
+        check_noise_std(self.noise_std)
 
     def log_density(self, log_var: Array) -> Array:
         mean = cast(self.noise_std, log_var) ** 2
@@ -189,9 +189,3 @@ class Laplace(RandomNoise):
     def sample(self, key: Array, outputs: Array) -> Array:
         noise = jax.random.laplace(key, outputs.shape, outputs.dtype)
         return outputs + self._mean_absolute(outputs) * noise
-
-
-def _check_positive(name: str, value: Scalar) -> None:
-    number = concrete(value)
-    if number is not None and not (number.ndim == 0 and np.isfinite(number) and number > 0):
-        raise ValueError(f"expected {name} to be positive and finite, got {value}")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from bnnpost.networks.catalogue import CATALOGUE, resolve
@@ -83,7 +85,23 @@ def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:
         return function
     if not callable(function):
         raise TypeError(f"expected an activation name or a function, got {function!r}")
+    _check_elementwise(function)
     return Numerical(function, DEFAULT_STEP if step is None else step)
+
+
+def _check_elementwise(function: Callable[[Array], Array]) -> None:
+    """Raise ValueError for a function whose results are not of the shape of its inputs."""
+    given = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+    try:
+        found = getattr(jax.eval_shape(function, given), "shape", None)
+    except Exception:  # one of its own, which is raised where it is used
+        return
+    if found != given.shape:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ValueError(
+            f"expected the activation {name} to act on each number by itself: of an array of shape "
+            f"{given.shape} it makes {'no array' if found is None else f'one of shape {found}'}"
+        )
 
 
 def _checked_step(step: float | None) -> float | None:

@@ -6,15 +6,17 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.naming import unknown
 from bnnpost.networks import attention_limit
 from bnnpost.networks.attention_drawn import Sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Layer, LinearStep, positive_integer
-from bnnpost.networks.linear import Dense, checked_std
+from bnnpost.networks.layers import Layer, LinearStep
+from bnnpost.networks.linear import Dense
 from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.networks.mechanisms import MECHANISMS, attend
+from bnnpost.networks.nonlinearities import checked_std
 from bnnpost.networks.position_encodings import PositionEncoding
 from bnnpost.networks.priors import Scale, is_law
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
+from bnnpost.arguments import LARGEST_WIDTH, positive_integer
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.layers import Layer, Map, Serial, positive_integer
+from bnnpost.networks.layers import MOST_LAYERS, Layer, Map, Serial
 from bnnpost.networks.linear import Dense, Linear
 
 
@@ -32,7 +33,7 @@ def mlp(
     where they differ.
     Raises ValueError for a width, depth or num_outputs below 1 or an unknown activation.
     """
-    positive_integer("depth", depth)
+    depth = positive_integer("depth", depth, MOST_LAYERS // 2)
     act = activation if isinstance(activation, Activation) else Activation(activation)
     hidden: list[Layer] = []
     for _ in range(depth):
@@ -59,7 +60,7 @@ def at_width(network: Layer, width: int) -> Layer:
 
     Raises ValueError for a width below 1 or a network that does not end in a linear readout.
     """
-    positive_integer("width", width)
+    width = positive_integer("width", width, LARGEST_WIDTH)
     layers = network.flattened() if isinstance(network, Serial) else (network,)
     readout = len(layers) - 1
     while readout > 0 and isinstance(layers[readout], Map):

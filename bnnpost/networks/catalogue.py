@@ -98,7 +98,7 @@ def _checked(label: str, value: Any, default: Any) -> object:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
             raise ValueError(f"expected {label} to be a whole number of at least 0, got {value!r}")
         return int(value)
-    array = hyperparameter(value)
+    array = hyperparameter(value, label)
     if np.ndim(array) != np.ndim(default) or np.size(array) == 0:
         expected = "one number" if np.ndim(default) == 0 else "a list of numbers"
         raise ValueError(f"expected {label} to be {expected}, got {value!r}")

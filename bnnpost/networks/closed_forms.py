@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, hyperparameter
+from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, named
 from bnnpost.numerics.arcsine import arcsin
 
 
@@ -38,8 +38,8 @@ class PiecewiseLinear(Nonlinearity):
     E φ′φ′ = ((a+b)/2)² + ((b−a)/2)² (2/π) arcsin ρ.
     """
 
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=named("a"))
+    b: Scalar = eqx.field(converter=named("b"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -65,9 +65,9 @@ class Erf(Nonlinearity):
     E φ′φ′ = (4/π) a²b² / √(1 + 2b²(v₁+v₂) + 4b⁴(v₁v₂−c₁₂²)).
     """
 
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    c: Scalar = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=named("a"))
+    b: Scalar = eqx.field(converter=named("b"))
+    c: Scalar = eqx.field(converter=named("c"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -126,9 +126,9 @@ class Gelu(Nonlinearity):
 class Sine(Nonlinearity):
     """a·sin(bx + c): E φφ = (a²/2) [e^{−b²(v₁+v₂−2c₁₂)/2} − cos(2c) e^{−b²(v₁+v₂+2c₁₂)/2}]."""
 
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
-    c: Scalar = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=named("a"))
+    b: Scalar = eqx.field(converter=named("b"))
+    c: Scalar = eqx.field(converter=named("c"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -152,8 +152,8 @@ class Sine(Nonlinearity):
 class Exponential(Nonlinearity):
     """a·exp(bx): E φφ = a² exp(b²(v₁ + v₂ + 2c)/2)."""
 
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=named("a"))
+    b: Scalar = eqx.field(converter=named("b"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -172,8 +172,8 @@ class Exponential(Nonlinearity):
 class Gaussian(Nonlinearity):
     """a·exp(bx²): E φφ = a² / √((1 − 2bv₁)(1 − 2bv₂) − 4b²c²), finite where that is positive."""
 
-    a: Scalar = eqx.field(converter=hyperparameter)
-    b: Scalar = eqx.field(converter=hyperparameter)
+    a: Scalar = eqx.field(converter=named("a"))
+    b: Scalar = eqx.field(converter=named("b"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:
@@ -218,7 +218,7 @@ class Polynomial(Nonlinearity):
     (pairings across) for which i−k and j−k are even.
     """
 
-    coef: Scalar = eqx.field(converter=hyperparameter)
+    coef: Scalar = eqx.field(converter=named("coef"))
     closed_form = True
 
     def __call__(self, x: Array) -> Array:

@@ -9,8 +9,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.arguments import LARGEST_WIDTH, positive_integer
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.layers import LinearStep, positive_integer
+from bnnpost.networks.layers import LinearStep
 from bnnpost.networks.linear import Linear, checked_scales
 from bnnpost.networks.masks import Carried, Masked, zeroed
 from bnnpost.networks.priors import PER_INPUT, Scale
@@ -48,7 +49,7 @@ class Conv(Linear):
         w_std: object = None,
         b_std: object = None,
     ):
-        self.width = positive_integer("width", width)
+        self.width = positive_integer("width", width, LARGEST_WIDTH)
         windows = Windows("filter_shape", filter_shape, strides, padding)
         self.filter_shape, self.strides, self.padding = (
             windows.shape,

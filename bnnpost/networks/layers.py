@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.masks import Carried, Masked, pointwise
+from bnnpost.numerics.given import given_array
 from bnnpost.numerics.random import require_key
 
 if TYPE_CHECKING:
     from bnnpost.networks.linear import Linear
+
+
+# Layers of one Serial, those of Serials within it included.
+MOST_LAYERS = 500
 
 
 class Affine(NamedTuple):
@@ -94,7 +99,7 @@ class Layer(eqx.Module):
         `parameters` has one entry for each linear layer, in the order the pass meets them.
         Raises ValueError if there are too few or too many.
         """
-        x, remaining = jnp.asarray(x), list(parameters)
+        x, remaining = given_array("x", x), list(parameters)
         self.check_inputs(x)
 
         def step(layer: "Linear", rows: Array) -> Array:
@@ -117,7 +122,8 @@ class Layer(eqx.Module):
         as (position, channel). Raises ShapeError for inputs that do not fit a layer.
         """
         require_key(key)
-        shape = (num_inputs,) if isinstance(num_inputs, int | np.integer) else tuple(num_inputs)
+        sizes = num_inputs if isinstance(num_inputs, tuple | list) else (num_inputs,)
+        shape = tuple(positive_integer("each of num_inputs", size) for size in sizes)
         drawn: list[Affine] = []
 
         def step(layer: "Linear", rows: Array) -> Array:
@@ -156,7 +162,7 @@ class Preparation(Map):
 
 
 class Serial(Layer):
-    """Layers one after another; itself a layer. Raises ValueError if there is none."""
+    """Layers one after another; itself a layer. Raises ValueError if there is none, or too many."""
 
     layers: tuple[Layer, ...]
 
@@ -172,7 +178,13 @@ class Serial(Layer):
                     f"layer {position}: expected a bnnpost layer such as Dense(…) or "
                     f"Activation(…), got {type(layer).__name__}"
                 )
-        _masks_first(self.flattened())
+        layers = self.flattened()
+        if len(layers) > MOST_LAYERS:
+            raise ValueError(
+                f"expected at most {MOST_LAYERS:,} layers, activations among them, got "
+                f"{len(layers):,}: each is compiled, and so many would take hours"
+            )
+        _masks_first(layers)
 
     def propagate(self, x: Array, linear: "LinearStep") -> Array:
         return self.carry(x, None, linear)[0]
@@ -238,14 +250,3 @@ def said_of(position: int, layer: Layer) -> Iterator[None]:
         yield
     except LayerError as error:
         raise type(error)(f"layer {position} ({type(layer).__name__}): {error}") from None
-
-
-def positive_integer(name: str, value: object, most: int | None = None) -> int:
-    """`value` as an int from 1 to `most`; raises ValueError or TypeError that names it."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"expected {name} to be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"expected {name} to be at least 1, got {value}")
-    if most is not None and value > most:
-        raise ValueError(f"expected {name} to be at most {most}, got {value}")
-    return int(value)

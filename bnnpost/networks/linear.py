@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import LARGEST_WIDTH, positive_integer
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Affine, Layer, LinearStep, positive_integer
-from bnnpost.networks.nonlinearities import cast, concrete, hyperparameter
+from bnnpost.networks.layers import Affine, Layer, LinearStep
+from bnnpost.networks.nonlinearities import cast, checked_std, hyperparameter
 from bnnpost.networks.priors import (
     PER_INPUT,
     Scale,
@@ -212,7 +213,7 @@ class Dense(Linear):
         prior: object = None,
         bias_prior: object = None,
     ):
-        self.width = positive_integer("width", width)
+        self.width = positive_integer("width", width, LARGEST_WIDTH)
         if bias_prior is not None and b_std is None:
             b_std = 1.0
         weights = weight_prior("prior", prior)
@@ -275,15 +276,3 @@ def _bias_scale(b_std: object) -> Any:
         return b_std if isinstance(b_std, Scale) else Scale(b_std)
     no_bias = b_std is None or (not isinstance(b_std, jax.Array) and np.all(b_std == 0))
     return None if no_bias else hyperparameter(checked_std("b_std", b_std))
-
-
-def checked_std(name: str, value: object) -> object:
-    """`value` if it can be a standard deviation; traced and batched values pass unseen."""
-    try:
-        number = concrete(value)
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from None
-    if number is not None and not np.all(np.isfinite(number) & (number > 0)):
-        allowed = "0 (none) or positive" if name == "b_std" else "positive"
-        raise ValueError(f"expected {name} to be {allowed} and finite, got {value}")
-    return value

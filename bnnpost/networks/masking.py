@@ -11,7 +11,7 @@ from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
 from bnnpost.networks.layers import Preparation
 from bnnpost.networks.masks import Carried, Masked, zeroed
-from bnnpost.networks.nonlinearities import Scalar, cast, concrete, hyperparameter
+from bnnpost.networks.nonlinearities import Scalar, cast, concrete, named
 from bnnpost.networks.units import through_map
 
 
@@ -33,7 +33,7 @@ class Mask(Preparation):
     without positions.
     """
 
-    constant: Scalar = eqx.field(converter=hyperparameter, default=0.0)
+    constant: Scalar = eqx.field(converter=named("constant"), default=0.0)
     masks: ClassVar[bool] = True
 
     def __check_init__(self) -> None:

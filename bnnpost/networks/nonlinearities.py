@@ -5,6 +5,7 @@ the first of them at u = v. Those that have a closed form are in `networks.close
 """
 
 import abc
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import LARGEST_STD, SMALLEST_STD, real_array, shown
 from bnnpost.networks.covariance import Covariance, root
 from bnnpost.numerics import quadrature
 
@@ -21,9 +23,17 @@ from bnnpost.numerics import quadrature
 Scalar: TypeAlias = Any
 
 
-def hyperparameter(value: Scalar) -> Scalar:
-    """A hyperparameter as a float64 leaf, exact whatever the x64 flag; traced values pass."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
+def hyperparameter(value: Scalar, name: str = "a hyperparameter") -> Scalar:
+    """A hyperparameter as a float64 leaf, exact whatever the x64 flag; traced values pass.
+
+    Raises ValueError that names it for what is no real number, nor an array of such.
+    """
+    return value if isinstance(value, jax.Array) else real_array(name, value, "a number")
+
+
+def named(name: str) -> Callable[[Scalar], Scalar]:
+    """`hyperparameter` of that name, as the converter of a field."""
+    return functools.partial(hyperparameter, name=name)
 
 
 def concrete(value: Scalar) -> np.ndarray | None:
@@ -32,11 +42,38 @@ def concrete(value: Scalar) -> np.ndarray | None:
     Raises TypeError if it is not numeric.
     """
     try:
-        return np.asarray(value, np.float64)
+        np.asarray(value)
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
         return None
     except (TypeError, ValueError):
-        raise TypeError(f"expected a number, got {value!r}") from None
+        pass  # and what is wrong with it is said below
+    try:
+        return real_array("", value)
+    except ValueError:
+        raise TypeError(f"expected a number, got {shown(value)}") from None
+
+
+def checked_std(name: str, value: object) -> object:
+    """`value` if it can be a standard deviation; traced and batched values pass unseen.
+
+    Raises TypeError for what is no number, ValueError for one that is not positive, or whose
+    square would be 0 or infinite where it is computed with.
+    """
+    try:
+        number = concrete(value)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    if number is None:
+        return value
+    if not np.all(np.isfinite(number) & (number > 0)):
+        allowed = "0 (none) or positive" if name == "b_std" else "positive"
+        raise ValueError(f"expected {name} to be {allowed} and finite, got {shown(value)}")
+    if not np.all((number >= SMALLEST_STD) & (number <= LARGEST_STD)):
+        raise ValueError(
+            f"expected {name} to be from {SMALLEST_STD:g} to {LARGEST_STD:g}, got {shown(value)}: "
+            "change the units"
+        )
+    return value
 
 
 def cast(value: Scalar, like: Array) -> Array:

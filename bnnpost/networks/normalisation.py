@@ -9,7 +9,7 @@ from jaxtyping import Array
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import Map
-from bnnpost.networks.nonlinearities import Scalar, cast, concrete, hyperparameter
+from bnnpost.networks.nonlinearities import Scalar, cast, concrete, named
 from bnnpost.networks.units import through_map
 
 
@@ -21,7 +21,7 @@ class LayerNorm(Map):
     LayerError. Raises ValueError for a negative eps.
     """
 
-    eps: Scalar = eqx.field(converter=hyperparameter, default=1e-12)
+    eps: Scalar = eqx.field(converter=named("eps"), default=1e-12)
 
     def __check_init__(self) -> None:
         number = concrete(self.eps)

@@ -8,9 +8,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Map, Preparation, positive_integer
+from bnnpost.networks.layers import Map, Preparation
 from bnnpost.networks.masks import Carried, Masked, num_visible, zeroed
 from bnnpost.networks.units import through_map
 from bnnpost.networks.windows import Windows

@@ -12,7 +12,7 @@ from bnnpost.networks.covariance import Covariance, root
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import LinearStep
 from bnnpost.networks.linear import Dense
-from bnnpost.networks.nonlinearities import Scalar, concrete, hyperparameter
+from bnnpost.networks.nonlinearities import Scalar, concrete, hyperparameter, named
 
 KINDS = ("SUM", "CONCAT")
 
@@ -28,7 +28,7 @@ class PositionEncoding(eqx.Module):
     """
 
     kind: str = eqx.field(static=True, default="SUM")
-    std: Scalar = eqx.field(converter=hyperparameter, default=1.0)
+    std: Scalar = eqx.field(converter=named("std"), default=1.0)
     in_values: bool = eqx.field(static=True, default=True)
     decay: Scalar = eqx.field(
         converter=lambda d: None if d is None else hyperparameter(d), default=None

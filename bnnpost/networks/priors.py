@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.nonlinearities import concrete, hyperparameter
+from bnnpost.networks.nonlinearities import concrete, named
 from bnnpost.numerics.quantiles import quantile, require_law, support
 
 LAYERWISE, PER_INPUT = "layer", "input"
@@ -103,7 +103,7 @@ class Fixed(WeightPrior):
     Raises ValueError for values that are not finite.
     """
 
-    values: Any = eqx.field(converter=hyperparameter)
+    values: Any = eqx.field(converter=named("values"))
 
     def __check_init__(self) -> None:
         number = concrete(self.values)

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bnnpost.arguments import DEEPEST, LARGEST_WIDTH, nested_deeper, positive_integer, shown
 from bnnpost.naming import unknown
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE
-from bnnpost.networks.layers import Layer, Serial, positive_integer
+from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.spec_types import SPEC_TYPES
+
+# A branch is a table in a list; its options, such as laws, may be tables too.
+_DEEPEST = 2 * DEEPEST + 4
 
 Spec = Mapping[str, object]
 
@@ -30,8 +34,13 @@ def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1)
     of each input unit.
     Raises ValueError for an unknown type or key, naming the position and the close names.
     """
-    positive_integer("width", width)
-    positive_integer("num_outputs", num_outputs)
+    width = positive_integer("width", width, LARGEST_WIDTH)
+    num_outputs = positive_integer("num_outputs", num_outputs, LARGEST_WIDTH)
+    if nested_deeper(layers, _DEEPEST):
+        raise ValueError(
+            f"expected layers within layers at most {DEEPEST} deep, got more: write the inner ones "
+            "one after another"
+        )
     built = _layers(layers, width, num_outputs)
     return Serial(built)
 
@@ -39,10 +48,10 @@ def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1)
 def _layers(layers: object, width: int, num_outputs: int | None = None) -> list[Layer]:
     """num_outputs: of the last Dense, where it is the readout."""
     if isinstance(layers, str | Mapping) or not isinstance(layers, Sequence):
-        raise TypeError(f"expected a list of tables with a type, got {layers!r}")
+        raise TypeError(f"expected a list of tables with a type, got {shown(layers)}")
     for position, spec in enumerate(layers):
         if not isinstance(spec, Mapping):
-            raise TypeError(f"layer {position}: expected a table with a type, got {spec!r}")
+            raise TypeError(f"layer {position}: expected a table with a type, got {shown(spec)}")
     dense = [i for i, spec in enumerate(layers) if spec.get("type") == "Dense"]
     readout = dense[-1] if dense and num_outputs is not None else -1
     return [
@@ -57,17 +66,21 @@ def _layer(position: int, spec: Spec, width: int) -> Layer:
     kind = spec["type"]
     options = {key: value for key, value in spec.items() if key != "type"}
     try:
+        if not isinstance(kind, str):
+            raise TypeError(f"expected the type of a layer to be a word, got {shown(kind)}")
         if kind in NAME_OF_SPEC_TYPE:
-            return Activation(NAME_OF_SPEC_TYPE[str(kind)], **options)  # type: ignore[arg-type]
+            return Activation(NAME_OF_SPEC_TYPE[kind], **options)  # type: ignore[arg-type]
         if kind not in SPEC_TYPES:
             raise ValueError(unknown("layer type", kind, [*SPEC_TYPES, *NAME_OF_SPEC_TYPE]))
-        known = SPEC_TYPES[str(kind)]
+        known = SPEC_TYPES[kind]
         for key in options:
             if key not in known.keys:
                 raise ValueError(unknown("key", key, list(known.keys) or ["none"]))
         return known.read(options, width, lambda layers: _layers(layers, width))
     except (TypeError, ValueError) as error:
-        raise type(error)(f"layer {position} ({kind}): {error}") from None
+        raise type(error)(
+            f"layer {position} ({kind if isinstance(kind, str) else shown(kind)}): {error}"
+        ) from None
 
 
 def to_spec(network: Layer) -> list[dict[str, object]]:

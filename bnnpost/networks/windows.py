@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.masks import Masked
 
 PADDINGS = ("SAME", "VALID", "CIRCULAR")

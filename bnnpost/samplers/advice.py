@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer
 from bnnpost.samplers.capped import EXCESS_MASS, LARGEST_PARETO_K
 from bnnpost.samplers.options import Option
 from bnnpost.spelling import count, duration
@@ -24,7 +24,7 @@ _EASIER = "Fewer training points, wider networks or more noise make it easier."
 
 def sentences(forecast: "Forecast", num_samples: int) -> list[str]:
     """What `num_samples` draws would cost, what to do, and what to beware of."""
-    positive_integer("num_samples", num_samples)
+    num_samples = positive_integer("num_samples", num_samples)
     found = [_costs(forecast, num_samples), _recommended(forecast, num_samples)]
     return [sentence for sentence in (*found, *_cautions(forecast)) if sentence]
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
 from jaxtyping import Array
 
 from bnnpost.draws import Draws
@@ -22,13 +21,6 @@ from bnnpost.spaces.space import Space
 
 # Where chains are kept, if anywhere.
 Where: TypeAlias = str | os.PathLike[str] | ChainDirectory | None
-
-
-def check_between(name: str, value: float, low: float, high: float) -> None:
-    """Raise ValueError for what is no number above `low` and at most `high`."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and low < value <= high):
-        raise ValueError(f"expected {name} to be above {low:g} and at most {high:g}, got {value!r}")
 
 
 def sampled(

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer, whole_number
 from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.samplers.kernels import START_TRIES, Arrays, Kernel
 from bnnpost.samplers.progress import Progress
@@ -48,9 +48,9 @@ class Length:
 
     def __post_init__(self) -> None:
         for name in ("num_samples", "num_chains", "thinning"):
-            positive_integer(name, getattr(self, name))
-        if self.num_warmup != 0:
-            positive_integer("num_warmup", self.num_warmup)
+            object.__setattr__(self, name, positive_integer(name, getattr(self, name)))
+        warmup = whole_number("num_warmup", self.num_warmup)
+        object.__setattr__(self, "num_warmup", warmup and positive_integer("num_warmup", warmup))
 
 
 class Totals(NamedTuple):

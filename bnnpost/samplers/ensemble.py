@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.draws import Ensemble, EnsembleInfo
 from bnnpost.draws.ensemble import LARGEST_DRIFT, num_parameters
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.descent import Trained, descended
@@ -68,13 +68,13 @@ def sample(
     require_key(key)
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
-    positive_integer("num_members", num_members)
+    num_members = positive_integer("num_members", num_members)
     require_precision(precision)
     ridge = squared_loss_ridge(posterior, ridge)
     if learning_rate is None or num_steps is None:
         learning_rate, num_steps = _chosen(key, posterior, ridge, learning_rate, num_steps)
     check_learning_rate(learning_rate)
-    positive_integer("num_steps", num_steps)
+    num_steps = positive_integer("num_steps", num_steps)
     _check_memory(posterior, num_members, precision)
     trained = descended(key, posterior, num_members, num_steps, learning_rate, ridge, precision)
     _check_descent(trained, learning_rate)

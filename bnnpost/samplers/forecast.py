@@ -10,9 +10,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
@@ -20,6 +20,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import advice, calibration, capped, pilot
 from bnnpost.samplers.options import Option
 from bnnpost.samplers.prior_scale import PriorScale, prior_scale
+from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine, limit
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.parts import num_first_inputs, split_readout
@@ -114,6 +115,7 @@ def forecast(
     precision: str = "single",
     cap: float | None = None,
     calibrate: Collection[str] = SPACES,
+    progress: bool = False,
 ) -> Forecast:
     """Expected acceptance, proposals and time of strict and of capped rejection, and advice.
 
@@ -123,12 +125,14 @@ def forecast(
     `rejection.sample`, where collapse False concerns the capped options only (strict ones are
     listed both ways). calibrate: the spaces, of "functions" and "weights", in which proposals
     are timed, each of which compiles and then takes about half a second; a naive bound is
-    given the time of the collapsed one in its space.
+    given the time of the collapsed one in its space; no time is taken of proposals so large that
+    a few of them would take minutes. progress: of the pilot, on stderr.
 
-    Raises TypeError for a legacy key, ValueError for bad arguments.
+    Raises TypeError for a legacy key, ValueError for bad arguments and for proposals that would
+    not fit in memory.
     """
     require_key(key)
-    positive_integer("num_pilot", num_pilot)
+    num_pilot = positive_integer("num_pilot", num_pilot)
     calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):
         raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")
@@ -137,7 +141,8 @@ def forecast(
         make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
         for form in SPACES
     ]
-    logs = pilot.log_weights(key, _the_same(weighted[0], strict), num_pilot)
+    first = _the_same(weighted[0], strict)
+    logs = pilot.log_weights(key, first, num_pilot, pilot.short_blocks(first), progress)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
     limiting = _limit_log_evidence(posterior, key)
@@ -145,14 +150,18 @@ def forecast(
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
     k = pareto_k(logs) if math.isfinite(found.value) else math.nan
+    # Mostly compilation: what is said is that something is being done, not how much of it.
+    with Progress(len(calibrate), enabled=progress, label="timing", unit="space", delay=3.0):
+        options = tuple(timed.strict(s, found.value if trusted else limiting) for s in strict)
+        capped_options = tuple(timed.capped(s, level, accepted) for s in weighted)
     return Forecast(
         limit_log_evidence=limiting,
         pilot_log_evidence=found.value,
         pilot_log_evidence_se=found.standard_error,
         pilot_effective_size=size,
         source="pilot" if trusted else "limit",
-        options=tuple(timed.strict(s, found.value if trusted else limiting) for s in strict),
-        capped_options=tuple(timed.capped(s, level, accepted) for s in weighted),
+        options=options,
+        capped_options=capped_options,
         num_pilot=num_pilot,
         num_nan=int(np.sum(np.isnan(logs))),
         pareto_k=None if math.isnan(k) else k,
@@ -170,7 +179,7 @@ class _Timer:
     key: Array
     calibrate: Collection[str]
     known: list[Space]
-    times: dict[tuple[str, bool], float] = dataclasses.field(default_factory=dict)
+    times: dict[tuple[str, bool], float | None] = dataclasses.field(default_factory=dict)
 
     def strict(self, space: Space, log_evidence: float) -> Option:
         log_bound = space.log_bound()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import LARGEST_STD, number_between, positive_integer
 from bnnpost.draws import Draws
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import chain_run
@@ -18,6 +18,8 @@ from bnnpost.samplers.moves import Rotation
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 
+# Of 2^30 steps, which are counted in 32 bits.
+_DEEPEST_TREE = 30
 _METHODS = ("nuts", "hmc")
 _INTEGRATORS = ("leapfrog", "rotation")
 # Of HMC by rotation: with so few, acceptance is about the target at every width.
@@ -95,12 +97,12 @@ def sample(
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
     length = Length(num_samples, num_warmup, num_chains, thinning)
-    chain_run.check_between("target_accept", target_accept, 0.0, 1.0)
+    target_accept = number_between("target_accept", target_accept, 0.0, 1.0)
     if step_size is not None:
-        chain_run.check_between("step_size", step_size, 0.0, math.inf)
-    positive_integer("max_tree_depth", max_tree_depth)
+        step_size = number_between("step_size", step_size, 0.0, LARGEST_STD)
+    max_tree_depth = positive_integer("max_tree_depth", max_tree_depth, _DEEPEST_TREE)
     if num_steps is not None:
-        positive_integer("num_steps", num_steps)
+        num_steps = positive_integer("num_steps", num_steps)
     collapse = space != "weights" if collapse is None else collapse
     made = make_space(
         posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True

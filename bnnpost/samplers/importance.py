@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.layers import positive_integer
+from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
@@ -97,7 +97,7 @@ def estimate(
     Raises ValueError for a network that does not end in a linear readout.
     """
     require_key(key)
-    positive_integer("num_proposals", num_proposals)
+    num_proposals = positive_integer("num_proposals", num_proposals)
     chosen = weighted_space(posterior, space, precision)
     points = posterior.checked_test_points(x_test)
     blocks = list(observations(chosen, key, points, np.arange(num_proposals, dtype=np.uint64)))

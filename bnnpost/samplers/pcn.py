@@ -5,6 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import number_between
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import chain_run
@@ -51,8 +52,8 @@ def sample(
     the directory holds something else, DirectoryInUse if another process works there.
     """
     if step_size is not None:
-        chain_run.check_between("step_size", step_size, 0.0, 1.0)
-    chain_run.check_between("target_accept", target_accept, 0.0, 1.0)
+        step_size = number_between("step_size", step_size, 0.0, 1.0)
+    target_accept = number_between("target_accept", target_accept, 0.0, 1.0)
     length = Length(num_samples, num_warmup, num_chains, thinning)
     step = np.float64(math.nan if step_size is None else step_size)
     return chain_run.sampled(

@@ -1,5 +1,6 @@
 """A short pilot: log weights of a few thousand proposals that no run ever uses."""
 
+import dataclasses
 import math
 
 import jax
@@ -7,6 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.samplers import trials
+from bnnpost.samplers.progress import Progress
+from bnnpost.spaces import engine
 from bnnpost.spaces.engine import BlockShape
 from bnnpost.spaces.space import Space
 
@@ -15,16 +18,44 @@ NUM_PILOT = 4096
 _PILOT = 0x70696C74
 
 
+# Of one block: about a second on a core.
+_STEPS = 2**29
+# Seconds in which most pilots are over.
+_DELAY = 3.0
+
+
 def own_key(key: Array) -> Array:
     """The key of a pilot before the run with this key."""
     return jax.random.fold_in(key, _PILOT)
 
 
+def short_blocks(space: Space) -> BlockShape:
+    """The shape of a run's blocks, or of shorter ones where these would take more than seconds.
+
+    A run's are chosen by the random numbers they take; at many points elimination, of n³ steps for
+    each layer and the evidence, takes longer than those.
+    """
+    shape, normals = engine.block_shape(space), engine.num_normals(space)
+    steps = sum(normals) + (len(normals) + 1) * space.posterior.num_points**3
+    block = max(shape.batch, 1 << max(0, (_STEPS // steps).bit_length() - 1))
+    return dataclasses.replace(shape, block=min(shape.block, block))
+
+
 def log_weights(
-    key: Array, space: Space, num_pilot: int, shape: BlockShape | None = None
+    key: Array,
+    space: Space,
+    num_pilot: int,
+    shape: BlockShape | None = None,
+    progress: bool = False,
 ) -> Float[np.ndarray, " p"]:
     """Log weights of `num_pilot` proposals, in the blocks that a run would use; NaN as they are."""
+    kept: list[np.ndarray] = []
     blocks = trials.blocks(
         space, own_key(key), math.inf, max_proposals=num_pilot, keep=num_pilot, shape=shape
     )
-    return np.concatenate([block.kept for block in blocks])
+    bar = Progress(num_pilot, enabled=progress, label="pilot", unit="proposal", delay=_DELAY)
+    with bar:
+        for block in blocks:
+            kept.append(block.kept)
+            bar.show(block.start + block.count)
+    return np.concatenate(kept)

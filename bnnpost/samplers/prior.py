@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.draws import Draws, DrawsInfo
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
@@ -28,7 +28,7 @@ def sample(
     evidence 0.
     """
     require_key(key)
-    positive_integer("num_samples", num_samples)
+    num_samples = positive_integer("num_samples", num_samples)
     start = time.perf_counter()
     chosen = make_space(posterior, space=space, precision=precision, conditioned=False)
     shape = engine.block_shape(chosen)

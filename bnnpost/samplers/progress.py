@@ -1,26 +1,47 @@
-"""A progress bar on stderr; it sees counts and touches no random number."""
+"""Progress on stderr, a bar or lines; it sees counts and touches no random number."""
 
 import sys
+import threading
+import time
 from types import TracebackType
 from typing import Self
+
+from bnnpost.spelling import duration
+
+# Seconds between two lines, at first and in the end; as long as one waits for a word.
+_FIRST, _LAST = 10.0, 60.0
 
 
 class Progress:
     """Accepted draws against those asked for, with the acceptance rate and an ETA.
 
-    Nothing is shown unless enabled and stderr is a terminal.
+    On a terminal a bar, `delay` seconds after it began; elsewhere a line every ten seconds, and
+    later every minute, also while nothing is done yet, such as while a program is compiled.
+    Nothing unless enabled.
     """
 
     def __init__(
-        self, num_samples: int, *, enabled: bool, label: str = "accepted", unit: str = "draw"
+        self,
+        num_samples: int,
+        *,
+        enabled: bool,
+        label: str = "accepted",
+        unit: str = "draw",
+        delay: float = 0.0,
     ):
-        self._bar = None
+        self._enabled, self._bar, self._ended = enabled, None, threading.Event()
+        self._done, self._total, self._text = 0, num_samples, ""
+        self._label, self._unit = label, unit
         if enabled and sys.stderr.isatty():
             import tqdm
 
-            self._bar = tqdm.tqdm(total=num_samples, desc=label, unit=unit, file=sys.stderr)
+            self._bar = tqdm.tqdm(
+                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay
+            )
 
     def __enter__(self) -> Self:
+        if self._enabled:
+            threading.Thread(target=self._tell, daemon=True).start()
         return self
 
     def __exit__(
@@ -29,6 +50,7 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ended.set()
         if self._bar is not None:
             self._bar.close()
 
@@ -37,8 +59,22 @@ class Progress:
         rate = num_accepted / num_proposals
         self.show(num_accepted, f"{num_proposals:,} proposals, rate {rate:.2g}")
 
-    def show(self, done: int, text: str) -> None:
+    def show(self, done: int, text: str = "") -> None:
         """Show how much is done, and a few words."""
+        self._done, self._text = min(done, self._total), text
         if self._bar is not None:
-            self._bar.n = min(done, self._bar.total)
+            self._bar.n = self._done
             self._bar.set_postfix_str(text)
+
+    def _tell(self) -> None:
+        """Say how far it is, again and again until the end: on a thread of its own."""
+        started, wait = time.monotonic(), _FIRST
+        while not self._ended.wait(wait):
+            if self._bar is not None:
+                self._bar.refresh()
+                continue
+            taken = duration(time.monotonic() - started)
+            more = f", {self._text}" if self._text else ""
+            line = f"{self._label}: {self._done:,} of {self._total:,} {self._unit}s after {taken}"
+            print(f"{line}{more}", file=sys.stderr, flush=True)
+            wait = min(2 * wait, _LAST)

@@ -6,8 +6,8 @@ import warnings
 
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer, real_number
 from bnnpost.draws import Draws
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.plan import BOUNDS, Goal, Plan
@@ -60,9 +60,10 @@ def sample(
     require_key(key)
     if not isinstance(posterior, Posterior):
         raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
-    positive_integer("num_samples", num_samples)
+    num_samples = positive_integer("num_samples", num_samples)
     if max_proposals is not None:
-        positive_integer("max_proposals", max_proposals, MOST_PROPOSALS)
+        max_proposals = positive_integer("max_proposals", max_proposals, MOST_PROPOSALS)
+    cap = cap if cap is None or isinstance(cap, float) else real_number("cap", cap)
     goal = Goal(num_samples, max_proposals)
     plan = Plan.make(
         key,

@@ -15,11 +15,17 @@ from bnnpost.numerics.threads import in_order
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.spaces import engine
 from bnnpost.spaces.space import Space
+from bnnpost.storage import available_memory, gigabytes
 
 # No proposal has this number: a run without a limit stops before it.
 NO_LIMIT = 2**64 - 1
 # The largest limit that may be set.
 MOST_PROPOSALS = 2**63
+
+
+# Arrays of a layer's size that there are at once, and what one of their numbers takes.
+_COPIES = 3
+_FEATURE_BYTES = {"single": 4, "double": 8}
 
 
 class Trial(NamedTuple):
@@ -120,6 +126,20 @@ class Trials:
         )
 
 
+def check_memory(space: Space, shape: engine.BlockShape) -> None:
+    """Raise ValueError where the normals of one step would not fit in a CPU's memory."""
+    largest = max(engine.num_normals(space))
+    needed = _COPIES * shape.batch * largest * _FEATURE_BYTES[space.precision]
+    free = available_memory() if jax.default_backend() == "cpu" else None
+    if free is not None and needed > free:
+        other = "; space functions needs less" if space.form == "weights" else ""
+        raise ValueError(
+            f"one proposal of this network takes about {gigabytes(needed)}, of {largest:,} normals "
+            f"in its largest layer, and {gigabytes(free)} of memory are free: take a narrower "
+            f"network{other}"
+        )
+
+
 def blocks(
     space: Space,
     key: Array,
@@ -134,9 +154,11 @@ def blocks(
 
     starts: first proposal numbers of the blocks, by default 0, block, 2·block, …;
     max_proposals: numbers from there on are not tried. keep: log weights of all proposals below
-    this number are kept. shape: by default that of the space.
+    this number are kept. shape: by default that of the space. Raises ValueError for
+    proposals that would not fit in memory.
     """
     shape = shape or engine.block_shape(space)
+    check_memory(space, shape)
     stop = NO_LIMIT if max_proposals is None else max_proposals
     extra = (np.float64(log_level), np.uint64(stop))
     calls = engine.Calls(Trials(shape.batch, shape.block), space, key, extra, 1)

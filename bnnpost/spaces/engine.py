@@ -82,7 +82,7 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     neither a draw's last bits nor the memory depend on the machine's size.
     """
     kind = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    normals = _normals(space, num_test)
+    normals = num_normals(space, num_test)
     in_batch, in_block, in_chunk = _NORMALS[kind]
     batch = _power_of_two(in_batch // max(normals), _LARGEST_BATCH[kind])
     block, chunk = (
@@ -92,7 +92,7 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     return BlockShape(batch, block, chunk)
 
 
-def _normals(space: Space, num_test: int) -> list[int]:
+def num_normals(space: Space, num_test: int = 0) -> list[int]:
     """How many normals each linear layer of one proposal takes."""
     posterior = space.posterior
     points, weights = posterior.num_points + num_test, space.form == "weights"

@@ -13,9 +13,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.kernels import nngp, ntk
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior

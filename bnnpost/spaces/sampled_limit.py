@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.likelihoods import Gaussian
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics import gp
 from bnnpost.numerics.linalg import nested_factor
 from bnnpost.numerics.precision import in_double_precision

@@ -6,6 +6,7 @@ from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
+from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -13,13 +14,17 @@ __all__ = [
     "DirectoryInUse",
     "Lock",
     "LockHeld",
+    "array_names",
     "available_memory",
     "dataset_digest",
     "digest",
     "gigabytes",
+    "header",
     "is_damaged",
     "parsed_archive",
     "processor",
+    "read_array",
+    "read_arrays",
     "remove_temporaries",
     "versions",
     "whole",

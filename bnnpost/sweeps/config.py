@@ -1,9 +1,11 @@
 """What a sweep is: a frozen configuration from TOML and flags, checked before anything runs."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib.resources
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import get_type_hints
 
 import numpy as np
 
+from bnnpost.arguments import LARGEST_COUNT, LARGEST_WIDTH, real_number, shown
 from bnnpost.likelihoods import Gaussian
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
@@ -90,7 +93,7 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
-        for name, kind in get_type_hints(SweepConfig).items():
+        for name, kind in _kinds().items():
             if name != "layers":
                 object.__setattr__(self, name, self._typed(name, kind))
         for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
@@ -100,8 +103,16 @@ class SweepConfig:
         at_least("num_proposals", self.num_proposals, 200)
         for width in self.widths:
             at_least("widths", width, 1)
+            if width > LARGEST_WIDTH:
+                raise ConfigError(f"widths: expected at most {LARGEST_WIDTH}, got {shown(width)}")
         if not self.widths or len(set(self.widths)) != len(self.widths):
-            raise ConfigError(f"widths: expected different whole numbers, got {self.widths}")
+            raise ConfigError(f"widths: expected different whole numbers, got {shown(self.widths)}")
+        if not -(2**31) <= self.seed < 2**32:
+            raise ConfigError(
+                f"seed: expected a whole number from 0 to {2**32 - 1}, as longer ones make no "
+                f"other keys, got {self.seed}"
+            )
+        at_least("split_seed", self.split_seed, 0)
         one_of("bound", self.bound, BOUNDS)
         one_of("space", self.space, ("auto", *SPACES))
         one_of("precision", self.precision, tuple(FEATURE_DTYPES))
@@ -167,6 +178,12 @@ class SweepConfig:
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
 
+@functools.cache
+def _kinds() -> dict[str, object]:
+    """What each setting holds."""
+    return get_type_hints(SweepConfig)
+
+
 def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> SweepConfig:
     """A configuration from a TOML file (or the name of a shipped one), flags on top.
 
@@ -229,7 +246,7 @@ def read_cluster(source: str | Path | None) -> dict[str, object]:
     """The table `slurm` of a file; empty where there is none. Raises ConfigError."""
     table = {} if source is None else _parsed(source).get(SLURM, {})
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{SLURM}: expected a table of options for jobs, got {table!r}")
+        raise ConfigError(f"{SLURM}: expected a table of options for jobs, got {shown(table)}")
     return dict(table)
 
 
@@ -245,7 +262,9 @@ def _parsed(source: str | Path) -> dict[str, object]:
         raise ConfigError(
             f"no configuration file {source}, and none shipped of that name ({shipped})"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deeply: {networks.FLATTER}") from None
+    except (OSError, ValueError) as error:  # of which are tomllib's, and Python's of long numbers
         raise ConfigError(f"cannot read the configuration {source}: {error}") from None
 
 
@@ -259,8 +278,10 @@ def typed(name: str, kind: object, value: object) -> object:
     if kind in (str, str | None) and isinstance(value, str):
         return value
     if kind in (float, float | None) and _is_number(value):
-        return float(value)  # type: ignore[arg-type]
+        return _finite(name, value)
     if kind in (int, int | None) and _is_whole(value):
+        if abs(int(value)) > LARGEST_COUNT:  # type: ignore[call-overload]
+            raise ConfigError(f"{name}: expected at most {LARGEST_COUNT}, got {shown(value)}")
         return int(value)  # type: ignore[call-overload]
     if kind == tuple[int, ...] and isinstance(value, list | tuple) and all(map(_is_whole, value)):
         return tuple(int(v) for v in value)
@@ -274,7 +295,18 @@ def typed(name: str, kind: object, value: object) -> object:
         (word for base, word in expected.items() if kind in (base, base | None)),
         "a list of whole numbers",
     )
-    raise ConfigError(f"{name}: expected {plain}, got {value!r}")
+    raise ConfigError(f"{name}: expected {plain}, got {shown(value)}")
+
+
+def _finite(name: str, value: object) -> float:
+    """A number as a float. Raises ConfigError for NaN, infinity, and what is too large."""
+    try:
+        number = real_number(name, value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{name}: expected a finite number, got {shown(value)}")
+    return number
 
 
 def _is_number(value: object) -> bool:
@@ -288,10 +320,10 @@ def _is_whole(value: object) -> bool:
 def at_least(name: str, value: object, least: int) -> None:
     """Raise ConfigError for a number below `least`; None passes."""
     if value is not None and value < least:  # type: ignore[operator]
-        raise ConfigError(f"{name}: expected at least {least}, got {value}")
+        raise ConfigError(f"{name}: expected at least {least}, got {shown(value)}")
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ConfigError for a word that is not allowed."""
     if value not in allowed:
-        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}")

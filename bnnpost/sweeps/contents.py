@@ -47,7 +47,9 @@ def contents(config: "SweepConfig") -> dict[str, str]:
 
 def located(config: "SweepConfig") -> "SweepConfig":
     """The same wherever it is read from: the path of a data file in full."""
-    return dataclasses.replace(config, data=in_full(config.data))
+    data = in_full(config.data)
+    # Another configuration is checked anew, which takes as long as reading one.
+    return config if data == config.data else dataclasses.replace(config, data=data)
 
 
 def is_file(data: str) -> bool:

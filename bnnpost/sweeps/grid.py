@@ -2,10 +2,12 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnnpost.arguments import shown
 from bnnpost.naming import unknown
 from bnnpost.sweeps import laws
 from bnnpost.sweeps.cells import Cell, Grid, Label, spelled
@@ -20,6 +22,8 @@ from bnnpost.sweeps.config import (
 from bnnpost.sweeps.contents import content_digest, located
 
 _NAME = "name"
+# Each is a run of its own, and takes milliseconds to be read.
+MOST_CELLS = 5_000
 # The axis that every cell has, over which rates are fitted.
 _WIDTHS = "widths"
 
@@ -60,6 +64,13 @@ def grid_of(
         return Grid((), (Cell({}, config.as_dict(), content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
+    count = math.prod(len(axis.labels) for axis in axes)
+    if count > MOST_CELLS:
+        sizes = " × ".join(f"{axis.name} {len(axis.labels):,}" for axis in axes)
+        raise ConfigError(
+            f"grid: expected at most {MOST_CELLS:,} cells, got {count:,} ({sizes}): leave some "
+            "values out, or make several grids of it"
+        )
     base |= overrides or {}
     cells = tuple(
         _cell(settings, {**base, **beside(given, source)}) for settings, given in _product(axes)
@@ -87,7 +98,9 @@ def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
 
 def _axes(table: object) -> list[Axis]:
     if not isinstance(table, Mapping) or not table:
-        raise ConfigError(f"grid: expected a table of settings with lists of values, got {table!r}")
+        raise ConfigError(
+            f"grid: expected a table of settings with lists of values, got {shown(table)}"
+        )
     known = [f.name for f in dataclasses.fields(SweepConfig) if f.name != _WIDTHS]
     return [_axis(str(name), values, known) for name, values in table.items()]
 
@@ -99,7 +112,7 @@ def _axis(name: str, values: object, known: list[str]) -> Axis:
             "fitted over them; put widths before [grid]"
         )
     if not isinstance(values, list | tuple) or not values:
-        raise ConfigError(f"grid: expected a list of values for {name}, got {values!r}")
+        raise ConfigError(f"grid: expected a list of values for {name}, got {shown(values)}")
     if all(isinstance(one, Mapping) and _NAME in one for one in values):
         return _named(name, values, known)
     if name not in known:
@@ -114,7 +127,9 @@ def _axis(name: str, values: object, known: list[str]) -> Axis:
 def _named(axis: str, entries: Sequence[Mapping[str, object]], known: list[str]) -> Axis:
     for entry in entries:
         if not isinstance(entry[_NAME], str | int | float):
-            raise ConfigError(f"grid.{axis}: expected a name that is a word, got {entry[_NAME]!r}")
+            raise ConfigError(
+                f"grid.{axis}: expected a name that is a word, got {shown(entry[_NAME])}"
+            )
         for key in entry:
             if key not in (*known, _NAME):
                 raise ConfigError(f"grid.{axis}: {unknown('configuration key', key, known)}")

@@ -39,22 +39,25 @@ class CellPlan:
         return 0 if self.plan is None else self.plan.disk_bytes
 
 
-def plan_grid(grid: Grid, directory: GridDirectory | None = None) -> Iterator[CellPlan]:
+def plan_grid(
+    grid: Grid, directory: GridDirectory | None = None, progress: bool = False
+) -> Iterator[CellPlan]:
     """The plan of each cell in turn, or of what is left of it in `directory`.
 
-    A pilot and a short calibration are run at each width. Raises ConfigError if the directory
-    holds something else.
+    A pilot and a short calibration are run at each width. progress: of these, on stderr. Raises
+    ConfigError if the directory holds something else.
     """
     if directory is not None:
         directory.check_vacant()
     for cell in grid.cells:
         forget_programs()
-        yield _planned(cell, None if directory is None else directory.cell_directory(cell))
+        held = None if directory is None else directory.cell_directory(cell)
+        yield _planned(cell, held, progress)
 
 
-def _planned(cell: Cell, directory: RunDirectory | None) -> CellPlan:
+def _planned(cell: Cell, directory: RunDirectory | None, progress: bool) -> CellPlan:
     try:
-        plan = make_plan(load_problem(cell.config), directory)
+        plan = make_plan(load_problem(cell.config), directory, progress)
     except (DataError, ValueError) as error:
         return CellPlan(cell, None, one_line(error), math.nan, math.nan)
     options = [plan.option(width) for width in plan.forecasts]

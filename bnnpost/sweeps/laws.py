@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from bnnpost.arguments import real_number, shown
 from bnnpost.networks.prior_records import prior_of_record, scale_of_record, scale_record
 from bnnpost.networks.priors import weight_prior
 from bnnpost.numerics.law_records import law_of_record, law_record
 from bnnpost.sweeps.errors import ConfigError
+
+# No law is as long as this; Python's own parser gives up on some that are longer.
+_LONGEST = 1000
+_SHOWN = 80
 
 Record = Mapping[str, Any]
 _PER, _PER_INPUT = "per", "per_input"
@@ -40,15 +45,22 @@ def scale(name: str, value: object) -> float | Record:
     Raises ConfigError.
     """
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return float(value)
+        return _plain(name, value)
     if not isinstance(value, Mapping) and not (isinstance(value, str) and "(" in value):
         raise ConfigError(
-            f'{name}: expected a number or a law such as "HalfNormal(1)", got {value!r}'
+            f'{name}: expected a number or a law such as "HalfNormal(1)", got {shown(value)}'
         )
     try:
         return scale_record(scale_of_record(_record(value)))  # type: ignore[return-value]
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
+
+
+def _plain(name: str, value: object) -> float:
+    try:
+        return real_number(name, value)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def text(record: object) -> str:
@@ -71,7 +83,7 @@ def _record(value: object) -> Record:
     if isinstance(value, str):
         return _called(_parsed(value), value)
     if not isinstance(value, Mapping):
-        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {value!r}')
+        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {shown(value)}')
     if set(value) == {"fixed"}:
         return dict(value)
     rest = {key: part for key, part in value.items() if key != _PER}
@@ -81,11 +93,11 @@ def _record(value: object) -> Record:
 
 def _parsed(source: str) -> ast.Call:
     try:
-        tree = ast.parse(source.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+        tree = ast.parse(source.strip()[:_LONGEST], mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
-        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {source!r}')
+        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {shown(source)}')
     return tree
 
 
@@ -104,7 +116,9 @@ def _called(call: ast.Call, source: str) -> Record:
         named = {str(one.arg): _literal(one.value) for one in call.keywords}
         return law_record(kind(*numbers, **named))
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"expected the numbers of a law {name}, got {source!r}: {error}") from None
+        raise ValueError(
+            f"expected the numbers of a law {name}, got {shown(source)}: {error}"
+        ) from None
 
 
 def _hint(name: str) -> str:
@@ -118,9 +132,9 @@ def _hint(name: str) -> str:
 def _literal(node: ast.expr) -> float:
     """A number as a float, so that no law computes in whole numbers."""
     try:
-        value = ast.literal_eval(node)
-    except ValueError:
+        value = real_number("it", ast.literal_eval(node))
+    except (TypeError, ValueError):
         value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{ast.unparse(node)} is no finite number")
-    return float(value)
+    if value is None or not math.isfinite(value):
+        raise TypeError(f"{ast.unparse(node)[:_SHOWN]} is no finite number")
+    return value

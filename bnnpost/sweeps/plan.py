@@ -38,8 +38,12 @@ class Plan:
         return expected_option(self.config, self.forecasts[width])
 
 
-def make_plan(problem: Problem, directory: RunDirectory | None = None) -> Plan:
+def make_plan(
+    problem: Problem, directory: RunDirectory | None = None, progress: bool = False
+) -> Plan:
     """The plan of a sweep, or of what is left of it in `directory`; writes nothing.
+
+    progress: of its pilots, on stderr.
 
     A pilot and a short calibration are run at each width. Raises HopelessRun if draws could not
     be compared with a limit.
@@ -53,7 +57,7 @@ def make_plan(problem: Problem, directory: RunDirectory | None = None) -> Plan:
     )
     left = [width for width in config.widths if width not in finished]
     space = "functions" if config.space == "auto" else config.space
-    found = forecasts(problem, left, calibrate=(space,))
+    found = forecasts(problem, left, (space,), progress)
     num_outputs = 1 if problem.y.ndim == 1 else problem.y.shape[1]
     return Plan(
         config=config,

@@ -52,7 +52,8 @@ def run_sweep(
     config = problem.config
     missing = [width for width in config.widths if not directory.width_file(width).exists()]
     if missing:
-        expectations.record(directory, check_feasible(problem, missing, force, say, timed=True))
+        expected = check_feasible(problem, missing, force, say, timed=True, progress=progress)
+        expectations.record(directory, expected)
     directory.set_status("running")
     with directory.noting_failure():
         found = {
@@ -93,9 +94,15 @@ def _keys(problem: Problem, width: int) -> tuple[jax.Array, ...]:
 
 
 def forecasts(
-    problem: Problem, widths: Collection[int], calibrate: Collection[str] = ()
+    problem: Problem,
+    widths: Collection[int],
+    calibrate: Collection[str] = (),
+    progress: bool = False,
 ) -> dict[int, Forecast]:
-    """What rejection is expected to cost at each width; time in the spaces of `calibrate`."""
+    """What rejection is expected to cost at each width; time in the spaces of `calibrate`.
+
+    progress: of each pilot, on stderr.
+    """
     config = problem.config
     return {
         width: forecast(
@@ -105,6 +112,7 @@ def forecasts(
             precision=config.precision,
             cap=config.cap,
             calibrate=calibrate,
+            progress=progress,
         )
         for width in widths
     }
@@ -146,7 +154,13 @@ def draws_key(problem: Problem, width: int) -> jax.Array:
 
 
 def check_feasible(
-    problem: Problem, widths: list[int], force: bool, say: Say, *, timed: bool = False
+    problem: Problem,
+    widths: list[int],
+    force: bool,
+    say: Say,
+    *,
+    timed: bool = False,
+    progress: bool = False,
 ) -> dict[int, Expectation]:
     """Say what the draws will take, and raise HopelessRun if that is too much.
 
@@ -155,7 +169,7 @@ def check_feasible(
     """
     config = problem.config
     space = "functions" if config.space == "auto" else config.space
-    found = forecasts(problem, widths, calibrate=(space,) if timed else ())
+    found = forecasts(problem, widths, (space,) if timed else (), progress)
     needed = {width: expected_proposals(config, one) for width, one in found.items()}
     say(f"expected proposals: {', '.join(f'{n:.2g} at width {w}' for w, n in needed.items())}")
     for one in found.values():

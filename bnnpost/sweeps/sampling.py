@@ -53,7 +53,7 @@ def sample(
     directory, expected = RunDirectory(path), {}
     check_config(directory, config)
     if not directory.has_begun():
-        expected = check_feasible(problem, [width], force, say, timed=True)
+        expected = check_feasible(problem, [width], force, say, timed=True, progress=progress)
     plan, shared = _plan(problem, width), share is not None and share.count > 1
     with contextlib.ExitStack() as stack:
 

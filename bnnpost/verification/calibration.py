@@ -10,8 +10,8 @@ import time
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import positive_integer
 from bnnpost.likelihoods import GaussianUnknownNoise
-from bnnpost.networks.layers import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.progress import Progress

@@ -10,6 +10,7 @@ import numpy as np
 
 from bnnpost.draws import Draws, load
 from bnnpost.draws.netcdf import FORMAT
+from bnnpost.storage import read_array, read_arrays
 from bnnpost.verification import tables
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ def read(path: Path) -> object:
 
 def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found as archive:
-            return {str(name): archive[name] for name in archive.files}
+        return read_array(path) if path.suffix.lower() == ".npy" else read_arrays(path)
     except _DAMAGED as error:
         raise ValueError(
             f"{path}: not a numpy file of plain numbers, or damaged: {error}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.arguments import listed
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
 PLACES = {TEST: "test", TRAIN: "training"}
@@ -205,7 +206,7 @@ def named(
         values[name] = values_there
     others = sorted(set(arrays) - set(known))
     if others:
-        notes.append(f"not looked at: {_listed(others)}")
+        notes.append(f"not looked at: {listed(others)}")
     return values, tuple(notes)
 
 
@@ -243,13 +244,11 @@ def _only(
         shapes = [f"{label} {np.asarray(array).shape}" for label, array in arrays.items()]
         raise ValueError(
             f'expected function values under the names "f" (at {sizes.num_test} test inputs) or '
-            f'"f_train" (at {sizes.num_train} training inputs), got {_listed(shapes) or "nothing"}'
+            f'"f_train" (at {sizes.num_train} training inputs), got {listed(shapes) or "nothing"}'
         )
     name, values = fit(fitting[0], arrays[fitting[0]], sizes, readings=readings)
-    note = f"{fitting[0]} is taken for values at the {PLACES[name]} inputs"
-    return {name: values}, (note,)
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    notes = [f"{fitting[0]} is taken for values at the {PLACES[name]} inputs"]
+    others = sorted(set(arrays) - set(fitting))
+    if others:
+        notes.append(f"not looked at: {listed(others)}")
+    return {name: values}, tuple(notes)

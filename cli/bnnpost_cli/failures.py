@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import click
 from bnnpost.stopping import stoppable
 
 ERROR, USAGE, FAILED, BUDGET, SOME_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 130
+_LONGEST = 200
 _DEBUG = "bnnpost.debug"
 
 
@@ -100,5 +102,7 @@ def _warnings_said_once() -> Iterator[None]:
 
 
 def _leave(message: str, code: int) -> None:
-    click.echo(f"bnnpost: {message}", err=True)
+    # The name of a file, or a number, of thousands of characters hides what is said of it.
+    short = re.sub(rf"(\S{{{_LONGEST}}})\S+", r"\1…", message)
+    click.echo(f"bnnpost: {short}", err=True)
     sys.exit(code)

@@ -34,7 +34,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
         found: dict[int, Any] = {}
         for width in settings.widths:
             click.echo(f"width {width}: pilot and timing", err=True)
-            found |= forecasts(problem, [width], calibrate=SPACES)
+            found |= forecasts(problem, [width], calibrate=SPACES, progress=True)
         if as_json:
             click.echo(json.dumps(tables.plain(_as_json(found, settings.num_samples)), indent=2))
         else:

@@ -36,13 +36,15 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
     import numpy as np
 
     import bnnpost
+    from bnnpost.samplers.progress import Progress
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
 
     with reported():
         problem = load_problem(load_config(config, given(flags)))
         rows = np.concatenate([problem.x, problem.x_test])
-        with jax.enable_x64(True):
+        bar = Progress(1, enabled=True, label="kernel", unit="matrix", delay=5.0)
+        with bar, jax.enable_x64(True):
             of_kind = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
             network, key = problem.posterior(1).network, jax.random.key(problem.config.seed)
             kernel = np.asarray(of_kind(network, rows, key=key))

@@ -14,6 +14,8 @@ kept · 5 some runs of a sweep failed or were refused, the others done · 130 in
 
 
 class _Commands(LazyGroup):
+    """The commands by their names."""
+
     names = (
         "new",
         "sweep",
@@ -27,6 +29,13 @@ class _Commands(LazyGroup):
         "info",
         "completion",
     )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any group does; no file or directory has a name that any system would refuse."""
+        for word in args:
+            if "\0" in word:
+                ctx.fail(f"expected words without null bytes, got {word[:80]!r}")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As any group does, with what goes wrong before a command begins reported as after."""

@@ -11,7 +11,14 @@ import click
 
 from bnnpost_cli import completed
 
+_MOST_WORKERS = 1_000_000
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 class _Widths(click.ParamType):
@@ -25,7 +32,21 @@ class _Widths(click.ParamType):
         try:
             return tuple(int(part) for part in str(value).split(","))
         except ValueError:
-            self.fail(f"expected whole numbers with commas between, such as 4,16,64, got {value!r}")
+            self.fail(
+                f"expected whole numbers with commas between, such as 4,16,64, got {_short(value)}"
+            )
+
+
+class _Width(click.ParamType):
+    """One whole number, also where a list of widths would do."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"expected one width, such as 64, got {_short(value)}; sweep takes several")
 
 
 class _Law(click.ParamType):
@@ -54,6 +75,8 @@ class Fraction(click.ParamType):
             index, count = map(int, str(value).split("/"))
         except ValueError:
             self.fail(f"expected a worker and their number, such as 0/4, got {value!r}")
+        if count > _MOST_WORKERS:
+            self.fail(f"expected at most {_MOST_WORKERS:,} workers, got {_short(value)}")
         if count < 1:
             self.fail(f"expected at least one worker, such as 0/1, got {value!r}")
         if not 0 <= index < count:
@@ -95,7 +118,7 @@ _DATA = (
     _option("num-test", int, "Test points.", "5"),
 )
 _NETWORK = (
-    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024"),
+    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024", "--width"),
     _option(
         "network",
         str,
@@ -192,7 +215,7 @@ sample_options = _all(
         *_CONFIG,
         _METHOD,
         *_DATA,
-        click.option("--width", type=int, default=None, help="Units of the hidden layers."),
+        _option("width", _Width(), "Units of the hidden layers.", None, "--widths"),
         *_NETWORK[1:],
         *_MODEL,
         _option("num-samples", int, "Draws; of chains, draws of each.", "1000", "--samples"),

@@ -85,7 +85,8 @@ def dry_run(
 
     grid = load_grid(config, settings)
     plans = []
-    for one in plan_grid(grid, None if out is None else GridDirectory(out, grid)):
+    directory = None if out is None else GridDirectory(out, grid)
+    for one in plan_grid(grid, directory, progress=True):
         plans.append(one)
         click.echo(f"[{len(plans)}/{len(grid.cells)}] {one.cell.name}", err=True)
     click.echo(json.dumps(_plan_json(plans), indent=2) if as_json else _plan(grid, plans, force))

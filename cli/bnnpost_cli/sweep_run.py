@@ -75,7 +75,8 @@ def command(
     plain = executors.is_plain(work["executor"], work["jobs"], work["slurm"])
     if out is None and not dry_run:
         raise click.UsageError("--out DIR says where the run is kept; --dry-run needs none")
-    with reported(resume=f"the same command goes on from what is in {out}"):
+    resume = "" if dry_run else f"the same command goes on from what is in {out}"
+    with reported(resume=resume):
         is_grid = _is_grid(config)
         if dry_run:
             executors.keep_programs()
@@ -143,7 +144,9 @@ def _plan(
 
     settings = load_config(config, given(flags))
     directory = None if out is None else RunDirectory.inspect(out, settings)
-    found = make_plan(load_problem(settings), directory)
+    said = ", ".join(map(str, settings.widths))
+    _say(f"pilot and timing at each width: {said}")
+    found = make_plan(load_problem(settings), directory, progress=True)
     found = dataclasses.replace(found, refusal="") if force else found
     click.echo(json.dumps(plan.as_json(found), indent=2) if as_json else plan.as_text(found))
     if found.refusal:

@@ -18,7 +18,11 @@ level_option = click.option(
     help="Probability that a right candidate fails.",
 )
 seed_option = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the permutations."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the permutations.",
 )
 
 
@@ -70,6 +74,7 @@ def command(
 
         from bnnpost.pages import check_free
         from bnnpost.verification.html import write_html
+        from bnnpost.verification.sameness import check_same, of_file
         from bnnpost.verification.verify import verify
         from bnnpost_cli import verified_files
 
@@ -78,6 +83,7 @@ def command(
         points = None if x_test is None else verified_files.read_inputs(x_test)
         given, _ = verified_files.draws_of(candidate)
         known, inputs = verified_files.draws_of(reference)
+        check_same(of_file(given), of_file(known))
         report = verify(
             jax.random.key(seed), given, known, inputs if points is None else points, level=level
         )

@@ -128,6 +128,7 @@ def verify(
         import jax
 
         from bnnpost import zoo
+        from bnnpost.verification.sameness import check_same, of_file, of_posterior
         from bnnpost.verification.verify import verify as compare
         from bnnpost.zoo.files import netcdf_path
         from bnnpost_cli import verified_files
@@ -139,6 +140,7 @@ def verify(
         _entry(name)
         given, _ = verified_files.draws_of(candidate)
         zoo.load(name, directory)  # so that it is whole, and of this posterior
+        check_same(of_file(given), of_posterior(zoo.posterior(name)[0]))
         path = netcdf_path(Path(directory), name)
         report = compare(jax.random.key(seed), given, path, level=level)
         if as_json:

@@ -24,7 +24,7 @@ ROOMS = (
     "reports",
 )
 # Open to every room, and to those of them that come after.
-APART = ("datasets", "naming", "pages", "spelling", "stopping", "storage")
+APART = ("arguments", "naming", "spelling", "stopping", "storage", "datasets", "pages")
 
 
 def room_of(module):

@@ -1,0 +1,59 @@
+"""Two runs of different posteriors: what differs is named, and no verdict is given."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+
+import bnnpost
+from bnnpost.likelihoods import Gaussian, StudentT
+from bnnpost.verification.sameness import check_same, of_file, of_posterior
+from tests.cli.invocation import invoke
+
+X, Y = np.array([[0.5, -1.0], [1.0, 0.2]]), np.array([0.4, -0.1])
+
+
+def posterior(*, width=8, depth=1, b_std=0.1, likelihood=None, x=X, y=Y):
+    network = bnnpost.mlp(width=width, depth=depth, b_std=b_std)
+    return bnnpost.Posterior(network, likelihood or Gaussian(0.5), x, y)
+
+
+OTHERS = {
+    "layer 0 (Dense) width 16, the reference's 8": posterior(width=16),
+    "network of 5 layers, the reference's of 3": posterior(depth=2),
+    "layer 0 (Dense) b_std none, the reference's 0.1": posterior(b_std=0.0),
+    "likelihood (Gaussian) noise_std 0.3, the reference's 0.5": posterior(likelihood=Gaussian(0.3)),
+    "likelihood StudentT, the reference's Gaussian": posterior(
+        likelihood=StudentT(df=5, noise_std=0.5)
+    ),
+    "training inputs that differ first in row 1": posterior(x=X + [[0, 0], [0, 1e-3]]),
+    "training targets of shape [1, 1], the reference's [2, 1]": posterior(x=X[:1], y=Y[:1]),
+}
+
+
+@pytest.mark.parametrize("words", OTHERS)
+def test_what_differs_is_named(words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check_same(of_posterior(OTHERS[words]), of_posterior(posterior()))
+
+
+def test_one_posterior_and_what_is_not_known_pass(tmp_path):
+    check_same(of_posterior(posterior()), of_posterior(posterior()))
+    own = bnnpost.Serial([bnnpost.Dense(8), bnnpost.Activation(lambda u: u), bnnpost.Dense(1)])
+    of_code = of_posterior(bnnpost.Posterior(own, Gaussian(0.5), X, Y))
+    check_same(of_code, of_posterior(posterior()))
+    check_same(None, of_posterior(posterior()))
+    assert of_file(tmp_path / "absent.nc") is None
+    (tmp_path / "other.nc").write_text("no draws")
+    assert of_file(tmp_path / "other.nc") is None
+
+
+def test_the_command_says_so_before_any_verdict(tmp_path):
+    key = jax.random.key(0)
+    for name, one in (("a", posterior()), ("b", posterior(width=16, likelihood=Gaussian(0.3)))):
+        bnnpost.rejection.sample(key, one, num_samples=60).save(tmp_path / f"{name}.nc")
+    done = invoke("verify", tmp_path / "b.nc", tmp_path / "a.nc")
+    assert done.exit_code == 1 and not done.stdout
+    assert "width 16, the reference's 8" in done.stderr
+    assert "noise_std 0.3, the reference's 0.5" in done.stderr
