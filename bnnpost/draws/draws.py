@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -23,6 +22,7 @@ from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION, COMPLETIONS, Completion, jointly
 from bnnpost.spaces.sources import NOISE_STD, Origin
 from bnnpost.spaces.space import Space
+from bnnpost.storage import as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -296,9 +296,10 @@ class Draws:
         likelihood with code of the user's own is not written: `bnnpost.load` then asks for
         the posterior. Raises FileNotFoundError if the folder does not exist.
         """
-        netcdf.write(Path(path), self._contents())
+        netcdf.write(as_path(path), self.contents())
 
-    def _contents(self) -> netcdf.Contents:
+    def contents(self) -> netcdf.Contents:
+        """What a file of these draws holds."""
         return netcdf.Contents(
             self.space,
             self.key,
@@ -318,7 +319,7 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
     belongs to other data.
     """
-    return Draws(*netcdf.read(Path(path), posterior))
+    return Draws(*netcdf.read(as_path(path), posterior))
 
 
 def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:

@@ -20,7 +20,7 @@ from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import dataset_digest, is_damaged, whole
+from bnnpost.storage import dataset_digest, read_dataset, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,8 +45,11 @@ class Contents(NamedTuple):
     sample_stats: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
-def write(path: Path, contents: Contents) -> str:
-    """Write draws to `path` and return the digest of the file; see `Draws.save`."""
+def write(path: Path, contents: Contents, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Write draws to `path` and return the digest of the file; see `Draws.save`.
+
+    more: further attributes of the file, by name.
+    """
     import xarray as xr
 
     space, posterior = contents.space, contents.space.posterior
@@ -70,6 +73,7 @@ def write(path: Path, contents: Contents) -> str:
         "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
         "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
+        **more,
     }
     dataset = xr.Dataset(variables, attrs=attributes)
     found = dataset_digest(dataset)
@@ -207,18 +211,12 @@ def num_draws(path: Path) -> int:
 
 
 def _read(path: Path) -> "xr.Dataset":
-    import xarray as xr
-
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            dataset = opened.load()
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
+    dataset = read_dataset(path)
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
-    if "digest" not in dataset.attrs or is_damaged(dataset):
-        raise ValueError(f"{path} is damaged: its contents do not match their digest")
+    if "digest" not in dataset.attrs:
+        raise ValueError(f"{path} is damaged: it has no digest")
     return dataset
 
 

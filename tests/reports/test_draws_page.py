@@ -12,6 +12,7 @@ from bnnpost import reports
 from bnnpost.draws.info import ChainsInfo, DrawsInfo
 from bnnpost.reports import draws
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
+from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
@@ -171,11 +172,12 @@ def test_damaged_draws_are_refused(finished, tmp_path):
 def test_predictions_of_other_draws_are_not_shown(finished, tmp_path):
     import xarray as xr
 
-    for name in ("draws.nc", "run.json", "config.json"):
+    for name in ("draws.nc", "run.json", "config.json", "status.json", "forecast.json"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     with xr.open_dataset(finished / "predictions.nc", engine="h5netcdf") as stored:
         other = stored.load()
     other["proposal_number"].values[0] += 1
+    other.attrs["digest"] = dataset_digest(other)
     other.to_netcdf(tmp_path / "predictions.nc", engine="h5netcdf")
     text = checked(reports.to_html(tmp_path)).text
     assert "None to show: predictions.nc is of other draws than draws.nc" in text
