@@ -40,6 +40,7 @@ def reported(resume: str = "") -> Iterator[None]:
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun, WorkLeft
+    from bnnpost.sweeps.programs import kept_in
 
     if isinstance(error, ConfigError | HopelessRun):
         return str(error), USAGE
@@ -52,10 +53,11 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return f"{error}{'; ' + resume if is_full and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
-    kind = type(error).__name__
+    kind, kept = type(error).__name__, kept_in()
+    cache = f"; {kept}" if kept else ""
     if kind == "JaxRuntimeError":
-        return f"the device gave up, perhaps for lack of memory: {error}", ERROR
-    return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
+        return f"the device gave up, perhaps for lack of memory: {error}{cache}", ERROR
+    return f"{kind}: {error} (where it came from: the same command with --debug){cache}", ERROR
 
 
 def debuggable(command: click.Command) -> click.Command:
