@@ -172,6 +172,9 @@ def recorded(
             f"{path}: expected format {form!r}, found {found!r}: the run here is of another kind "
             "of sampler; choose another directory"
         )
+    unknown = [name for name in record if name not in (*_ENTRIES, *details)]
+    if form is not None and unknown:
+        raise OtherRun(f"{path} is damaged: expected no {', '.join(unknown)} in it")
     for name, (expected, is_right) in {**_ENTRIES, **details}.items():
         if not is_right(record.get(name)):
             raise OtherRun(

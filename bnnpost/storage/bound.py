@@ -36,9 +36,10 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError; ValueError for what is no record, was changed, or is another file's
     or another run's.
     """
-    values, _ = _opened(path)
+    values, is_sealed = _opened(path)
     if path.name != RECORD:
-        check_of_run(path, values.pop(RUN_ID, None))
+        run = values.pop(RUN_ID, None)
+        check_of_run(path, run if is_sealed else None)
     return values
 
 
