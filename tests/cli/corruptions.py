@@ -1,6 +1,8 @@
 """Ways in which the files of a run come to harm, and what of it may be said afterwards."""
 
 import contextlib
+import dataclasses
+import json
 import os
 import re
 import shutil
@@ -10,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
+
+import bnnpost
+from tests.cli.invocation import invoke
 
 # Seconds after which whoever reads a damaged run is said to hang.
 PATIENCE = 120
 # Parts of a file that are left, and bytes and bits of it that are turned over.
-_LEFT, _NUM_BYTES, _NUM_BITS = (0.1, 0.5, 0.9, 0.999), 8, 8
+_LEFT, _NUM_BYTES, _NUM_BITS = (0.1, 0.5, 0.9, 0.999), 10, 10
 
 
 @dataclass(frozen=True)
@@ -121,3 +127,88 @@ def is_clear(message: str, folder: Path) -> bool:
     """Whether an error is told in words, and says which file or directory it is about."""
     bare = r"\w+(Error|Exception)\b|where it came from|Traceback"
     return re.search(bare, message) is None and (str(folder) in message or ".json" in message)
+
+
+def inputs(run):
+    with xr.open_dataset(run / "predictions.nc", engine="h5netcdf") as stored:
+        return stored["x_test"].values
+
+
+def loaded(run):
+    draws = bnnpost.load(run / "draws.nc")
+    info = dataclasses.replace(draws.info, seconds=0.0)
+    return draws.proposal_numbers.tolist(), draws.predict(draws.posterior.x).tolist(), info
+
+
+class Looks:
+    """Everything that reads a run, held against what it gives where no harm came to the run.
+
+    run: it is left as it is. other: another run of the same posterior, whose draws are verified
+    against those of this one. sample: goes on with the run in a directory. folder: for copies.
+    """
+
+    def __init__(self, run, other, sample, folder):
+        self.run, self.sample, self.folder = run, sample, folder
+        folder.mkdir()
+        self.target, self.page = folder / "run", folder / "page.html"
+        draws = bnnpost.load(other / "draws.nc")
+        f = draws.predict(inputs(run))
+        np.savez(folder / "mine.npz", f=f, f_train=draws.training_outputs())
+        shutil.copytree(run, self.target)
+        self.draws = loaded(self.target)
+        _, self.text = self._reported()
+        _, self.verdict = self._verified()
+        assert self.text and self.verdict["checks"]
+
+    def faults(self, corruption, names=("load", "report", "verify", "resume")):
+        """What goes wrong with the run once a file of it came to harm, in words."""
+        run = harmed(self.run, corruption, self.target)
+        for look in (getattr(self, name) for name in names):
+            try:
+                with patient():
+                    fault = look(run)
+            except TimeoutError:
+                fault = "hangs"
+            except BaseException as error:
+                fault = f"raises {type(error).__name__}: {error}"
+            if fault:
+                yield f"{corruption}: {look.__name__} {fault}"
+
+    def load(self, run):
+        try:
+            return "" if loaded(run) == self.draws else "gives other draws"
+        except (FileNotFoundError, ValueError) as error:
+            return "" if is_clear(str(error), run) else f"is not clear: {error}"
+
+    def report(self, run):
+        done, text = self._reported()
+        if done.exit_code == 0:
+            said = "bnnpost: warning: " in done.stderr
+            return "" if text == self.text or said else "writes another page without a word"
+        return self.told(done, run)
+
+    def verify(self, run):
+        done, verdict = self._verified()
+        if verdict is not None:
+            return "" if verdict == self.verdict else "comes to another verdict"
+        return self.told(done, run)
+
+    def resume(self, run):
+        done = self.sample(run)
+        if done.exit_code == 0:
+            return "" if loaded(run) == self.draws else "draws others"
+        return self.told(done, run)
+
+    @staticmethod
+    def told(done, run):
+        clear = is_one_clear_line(done, run)
+        return "" if clear else f"ends with {done.exit_code} and says {done.stderr!r}"
+
+    def _reported(self):
+        self.page.unlink(missing_ok=True)
+        done = invoke("report", self.target, "--out", self.page)
+        return done, self.page.read_text() if done.exit_code == 0 else ""
+
+    def _verified(self):
+        done = invoke("verify", self.folder / "mine.npz", self.target, "--json")
+        return done, json.loads(done.stdout) if done.exit_code in (0, 3) else None
