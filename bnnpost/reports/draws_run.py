@@ -83,13 +83,16 @@ def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any
         found = data.attrs.get("format", "none")
         raise ValueError(f"{file}: expected a file of format {FORMAT!r}, found {found!r}")
     numbers, log_weights = data["proposal_number"].values, data["log_weight"].values
+    info = DrawsInfo.from_dict(json.loads(data.attrs["info"]))
+    if not len(numbers) and not info.num_proposals:
+        raise ValueError(f"{file} holds what a run samples, and no draws: expected its draws.nc")
     values, why_none = _values(file, predictions, numbers)
     stats = {
         str(n).removeprefix("stat_"): data[n].values for n in data if str(n).startswith("stat_")
     }
     return DrawsRun(
         path=path,
-        info=DrawsInfo.from_dict(json.loads(data.attrs["info"])),
+        info=info,
         log_weights=log_weights,
         numbers=numbers,
         stats=stats,

@@ -11,13 +11,13 @@ from bnnpost.storage.bound import (
     read_noted,
     read_record,
 )
-from bnnpost.storage.digest import DIGEST, dataset_digest, digest, is_damaged
+from bnnpost.storage.digest import DIGEST, dataset_digest, digest
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
 from bnnpost.storage.netcdf import read_dataset, read_tree
-from bnnpost.storage.reading import as_path, check_file, is_damage, read_bytes, read_json, read_text
+from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
@@ -34,12 +34,10 @@ __all__ = [
     "LockHeld",
     "as_path",
     "available_memory",
-    "check_file",
     "dataset_digest",
     "digest",
     "gigabytes",
     "is_damage",
-    "is_damaged",
     "parsed_archive",
     "processor",
     "read_bytes",

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.storage import netcdf
 from tests.cli import corruptions
 from tests.cli.invocation import invoke, start
 
@@ -239,10 +240,14 @@ HARM = {
 
 
 @pytest.mark.filterwarnings("default::UserWarning")
-def test_a_run_that_came_to_harm_is_read_as_it_was_or_refused(finished, tmp_path):
+def test_a_run_that_came_to_harm_is_read_as_it_was_or_refused(finished, tmp_path, monkeypatch):
     assert sample(tmp_path / "other", "--seed", 3).exit_code == 0
     looks = corruptions.Looks(finished[0], tmp_path / "other", sample, tmp_path / "looks")
     every = list(corruptions.all_of(finished[0], tmp_path / "other"))
     for name, look in HARM.items():
         harm = next(one for one in every if str(one).startswith(name))
         assert not list(looks.faults(harm, [look]))
+    # Known-wrong twin: files are read without asking whose they are.
+    monkeypatch.setattr(netcdf, "_check", lambda path, data: None)
+    silent = next(one for one in every if str(one) == "draws.nc for another run's draws.nc")
+    assert list(looks.faults(silent, ["load"])) == [f"{silent}: load gives other draws"]
