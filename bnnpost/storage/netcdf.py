@@ -26,7 +26,7 @@ def read_dataset(path: Path) -> "xr.Dataset":
     """
     import xarray as xr
 
-    found: xr.Dataset = _read(path, xr.load_dataset)
+    found: xr.Dataset = _read(path, xr.open_dataset)
     _check(path, found)
     return found
 
@@ -35,16 +35,17 @@ def read_tree(path: Path) -> "xr.DataTree":
     """The same with all groups of a file, anybody's perhaps: only ours are known by digests."""
     import xarray as xr
 
-    found: xr.DataTree = _read(path, xr.load_datatree)
+    found: xr.DataTree = _read(path, xr.open_datatree)
     if str(found.attrs.get("format", "")).startswith(_OURS):
         _check(path, found.to_dataset())
     return found
 
 
-def _read(path: Path, load: Callable[..., Any]) -> Any:
+def _read(path: Path, opener: Callable[..., Any]) -> Any:
     check_file(path)
     try:
-        return load(path, engine="h5netcdf")
+        with opener(path, engine="h5netcdf") as opened:
+            return opened.load()
     except Exception as error:  # h5py raises almost anything for a damaged file
         if not is_damage(error):
             raise

@@ -112,7 +112,7 @@ def _remove_replaced(folder: Path) -> int:
 def kept_in() -> str:
     """Where programs are kept that this process runs, and how to be rid of them; empty if nowhere.
 
-    For errors that a program may have come to because it is not the one that was asked for.
+    For errors of the device, which a program may come to that is not the one that was asked for.
     """
     folder = os.environ.get(_FOLDER)
     if not folder:

@@ -53,11 +53,12 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return f"{error}{'; ' + resume if is_full and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
-    kind, kept = type(error).__name__, kept_in()
-    cache = f"; {kept}" if kept else ""
+    kind = type(error).__name__
     if kind == "JaxRuntimeError":
-        return f"the device gave up, perhaps for lack of memory: {error}{cache}", ERROR
-    return f"{kind}: {error} (where it came from: the same command with --debug){cache}", ERROR
+        kept = kept_in()
+        advice = f"; {kept}" if kept else ""
+        return f"the device gave up, perhaps for lack of memory: {error}{advice}", ERROR
+    return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
 
 
 def debuggable(command: click.Command) -> click.Command:

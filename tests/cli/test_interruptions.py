@@ -1,8 +1,7 @@
 """Ctrl-C while NUTS computes: the process ends as documented, and does not crash.
 
-benchmarks/interruptions.py does the same 60 times. A crash of one in ten is missed by twelve
-moments with probability 0.28; of one in five, as measured where the interpreter is torn down
-while two processes share two cores, with probability 0.07.
+benchmarks/interruptions.py does the same 60 times, beside a process whose interpreter is torn down.
+A crash of one in six is missed by twelve moments with probability 0.11.
 """
 
 import pytest

@@ -112,6 +112,6 @@ def test_an_error_that_is_not_the_files_passes(tmp_path, monkeypatch):
     def gives_up(*given, **more):
         raise interrupted()
 
-    monkeypatch.setattr(xr, "load_dataset", gives_up)
+    monkeypatch.setattr(xr, "open_dataset", gives_up)
     with pytest.raises(ValueError, match="cannot close the file"):
         read_dataset(tmp_path / "a.nc")

@@ -89,7 +89,7 @@ def test_a_program_that_may_be_half_written_is_not_held_against_its_whole(enviro
     programs.program_cache()
 
 
-def test_an_unexpected_error_names_the_programs(environment):
+def test_an_error_of_the_device_can_name_the_programs(environment):
     assert programs.kept_in() == ""
     environment.setenv(JAX, "/a/folder")
     assert "/a/folder" in programs.kept_in() and "BNNPOST_CACHE=off" in programs.kept_in()
