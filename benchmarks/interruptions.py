@@ -1,7 +1,8 @@
 """What becomes of Ctrl-C at random moments of `bnnpost sample`, and where Python alone handles it.
 
-Both at the same time, and each moment in a fresh process that begins a run or goes on with one.
-Interrupted is as documented: exit code 130 and one line. Lost: it goes on for ten seconds more.
+Of rejection, and of chains by NUTS, whose computations go on in XLA's threads. Each moment in a
+fresh process that begins a run or goes on with one, two of them at the same time. Interrupted is
+as documented: exit code 130 and one line. Lost: it goes on for half a minute more.
 """
 
 import collections
@@ -12,29 +13,48 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 ROUNDS = 60
-LATEST = 7.0  # seconds after the command has begun
-PATIENCE = 10.0
+PATIENCE = 30.0
 PROBLEM = ["--num-train", "3", "--num-test", "2", "--noise-std", "0.5", "--width", "8"]
+# More draws than there is time for, and seconds until the latest moment.
+COMMANDS = {
+    "rejection": ([*PROBLEM, "--num-samples", "10000000"], 7.0),
+    "nuts": ([*PROBLEM, "--method", "nuts", "--num-samples", "100000"], 14.0),
+}
+# What is done differently, in a line of Python.
+BNNPOST, ALONE, TORN = "bnnpost", "Python alone", "interpreter torn down"
+CHANGES = {
+    BNNPOST: "pass",
+    ALONE: "failures.stoppable = contextlib.nullcontext; main.end_at_once = sys.exit",
+    TORN: "main.end_at_once = sys.exit",
+}
+COMPARED = {"rejection": (BNNPOST, ALONE), "nuts": (BNNPOST, TORN)}
 BEGIN = """
 import contextlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from bnnpost_cli import failures, main
-if sys.argv[1] == "Python alone":
-    failures.stoppable = contextlib.nullcontext
+{change}
 print("begins", flush=True)
-main.main(["sample", *sys.argv[2:]])
+main.main()
 """
 
 
-def outcome(kind: str, out: Path, wait: float) -> str:
-    """What became of one Ctrl-C."""
-    endless = ["--num-samples", "10000000", "--out", str(out)]
+class Outcome(NamedTuple):
+    """What became of one Ctrl-C, and seconds until the process was over."""
+
+    what: str
+    seconds: float
+
+
+def outcome(command: str, kind: str, out: Path, wait: float) -> Outcome:
+    """What becomes of Ctrl-C so many seconds after the command has begun."""
+    arguments = ["sample", *COMMANDS[command][0], "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-c", BEGIN, kind, *PROBLEM, *endless],
+        [sys.executable, "-c", BEGIN.format(change=CHANGES[kind]), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -42,33 +62,42 @@ def outcome(kind: str, out: Path, wait: float) -> str:
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(wait)
+    sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     try:
         _, said = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return "lost"
+        return Outcome("lost", PATIENCE)
+    seconds = time.monotonic() - sent
     # Python ends itself by the signal, a shell's 130, where it came while a text was executed.
     if process.returncode in (130, -signal.SIGINT) and "Traceback" not in said:
-        return "interrupted"
-    return f"exit code {process.returncode}"
+        return Outcome("interrupted", seconds)
+    return Outcome(f"exit code {process.returncode}", seconds)
 
 
-def outcomes(kind: str, folder: Path, waits: np.ndarray) -> collections.Counter[str]:
-    """Of all moments; every fifth begins a new run."""
-    return collections.Counter(
-        outcome(kind, folder / f"{kind}{number // 5}", wait) for number, wait in enumerate(waits)
-    )
+def outcomes(command: str, kind: str, folder: Path, rounds: int, seed: int = 0) -> list[Outcome]:
+    """Of so many moments; every fifth begins a new run."""
+    waits = np.random.default_rng(seed).uniform(0.05, COMMANDS[command][1], rounds)
+    runs = [folder / f"{command} {kind} {number // 5}" for number in range(rounds)]
+    return [outcome(command, kind, run, wait) for run, wait in zip(runs, waits, strict=True)]
 
 
 def main() -> None:
-    waits = np.random.default_rng(0).uniform(0.05, LATEST, ROUNDS)
-    kinds = ("bnnpost", "Python alone")
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as both:
-        found = both.map(lambda kind: outcomes(kind, Path(folder), waits), kinds)
-        for kind, counts in zip(kinds, found, strict=True):
-            print(f"{kind}: {', '.join(f'{n} {what}' for what, n in counts.most_common())}")
+    for command, kinds in COMPARED.items():
+        with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor() as both:
+            found = both.map(
+                lambda kind: outcomes(command, kind, Path(name), ROUNDS),  # noqa: B023 - used here
+                kinds,
+            )
+            for kind, one in zip(kinds, found, strict=True):
+                counts = collections.Counter(each.what for each in one).most_common()
+                seconds = [each.seconds for each in one]
+                print(
+                    f"{command}, {kind}: {', '.join(f'{n} {what}' for what, n in counts)}; over "
+                    f"after {np.median(seconds):.2f} s in the middle, {max(seconds):.2f} s at most"
+                )
 
 
 if __name__ == "__main__":

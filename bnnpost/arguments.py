@@ -3,11 +3,8 @@
 Every error says what was expected and what came, in one line, however large that is.
 """
 
-import os
 import reprlib
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -138,16 +135,6 @@ def place(name: str, value: object, count: int) -> int:
             f"expected {name} to be from 0 to {count - 1}, one of {count:,}, got {shown(number)}"
         )
     return number % count
-
-
-def path(name: str, value: Any) -> Path:
-    """`value` as a path; raises TypeError for what is none, ValueError for one no file can have."""
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"expected {name} to be a path such as 'runs/one', got {shown(value)}")
-    found = Path(value)
-    if "\0" in str(found):
-        raise ValueError(f"expected {name} to be a path, got {shown(value)}, with a null byte")
-    return found
 
 
 def nested_deeper(value: object, most: int = DEEPEST) -> bool:

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bnnpost.arguments import listed
-from bnnpost.arguments import path as checked_path
 from bnnpost.datasets.table import DataError, Dataset, FloatArray, name_hint
-from bnnpost.storage import array_names, header, read_arrays
+from bnnpost.storage import array_names, as_path, header, read_arrays
 
 Names = str | Sequence[str]
 
@@ -49,7 +48,7 @@ def read(
     column or array is not there, is asked for twice or has no name; if rows are uneven; or
     if a value that is used is missing, not a number or not finite.
     """
-    path = checked_path("path", path)
+    path = as_path(path)
     readers = {".csv": _read_csv, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -93,7 +92,7 @@ def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
 
     Raises DataError if the file is absent, unreadable or empty, or has no usable header.
     """
-    path = checked_path("path", path)
+    path = as_path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file; check the name and the folder it is in")
     header, lines = _csv_lines(path)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
-from bnnpost.arguments import path as checked_path
 from bnnpost.arguments import place, positive_integer
 from bnnpost.draws import arviz_view, netcdf
 from bnnpost.draws.info import DrawsInfo
@@ -24,6 +23,7 @@ from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION, COMPLETIONS, Completion, jointly
 from bnnpost.spaces.sources import NOISE_STD, Origin
 from bnnpost.spaces.space import Space
+from bnnpost.storage import as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -304,9 +304,10 @@ class Draws:
         likelihood with code of the user's own is not written: `bnnpost.load` then asks for
         the posterior. Raises FileNotFoundError if the folder does not exist.
         """
-        netcdf.write(checked_path("path", path), self._contents())
+        netcdf.write(as_path(path), self.contents())
 
-    def _contents(self) -> netcdf.Contents:
+    def contents(self) -> netcdf.Contents:
+        """What a file of these draws holds."""
         return netcdf.Contents(
             self.space,
             self.key,
@@ -326,7 +327,7 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
     belongs to other data.
     """
-    return Draws(*netcdf.read(checked_path("path", path), posterior))
+    return Draws(*netcdf.read(as_path(path), posterior))
 
 
 def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:

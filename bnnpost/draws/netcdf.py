@@ -23,7 +23,7 @@ from bnnpost.spaces.cells import CellMixture, moments
 from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import dataset_digest, is_damaged, whole
+from bnnpost.storage import dataset_digest, read_dataset, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,8 +51,11 @@ class Contents(NamedTuple):
     sample_stats: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
-def write(path: Path, contents: Contents) -> str:
-    """Write draws to `path` and return the digest of the file; see `Draws.save`."""
+def write(path: Path, contents: Contents, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Write draws to `path` and return the digest of the file; see `Draws.save`.
+
+    more: further attributes of the file, by name.
+    """
     import xarray as xr
 
     space, posterior = contents.space, contents.space.posterior
@@ -77,6 +80,7 @@ def write(path: Path, contents: Contents) -> str:
         _TOLD: json.dumps(_told(posterior)),
         "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
+        **more,
     }
     dataset = xr.Dataset(variables, attrs=attributes)
     found = dataset_digest(dataset)
@@ -237,18 +241,12 @@ def num_draws(path: Path) -> int:
 
 
 def _read(path: Path) -> "xr.Dataset":
-    import xarray as xr
-
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            dataset = opened.load()
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
+    dataset = read_dataset(path)
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
-    if "digest" not in dataset.attrs or is_damaged(dataset):
-        raise ValueError(f"{path} is damaged: its contents do not match their digest")
+    if "digest" not in dataset.attrs:
+        raise ValueError(f"{path} is damaged: it has no digest")
     return dataset
 
 

@@ -16,7 +16,8 @@ from bnnpost.sweeps.sampling import CHAIN
 def to_html(run: DrawsRun) -> str:
     """The whole page."""
     info = run.info
-    sections = [] if info is not None and info.complete else [_missing(run)]
+    whole = info is not None and info.complete and not run.gone
+    sections = [] if whole else [_missing(run)]
     if info is not None:
         sections.append(draws_values.section(run, info))
         if info.chains is not None and info.num_chains is not None:
@@ -107,10 +108,10 @@ def _marks(run: DrawsRun) -> Iterator[tuple[str, str]]:
 
 
 def _missing(run: DrawsRun) -> Section:
-    gaps = []
+    gaps = list(run.gone)
     if run.info is None:
         gaps.append("There is no draws.nc yet: the run has not come to its end.")
-    else:
+    elif not run.info.complete:
         asked = f" of {run.config['num_samples']:,}" if run.config is not None else ""
         gaps.append(f"There are {run.info.num_samples:,}{asked} draws: proposals ran out.")
     if run.status.get("error"):

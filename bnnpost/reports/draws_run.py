@@ -11,14 +11,10 @@ from jaxtyping import Float, UInt
 
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.draws.netcdf import FORMAT
-from bnnpost.reports.runs import open_tree, read_json
-from bnnpost.samplers.recorded_run import BLOCKS, DRAWS
-from bnnpost.storage import is_damaged
-from bnnpost.storage.directory import RECORD, STATUS
-from bnnpost.sweeps import expectations
-from bnnpost.sweeps.directory import CONFIG
+from bnnpost.reports import draws_beside
+from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, read_dataset
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.sampling import PREDICTIONS
+from bnnpost.sweeps.sampling import read_predictions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +36,8 @@ class DrawsRun:
 
     info: None if there are no draws yet. values: None where there are none to show, and why_none.
     stats: numbers that go with each draw of a chain. network, likelihood: as records, "" where
-    unknown. num_blocks: files of blocks that are done.
+    unknown. num_blocks: files of blocks that are done. gone: what should be there and is not, in
+    words.
     """
 
     path: Path
@@ -58,6 +55,7 @@ class DrawsRun:
     network: str = ""
     likelihood: str = ""
     num_blocks: int = 0
+    gone: tuple[str, ...] = ()
 
 
 def is_run(path: Path) -> bool:
@@ -67,16 +65,7 @@ def is_run(path: Path) -> bool:
 
 def read_run(path: Path) -> DrawsRun:
     """A run from its directory. Raises ValueError for damaged files."""
-    config = read_json(path / CONFIG) if (path / CONFIG).exists() else None
-    status = read_json(path / STATUS) if (path / STATUS).exists() else {}
-    record = read_json(path / RECORD) if (path / RECORD).exists() else {}
-    beside = {
-        "config": config,
-        "status": status,
-        "made_with": record.get("made_with", {}),
-        "expected": expectations.read(path),
-        "num_blocks": sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
-    }
+    beside = draws_beside.read(path)._asdict()
     if not (path / DRAWS).exists():
         return DrawsRun(path=path, **beside)
     return _with_draws(path, path / DRAWS, path / PREDICTIONS, beside)
@@ -89,20 +78,21 @@ def read_file(path: Path) -> DrawsRun:
 
 
 def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any]) -> DrawsRun:
-    data = open_tree(file).to_dataset()
+    data = read_dataset(file)
     if data.attrs.get("format") != FORMAT:
         found = data.attrs.get("format", "none")
         raise ValueError(f"{file}: expected a file of format {FORMAT!r}, found {found!r}")
-    if is_damaged(data):
-        raise ValueError(f"{file} is damaged: its contents do not match their digest")
     numbers, log_weights = data["proposal_number"].values, data["log_weight"].values
+    info = DrawsInfo.from_dict(json.loads(data.attrs["info"]))
+    if not len(numbers) and not info.num_proposals:
+        raise ValueError(f"{file} holds what a run samples, and no draws: expected its draws.nc")
     values, why_none = _values(file, predictions, numbers)
     stats = {
         str(n).removeprefix("stat_"): data[n].values for n in data if str(n).startswith("stat_")
     }
     return DrawsRun(
         path=path,
-        info=DrawsInfo.from_dict(json.loads(data.attrs["info"])),
+        info=info,
         log_weights=log_weights,
         numbers=numbers,
         stats=stats,
@@ -118,7 +108,7 @@ def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any
 def _values(file: Path, predictions: Path, numbers: np.ndarray) -> tuple[Values | None, str]:
     """At the test inputs of the run where they are kept, else at the training inputs."""
     if predictions.exists():
-        data = open_tree(predictions).to_dataset()
+        data = read_predictions(predictions)
         if np.array_equal(data["proposal_number"].values, numbers):
             return _at_test(data), ""
         return None, f"{predictions.name} is of other draws than {file.name}"

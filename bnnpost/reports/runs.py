@@ -1,12 +1,12 @@
 """What lies in a sweep's directory, read as it is, finished or not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnpost.storage.directory import STATUS
+from bnnpost.storage import STATUS, read_json, read_record, read_tree
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.directory import CONFIG, RESULTS, RunDirectory
 from bnnpost.sweeps.errors import ConfigError
@@ -16,6 +16,10 @@ from bnnpost.sweeps.run import read_width
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Reader = Callable[[Path], dict[str, Any]]
+# Settings of a sweep that may be others than when its results were put together.
+_MAY_DIFFER = ("widths", "data")
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,17 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     stored: its results, where they were read already.
     """
     if path.is_file():
-        alone = open_tree(path)
+        alone = read_tree(path)
         return Sweep(path, json.loads(alone.attrs["config"]), {}, alone)
-    status = read_json(path / STATUS) if (path / STATUS).exists() else {}
     unread: list[str] = []
+    status = _found(path / STATUS, read_record, unread)
     found: dict[int, xr.Dataset] = {}
     held = path / RESULTS
     if stored is None and held.exists():
-        stored = open_tree(held)
-    config = json.loads(stored.attrs["config"]) if stored is not None else read_json(path / CONFIG)
+        stored = read_tree(held)
+    config = read_json(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
+    if stored is not None:
+        _check_config(path / CONFIG, config, unread)
     for width in config["widths"]:
         file = RunDirectory(path).width_file(width)
         if not file.exists():
@@ -77,8 +83,38 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     tree = _so_far(found, config) if stored is None and found else stored
     done = () if tree is None else tree["distances"].to_dataset()["width"].values
     missing = tuple(width for width in config["widths"] if width not in done)
-    expected = expectations.read(path)
-    return Sweep(path, config, status, tree, missing, infos, expected, tuple(unread))
+    return Sweep(path, config, status, tree, missing, infos, _expected(path, unread), tuple(unread))
+
+
+def _found(path: Path, reader: Reader, unread: list[str]) -> dict[str, Any]:
+    """What a file of a sweep holds; empty where it is not there or damaged, which is then said."""
+    try:
+        return reader(path)
+    except FileNotFoundError:
+        unread.append(f"{path.name} is not there")
+    except ValueError as error:
+        unread.append(str(error))
+    return {}
+
+
+def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> None:
+    """Say where config.json is not what the results were made with."""
+    held = _found(path, read_json, unread)
+    if held and "widths" not in held:
+        unread.append(f"{path.name} holds no configuration: the results' own is shown")
+    # Earlier versions had fewer settings.
+    common = [name for name in held if name in config and name not in _MAY_DIFFER]
+    differing = ", ".join(name for name in common if held[name] != config[name])
+    if differing:
+        unread.append(f"{path.name} has another {differing} than the results, whose own is shown")
+
+
+def _expected(path: Path, unread: list[str]) -> dict[int, Expectation]:
+    try:
+        return expectations.read(path)
+    except ValueError as error:
+        unread.append(str(error))
+        return {}
 
 
 def _so_far(found: "Mapping[int, xr.Dataset]", config: Mapping[str, Any]) -> "xr.DataTree":
@@ -110,28 +146,6 @@ def _so_far(found: "Mapping[int, xr.Dataset]", config: Mapping[str, Any]) -> "xr
         "seed": config["seed"],
     }
     return tree
-
-
-def open_tree(path: Path) -> "xr.DataTree":
-    """A netCDF file. Raises ValueError for a damaged one or one of something else."""
-    import xarray as xr
-
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            return opened.load()
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Keys and values of a file. Raises ValueError for anything else, FileNotFoundError."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} cannot be read: expected keys and values")
-    return found
 
 
 def plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:

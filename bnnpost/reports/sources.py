@@ -7,6 +7,8 @@ from typing import Any
 
 from bnnpost.draws.netcdf import FORMAT as DRAWS_FORMAT
 from bnnpost.reports import draws, draws_run, grid, runs, sweep, verdict
+from bnnpost.samplers.warned import warn_user
+from bnnpost.storage import as_path, read_json, read_text, read_tree
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid_directory import FORMAT as GRID_FORMAT
 
@@ -25,9 +27,11 @@ def to_html(run: str | os.PathLike[str]) -> str:
 
     run: a sweep's directory or results.nc; the directory of a run of a sampler, or its
     draws.nc; or the JSON of a verification. Unfinished runs are shown as far as they are.
-    Raises FileNotFoundError, NotARun for anything else, ValueError for damaged files.
+    Raises FileNotFoundError, NotARun for anything else, ValueError for damaged files and for those
+    of another run. Of files of a run of draws that should be there and are not the page says so,
+    and so does a UserWarning.
     """
-    path = Path(run)
+    path = as_path(run)
     if not path.exists():
         raise FileNotFoundError(f"no file or directory {path}: {_EXPECTED}")
     # What a person calls it: "." has no name.
@@ -37,7 +41,10 @@ def to_html(run: str | os.PathLike[str]) -> str:
 
 def _of_directory(path: Path) -> str:
     if draws_run.is_run(path):
-        return draws.to_html(draws_run.read_run(path))
+        run = draws_run.read_run(path)
+        for sentence in run.gone:
+            warn_user(f"{path}: {sentence}")
+        return draws.to_html(run)
     if _is_grid(path):
         return grid.to_html(load_results(path))
     if runs.is_sweep(path):
@@ -47,7 +54,7 @@ def _of_directory(path: Path) -> str:
 
 def _is_grid(path: Path) -> bool:
     held = path / runs.CONFIG
-    return held.exists() and runs.read_json(held).get("format") == GRID_FORMAT
+    return held.exists() and read_json(held).get("format") == GRID_FORMAT
 
 
 def _of_file(path: Path) -> str:
@@ -60,7 +67,7 @@ def _of_file(path: Path) -> str:
 
 
 def _of_netcdf(path: Path) -> str:
-    form = str(runs.open_tree(path).attrs.get("format", "none"))
+    form = str(read_tree(path).attrs.get("format", "none"))
     if form.startswith("bnnpost sweep"):
         return sweep.to_html(runs.read_sweep(path))
     if form == DRAWS_FORMAT:
@@ -70,8 +77,8 @@ def _of_netcdf(path: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise NotARun(f"{path} cannot be read ({error}): {_EXPECTED}") from None
     if not verdict.is_verdict(found):
         raise NotARun(f"{path} is no verification: {_EXPECTED}")

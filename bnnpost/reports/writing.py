@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bnnpost.pages import check_free
 from bnnpost.reports.sources import to_html
-from bnnpost.storage import write_text
+from bnnpost.storage import as_path, write_text
 
 REPORT = "report.html"
 
@@ -17,7 +17,7 @@ def write(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None
     beside a file with its name. A report that is there is replaced. Raises NotAReport for any
     other file, NotARun, FileNotFoundError if there is no folder.
     """
-    target = Path(out) if out is not None else default(Path(run))
+    target = as_path(out) if out is not None else default(as_path(run))
     check_free(target)
     write_text(target, to_html(run))
     return target

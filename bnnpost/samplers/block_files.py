@@ -13,7 +13,7 @@ import numpy as np
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.samplers.recorded_run import OtherRun, Say
 from bnnpost.samplers.trials import Block
-from bnnpost.storage import parsed_archive, write_archive
+from bnnpost.storage import is_damage, parsed_archive, read_bytes, write_archive
 
 FORMAT = "bnnpost blocks 1"
 # So many files in a folder.
@@ -90,17 +90,17 @@ class BlockFiles:
         """
         path = self.path(number)
         try:
-            contents = path.read_bytes()
-        except FileNotFoundError:
-            return []
-        try:
-            record, arrays = parsed_archive(contents)
+            record, arrays = parsed_archive(read_bytes(path))
             blocks, is_ours = _blocks(arrays), (record["run"], record["block"]) == self._ours
             if record["format"] != FORMAT:
                 raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}")
             if is_ours:
                 self._check_in_order(record["unit"], blocks, number)
+        except FileNotFoundError:
+            return []
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
+            if not is_damage(error):
+                raise
             self.say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
             if self._before_writing is not None:
                 with contextlib.suppress(FileNotFoundError):  # another worker was quicker

@@ -20,6 +20,7 @@ from bnnpost.samplers.chain_plan import ChainPlan
 from bnnpost.samplers.chains import Chains, Kept, Progressed, run
 from bnnpost.samplers.recorded_run import (
     BLOCKS,
+    Check,
     OtherRun,
     RecordedRun,
     Say,
@@ -37,13 +38,15 @@ class ChainDirectory(RecordedRun):
     """The directory of one run of chains.
 
     plan: what is sampled, as it was written down when the run began. files: what is kept.
-    beside: further text files, by name, that are written once the run has begun; after: what is
-    done with the draws once they are there.
+    beside: keys and values by the file that they are written to once the run has begun; after:
+    what is done with the draws once they are there.
     """
 
     format = "bnnpost chains 1"
-    details: ClassVar[Mapping[str, type]] = {"settings": dict}
-    beside: Mapping[str, str] = MappingProxyType({})
+    details: ClassVar[Mapping[str, Check]] = {
+        "settings": ("keys and values", lambda found: isinstance(found, dict))
+    }
+    beside: Mapping[str, Mapping[str, object]] = MappingProxyType({})
     after: Callable[[Draws], object] | None = None
     plan: ChainPlan
     files: ChainFiles
@@ -71,16 +74,16 @@ class ChainDirectory(RecordedRun):
             self.check_vacant()
             self.plan = plan
             record = self.write_record(plan.contents(), settings=plan.settings())
-        self._run, self._say = str(record["run"]), say
+        self._say = say
         self.files = ChainFiles(
-            self.path, self._run, say=say, before_writing=self._check_still_there
+            self.path, self.run, say=say, before_writing=self._check_still_there
         )
         self.begun = True
-        for name, text in self.beside.items():
-            self.write_text(name, text)
+        for name, values in self.beside.items():
+            self.write_noted(name, values)
 
     def _check_still_there(self) -> None:
-        self.check_still_there(self._run)
+        self.check_still_there(self.files.run)
 
     def _check_same(self, before: dict[str, object], plan: ChainPlan) -> None:
         now = plan.settings()

@@ -16,7 +16,7 @@ import numpy as np
 from bnnpost.samplers.chain_draws import first
 from bnnpost.samplers.chains import Carried, Chains, Kept, Totals, num_draws
 from bnnpost.samplers.recorded_run import BLOCKS, OtherRun, Say
-from bnnpost.storage import parsed_archive, write_archive
+from bnnpost.storage import is_damage, parsed_archive, read_bytes, write_archive
 
 FORMAT = "bnnpost chains 1"
 STATES = "states"
@@ -128,12 +128,14 @@ class ChainFiles:
     def _read(self, path: Path, made: Callable[[dict[str, Any], Arrays], Any]) -> Any:
         """What a file holds; None, and it is set aside, if it is damaged. Raises OtherRun."""
         try:
-            record, arrays = parsed_archive(path.read_bytes())
+            record, arrays = parsed_archive(read_bytes(path))
             if record["format"] != FORMAT:
                 raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}")
             is_ours = record["run"] == self.run
             found = made(record, arrays) if is_ours else None
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
+            if not is_damage(error):
+                raise
             self.say(f"{path.name} is damaged ({error}): set aside, what it held is run again")
             self._before_writing()
             with contextlib.suppress(FileNotFoundError):

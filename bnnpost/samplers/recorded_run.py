@@ -8,22 +8,45 @@ draws.nc    the draws, for `bnnpost.load`
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import jax
 
 from bnnpost.draws import Draws, netcdf
 from bnnpost.posterior import Posterior
-from bnnpost.storage import Directory, processor, remove_temporaries, versions
-from bnnpost.storage.directory import RECORD
+from bnnpost.storage import (
+    DRAWS,
+    RECORD,
+    RUN,
+    RUN_ID,
+    Directory,
+    processor,
+    read_record,
+    remove_temporaries,
+    versions,
+)
 
-RUN, BLOCKS, DRAWS = "run.nc", "blocks", "draws.nc"
+BLOCKS = "blocks"
 # What others may write into the directory before the run begins.
 _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 
 Say = Callable[[str], None]
+# Of an entry of a record: what it was expected to be, in words, and whether it is.
+Check = tuple[str, Callable[[Any], bool]]
+_DIGEST = re.compile("[0-9a-f]{64}")
+# What every record has.
+_ENTRIES: Mapping[str, Check] = {
+    "format": ("a text", lambda found: isinstance(found, str)),
+    RUN_ID: ("a digest", lambda found: isinstance(found, str) and bool(_DIGEST.fullmatch(found))),
+    "made_with": (
+        "keys and values, versions among them",
+        lambda found: isinstance(found, dict) and isinstance(found.get("versions"), dict),
+    ),
+}
 
 
 class OtherRun(ValueError):
@@ -33,11 +56,11 @@ class OtherRun(ValueError):
 class RecordedRun(Directory):
     """The directory of one run of a sampler.
 
-    format: of its record. details: types of the record's further entries, by name.
+    format: of its record. details: by name the record's further entries, as what checks each.
     """
 
     format: ClassVar[str]
-    details: ClassVar[Mapping[str, type]] = {}
+    details: ClassVar[Mapping[str, Check]] = {}
 
     @classmethod
     def alone(cls, path: str | os.PathLike[str]) -> contextlib.AbstractContextManager[Self]:
@@ -51,6 +74,7 @@ class RecordedRun(Directory):
         Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
         """
         self.check_vacant()
+        self.check_log()
         with self.held_alone():
             for folder in self.folders():
                 remove_temporaries(folder)
@@ -64,44 +88,35 @@ class RecordedRun(Directory):
         """Raise OtherRun if files that are none of a run's are here, or the path is a file's."""
         if self.path.exists() and not self.path.is_dir():
             raise OtherRun(f"{self.path} is a file: expected a directory for the run")
-        if not self.is_vacant(but_for=_NOT_THE_RUNS) and not self.has_begun():
-            raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
+        if self.has_begun() or self.is_vacant(but_for=_NOT_THE_RUNS):
+            return
+        if any((self.path / name).exists() for name in (DRAWS, BLOCKS)):
+            raise OtherRun(
+                f"{self.path} holds a run whose {RECORD} is gone, and what is drawn there cannot "
+                "be known: bring it back, or choose another directory"
+            )
+        raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
 
     def has_begun(self) -> bool:
         """Whether what is sampled has been written down."""
-        return (self.path / RECORD).exists()
+        return os.path.lexists(self.path / RECORD)
 
     def write_record(self, contents: netcdf.Contents, **details: object) -> dict[str, Any]:
         """Write down what is sampled; the record."""
-        record = {
-            "format": self.format,
-            "run": netcdf.write(self.path / RUN, contents),
-            **details,
-            "made_with": made_with(),
-        }
-        self.write_text(RECORD, json.dumps(record, indent=2) + "\n")
-        return record
+        # With them the digest, by which the run is known, tells apart runs that differ in nothing
+        # else.
+        more = {"details": json.dumps(details, sort_keys=True)}
+        self.run = netcdf.write(self.path / RUN, contents, more)
+        record = {"format": self.format, **details, "made_with": made_with()}
+        self.write_bound(RECORD, record)
+        return {**record, RUN_ID: self.run}
 
     def read_record(self) -> dict[str, Any]:
         """The record. Raises FileNotFoundError, OtherRun if it is damaged or another sampler's."""
         path = self.path / RECORD
         if not path.exists():
             raise FileNotFoundError(f"{self.path} holds no run: there is no {RECORD}")
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            found = record["format"]
-            if found == self.format:
-                str(record["run"]), dict(record["made_with"])
-                for name, kind in self.details.items():
-                    kind(record[name])
-        except (ValueError, KeyError, TypeError) as error:
-            raise OtherRun(f"{path} is damaged: {error!r}") from None
-        if found != self.format:
-            raise OtherRun(
-                f"{path}: expected format {self.format!r}, found {found!r}: the run here is of "
-                "another kind of sampler; choose another directory"
-            )
-        return record
+        return recorded(path, self.format, self.details)
 
     def read_contents(
         self, record: Mapping[str, Any], posterior: Posterior | None
@@ -109,17 +124,18 @@ class RecordedRun(Directory):
         """What is sampled. Raises OtherRun if it is not what the record is of, or `posterior`."""
         try:
             contents = netcdf.read(self.path / RUN, posterior)
-            same = netcdf.digest_of(self.path / RUN) == record["run"]
+            same = netcdf.digest_of(self.path / RUN) == record[RUN_ID]
         except ValueError as error:
             raise OtherRun(f"{self.path}: {error}") from None
         if not same:
             raise OtherRun(f"{self.path}: {RUN} is not the one that {RECORD} was written for")
+        self.run = str(record[RUN_ID])
         return contents
 
     def check_still_there(self, run: str) -> None:
         """Raise OtherRun if the directory was removed, or replaced by another run's, meanwhile."""
         try:
-            same = self.read_record()["run"] == run
+            same = self.read_record()[RUN_ID] == run
         except FileNotFoundError:
             same = False
         if not same:
@@ -136,7 +152,35 @@ class RecordedRun(Directory):
             before = 0
         if before > len(draws):
             say(f"{DRAWS} held {before} draws and now holds {len(draws)}; all {kept} are kept")
-        draws.save(self.path / DRAWS)
+        netcdf.write(self.path / DRAWS, draws.contents(), {RUN_ID: self.run})
+
+
+def recorded(
+    path: Path, form: str | None = None, details: Mapping[str, Check] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The record in a run.json, of one format and with these details, or of whatever sampler.
+
+    Raises FileNotFoundError, OtherRun.
+    """
+    try:
+        record = read_record(path)
+    except ValueError as error:
+        raise OtherRun(f"{RECORD} is damaged: {error}") from None
+    found = record.get("format")
+    if form is not None and isinstance(found, str) and found != form:
+        raise OtherRun(
+            f"{path}: expected format {form!r}, found {found!r}: the run here is of another kind "
+            "of sampler; choose another directory"
+        )
+    unknown = [name for name in record if name not in (*_ENTRIES, *details)]
+    if form is not None and unknown:
+        raise OtherRun(f"{path} is damaged: expected no {', '.join(unknown)} in it")
+    for name, (expected, is_right) in {**_ENTRIES, **details}.items():
+        if not is_right(record.get(name)):
+            raise OtherRun(
+                f"{path} is damaged: expected {name} to be {expected}, got {record.get(name)!r}"
+            )
+    return record
 
 
 def other_settings(path: Path, names: list[str]) -> OtherRun:

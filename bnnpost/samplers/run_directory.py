@@ -18,6 +18,7 @@ from bnnpost.samplers.block_files import BlockFiles
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.recorded_run import (
     BLOCKS,
+    Check,
     OtherRun,
     RecordedRun,
     Say,
@@ -28,6 +29,7 @@ from bnnpost.samplers.trials import Block
 
 # On two cores a file of so many blocks is a few seconds' work, which is what a kill can cost.
 BLOCKS_PER_FILE = 32
+_MOST_BLOCKS_PER_FILE = 1_000_000
 # Log weights computed anew may differ from those on disk by so much, relative to 1 + their size:
 # on the same processor with the same versions, and elsewhere, where single precision rounds
 # otherwise. Another random stream, likelihood or layer changes them by more.
@@ -43,7 +45,12 @@ class RunDirectory(RecordedRun):
     """
 
     format = "bnnpost run 1"
-    details: ClassVar[Mapping[str, type]] = {"blocks_per_file": int}
+    details: ClassVar[Mapping[str, Check]] = {
+        "blocks_per_file": (
+            f"a whole number from 1 to {_MOST_BLOCKS_PER_FILE:,}",
+            lambda found: type(found) is int and 1 <= found <= _MOST_BLOCKS_PER_FILE,
+        )
+    }
     plan: Plan
     files: BlockFiles
     _checked = False

@@ -1,30 +1,57 @@
 """Files written whole, locks against other processes, digests, and the directory of a run."""
 
 from bnnpost.storage.archives import parsed_archive, write_archive
-from bnnpost.storage.digest import dataset_digest, digest, is_damaged
+from bnnpost.storage.bound import (
+    DRAWS,
+    PREDICTIONS,
+    RECORD,
+    RUN,
+    RUN_ID,
+    STATUS,
+    read_noted,
+    read_record,
+)
+from bnnpost.storage.digest import DIGEST, dataset_digest, digest
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
+from bnnpost.storage.netcdf import read_dataset, read_tree
 from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
+from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [
+    "DIGEST",
+    "DRAWS",
+    "PREDICTIONS",
+    "RECORD",
+    "RUN",
+    "RUN_ID",
+    "STATUS",
     "Directory",
     "DirectoryInUse",
     "Lock",
     "LockHeld",
     "array_names",
+    "as_path",
     "available_memory",
     "dataset_digest",
     "digest",
     "gigabytes",
     "header",
-    "is_damaged",
+    "is_damage",
     "parsed_archive",
     "processor",
     "read_array",
     "read_arrays",
+    "read_bytes",
+    "read_dataset",
+    "read_json",
+    "read_noted",
+    "read_record",
+    "read_text",
+    "read_tree",
     "remove_temporaries",
     "versions",
     "whole",

@@ -4,16 +4,16 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from bnnpost.stopping import is_interruption
+from bnnpost.storage.bound import FILES, RUN_ID, STATUS, noted, noted_digest, sealed
 from bnnpost.storage.files import is_temporary, write_text
 from bnnpost.storage.locks import Lock, LockHeld, is_lock
+from bnnpost.storage.reading import as_path, check_file
 
-STATUS, LOG, LOCK = "status.json", "log.txt", ".run.lock"
-# Written by samplers, once what they sample is on disk.
-RECORD = "run.json"
+LOG, LOCK = "log.txt", ".run.lock"
 
 
 class DirectoryInUse(OSError):
@@ -21,10 +21,16 @@ class DirectoryInUse(OSError):
 
 
 class Directory:
-    """The files that every run has."""
+    """The files that every run has.
+
+    run: the id of the run here, which its files carry; empty where none is known.
+    """
+
+    run = ""
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = as_path(path)
+        self._noted: dict[str, str] = {}
 
     @property
     def lock(self) -> Lock:
@@ -63,14 +69,30 @@ class Directory:
             for path in self.path.iterdir()
         )
 
+    def check_log(self) -> None:
+        """Raise ValueError if what is in the log's place is no file: a pipe would never be read."""
+        with contextlib.suppress(FileNotFoundError):
+            check_file(self.path / LOG)
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file whole."""
         write_text(self.path / name, text)
 
+    def write_bound(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write keys and values whole, as a record of the run here."""
+        own = {RUN_ID: self.run} if self.run else {}
+        self.write_text(name, sealed(name, {**values, **own}))
+
+    def write_noted(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write keys and values whole and bare; the next status will have their digest."""
+        self._noted = {**self._noted, name: noted_digest(values)}
+        self.write_text(name, json.dumps(values, indent=2) + "\n")
+
     def set_status(self, state: str, **details: object) -> None:
         """Record how far the run is: running, done, interrupted, exhausted or failed."""
-        record = {"state": state, "pid": os.getpid(), "time": _now(), **details}
-        self.write_text(STATUS, json.dumps(record, indent=2) + "\n")
+        files = {**noted(self.path), **self._noted}
+        now = {"state": state, "pid": os.getpid(), "time": _now(), **details}
+        self.write_bound(STATUS, {**now, **({FILES: files} if files else {})})
 
     @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
@@ -86,7 +108,8 @@ class Directory:
             raise
 
     def log(self, message: str) -> None:
-        """Append a line to the log."""
+        """Append a line to the log. Raises ValueError where something else than a file is there."""
+        self.check_log()
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{_now()} {message}\n")
 

@@ -17,10 +17,12 @@ def whole(path: Path) -> Iterator[Path]:
 
     A process that is killed leaves the file that was there before, and perhaps a temporary
     one beside it; Ctrl-C and SIGTERM wait until the file is there. Raises FileNotFoundError if
-    the folder does not exist.
+    the folder does not exist, IsADirectoryError where `path` is a folder itself.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} in: create it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory: expected a file to write; move it away")
     # The ending stays, for writers that go by it; the name is no other process's, on any machine.
     name = f"{_PREFIX}{path.stem}.{secrets.token_hex(6)}{_SUFFIX}{path.suffix}"
     temporary = path.with_name(name)

@@ -1,7 +1,6 @@
 """One posterior of a configuration, sampled by chains into a directory."""
 
 import functools
-import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -45,8 +44,7 @@ def sample_chains(
     config = problem.config
     width, directory = only_width(config), ChainDirectory(path)
     check_config(directory, config)
-    record = {**located(config).as_dict(), CHAIN: chain.as_dict()}
-    directory.beside = {CONFIG: json.dumps(record, indent=2) + "\n"}
+    directory.beside = {CONFIG: {**located(config).as_dict(), CHAIN: chain.as_dict()}}
     directory.after = lambda draws: finished(directory, problem, draws)
     try:
         with warnings.catch_warnings():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnnpost.storage import Lock, write_text
+from bnnpost.storage import Lock, read_json, write_text
 
 # Names a variable with the time of the job that a process is part of, in seconds.
 JOB_SECONDS = "BNNPOST_JOB_SECONDS"
@@ -90,10 +90,9 @@ class Claim:
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._note.read_text(encoding="utf-8"))
+            return read_json(self._note)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     def _write(self, attempts: int, too_long: bool) -> None:
         who = {"pid": os.getpid(), "host": socket.gethostname()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.datasets import DataError
+from bnnpost.storage import read_bytes
 
 if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
@@ -64,7 +65,7 @@ def in_full(data: str) -> str:
 
 def _of_file(path: str) -> str:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(Path(path))).hexdigest()
     except FileNotFoundError:
         raise DataError(
             f"{path}: no such file; a relative path is one from the working directory or from the "

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bnnpost.storage import Directory, whole
-from bnnpost.storage.directory import RECORD, STATUS
+from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
 from bnnpost.sweeps.contents import contents, in_full, is_file
 from bnnpost.sweeps.errors import ConfigError
 
@@ -113,11 +112,7 @@ class RunDirectory(Directory):
 
     def record(self, width: int) -> dict[str, Any]:
         """How a width went; empty where nothing is known."""
-        try:
-            found = json.loads(self.record_file(width).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return _known(self.record_file(width))
 
     def is_done(self, width: int) -> bool:
         """Whether the results of a width are there."""
@@ -129,18 +124,21 @@ class RunDirectory(Directory):
 
     def status(self) -> dict[str, Any]:
         """What the status file says; empty where there is none."""
-        try:
-            found = json.loads((self.path / STATUS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return _known(self.path / STATUS)
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        return read_record(path)
+    except (OSError, ValueError):
+        return {}
 
 
 def _read(held: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(held.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{held} cannot be read: {error}") from None
+        return read_json(held)
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from None
 
 
 def check_no_draws(path: Path) -> None:

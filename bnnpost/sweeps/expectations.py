@@ -1,17 +1,20 @@
 """What a run was expected to cost, kept in its directory to be held against what it did cost."""
 
+import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bnnpost.samplers.forecast import Forecast
 from bnnpost.samplers.options import Option
-from bnnpost.storage import Directory
+from bnnpost.storage import Directory, read_record
 
 FORECAST = "forecast.json"
+# Numbers that were not measured, or are too large for a float.
+_MAY_BE_NONE = ("proposals", "seconds", "limit_log_evidence", "pilot_log_evidence")
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,39 @@ def record(directory: Directory, found: Mapping[int, Expectation]) -> None:
     """Write what is expected by width; what is kept of other widths stays."""
     if not found:
         return
-    both = {**read(directory.path), **found}
+    before: Mapping[int, Expectation] = {}
+    with contextlib.suppress(ValueError):  # damaged, and written anew
+        before = read(directory.path)
+    both = {**before, **found}
     plain = {str(width): dataclasses.asdict(both[width]) for width in sorted(both)}
-    directory.write_text(FORECAST, json.dumps(plain, indent=2) + "\n")
+    directory.write_bound(FORECAST, plain)
 
 
 def read(path: Path) -> dict[int, Expectation]:
-    """By width what was expected of a run in this directory; what cannot be read is left out.
+    """By width what was expected of a run in this directory; empty where there is no forecast.
 
-    Runs of earlier versions, and those of the library, have none.
+    Runs of earlier versions, and those of the library, have none. Raises ValueError for a file
+    that is damaged, or of another run.
     """
     try:
-        held = json.loads((path / FORECAST).read_text(encoding="utf-8"))
-        return {int(width): Expectation(**one) for width, one in held.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        held = read_record(path / FORECAST)
+    except FileNotFoundError:
         return {}
+    try:
+        return {int(width): _expectation(one) for width, one in held.items()}
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path / FORECAST} is no forecast: {error}") from None
+
+
+def _expectation(held: Mapping[str, Any]) -> Expectation:
+    """What was written of one. Raises ValueError or TypeError for anything else."""
+    found = Expectation(**held)
+    numbers = {"num_samples": False, "acceptance_rate": False} | dict.fromkeys(_MAY_BE_NONE, True)
+    for name, may_be_none in numbers.items():
+        value = getattr(found, name)
+        if type(value) not in (int, float) and not (value is None and may_be_none):
+            raise ValueError(f"expected {name} to be a number, got {value!r}")
+    return found
 
 
 def _finite(value: float | None) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld
+from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld, as_path, read_json, read_text
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.errors import ConfigError
@@ -42,7 +42,7 @@ class GridDirectory(Directory):
     @classmethod
     def seen(cls, path: str | os.PathLike[str]) -> Self:
         """The same without a check of what is configured, which takes no network and no JAX."""
-        held = Path(path) / CONFIG
+        held = as_path(path) / CONFIG
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
         check_no_draws(Path(path))
@@ -109,7 +109,7 @@ class GridDirectory(Directory):
         directory.path.mkdir(parents=True, exist_ok=True)
         text, held = json.dumps(cell.values, indent=2) + "\n", directory.path / CONFIG
         # Of a grid, its widths may be others now; a run that is no grid was found to be the same.
-        if not held.exists() or (self.grid.varying and held.read_text(encoding="utf-8") != text):
+        if not held.exists() or (self.grid.varying and read_text(held) != text):
             directory.write_text(CONFIG, text)
             directory.set_status("running")
         if not self.grid.varying:  # cells of a grid are known by their digest
@@ -167,12 +167,9 @@ def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: P
 
 def _read_json(held: Path) -> dict[str, Any]:
     try:
-        values = json.loads(held.read_text(encoding="utf-8"))
+        return read_json(held)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{held} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{held} cannot be read: expected keys and values")
-    return values
+        raise ConfigError(str(error)) from None
 
 
 def _check_related(before: Grid, now: Grid, path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bnnpost.storage import read_json
 from bnnpost.sweeps.claims import Claim
 from bnnpost.sweeps.directory import RunDirectory
 
@@ -41,7 +42,7 @@ class Judgement:
 def judgement(directory: RunDirectory) -> Judgement:
     """What was found out about a cell; of no widths if nothing was."""
     try:
-        found = json.loads((directory.path / FEASIBLE).read_text(encoding="utf-8"))
+        found = read_json(directory.path / FEASIBLE)
         return Judgement(tuple(found["widths"]), str(found["refusal"]), bool(found["hopeless"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Judgement()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnnpost.storage import read_tree
 from bnnpost.sweeps.directory import RESULTS, RunDirectory
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.status import CellStatus, status
@@ -55,13 +56,8 @@ class CellResults:
         None until all widths of a cell were run once; of a grid to which widths were added
         since, the tree has those it was made of.
         """
-        import xarray as xr
-
         path = RunDirectory(self.path).path / RESULTS
-        if not path.exists():
-            return None
-        with xr.open_datatree(path, engine="h5netcdf") as stored:
-            return stored.load()
+        return read_tree(path) if path.exists() else None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from bnnpost.samplers import rejection
 from bnnpost.samplers.advice import is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
 from bnnpost.samplers.options import Option
-from bnnpost.storage import dataset_digest, is_damaged
-from bnnpost.storage.digest import DIGEST
+from bnnpost.storage import DIGEST, dataset_digest, read_dataset
 from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import DONE, RESULTS, RunDirectory, check_same_width
@@ -256,18 +255,9 @@ def read_width(path: Path, config: Mapping[str, Any] | None = None) -> "xr.Datas
     passed on: an OSError with a number (no permission, too many open files), MemoryError,
     ImportError.
     """
-    import xarray as xr
-
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            found = opened.load()
-        if is_damaged(found):
-            raise ValueError("its numbers are not those that were written")
-    except (MemoryError, ImportError):
-        raise
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        found = read_dataset(path)
+    except ValueError as error:
         raise DamagedFile(
             f"{path} is damaged ({error}): remove it, and the width is run again"
         ) from error

@@ -1,7 +1,6 @@
 """One posterior of a configuration, sampled into a directory by one process or several."""
 
 import contextlib
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,16 @@ from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.recorded_run import RecordedRun
 from bnnpost.samplers.run_directory import RunDirectory
 from bnnpost.samplers.workers import Share
-from bnnpost.storage import whole
+from bnnpost.storage import (
+    DIGEST,
+    PREDICTIONS,
+    RUN_ID,
+    as_path,
+    dataset_digest,
+    read_dataset,
+    read_noted,
+    whole,
+)
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
@@ -24,7 +32,8 @@ from bnnpost.sweeps.run import Say, check_feasible, draws_key
 if TYPE_CHECKING:
     import xarray as xr
 
-PREDICTIONS = "predictions.nc"
+_FORMAT = "bnnpost predictions 1"
+_PREDICTED = ("f", "log_weight", "proposal_number", "x_test", "y_test")
 # The key of a configuration file under which chains have their own.
 CHAIN = "chain"
 # What may change when a run is gone on with: how far it goes, and what plays no part in it.
@@ -60,7 +69,7 @@ def sample(
         def begin(directory: RunDirectory) -> None:
             check_config(directory, config)
             directory.begin(plan, say)
-            directory.write_text(CONFIG, json.dumps(located(config).as_dict(), indent=2) + "\n")
+            directory.write_noted(CONFIG, located(config).as_dict())
             expectations.record(directory, expected)
             directory.set_status("running")
             # From here on it is this run's directory, and no other's.
@@ -119,18 +128,16 @@ def only_width(config: SweepConfig) -> int:
 
 def read_config(path: str | Path) -> SweepConfig:
     """The configuration in a run's directory. Raises FileNotFoundError, ConfigError."""
-    held = Path(path) / CONFIG
+    held = as_path(path) / CONFIG
     if not held.exists():
         raise FileNotFoundError(
             f"{path} holds no run of bnnpost sample: there is no {CONFIG} (a run of the library is "
             "gone on with by rejection.sample(…, directory=…))"
         )
     try:
-        values = json.loads(held.read_text(encoding="utf-8"))
+        values = read_noted(held)
     except ValueError as error:
-        raise ConfigError(f"{held} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{held} cannot be read: expected keys and values")
+        raise ConfigError(f"{error}; the same bnnpost sample command writes it again") from None
     if CHAIN in values:
         raise ConfigError(
             f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
@@ -170,7 +177,8 @@ def check_config(directory: RecordedRun, config: SweepConfig) -> None:
 
 def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
-    found = predictions(draws, problem)
+    found = predictions(draws, problem).assign_attrs({"format": _FORMAT, RUN_ID: directory.run})
+    found.attrs[DIGEST] = dataset_digest(found)
     with whole(directory.path / PREDICTIONS) as temporary:
         found.to_netcdf(temporary, engine="h5netcdf")
     info = draws.info
@@ -191,3 +199,12 @@ def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
         "y_test": (("point", "output"), y_test),
     }
     return xr.Dataset(variables, attrs=draws.info.as_attributes())
+
+
+def read_predictions(path: Path) -> "xr.Dataset":
+    """What was written of `predictions`. Raises FileNotFoundError, ValueError for anything else."""
+    found = read_dataset(path)
+    missing = [name for name in _PREDICTED if name not in found]
+    if missing:
+        raise ValueError(f"{path} holds no predictions: there is no {', '.join(missing)} in it")
+    return found

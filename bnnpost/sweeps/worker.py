@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
+from typing import NoReturn
 
-from bnnpost.stopping import stoppable
+from bnnpost.stopping import end_at_once, stoppable
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.programs import silence_cache
 from bnnpost.sweeps.work import Effort, work
@@ -20,8 +21,16 @@ INTERRUPTED = 130
 def arguments(directory: GridDirectory, effort: Effort) -> list[str]:
     """The command line of a worker, after the interpreter."""
     # Not -m, which warns of a module that its package has imported already.
-    code = f"import sys; from {__name__} import main; sys.exit(main(*sys.argv[1:]))"
+    code = f"import sys; from {__name__} import run; run(*sys.argv[1:])"
     return ["-c", code, str(directory.path), json.dumps(dataclasses.asdict(effort))]
+
+
+def run(path: str, options: str) -> NoReturn:
+    """What a worker's process does from its beginning to its end."""
+    code = main(path, options)
+    if code == INTERRUPTED:
+        end_at_once(code)
+    sys.exit(code)
 
 
 def main(path: str, options: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnnpost.draws import Draws, load
 from bnnpost.draws.netcdf import FORMAT
-from bnnpost.storage import read_array, read_arrays
+from bnnpost.storage import read_array, read_arrays, read_tree
 from bnnpost.verification import tables
 
 if TYPE_CHECKING:
@@ -50,13 +50,7 @@ def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
 
 
 def _netcdf(path: Path) -> "xr.DataTree | Draws":
-    import xarray as xr
-
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
+    tree = read_tree(path)
     # Other versions of our own format too: `load` says what is wrong with them.
     if str(tree.attrs.get("format", "")).startswith(FORMAT.rsplit(" ", 1)[0]):
         return load(path)

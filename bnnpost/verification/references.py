@@ -14,7 +14,7 @@ from bnnpost.draws import Draws, load
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.forecast import forecast
-from bnnpost.storage import is_damaged
+from bnnpost.storage import read_dataset
 from bnnpost.verification.recorded import components, recorded
 from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.verification.weighting import kept_draws
@@ -120,17 +120,10 @@ def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> 
     Raises FileNotFoundError; ValueError for files of anything else, damaged, or that do not say
     that their draws are exact.
     """
-    import xarray as xr
-
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        values = xr.load_dataset(path, engine="h5netcdf")
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path}: expected draws in a netCDF file: {error}") from error
-    if is_damaged(values):
-        raise ValueError(f"{path} is damaged: its contents do not match their digest")
+    values = read_dataset(path)
     if TEST not in values or "kind" not in values.attrs:
         return of_draws(key, load(path), x_test)
     return of_values(key, values, x_test, str(path))

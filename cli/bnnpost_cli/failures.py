@@ -42,6 +42,7 @@ def reported(resume: str = "") -> Iterator[None]:
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun, WorkLeft
+    from bnnpost.sweeps.programs import kept_in
 
     if isinstance(error, ConfigError | HopelessRun):
         return str(error), USAGE
@@ -56,7 +57,9 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return str(error), ERROR
     kind = type(error).__name__
     if kind == "JaxRuntimeError":
-        return f"the device gave up, perhaps for lack of memory: {error}", ERROR
+        kept = kept_in()
+        advice = f"; {kept}" if kept else ""
+        return f"the device gave up, perhaps for lack of memory: {error}{advice}", ERROR
     return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
 
 

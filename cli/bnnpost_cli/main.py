@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from bnnpost_cli.failures import debuggable, reported
+from bnnpost.stopping import end_at_once
+from bnnpost_cli.failures import INTERRUPTED, debuggable, reported
 from bnnpost_cli.lazy import LazyGroup
 
 _EPILOG = """\b
@@ -29,6 +30,16 @@ class _Commands(LazyGroup):
         "info",
         "completion",
     )
+
+    def main(self, args: Any = None, *others: Any, **more: Any) -> Any:
+        """As any group does, but that a process whose command was interrupted ends at once."""
+        try:
+            return super().main(args, *others, **more)
+        except SystemExit as left:
+            # With arguments of its own it is a call, and the process is the caller's.
+            if args is None and left.code == INTERRUPTED:
+                end_at_once(INTERRUPTED)
+            raise
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As any group does; no file or directory has a name that any system would refuse."""

@@ -3,36 +3,41 @@
 from pathlib import Path
 from typing import Any
 
+from bnnpost.storage import DRAWS, PREDICTIONS, as_path
 
-def draws_of(given: str) -> tuple[Path, Any]:
-    """The file that holds draws, and the test inputs of the run if it is a run's directory.
 
-    Raises FileNotFoundError, or ValueError for a directory without finished draws.
+def draws_of(given: str, with_inputs: bool = False) -> tuple[Path, Any]:
+    """The file that holds draws, and with_inputs, of a run's directory, the run's test inputs.
+
+    Raises FileNotFoundError, or ValueError for a directory without finished draws, and where the
+    test inputs cannot be read.
     """
-    path = Path(given)
+    path = as_path(given)
     if not path.exists():
         raise FileNotFoundError(f"no file or directory {path}")
     if not path.is_dir():
         return path, None
-    if not (path / "draws.nc").exists():
+    if not (path / DRAWS).exists():
         raise ValueError(
             f"{path} holds no draws.nc: expected the directory of a finished run of bnnpost sample "
             "(an interrupted one goes on by the same command), or a file"
         )
-    return path / "draws.nc", _inputs_of(path / "predictions.nc")
+    return path / DRAWS, _inputs_of(path) if with_inputs else None
 
 
 def _inputs_of(path: Path) -> Any:
     """The test inputs that the run was configured with; None of a run of the library."""
-    import xarray as xr
+    from bnnpost.sweeps.directory import CONFIG
+    from bnnpost.sweeps.sampling import read_predictions
 
-    if not path.exists():
-        return None
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as stored:
-            return stored["x_test"].values
-    except Exception as error:  # h5py raises almost anything for a damaged file
-        raise ValueError(f"{path} cannot be read for its test inputs: {error}") from error
+    if (path / PREDICTIONS).exists():
+        return read_predictions(path / PREDICTIONS)["x_test"].values
+    if (path / CONFIG).exists():
+        raise ValueError(
+            f"{path} holds no {PREDICTIONS}, with the test inputs of the run: the same bnnpost "
+            "sample command writes it again, or give inputs with --x-test"
+        )
+    return None
 
 
 def read_inputs(given: str) -> Any:

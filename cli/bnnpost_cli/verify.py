@@ -82,7 +82,7 @@ def command(
             check_free(Path(html))  # before, and not after, minutes of work
         points = None if x_test is None else verified_files.read_inputs(x_test)
         given, _ = verified_files.draws_of(candidate)
-        known, inputs = verified_files.draws_of(reference)
+        known, inputs = verified_files.draws_of(reference, with_inputs=points is None)
         check_same(of_file(given), of_file(known))
         report = verify(
             jax.random.key(seed), given, known, inputs if points is None else points, level=level

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bnnpost import reports
 from bnnpost.draws.info import ChainsInfo, DrawsInfo
 from bnnpost.reports import draws
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
+from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
@@ -171,11 +173,46 @@ def test_damaged_draws_are_refused(finished, tmp_path):
 def test_predictions_of_other_draws_are_not_shown(finished, tmp_path):
     import xarray as xr
 
-    for name in ("draws.nc", "run.json", "config.json"):
+    for name in ("draws.nc", "run.json", "config.json", "status.json", "forecast.json"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     with xr.open_dataset(finished / "predictions.nc", engine="h5netcdf") as stored:
         other = stored.load()
     other["proposal_number"].values[0] += 1
+    other.attrs["digest"] = dataset_digest(other)
     other.to_netcdf(tmp_path / "predictions.nc", engine="h5netcdf")
     text = checked(reports.to_html(tmp_path)).text
     assert "None to show: predictions.nc is of other draws than draws.nc" in text
+
+
+def test_what_is_sampled_is_no_draws(finished):
+    with pytest.raises(ValueError, match=r"run\.nc holds what a run samples, and no draws"):
+        reports.to_html(finished / "run.nc")
+
+
+GONE = {
+    "status.json": "how far the run is is not known",
+    "config.json": "the configuration is not known",
+    "forecast.json": "what was expected of the run is not known",
+    "predictions.nc": "values at the test inputs are not known",
+    "draws.nc": "the same command or call writes them again",
+    "run.json": "versions and device are not known",
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_page_says_what_is_not_there(finished, tmp_path, name):
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / name).unlink()
+    with pytest.warns(UserWarning, match=f"{name} is not there: .*{GONE[name]}"):
+        text = checked(reports.to_html(run)).text
+    assert f"{name} is not there: " in text and GONE[name] in text
+
+
+@pytest.mark.parametrize("name", ["status.json", "config.json", "forecast.json", "run.json"])
+def test_records_of_another_run_are_refused(finished, tmp_path, name):
+    config = SweepConfig(num_train=1, num_test=2, widths=(4,), depth=1, num_samples=40, seed=1)
+    sample(load_problem(config), tmp_path / "other")
+    run = shutil.copytree(finished, tmp_path / "run")
+    shutil.copy(tmp_path / "other" / name, run / name)
+    with pytest.raises(ValueError, match=rf"{name}"):
+        reports.to_html(run)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bnnpost import reports
 from bnnpost.reports import sweep
-from bnnpost.reports.runs import Sweep
+from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
@@ -202,3 +202,24 @@ def test_densities_that_are_not_there():
     tree = made_up.tree(CONFIG)
     tree["predictive"]["density"].values[:] = np.nan
     assert "No width has densities" in page_of_tree(tree).text
+
+
+def test_what_is_not_there_or_another_files_is_said(tmp_path):
+    path = tmp_path / "run"
+    made_up.directory(path)
+    assert not read_sweep(path).unread
+    (path / "status.json").unlink()
+    assert "status.json is not there" in page_of(path).text
+    (path / "forecast.json").write_text("not JSON")
+    assert "forecast.json cannot be read" in said(path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "noise_std": 9.0}))
+    assert "config.json has another noise_std than the results" in said(path)
+    (path / "config.json").write_text(json.dumps({"state": "done"}))
+    assert "config.json holds no configuration" in said(path)
+    (path / "config.json").unlink()
+    assert "config.json is not there" in said(path)
+
+
+def said(path):
+    return " ".join(read_sweep(path).unread)
