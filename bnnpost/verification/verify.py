@@ -64,7 +64,7 @@ def verify(
         held.source,
         both.columns,
         uniforms,
-        (*given.notes, *held.notes),
+        (*given.notes, *held.notes, *both.notes),
     )
 
 
@@ -88,4 +88,5 @@ def _read(
         x_test=x_test,
         x_train=x_train,
         key=key,
+        may_repeat=True,
     )
