@@ -17,10 +17,13 @@ import numpy as np
 from _hard_posteriors import ATOMS, HEAVY, LIGHT, X_TEST, Make, wrong
 from verification import LEVELS, NUM_EFFECTIVE, NUM_REFERENCE, Pool, adjusted, candidate
 
+from bnnpost.verification import permutation
 from bnnpost.verification.sets import Candidate
 
 # Autocorrelation time of chains.
 TIME = 5
+# Permutations of each right candidate.
+FEW = 199
 NUM_WRONG, NUM_REFERENCE_DRAWS = 2000, 10_000
 POOL = 60_000
 EVERY: Mapping[str, Make] = {**LIGHT, **HEAVY, **ATOMS}
@@ -34,6 +37,7 @@ def chosen(words: tuple[str, ...]) -> Iterator[tuple[int, str, Make]]:
 
 def alarms(repetitions: int, words: tuple[str, ...], tau: float) -> None:
     """Part of right candidates that fail, by posterior and level."""
+    permutation._MOST = FEW
     kind = "exact draws" if tau == 1 else f"draws in chains of autocorrelation time {tau}"
     print(f"{repetitions} right candidates of {NUM_EFFECTIVE} {kind}")
     for number, name, make in chosen(words):
@@ -52,9 +56,8 @@ def alarms(repetitions: int, words: tuple[str, ...], tau: float) -> None:
 def power(repetitions: int, words: tuple[str, ...]) -> None:
     """How many wrong candidates of 2,000 draws fail at level 0.01."""
     for number, name, make in chosen(words):
-        posterior = make()
-        pool = Pool(posterior, X_TEST, POOL, 1000 * number)
-        for kind, draw in wrong(posterior, X_TEST).items():
+        pool = Pool(make(), X_TEST, POOL, 1000 * number)
+        for kind, draw in wrong(make).items():
             caught = []
             for seed in range(repetitions):
                 held = pool.take(NUM_REFERENCE_DRAWS)

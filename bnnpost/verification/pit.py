@@ -8,11 +8,12 @@ from scipy.special import ndtr, ndtri
 
 # Levels of the mixture at whose quantiles its distribution function is tabulated: evenly spaced,
 # and closer together in the tails. Components that it averages, and places of jumps, at most.
-_LEVELS = np.sort(np.r_[np.arange(1, 256) / 256, ndtr(np.linspace(-5, 5, 385))])
+_LEVELS = np.sort(np.r_[np.arange(1, 256) / 256, ndtr(np.linspace(-4.5, 4.5, 257))])
 _MOST_COMPONENTS, _MOST_JUMPS = 8_000, 512
 # Of each component, values at the middles of so many equally likely parts.
 _NUM_PARTS = 16
 PARTS = (np.arange(_NUM_PARTS) + 0.5) / _NUM_PARTS
+_GOLDEN = 0.5 * (5**0.5 - 1)
 # Standard deviations beyond which a component has nothing.
 _REACH = 8.0
 # The reference's own error is looked at where its distribution function is within these.
@@ -92,7 +93,10 @@ def of_components(
     means, variances = means[used(count)], variances[used(count)]
     std = np.sqrt(variances)
     ends = [np.min(means - _REACH * std), np.max(means + _REACH * std)]
-    quantiles = np.quantile(in_parts(means, variances), _LEVELS)
+    # Somewhere else in each part for each component: together they reach far into the tails.
+    shifts = (np.arange(len(means)) + 0.5) * _GOLDEN % 1 - 0.5
+    moved = PARTS + shifts[:, None] / _NUM_PARTS
+    quantiles = np.quantile(means[:, None] + std[:, None] * ndtri(moved), _LEVELS)
     fixed = np.sort(means[std == 0])
     places = np.unique(np.r_[ends, quantiles, _jumps(fixed)])
     each = ndtr((places[:, None] - means[std > 0]) / std[std > 0])
