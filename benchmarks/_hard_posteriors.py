@@ -71,9 +71,7 @@ LIGHT: Mapping[str, Make] = {
 HEAVY: Mapping[str, Make] = {
     "Student-t(5) weights, width 16": _mlp(width=16, prior=distributions.StudentT(5.0)),
     "Student-t(3) readout": _mlp(readout_prior=distributions.StudentT(3.0)),
-    "Student-t(2.2) hidden weights": _mlp(
-        prior=distributions.StudentT(2.2), readout_prior=_NORMAL
-    ),
+    "Student-t(2.2) hidden weights": _mlp(prior=distributions.StudentT(2.2), readout_prior=_NORMAL),
     "half-Cauchy readout std": _mlp(half_cauchy="readout"),
     "half-Cauchy hidden std": _mlp(half_cauchy="hidden"),
     "half-Cauchy stds of both": _mlp(half_cauchy="hidden and readout"),

@@ -23,10 +23,6 @@ _SHARES = {
 _MOST_CANDIDATE, _MOST_REFERENCE, _TIMES = 10_000, 20_000, 5
 # A normal deviate that is exceeded one time in ten.
 _ONE_IN_TEN = 1.2816
-# What the largest difference is of, in each check by permutation.
-_MEASURES = {
-    "joint law": "MMD², its own spread over permutations",
-}
 
 
 def all_of(
@@ -66,10 +62,12 @@ def _by_permutation(
     candidate = _evenly(both.kept, _MOST_CANDIDATE)
     reference = _evenly(both.draws, min(_MOST_REFERENCE, _TIMES * len(candidate)))
     error = np.sqrt(1 / len(candidate) + 1 / len(reference))
-    for test in permutation.compare(candidate, reference, both.columns, level * share, rng, both.heavy):
+    for test in permutation.compare(
+        candidate, reference, both.columns, level * share, rng, both.heavy
+    ):
         yield Check(
             name=test.name,
-            measure=_MEASURES.get(test.name, "largest difference in standard errors"),
+            measure=_measure(test.name, bool(np.any(both.heavy))),
             statistic=test.statistic,
             p_value=test.p_value,
             adjusted=_adjusted(test.corrected, share),
@@ -77,6 +75,14 @@ def _by_permutation(
             where=test.where,
             smallest=_found_by_permutation(test.name, test.found * error),
         )
+
+
+def _measure(name: str, is_heavy: bool) -> str:
+    """What a check by permutation measures."""
+    if name == "joint law":
+        return "MMD², its own spread over permutations"
+    scores = " (of normal scores where tails are heavy)"
+    return f"largest difference in standard errors{scores if is_heavy else ''}"
 
 
 def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray, "r column"]:

@@ -17,6 +17,8 @@ from bnnpost.verification.unusable import check_moving, check_unrepeated, check_
 
 # Fewer independent draws, or as good as such, say nothing.
 _FEWEST = 50
+# A value that this part of the reference's draws have is an atom that a report speaks of.
+_ATOM = 0.01
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Compared:
 
     chains: the candidate's, whole; kept: those of its draws that are as good as independent.
     draws: the reference's; laws: its distribution functions, by column. scores: normal scores
-    of both. times: autocorrelation times of the scores, and of their squares. notes: what could
-    not be compared, or was compared in another way than usual.
+    of both. times: autocorrelation times of the scores, and of their squares. left_out: columns in
+    which all draws of both are one number.
     """
 
     candidate: Candidate
@@ -38,7 +40,7 @@ class Compared:
     laws: tuple[pit.Distribution, ...]
     scores: Scores
     times: Float[np.ndarray, " column2"]
-    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @functools.cached_property
     def heavy(self) -> Bool[np.ndarray, " column"]:
@@ -48,6 +50,23 @@ class Compared:
     def pit(self) -> Float[np.ndarray, "kept column"]:
         """The reference's distribution functions at the candidate's independent draws."""
         return thinned(self.scores.uniforms, float(self.times.max()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not compared, or in another way than usual, and why."""
+        names = np.array(self.columns)
+        heavy = some(names[self.heavy].tolist())
+        atoms = some(names[[law.largest_atom > _ATOM for law in self.laws]].tolist())
+        notes = {
+            f"not compared, since all draws of both are equal there: {some(self.left_out)}": (
+                self.left_out
+            ),
+            f"heavy tails at {heavy}, where a few draws would outweigh all others: checks by "
+            "permutation compare normal scores of the ranks there, not the values": heavy,
+            f"many draws are equal at {atoms}: ties are parted at random for PIT, means and "
+            "variances": atoms,
+        }
+        return tuple(note for note, applies in notes.items() if applies)
 
     def in_words(self) -> str:
         """What the candidate is, and how many of its draws count."""
@@ -98,7 +117,7 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
         tuple(laws),
         both,
         times,
-        _left_out(np.array(columns)[~changing].tolist()),
+        tuple(np.array(columns)[~changing].tolist()),
     )
 
 
@@ -121,16 +140,10 @@ def _changing(
     changing = (np.ptp(draws, axis=0) > 0) | np.any(chains != draws[0], axis=(0, 1))
     if not np.any(changing):
         raise ValueError(
-            f"every value is the same in all draws of the candidate and of the reference, the first "
+            f"every value is the same in all draws of candidate and reference, the first "
             f"{columns[0]} = {draws[0, 0]:g}: there is nothing to compare. Give other inputs"
         )
     return changing  # type: ignore[no-any-return]
-
-
-def _left_out(columns: Sequence[str]) -> tuple[str, ...]:
-    if not columns:
-        return ()
-    return (f"not compared, since all draws of both are equal there: {some(columns)}",)
 
 
 def _require_enough(count: int, chains: np.ndarray, time: float) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import ndtri
+
+from bnnpost.verification.ranks import normal_scores
 
 Pooled = Float[np.ndarray, "draw column"]
 Features = Float[np.ndarray, "draw feature"]
@@ -54,13 +55,6 @@ def _standardised(values: Pooled) -> Pooled:
     return (values - values.mean(axis=0)) / np.where(std > 0, std, 1.0)
 
 
-def _normal_scores(values: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-    """Of the ranks, equal draws having the same."""
-    from scipy.stats import rankdata  # slow to import
-
-    return ndtri((rankdata(values) - 0.5) / len(values))  # type: ignore[no-any-return]
-
-
 class Standardised:
     """Pooled draws with mean 0 and standard deviation 1 in each column, and their whitening.
 
@@ -77,7 +71,7 @@ class Standardised:
         self.columns = columns
         values = pooled.copy()
         for i in np.flatnonzero(heavy):
-            values[:, i] = _normal_scores(pooled[:, i])
+            values[:, i] = normal_scores(pooled[:, i])
         self.z = _standardised(values)
         values, vectors = np.linalg.eigh(self.z.T @ self.z / len(self.z))
         kept = values > _SMALLEST_VARIANCE * values[-1]

@@ -39,6 +39,11 @@ class Distribution:
     values: Float[np.ndarray, " p"]
     error: float
 
+    @property
+    def largest_atom(self) -> float:
+        """The largest probability of one value."""
+        return float(np.max(self.values - self.before))
+
     def between(self, f: Values) -> tuple[Values, Values]:
         """F(f−) and F(f)."""
         last = len(self.places) - 1

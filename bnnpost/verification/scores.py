@@ -65,7 +65,8 @@ def of_both(
     if not np.any(variances > 0):
         return Scores(uniforms, scores, middles, own, own, own**2)
     few = pit.used(count)
-    found = [_of_components(*one, count) for one in zip(laws, means[few].T, variances[few].T)]
+    columns = zip(laws, means[few].T, variances[few].T, strict=True)
+    found = [_of_components(*column, count) for column in columns]
     known = np.any(variances > 0, axis=0)
     first, second = (np.stack(each, axis=1) for each in zip(*found, strict=True))
     first, second = np.where(known, first, own[few]), np.where(known, second, own[few] ** 2)
