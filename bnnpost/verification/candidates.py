@@ -14,10 +14,17 @@ from jaxtyping import Array, Float
 from bnnpost.draws import Draws, Ensemble
 from bnnpost.numerics.random import require_key
 from bnnpost.verification import files, tables, trees
-from bnnpost.verification.sets import TEST, TRAIN, Candidate, Values
+from bnnpost.verification.sets import (
+    TEST,
+    TRAIN,
+    Candidate,
+    Values,
+    columns_of,
+    side_by_side,
+)
 from bnnpost.verification.shapes import PLACES, Sizes, check_inputs, fit, named, numbers
 from bnnpost.verification.trees import Contents
-from bnnpost.verification.unusable import check_unrepeated, check_usable
+from bnnpost.verification.unusable import check_moving, check_unrepeated, check_usable
 from bnnpost.verification.weighting import equally_weighted, in_one_chain
 
 _WEIGHTS = ("log_weight", "log_weights")
@@ -42,6 +49,7 @@ def candidate_of(
     x_test: Float[np.ndarray, "m *f"] | None = None,
     x_train: Float[np.ndarray, "n *f"] | None = None,
     key: Array | None = None,
+    may_repeat: bool = False,
 ) -> Candidate:
     """The function values in whatever a user has, as [chain, draw, point, output].
 
@@ -57,6 +65,8 @@ def candidate_of(
     the training inputs; then the candidate's are left out. x_test, x_train [point, feature]:
     against which those of a candidate that knows its own are checked. key: by which weighted draws
     are made equally weighted, each kept with probability weight / largest weight, none twice.
+    may_repeat: let constants and repeated draws pass, for `compared` to judge, which knows whether
+    the posterior has them too.
 
     Raises ValueError for values that cannot be compared: of other shape, at other inputs, not
     finite, constant, resampled or none at all; FileNotFoundError; TypeError for anything else.
@@ -64,7 +74,7 @@ def candidate_of(
     sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train)
     key = jax.random.fold_in(jax.random.key(0), _THIN) if key is None else require_key(key)
     origin, contents = _read(given, sizes)
-    found = _finished(contents, key)
+    found = _finished(contents, key, may_repeat)
     if isinstance(given, Candidate):
         return dataclasses.replace(found, source=origin)
     places = " and ".join(f"{v.shape[2]} {PLACES[name]}" for name, v in found.values.items())
@@ -179,7 +189,7 @@ def _function_values(
     return named(chained, sizes)[0]
 
 
-def _finished(contents: Contents, key: Array) -> Candidate:
+def _finished(contents: Contents, key: Array, may_repeat: bool) -> Candidate:
     """Checked, equally weighted, and in one chain if independent."""
     if contents.kind == "resampled":
         raise ValueError(_RESAMPLED)
@@ -188,10 +198,13 @@ def _finished(contents: Contents, key: Array) -> Candidate:
     check_usable(values)
     if independent:
         values = in_one_chain(values)
-    check_unrepeated(values, independent)
+    if not may_repeat:
+        _check_changing(values, independent)
     if contents.log_weights is not None and np.ptp(contents.log_weights) != 0:
         values, note = equally_weighted(values, contents.log_weights, key)
         check_usable(values)
+        if not may_repeat:
+            _check_changing(values, independent)
         notes = (*notes, note)
     if not independent:
         notes = (*notes, *_short_chains(values))
@@ -200,6 +213,14 @@ def _finished(contents: Contents, key: Array) -> Candidate:
     return Candidate(
         values, "", independent, value if known else None, error if known else None, notes
     )
+
+
+def _check_changing(values: Mapping[str, Values], independent: bool) -> None:
+    names = [name for name in (TEST, TRAIN) if name in values]
+    flat = side_by_side(values, names)
+    shapes = {name: (values[name].shape[2], values[name].shape[3]) for name in names}
+    check_moving(flat, list(columns_of(shapes)))
+    check_unrepeated(flat, independent)
 
 
 def _short_chains(values: Mapping[str, Values]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from bnnpost.verification import moments, permutation, pit
 from bnnpost.verification.compared import Compared
-from bnnpost.verification.report import Check
+from bnnpost.verification.report import PIT, Check
 
 # Of the level, the part that each kind of check may spend; where a kind has nothing to check the
 # others share its part.
@@ -23,10 +23,6 @@ _SHARES = {
 _MOST_CANDIDATE, _MOST_REFERENCE, _TIMES = 10_000, 20_000, 5
 # A normal deviate that is exceeded one time in ten.
 _ONE_IN_TEN = 1.2816
-# What the largest difference is of, in each check by permutation.
-_MEASURES = {
-    "joint law": "MMD², its own spread over permutations",
-}
 
 
 def all_of(
@@ -66,10 +62,12 @@ def _by_permutation(
     candidate = _evenly(both.kept, _MOST_CANDIDATE)
     reference = _evenly(both.draws, min(_MOST_REFERENCE, _TIMES * len(candidate)))
     error = np.sqrt(1 / len(candidate) + 1 / len(reference))
-    for test in permutation.compare(candidate, reference, both.columns, level * share, rng):
+    for test in permutation.compare(
+        candidate, reference, both.columns, level * share, rng, both.heavy
+    ):
         yield Check(
             name=test.name,
-            measure=_MEASURES.get(test.name, "largest difference in standard errors"),
+            measure=_measure(test.name, bool(np.any(both.heavy))),
             statistic=test.statistic,
             p_value=test.p_value,
             adjusted=_adjusted(test.corrected, share),
@@ -77,6 +75,14 @@ def _by_permutation(
             where=test.where,
             smallest=_found_by_permutation(test.name, test.found * error),
         )
+
+
+def _measure(name: str, is_heavy: bool) -> str:
+    """What a check by permutation measures."""
+    if name == "joint law":
+        return "MMD², its own spread over permutations"
+    scores = " (of normal scores where tails are heavy)"
+    return f"largest difference in standard errors{scores if is_heavy else ''}"
 
 
 def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray, "r column"]:
@@ -110,19 +116,19 @@ def _of_pit(
     both: Compared, uniforms: Float[np.ndarray, "kept column"], level: float, share: float
 ) -> Check:
     count, num_reference = len(both.kept), len(both.draws)
-    sizes = [1 / (1 / count + d.error / num_reference) for d in both.distributions]
+    sizes = [1 / (1 / count + d.error / num_reference) for d in both.laws]
     found = [pit.kolmogorov(u, size) for u, size in zip(uniforms.T, sizes, strict=True)]
     distances, p_values = np.array(found).T
     worst = int(np.argmin(p_values))
     p_value = min(1.0, len(found) * float(p_values[worst]))
     smallest = pit.found_nine_times_in_ten(level * share / len(found), sizes[worst])
     return Check(
-        name="PIT",
+        name=PIT,
         measure="largest distance from uniform",
         statistic=float(distances[worst]),
         p_value=p_value,
         adjusted=_adjusted(p_value, share),
-        effective=(count, num_reference / both.distributions[worst].error),
+        effective=(count, num_reference / both.laws[worst].error),
         where=both.columns[worst],
         smallest=f"a distance of {smallest:.2g} at one value",
     )
@@ -131,38 +137,44 @@ def _of_pit(
 def _of_moments(
     both: Compared, level: float, shares: dict[str, float], rng: np.random.Generator
 ) -> Iterator[Check]:
-    centre = both.draws.mean(axis=0)
-    candidate = moments.of_chains(both.chains, both.draws, both.times)
-    reference = moments.of_components(both.means, both.variances, centre)
-    spread = both.draws.std(axis=0)
-    count = both.chains.shape[0] * both.chains.shape[1]
     width = len(both.columns)
-    for name, part in (("means", slice(0, width)), ("variances", slice(width, None))):
-        share = shares[name]
-        found = moments.differences(candidate.part(part), reference.part(part), level * share, rng)
-        sizes = (found.critical + _ONE_IN_TEN) * found.std
-        is_more = found.z[found.place] > 0
-        if name == "means":
-            smallest = f"a mean shift of {np.max(sizes / spread):.2g} posterior std"
-            direction = "too high" if is_more else "too low"
-        else:
-            smallest = f"a std {100 * np.max(sizes / spread**2) / 2:.2g} % off"
-            direction = "too wide" if is_more else "too narrow"
-        yield Check(
-            name=name,
-            measure="largest difference in standard errors",
-            statistic=abs(float(found.z[found.place])),
-            p_value=found.p_value,
-            adjusted=_adjusted(found.p_value, share),
-            effective=(count / float(both.times[part][found.place]), len(both.draws)),
-            where=f"{both.columns[found.place]} ({direction})",
-            smallest=f"{smallest}, at any one value",
-        )
+    times = both.times[:width], both.times[width:]
+    found = moments.means(both.scores, times[0], level * shares["means"], rng)
+    size = np.max((found.critical + _ONE_IN_TEN) * found.std)
+    smallest = f"a mean shift of {size:.2g} posterior std"
+    yield _of_largest(both, "means", found, times[0], shares, ("high", "low"), smallest)
+    found = moments.variances(both.scores, times[1], level * shares["variances"], rng)
+    size = np.max((found.critical + _ONE_IN_TEN) * found.std)
+    smallest = f"a std {100 * size / 2:.2g} % off"
+    yield _of_largest(both, "variances", found, times[1], shares, ("wide", "narrow"), smallest)
+
+
+def _of_largest(
+    both: Compared,
+    name: str,
+    found: moments.Largest,
+    times: Float[np.ndarray, " column"],
+    shares: dict[str, float],
+    directions: tuple[str, str],
+    smallest: str,
+) -> Check:
+    direction = directions[0] if found.z[found.place] > 0 else directions[1]
+    count = both.chains.shape[0] * both.chains.shape[1]
+    return Check(
+        name=name,
+        measure="largest difference of normal scores in standard errors",
+        statistic=abs(float(found.z[found.place])),
+        p_value=found.p_value,
+        adjusted=_adjusted(found.p_value, shares[name]),
+        effective=(count / float(times[found.place]), len(both.draws)),
+        where=f"{both.columns[found.place]} (too {direction})",
+        smallest=f"{smallest}, at any one value if its law is normal",
+    )
 
 
 def _of_chains(both: Compared, share: float) -> Check:
     width = len(both.columns)
-    statistics, p_values = moments.chains_disagree(both.chains, both.times[:width])
+    statistics, p_values = moments.chains_disagree(both.scores.chains, both.times[:width])
     worst = int(np.argmin(p_values))
     p_value = min(1.0, width * float(p_values[worst]))
     count = both.chains.shape[0] * both.chains.shape[1]

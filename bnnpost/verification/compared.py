@@ -1,20 +1,24 @@
 """A candidate beside a reference: the values that both have, and the draws that may be used."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from bnnpost.verification import pit
+from bnnpost.verification import pit, scores
 from bnnpost.verification.autocorrelation import autocorrelation_times, thinned
+from bnnpost.verification.features import heavy_tailed
 from bnnpost.verification.references import Reference
-from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of
-from bnnpost.verification.unusable import check_unshared
+from bnnpost.verification.scores import Scores
+from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of, side_by_side, some
+from bnnpost.verification.unusable import check_moving, check_unrepeated, check_unshared
 
 # Fewer independent draws, or as good as such, say nothing.
 _FEWEST = 50
+# A value that this part of the reference's draws have is an atom that a report speaks of.
+_ATOM = 0.01
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,9 @@ class Compared:
     """Values of a candidate and of a reference in the same columns, named as in reports.
 
     chains: the candidate's, whole; kept: those of its draws that are as good as independent.
-    draws: the reference's; means, variances: of the Gaussians that these came from, or the draws
-    themselves and 0 where those are not known (exact: by column, whether they are). times:
-    autocorrelation times of the columns, and of their squares.
+    draws: the reference's; laws: its distribution functions, by column. scores: normal scores
+    of both. times: autocorrelation times of the scores, and of their squares. left_out: columns in
+    which all draws of both are one number.
     """
 
     candidate: Candidate
@@ -33,25 +37,36 @@ class Compared:
     chains: Float[np.ndarray, "chain draw column"]
     kept: Float[np.ndarray, "kept column"]
     draws: Float[np.ndarray, "r column"]
-    means: Float[np.ndarray, "r column"]
-    variances: Float[np.ndarray, "r column"]
+    laws: tuple[pit.Distribution, ...]
+    scores: Scores
     times: Float[np.ndarray, " column2"]
+    left_out: tuple[str, ...] = ()
 
     @functools.cached_property
-    def distributions(self) -> list[pit.Distribution]:
-        """The reference's distribution function of each column."""
-        known = np.any(self.variances > 0, axis=0)
-        return [
-            pit.of_components(self.means[:, i], self.variances[:, i])
-            if known[i]
-            else pit.of_draws(self.draws[:, i])
-            for i in range(len(self.columns))
-        ]
+    def heavy(self) -> Bool[np.ndarray, " column"]:
+        """Which columns have heavy tails: by the draws of both together, as permutations need."""
+        return heavy_tailed(np.concatenate([self.kept, self.draws]))
 
     def pit(self) -> Float[np.ndarray, "kept column"]:
         """The reference's distribution functions at the candidate's independent draws."""
-        columns = zip(self.distributions, self.kept.T, strict=True)
-        return np.stack([distribution.at(values) for distribution, values in columns], axis=1)
+        return thinned(self.scores.uniforms, float(self.times.max()))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not compared, or in another way than usual, and why."""
+        names = np.array(self.columns)
+        heavy = some(names[self.heavy].tolist())
+        atoms = some(names[[law.largest_atom > _ATOM for law in self.laws]].tolist())
+        notes = {
+            f"not compared, since all draws of both are equal there: {some(self.left_out)}": (
+                self.left_out
+            ),
+            f"heavy tails at {heavy}, where a few draws would outweigh all others: checks by "
+            "permutation compare normal scores of the ranks there, not the values": heavy,
+            f"many draws are equal at {atoms}: ties are parted at random for PIT, means and "
+            "variances": atoms,
+        }
+        return tuple(note for note, applies in notes.items() if applies)
 
     def in_words(self) -> str:
         """What the candidate is, and how many of its draws count."""
@@ -75,37 +90,60 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
             f"{' and '.join(reference.values)}: expected some in common (f: at the test inputs, "
             "f_train: at the training inputs)"
         )
-    chains = _side_by_side(candidate.values, names)
-    draws = _side_by_side(reference.values, names)
+    columns = tuple(columns_of({name: reference.shapes[name] for name in names}))
+    chains = side_by_side(candidate.values, names)
+    draws = side_by_side(reference.values, names)
+    check_moving(chains, columns, draws)
+    check_unrepeated(chains, candidate.independent, draws)
     check_unshared(chains, draws)
-    about = chains - draws.mean(axis=0)
-    both = np.concatenate([about, about**2], axis=2)
-    independent = candidate.independent
-    times = np.ones(both.shape[2]) if independent else autocorrelation_times(both)
+    means, variances = (side_by_side(each, names) for each in _components(reference, names))
+    changing = _changing(chains, draws, columns)
+    chains, draws, means, variances = (
+        values[..., changing] for values in (chains, draws, means, variances)
+    )
+    laws = scores.distributions(draws, means, variances)
+    both = scores.of_both(laws, chains, draws, means, variances)
+    moving = np.concatenate([both.middles, both.middles**2], axis=2)
+    times = np.ones(moving.shape[2]) if candidate.independent else autocorrelation_times(moving)
     kept = thinned(chains, float(np.max(times)))
     _require_enough(len(kept), chains, float(np.max(times)))
-    known = {name: reference.components.get(name) for name in names}
-    means = {n: reference.values[n] if c is None else c[0] for n, c in known.items()}
-    none = np.zeros_like
-    variances = {n: none(reference.values[n]) if c is None else c[1] for n, c in known.items()}
     return Compared(
         candidate,
         reference,
-        tuple(columns_of({name: reference.shapes[name] for name in names})),
+        tuple(np.array(columns)[changing].tolist()),
         chains,
         kept,
         draws,
-        _side_by_side(means, names),
-        _side_by_side(variances, names),
+        tuple(laws),
+        both,
         times,
+        tuple(np.array(columns)[~changing].tolist()),
     )
 
 
-def _side_by_side(values: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
-    """Sets of values [..., point, output] in columns [..., column]."""
-    return np.concatenate(
-        [values[name].reshape(*values[name].shape[:-2], -1) for name in names], axis=-1
-    )
+def _components(
+    reference: Reference, names: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Means and variances of what draws are from: themselves and 0 where that is not known."""
+    means, variances = {}, {}
+    for name in names:
+        values = reference.values[name]
+        known = (values, np.zeros_like(values))
+        means[name], variances[name] = reference.components.get(name, known)
+    return means, variances
+
+
+def _changing(
+    chains: np.ndarray, draws: np.ndarray, columns: Sequence[str]
+) -> Bool[np.ndarray, " column"]:
+    """Which columns are not one and the same number in all draws of both."""
+    changing = (np.ptp(draws, axis=0) > 0) | np.any(chains != draws[0], axis=(0, 1))
+    if not np.any(changing):
+        raise ValueError(
+            f"every value is the same in all draws of candidate and reference, the first "
+            f"{columns[0]} = {draws[0, 0]:g}: there is nothing to compare. Give other inputs"
+        )
+    return changing  # type: ignore[no-any-return]
 
 
 def _require_enough(count: int, chains: np.ndarray, time: float) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+from bnnpost.verification.ranks import normal_scores
 
 Pooled = Float[np.ndarray, "draw column"]
 Features = Float[np.ndarray, "draw feature"]
@@ -23,14 +25,18 @@ _MOST_PAIRS, _NUM_DIRECTIONS, _NUM_FREQUENCIES = 500, 32, 128
 _KERNEL_WIDTHS = (0.25, 0.5, 1.0)
 # Directions in which the draws vary by less than this part of their largest variance are rounding.
 _SMALLEST_VARIANCE = 1e-9
+# That of a normal law is 3, of an exponential one 9; of Student-t laws of 4 and fewer degrees of
+# freedom it is infinite.
+_LARGEST_KURTOSIS = 20.0
 
 
 @dataclass(frozen=True)
 class Family:
-    """Features that make one check. of: the feature's values in words, for the report.
+    """Features that make one check.
 
-    names: of each feature, what it is of; one for all if `joint`. joint: whether the check adds
-    up squares over each of `groups` features, rather than to look at the largest.
+    names: of each feature, the values that it is of; where there are groups, of each of these.
+    make: the features themselves. groups: into how many equal groups of features the check adds
+    up squares; 0 if it looks at the largest.
     """
 
     name: str
@@ -39,12 +45,34 @@ class Family:
     groups: int = 0
 
 
-class Standardised:
-    """Pooled draws with mean 0 and standard deviation 1 in each column, and their whitening."""
+def heavy_tailed(pooled: Pooled) -> Bool[np.ndarray, " column"]:
+    """Which columns have so large a kurtosis that a few draws would outweigh all others."""
+    return np.mean(_standardised(pooled) ** 4, axis=0) > _LARGEST_KURTOSIS  # type: ignore[no-any-return]
 
-    def __init__(self, pooled: Pooled, columns: tuple[str, ...], rng: np.random.Generator):
+
+def _standardised(values: Pooled) -> Pooled:
+    std = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(std > 0, std, 1.0)
+
+
+class Standardised:
+    """Pooled draws with mean 0 and standard deviation 1 in each column, and their whitening.
+
+    heavy: columns of which normal scores of pooled ranks are taken for the values.
+    """
+
+    def __init__(
+        self,
+        pooled: Pooled,
+        columns: tuple[str, ...],
+        rng: np.random.Generator,
+        heavy: Bool[np.ndarray, " column"],
+    ):
         self.columns = columns
-        self.z = (pooled - pooled.mean(axis=0)) / pooled.std(axis=0)
+        values = pooled.copy()
+        for i in np.flatnonzero(heavy):
+            values[:, i] = normal_scores(pooled[:, i])
+        self.z = _standardised(values)
         values, vectors = np.linalg.eigh(self.z.T @ self.z / len(self.z))
         kept = values > _SMALLEST_VARIANCE * values[-1]
         self.white = self.z @ (vectors[:, kept] / np.sqrt(values[kept]))

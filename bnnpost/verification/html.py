@@ -11,10 +11,9 @@ from bnnpost.pages import Html, Section, check_free, element, join, page
 from bnnpost.pages.parts import facts, notes, paragraphs, titled
 from bnnpost.storage import versions, write_text
 from bnnpost.verification.panels import Bands, bands, largest_difference, panel
-from bnnpost.verification.report import Check, Report
+from bnnpost.verification.report import PIT, Check, Report
 
 MOST_PANELS = 24
-_PIT = "pit"
 _HEADS = (
     "", "Check", "Statistic", "Where", "p", "adjusted p", "Draws (candidate, reference)",
     "Found 9 times in 10",
@@ -119,7 +118,7 @@ def _pictures(report: Report) -> Iterator[Html]:
 
 def _bands(report: Report, num_rows: int) -> Bands:
     """Of one value, so that those of all values hold together."""
-    found = (check.effective for check in report.checks if _PIT in check.name.lower())
+    found = (check.effective for check in report.checks if check.name == PIT)
     sizes = next(found, None)
     num_draws, num_reference = (num_rows, math.inf) if sizes is None else sizes
     return bands(num_draws, num_reference, report.level / max(len(report.columns), 1))

@@ -1,8 +1,9 @@
-"""Means and variances of all draws, with Monte-Carlo errors on both sides.
+"""Means and variances of the normal scores of all draws, with Monte-Carlo errors on both sides.
 
 Nothing is thinned here: a chain's errors are those of its autocorrelation time. Where the
-reference knows the Gaussians that its draws came from, it brings their exact moments, so that its
-own error is that of hidden layers alone.
+reference knows the Gaussians that its draws came from, it brings their mean scores, so that its
+own error is that of hidden layers alone. Scores are those of `verification.scores`: of a Gaussian
+posterior the standardised values, and normal whatever the posterior.
 """
 
 import math
@@ -11,65 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.verification.scores import Scores, mean_square
+
 _NUM_SIMULATED = 20_000
 # Simulated p-values below this are taken from the bound that needs no simulation.
 _FEWEST_EXCEEDING = 20
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """Estimates of several numbers, of independent errors from set to set.
-
-    values: of one set [estimate]; covariance: of their errors.
-    """
-
-    values: Float[np.ndarray, " e"]
-    covariance: Float[np.ndarray, "e e"]
-
-    def part(self, which: slice) -> "Estimates":
-        """Some of them."""
-        return Estimates(self.values[which], self.covariance[which, which])
-
-
-def of_chains(
-    chains: Float[np.ndarray, "chain draw column"],
-    draws: Float[np.ndarray, "r column"],
-    times: Float[np.ndarray, " column2"],
-) -> Estimates:
-    """Means of f − c and of its square, c being the mean of the reference's draws.
-
-    times: autocorrelation times of both. The errors are those that right draws would have, by
-    the reference's: an estimate from the same draws would go with the deviation (too few far
-    out make the variance small, and its error too).
-    """
-    centre = draws.mean(axis=0)
-    about, right = chains.reshape(-1, chains.shape[2]) - centre, draws - centre
-    expected = _with_errors(np.hstack([right, right**2]))
-    inflated = np.sqrt(times * len(draws) / len(about))
-    values = np.hstack([about, about**2]).mean(axis=0)
-    return Estimates(values, expected.covariance * np.outer(inflated, inflated))
-
-
-def of_components(
-    means: Float[np.ndarray, "draw column"],
-    variances: Float[np.ndarray, "draw column"],
-    centre: Float[np.ndarray, " column"],
-) -> Estimates:
-    """The same of the mixture of independent Gaussians."""
-    about = means - centre
-    return _with_errors(np.hstack([about, about**2 + variances]))
-
-
-def _with_errors(samples: Float[np.ndarray, "draw e"]) -> Estimates:
-    covariance = np.atleast_2d(np.cov(samples, rowvar=False)) / len(samples)
-    return Estimates(samples.mean(axis=0), covariance)
-
-
-@dataclass(frozen=True)
 class Largest:
     """The largest of several standardised differences, and how unusual that is.
 
-    place: its number. critical: the size that is exceeded with the probability asked for.
+    std: what they were standardised by. place: the number of the largest. critical: the size
+    that is exceeded with the probability asked for.
     """
 
     z: Float[np.ndarray, " e"]
@@ -79,19 +34,65 @@ class Largest:
     critical: float
 
 
+def means(
+    scores: Scores, times: Float[np.ndarray, " column"], level: float, rng: np.random.Generator
+) -> Largest:
+    """Of the mean scores, which are 0 of right draws. times: autocorrelation times of scores."""
+    covariance = _covariance(scores.chains, scores.draws, scores.means, times)
+    std = np.sqrt(np.diag(covariance))
+    return _of_all(scores.chains.mean(axis=(0, 1)) / std, std, covariance, level, rng)
+
+
+def variances(
+    scores: Scores, times: Float[np.ndarray, " column"], level: float, rng: np.random.Generator
+) -> Largest:
+    """Of the mean squared scores over that of right draws. times: those of squared scores.
+
+    The cube root of a mean of squared normals is normal to a far higher order than itself
+    (Wilson and Hilferty 1931): with V the variance of the ratio, its mean is 1 − V/9 and its
+    variance V/9.
+    """
+    right = mean_square(len(scores.draws))
+    squares, own = scores.chains**2 / right, scores.draws**2 / right
+    covariance = _covariance(squares, own, scores.squares / right, times)
+    variance = np.diag(covariance)
+    ratio = squares.mean(axis=(0, 1))
+    z = (np.cbrt(ratio) - 1 + variance / 9) / np.sqrt(variance / 9)
+    return _of_all(z, np.sqrt(variance), covariance, level, rng)
+
+
+def _covariance(
+    chains: Float[np.ndarray, "chain draw column"],
+    draws: Float[np.ndarray, "r column"],
+    components: Float[np.ndarray, "k column"],
+    times: Float[np.ndarray, " column"],
+) -> Float[np.ndarray, "column column"]:
+    """Of the errors of the candidate's means and of the reference's together.
+
+    The candidate's are those that right draws would have, by the reference's: an estimate from
+    the same draws would go with the deviation (too few far out make the variance small, and its
+    error too).
+    """
+    inflated = np.sqrt(times / (chains.shape[0] * chains.shape[1]))
+    own = np.atleast_2d(np.cov(draws, rowvar=False)) * np.outer(inflated, inflated)
+    return own + np.atleast_2d(np.cov(components, rowvar=False)) / len(components)
+
+
 def two_sided(z: float) -> float:
     """Probability that a standard normal is as far from 0."""
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def differences(
-    candidate: Estimates, reference: Estimates, level: float, rng: np.random.Generator
+def _of_all(
+    z: Float[np.ndarray, " e"],
+    std: Float[np.ndarray, " e"],
+    covariance: Float[np.ndarray, "e e"],
+    level: float,
+    rng: np.random.Generator,
 ) -> Largest:
-    """Candidate minus reference, in standard errors; p-value of the largest, all being normal."""
-    covariance = candidate.covariance + reference.covariance
-    std = np.sqrt(np.diag(covariance))
-    z = (candidate.values - reference.values) / std
-    simulated = _largest(covariance / np.outer(std, std), rng)
+    """p-value of the largest, all being normal with correlations as in this covariance."""
+    root = np.sqrt(np.diag(covariance))
+    simulated = _largest(covariance / np.outer(root, root), rng)
     place = int(np.argmax(np.abs(z)))
     return Largest(
         z,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bnnpost.verification.features import Family, Standardised
+from bnnpost.verification.features import Family, Standardised, heavy_tailed
 
 # Permutations: so many that the least p-value of one check, corrected for all, is below the level;
 # but at most as many as are made in a minute.
@@ -44,11 +44,17 @@ def compare(
     columns: tuple[str, ...],
     level: float,
     rng: np.random.Generator,
+    heavy: Bool[np.ndarray, " column"] | None = None,
 ) -> list[Tested]:
-    """Every check of independent draws against a reference's; p-values corrected for all."""
+    """Every check of independent draws against a reference's; p-values corrected for all.
+
+    heavy: columns with heavy tails, by a rule in which the two sets are alike; by default that
+    of `features.heavy_tailed` for these draws.
+    """
     pooled = np.concatenate([candidate, reference])
+    heavy = heavy_tailed(pooled) if heavy is None else heavy
     chosen = _partitions(len(candidate), len(pooled), num_permutations(level), rng)
-    families = list(Standardised(pooled, columns, rng).families())
+    families = list(Standardised(pooled, columns, rng, heavy).families())
     statistics, places = [], []
     for family in families:
         values, where = _statistics(family, chosen)

@@ -9,6 +9,9 @@ from jaxtyping import Float
 
 from bnnpost.storage.versions import versions
 
+# The name of the check whose sizes the pictures of a page are drawn for.
+PIT = "PIT"
+
 
 @dataclass(frozen=True)
 class Check:

@@ -1,6 +1,6 @@
 """Function values as verification takes them, whoever made them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 # Function values at the test inputs, and at the training inputs: the names of `Draws.to_arviz`.
 TEST, TRAIN = "f", "f_train"
+
+_MOST_NAMED = 3
 
 Values = Float[np.ndarray, "chain draw point output"]
 
@@ -51,3 +53,17 @@ def columns_of(shapes: Mapping[str, tuple[int, int]]) -> Iterator[str]:
         for point in range(points):
             for output in range(outputs):
                 yield f"{name}[{point}]" if outputs == 1 else f"{name}[{point}, {output}]"
+
+
+def some(columns: Sequence[str]) -> str:
+    """Names of columns in a sentence, at most three of them."""
+    if len(columns) <= _MOST_NAMED:
+        return ", ".join(columns)
+    return f"{', '.join(columns[:_MOST_NAMED])} and {len(columns) - _MOST_NAMED} more"
+
+
+def side_by_side(values: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Sets of values [..., point, output] in columns [..., column]."""
+    return np.concatenate(
+        [values[name].reshape(*values[name].shape[:-2], -1) for name in names], axis=-1
+    )

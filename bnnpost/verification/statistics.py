@@ -12,7 +12,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
 from bnnpost.verification.answers import Answer
 from bnnpost.verification.autocorrelation import effective_sizes
-from bnnpost.verification.ranks import distances, rank, selected
+from bnnpost.verification.ranks import distances, normal_scores, rank, selected
 from bnnpost.verification.teacher import Teacher
 
 LOG_LIKELIHOOD, DISTANCE, NOISE_STD = "log likelihood", "distance from the mean", "noise std"
@@ -130,9 +130,13 @@ def _uniform(key: Array, count: int) -> list[float]:
 
 
 def _effective_size(found: Float[np.ndarray, "s q"], answer: Answer) -> float:
-    """The least of the statistics; of independent draws what their weights leave of them."""
+    """The least of the statistics; of independent draws what their weights leave of them.
+
+    Of normal scores (Vehtari et al. 2021), since a statistic may have no variance.
+    """
     if answer.num_chains is None:
         return answer.independent
-    sizes = effective_sizes(found.reshape(answer.num_chains, -1, found.shape[1]))
+    scores = np.stack([normal_scores(column) for column in found.T], axis=1)
+    sizes = effective_sizes(scores.reshape(answer.num_chains, -1, found.shape[1]))
     known = sizes[np.isfinite(sizes)]
     return float(known.min()) if known.size else 1.0

@@ -1,6 +1,6 @@
 """What no statistic can be taken of: values that are not finite, constants, repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +17,13 @@ _ELSEWHERE = "repeat others that are not next to them"
 def check_usable(values: Mapping[str, Values]) -> None:
     """Raise ValueError for values that cannot be verified, saying which.
 
-    Of none or of different numbers of draws, not finite, or with a value that is the same in
-    all draws or in all of one chain.
+    Of none or of different numbers of draws, or not finite.
     """
     _check_counts(values)
     for name, array in values.items():
         names = list(columns_of({name: (array.shape[2], array.shape[3])}))
         flat = array.reshape(*array.shape[:2], -1)
         _check_finite(flat, names)
-        _check_moving(flat, names)
 
 
 def _check_counts(values: Mapping[str, Values]) -> None:
@@ -52,10 +50,22 @@ def _check_finite(flat: np.ndarray, names: list[str]) -> None:
         )
 
 
-def _check_moving(flat: np.ndarray, names: list[str]) -> None:
-    num_chains, length, _ = flat.shape
+def check_moving(
+    flat: Float[np.ndarray, "chain draw column"],
+    names: Sequence[str],
+    right: Float[np.ndarray, "r column"] | None = None,
+) -> None:
+    """Raise ValueError for a value that is the same in all draws, or in all of one chain.
+
+    right: draws of the reference; a value at which these have an atom may be met by all draws,
+    which is for the checks to judge.
+    """
+    num_chains, length, width = flat.shape
+    atoms = np.full((num_chains, width), False)
+    if right is not None:
+        atoms = np.stack([np.any(right == chain[0], axis=0) for chain in flat])
     if num_chains * length > 1:
-        still = np.ptp(flat, axis=(0, 1)) == 0
+        still = (np.ptp(flat, axis=(0, 1)) == 0) & ~atoms[0]
         if np.any(still):
             column = int(np.flatnonzero(still)[0])
             raise ValueError(
@@ -64,7 +74,7 @@ def _check_moving(flat: np.ndarray, names: list[str]) -> None:
                 "network has this value there, leave that input out"
             )
     if length >= _FEWEST_TO_BE_STUCK:
-        stuck = np.ptp(flat, axis=1) == 0
+        stuck = (np.ptp(flat, axis=1) == 0) & ~atoms
         if np.any(stuck):
             chain, column = (int(i) for i in np.argwhere(stuck)[0])
             raise ValueError(
@@ -74,18 +84,21 @@ def _check_moving(flat: np.ndarray, names: list[str]) -> None:
             )
 
 
-def check_unrepeated(values: Mapping[str, Values], independent: bool) -> None:
+def check_unrepeated(
+    flat: Float[np.ndarray, "chain draw column"],
+    independent: bool,
+    right: Float[np.ndarray, "r column"] | None = None,
+) -> None:
     """Raise ValueError if draws are copies of others, other than one after another in a chain.
 
     independent: then these too. One in a hundred may be: a few are equal by chance in single
-    precision.
+    precision. right: draws of the reference; what these repeat too, the law repeats (an atom).
     """
-    rows = as_rows(
-        np.concatenate([a.reshape(a.shape[0] * a.shape[1], -1) for a in values.values()], axis=1)
-    )
+    rows = as_rows(flat.reshape(-1, flat.shape[2]))
     new = np.concatenate([[True], rows[1:] != rows[:-1]])
     visits = rows if independent else rows[new]
-    repeats = len(visits) - len(np.unique(visits))
+    looked_at = visits if right is None else _without_atoms(visits, right)
+    repeats = len(looked_at) - len(np.unique(looked_at))
     if repeats > _MOST_REPEATS * len(visits):
         raise ValueError(
             f"{repeats:,} of {len(rows):,} draws "
@@ -94,10 +107,12 @@ def check_unrepeated(values: Mapping[str, Values], independent: bool) -> None:
         )
 
 
-def check_unshared(candidate: Values, reference: Float[np.ndarray, "r column"]) -> None:
+def check_unshared(
+    flat: Float[np.ndarray, "chain draw column"], right: Float[np.ndarray, "r column"]
+) -> None:
     """Raise ValueError if draws are the reference's own: p-values would mean nothing."""
-    rows = np.unique(as_rows(candidate.reshape(-1, candidate.shape[-1])))
-    shared = int(np.isin(rows, as_rows(reference)).sum())
+    rows = np.unique(as_rows(flat.reshape(-1, flat.shape[2])))
+    shared = int(np.isin(_without_atoms(rows, right), as_rows(right)).sum())
     if shared > _MOST_REPEATS * len(rows):
         raise ValueError(
             f"{shared:,} of the candidate's draws are the reference's too: expected independent "
@@ -105,7 +120,18 @@ def check_unshared(candidate: Values, reference: Float[np.ndarray, "r column"]) 
         )
 
 
+def _without_atoms(rows: np.ndarray, right: Float[np.ndarray, "r column"]) -> np.ndarray:
+    """Draws but for those that the reference, whose draws are independent, repeats itself.
+
+    None of them where it repeats more of these than chance would: all of its values are atoms.
+    """
+    distinct, counts = np.unique(as_rows(right), return_counts=True)
+    if np.count_nonzero(counts > 1) > _MOST_REPEATS * len(distinct):
+        return rows[:0]
+    return rows[~np.isin(rows, distinct[counts > 1])]
+
+
 def as_rows(values: Float[np.ndarray, "draw column"]) -> np.ndarray:
     """Each draw as one item that can be compared and sorted."""
-    flat = np.ascontiguousarray(values)
+    flat = np.ascontiguousarray(values) + 0.0  # −0 is 0
     return flat.view([("", flat.dtype)] * flat.shape[1]).ravel()

@@ -35,13 +35,14 @@ def verify(
     Checks: by permutation of independent draws, locations, spreads, distributions, tails, pairs
     of values, projections and the joint law (maximum mean discrepancy), corrected for one
     another (Westfall and Young 1993); the reference's distribution function at the draws (PIT);
-    means and variances with Monte-Carlo errors on both sides; whether chains agree; the log
-    evidence. Chains are thinned to two autocorrelation times for all but the last three. The
+    means and variances of their normal scores by it, with Monte-Carlo errors on both sides;
+    whether chains agree; the log evidence. Chains are thinned to two autocorrelation times for
+    all but the last three. No check needs moments of the values or laws without atoms. The
     `level` is divided between these kinds of check (Bonferroni).
 
-    Raises ValueError for draws of NaN or constants, at other inputs, too few for any statement,
-    repeated, or shared with the reference; for a reference that is not exact; for a level not
-    between 0 and 1. TypeError for a legacy key.
+    Raises ValueError for draws of NaN, at other inputs, too few for any statement; constant,
+    repeated, or shared with the reference where that has no atom; for a reference that is not
+    exact; for a level not between 0 and 1. TypeError for a legacy key.
     """
     draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
     if not 0 < level < 1:
@@ -64,7 +65,7 @@ def verify(
         held.source,
         both.columns,
         uniforms,
-        (*given.notes, *held.notes),
+        (*given.notes, *held.notes, *both.notes),
     )
 
 
@@ -88,4 +89,5 @@ def _read(
         x_test=x_test,
         x_train=x_train,
         key=key,
+        may_repeat=True,
     )
