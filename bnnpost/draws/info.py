@@ -10,6 +10,13 @@ from typing import Any
 _NO_BOUND = 0.5
 
 
+def unseen_words(unseen_mass_upper: float) -> str:
+    """What regions that no proposal visited may hold of the mass, in words."""
+    if unseen_mass_upper >= _NO_BOUND:
+        return "no bound on the mass of regions that no proposal visited"
+    return f"at most {unseen_mass_upper:.2g} of the mass where no proposal was, at 95 %"
+
+
 @dataclass(frozen=True)
 class ChainsInfo:
     """How chains were run, and how well they seem to have mixed.
@@ -155,9 +162,7 @@ class DrawsInfo:
         """What regions that no proposal visited may hold, in words; "" of exact draws."""
         if self.kind not in ("capped", "resampled"):
             return ""
-        if self.unseen_mass_upper >= _NO_BOUND:
-            return "no bound on the mass of regions that no proposal visited"
-        return f"at most {self.unseen_mass_upper:.2g} of the mass where no proposal was, at 95 %"
+        return unseen_words(self.unseen_mass_upper)
 
     @property
     def num_chains(self) -> int | None:

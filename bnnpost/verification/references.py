@@ -1,5 +1,6 @@
 """What a candidate is compared with: independent draws from the posterior itself."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws, load
+from bnnpost.draws.info import unseen_words
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
-from bnnpost.samplers.forecast import forecast
+from bnnpost.samplers.advice import quickest
+from bnnpost.samplers.forecast import Option, forecast
 from bnnpost.storage import read_dataset
 from bnnpost.verification.recorded import components, recorded
 from bnnpost.verification.sets import TEST, TRAIN
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
 # A reference drawn on the spot has five times the candidate's draws, within these.
 _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
-# Below 1 in 10,000, draws on the spot are capped ones.
-_STRICT_FROM = -4.0
+# Draws on the spot are strict where these take so many seconds at most here, and no more than so
+# many times the proposals that were forecast; else capped.
+_LONGEST, _OVERRUN = 60.0, 4
 # Weights with a heavier tail make no reference (Vehtari et al. 2024).
 _LARGEST_PARETO_K = 0.7
 _EVIDENCE = ("log_evidence", "log_evidence_se")
@@ -34,6 +38,8 @@ _EVIDENCE = ("log_evidence", "log_evidence_se")
 @dataclass(frozen=True)
 class Reference:
     """Independent draws from the posterior, equally weighted.
+
+    doubt: what the draws may lack of the posterior, in words; "" of exact ones.
 
     values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
     and variances [draw, point, output] of what each draw was drawn from given its hidden
@@ -46,6 +52,7 @@ class Reference:
     x_test: Float[np.ndarray, "m *f"] | None
     source: str
     x_train: Float[np.ndarray, "n *f"] | None = None
+    doubt: str = ""
     log_evidence: float | None = None
     log_evidence_se: float | None = None
     notes: tuple[str, ...] = ()
@@ -64,18 +71,37 @@ def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
     """Draws from a posterior to compare so many with. Raises ValueError where rejection fails."""
     forecast_key, sample_key = jax.random.split(key)
     count = min(max(_TIMES * num_candidates, _FEWEST), _MOST)
-    found = forecast(forecast_key, posterior)
-    strict = [option.log10_acceptance for option in found.options]
-    bound = "strict" if strict and max(strict) > _STRICT_FROM else "capped"
-    draws = rejection.sample(sample_key, posterior, num_samples=count, bound=bound)
+    found = forecast(forecast_key, posterior, calibrate=("functions",))
+    strict_key, capped_key = jax.random.split(sample_key)
+    if found.options:
+        draws = _strict(strict_key, posterior, quickest(found, count), count)
+        if draws is not None:
+            return draws
+    draws = rejection.sample(capped_key, posterior, num_samples=count, bound="capped")
     k = draws.info.pareto_k
-    if bound == "capped" and (k is None or k > _LARGEST_PARETO_K):
+    if k is None or k > _LARGEST_PARETO_K:
         raise ValueError(
             f"rejection has no reference for this posterior: weights of capped draws have a "
             f"Pareto k of {'unknown size' if k is None else format(k, '.2f')}, expected at most "
             f"{_LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
         )
     return draws
+
+
+def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Draws | None:
+    """Exact draws if they are in reach, by the forecast and by how it then goes."""
+    seconds = option.seconds(count)
+    if seconds is None or seconds > _LONGEST:
+        return None
+    draws = rejection.sample(
+        key,
+        posterior,
+        num_samples=count,
+        space=option.space,
+        collapse=option.bound == "collapsed",
+        max_proposals=math.ceil(_OVERRUN * option.proposals(count)),
+    )
+    return draws if draws.info.complete else None
 
 
 def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
@@ -167,9 +193,19 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
         arrays.get("x_test"),
         f"{len(chosen):,} independent draws by {attributes['kind']} rejection{origin}",
         arrays.get("x_train"),
+        _doubt(attributes),
         notes=notes,
         **evidence,
     )
+
+
+def _doubt(attributes: Mapping[str, object]) -> str:
+    """What draws may lack, from their record; records of earlier versions do not say."""
+    if attributes["kind"] == "exact":
+        return ""
+    by = "led by fits" if attributes.get("fitted") in (True, "true") else "capped"
+    unseen = float(attributes.get("unseen_mass_upper", 1.0))  # type: ignore[arg-type]
+    return f"a reference {by}, with {unseen_words(unseen)}"
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

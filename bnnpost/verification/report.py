@@ -42,7 +42,8 @@ class Report:
     candidate fails. candidate, reference: what was compared, in words. columns: names of the
     values compared, f[point, output] at test and f_train[…] at training inputs; pit: of each
     draw that was kept after thinning, the reference's CDF at it [draw, column]. notes: what
-    bears on how far the verdict can be trusted.
+    bears on how far the verdict can be trusted. doubt: what the reference may lack of the
+    posterior, in words; "" where it is exact.
     """
 
     level: float
@@ -52,6 +53,7 @@ class Report:
     columns: tuple[str, ...]
     pit: Float[np.ndarray, "draw column"] = dataclasses.field(repr=False)
     notes: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def passed(self) -> bool:
@@ -78,6 +80,9 @@ class Report:
 
     def verdict(self) -> str:
         """One line."""
+        return f"{self._found()} against {self.doubt}" if self.doubt else self._found()
+
+    def _found(self) -> str:
         if self.passed:
             return (
                 f"PASSED: no difference from the reference found at level {self.level:g} "

@@ -66,6 +66,7 @@ def verify(
         both.columns,
         uniforms,
         (*given.notes, *held.notes, *both.notes),
+        held.doubt,
     )
 
 
