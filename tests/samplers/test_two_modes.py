@@ -169,8 +169,8 @@ PROBLEMS = {
 
 
 @functools.cache
-def plain(name):
-    """The share of the mode, with its error, and the log evidence, from networks of numpy's."""
+def plain_networks(name):
+    """Log likelihood [network] and outputs [network, n, k] of numpy's networks from the prior."""
     problem, rng = PROBLEMS[name], np.random.default_rng(0)
     x, parts = problem.x, []
     for _ in range(8):
@@ -181,9 +181,22 @@ def plain(name):
         readout = rng.standard_normal((count, WIDTH, problem.num_outputs))
         f = READOUT_STD / np.sqrt(WIDTH) * scipy.special.erf(z) @ readout
         f = f + 0.3 * rng.standard_normal((count, 1, problem.num_outputs))
-        parts.append((problem.log_prob(f, np.array(problem.y)), problem.mode(f)))
-    logs, modes = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return share(logs, modes), scipy.special.logsumexp(logs) - np.log(len(logs))
+        parts.append((problem.log_prob(f, np.array(problem.y)), f))
+    logs, f = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return logs, f
+
+
+def plain(name):
+    """The share of the mode, with its error, and the log evidence."""
+    logs, f = plain_networks(name)
+    evidence = scipy.special.logsumexp(logs) - np.log(len(logs))
+    return share(logs, PROBLEMS[name].mode(f)), evidence
+
+
+def plain_draws(name):
+    """Exact draws of f at the training inputs, by rejection."""
+    logs, f = plain_networks(name)
+    return f[np.log(np.random.default_rng(1).random(len(logs))) < logs - np.max(logs)]
 
 
 def share(log_weights, modes):

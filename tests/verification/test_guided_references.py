@@ -1,0 +1,59 @@
+"""A reference of two modes: right draws pass, draws of one do not, the verdict names doubts."""
+
+import numpy as np
+import pytest
+
+import bnnpost
+from bnnpost.verification import references
+from tests.samplers import cases
+from tests.samplers.test_two_modes import PROBLEMS, plain_draws
+
+POSTERIOR = PROBLEMS["two points"].posterior()
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return plain_draws("two points")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return bnnpost.rejection.sample(cases.key(0), POSTERIOR, num_samples=6000, bound="capped")
+
+
+def test_right_draws_pass_and_draws_of_one_mode_do_not(exact, reference):
+    assert len(exact) > 1000
+    passed = bnnpost.verify(cases.key(1), {"f_train": exact}, reference)
+    assert passed.passed, passed.summary()
+    one = exact[exact[:, 0, 0] > 0]
+    failed = bnnpost.verify(cases.key(2), {"f_train": one}, reference)
+    assert not failed.passed
+    assert min(failed.p_values.values()) < 1e-6
+
+
+def test_the_verdict_names_a_guided_reference(exact, reference):
+    report = bnnpost.verify(cases.key(3), {"f_train": exact}, reference)
+    assert "against a reference led by fits, with no bound on the mass" in report.verdict()
+    assert report.to_dict()["doubt"] == report.doubt != ""
+
+
+@pytest.mark.slow
+def test_a_posterior_that_no_strict_run_reaches_is_its_own_reference(exact):
+    report = bnnpost.verify(cases.key(4), {"f_train": exact}, POSTERIOR)
+    assert report.passed, report.summary()
+    assert report.doubt
+
+
+def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
+    draws = references.drawn(cases.key(5), cases.Case().posterior(), 100)
+    assert draws.info.kind == "exact" and draws.info.complete
+    values = draws.training_outputs()
+    report = bnnpost.verify(cases.key(6), {"f_train": values[:400]}, cases.Case().posterior())
+    assert report.doubt == "" and "against" not in report.verdict()
+
+
+def test_a_forecast_that_was_too_kind_ends_in_capped_draws(monkeypatch):
+    monkeypatch.setattr(references, "_OVERRUN", 1e-3)
+    monkeypatch.setattr(references, "_LONGEST", np.inf)
+    draws = references.drawn(cases.key(7), PROBLEMS["unsigned"].posterior(), 100)
+    assert draws.info.kind == "capped"
