@@ -27,7 +27,7 @@ OTHERS = {
     "likelihood StudentT, the reference's Gaussian": posterior(
         likelihood=StudentT(df=5, noise_std=0.5)
     ),
-    "training inputs that differ first in row 1": posterior(x=X + [[0, 0], [0, 1e-3]]),
+    "training inputs that differ first in row 1": posterior(x=X + np.array([[0, 0], [0, 1e-3]])),
     "training targets of shape [1, 1], the reference's [2, 1]": posterior(x=X[:1], y=Y[:1]),
 }
 
