@@ -3,6 +3,7 @@
 Every error says what was expected and what came, in one line, however large that is.
 """
 
+import math
 import reprlib
 from collections.abc import Iterable
 
@@ -21,6 +22,10 @@ _REAL_KINDS = "fiub"
 # How much of a value an error shows.
 _SHOWN = 80
 _BITS_A_DIGIT = 3.3219
+
+
+class OutOfRange(IndexError, ValueError):
+    """A place beyond the first or the last of what there is."""
 
 
 class _Short(reprlib.Repr):
@@ -81,8 +86,11 @@ def real_number(name: str, value: object) -> float:
 
 
 def number_between(name: str, value: object, low: float, high: float) -> float:
-    """`value` as a float above `low` and at most `high`; raises ValueError or TypeError."""
-    number = real_number(name, value)
+    """`value` as a float above `low` and at most `high`; raises ValueError for anything else."""
+    try:
+        number = real_number(name, value)
+    except (TypeError, ValueError):
+        number = math.nan  # which is between no numbers
     if not low < number <= high:
         raise ValueError(
             f"expected {name} to be above {low:g} and at most {high:g}, got {shown(value)}"
@@ -126,12 +134,12 @@ def _of_objects(wanted: str, array: np.ndarray) -> np.ndarray:
 def place(name: str, value: object, count: int) -> int:
     """`value` as the place of one of `count` things, from 0; −1 is the last, as in Python.
 
-    Raises TypeError for what is no whole number, such as a list or a slice, and ValueError for one
-    that is out of range.
+    Raises TypeError for what is no whole number, such as a list or a slice, and OutOfRange, an
+    IndexError, for one that is out of range.
     """
     number = whole_number(name, value)
     if not -count <= number < count:
-        raise ValueError(
+        raise OutOfRange(
             f"expected {name} to be from 0 to {count - 1}, one of {count:,}, got {shown(number)}"
         )
     return number % count

@@ -156,7 +156,7 @@ class Draws:
     def parameters(self, i: int) -> Parameters:
         """Weights and biases of draw i, standard normal under the prior, as numpy arrays.
 
-        `network.apply(parameters, x)` gives that network's outputs. Raises TypeError or ValueError
+        `network.apply(parameters, x)` gives that network's outputs. Raises TypeError or IndexError
         for an i that is not the place of one draw.
         """
         i = place("i", i, len(self))
@@ -168,7 +168,7 @@ class Draws:
     def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
         """Draw i as one fixed function of inputs [point, feature].
 
-        Raises TypeError or ValueError for an i that is not the place of one draw.
+        Raises TypeError or IndexError for an i that is not the place of one draw.
         """
         single = self._of(np.array([place("i", i, len(self))]), np.zeros(1), self.info)
 

@@ -16,7 +16,7 @@ SMALL = ["--num-train", 2, "--num-test", 1, "--depth", 1]
 def test_both_spellings_of_a_width(tmp_path, command, flag):
     """Each is refused for what it says, and not as a flag that there is not."""
     done = invoke(
-        command, *SMALL, flag, 0, *(["--out", tmp_path / "run"] if "s" in command else [])
+        command, *SMALL, flag, 0, *(["--out", tmp_path / "run"] if command.startswith("s") else [])
     )
     assert done.exit_code == 2
     assert "expected at least 1, got 0" in done.stderr
