@@ -1,6 +1,7 @@
 """Sums over all proposals of whatever is asked of each, with control variates where they exist."""
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.comparison.differences import block_bounds
 from bnnpost.comparison.moments import BlockSums, Functionals, block_sums
+from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.samplers.importance import observations
 from bnnpost.spaces import controls
@@ -26,8 +28,11 @@ def sums_over_proposals(
     log_reference: float,
     functionals: Functionals,
 ) -> tuple[BlockSums, dict[str, float]]:
-    """Sums for each jackknife block, and effective_sample_size and controls (how many are used).
+    """Sums for each jackknife block, and what to know of them.
 
+    effective_sample_size; controls: how many are used; pareto_k, pareto_k_squares: of the weights,
+    and of weights times the largest second moment of f at a test input: from 0.5 on these have no
+    variance, and standard errors are too small; NaN where there is no tail.
     Raises FloatingPointError where weights are NaN.
     """
     weights = _Tally()
@@ -37,8 +42,7 @@ def sums_over_proposals(
     if num_controls * _PROPOSALS_A_CONTROL > num_proposals:
         num_controls = 0
     sums = block_sums(blocks, log_reference, functionals, num_controls > 0)
-    effective = weights.total.effective_sample_size()
-    return sums, {"effective_sample_size": effective, "controls": num_controls}
+    return sums, {**weights.attributes(), "controls": num_controls}
 
 
 class _Tally:
@@ -46,6 +50,15 @@ class _Tally:
 
     def __init__(self) -> None:
         self.total = WeightSum()
+        self._logs: list[np.ndarray] = []
+        self._squares: list[np.ndarray] = []
+
+    def attributes(self) -> dict[str, float]:
+        return {
+            "effective_sample_size": self.total.effective_sample_size(),
+            "pareto_k": tail_shape(np.concatenate(self._logs)),
+            "pareto_k_squares": tail_shape(np.concatenate(self._squares)),
+        }
 
     def watch(self, blocks: Iterator[Observation]) -> Iterator[Observation]:
         for block in blocks:
@@ -54,8 +67,25 @@ class _Tally:
                     "log weights are NaN: a covariance is not positive definite in double "
                     "precision; a larger noise_std makes it so"
                 )
-            self.total = self.total.add(np.asarray(block.log_weight))
+            logs = np.asarray(block.log_weight)
+            self.total = self.total.add(logs)
+            self._logs.append(logs)
+            self._squares.append(logs + np.log(_largest_square(block)))
             yield block
+
+
+def tail_shape(logs: Float[np.ndarray, " p"]) -> float:
+    """Pareto k of positive numbers; NaN where the largest are equal, which leaves no tail."""
+    k = pareto_k(logs)
+    return k if np.isfinite(k) else math.nan
+
+
+def _largest_square(block: Observation) -> Float[np.ndarray, " b"]:
+    """E[f²] of each proposal, at the test input and output where it is largest."""
+    mean, covariance = (np.asarray(a) for a in (block.predictive.mean, block.predictive.covariance))
+    variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    squares = np.max(mean**2, axis=(1, 2)) + np.max(variances.reshape(len(mean), -1), axis=1)
+    return np.maximum(squares, np.finfo(float).tiny)  # type: ignore[no-any-return]
 
 
 def _blocks(

@@ -41,6 +41,9 @@ def compare(
     the limit's. Control variates are used where they exist (attribute `controls`).
     Where the limit's kernel is sampled (see `nngp`) its error, the same at every width for
     the same key, is not in the standard errors.
+    Standard errors hold where weights, and for moments of f weights times f², have a variance:
+    attributes `pareto_k` and, under Gaussian noise, `pareto_k_squares` are the shapes of their
+    tails; from 0.5 on they have none, and errors are too small.
     Raises ValueError where the readout cannot be collapsed, where the limit is not one Gaussian
     process (random scales), or for fewer than 200 proposals; FloatingPointError where weights
     are NaN.

@@ -6,6 +6,7 @@ Statistical tests use fixed seeds; each allows 4.5 standard errors, a false alar
 import jax
 import numpy as np
 import pytest
+from numpyro.distributions import Normal, StudentT
 from scipy import integrate, stats
 
 import bnnpost
@@ -157,3 +158,19 @@ def test_bad_arguments(diabetes):
         bnnpost.compare(np.zeros(2, np.uint32), posterior, x_test)
     with pytest.raises(ValueError, match="x_test"):
         bnnpost.compare(jax.random.key(0), posterior, np.zeros((3, 4)))
+
+
+def test_the_tails_of_weights_and_squares_are_told():
+    # Student-t(2.2) weights: f² has no variance, which it has where all are normal.
+    found = {}
+    for name, law in (("heavy", StudentT(2.2)), ("normal", Normal())):
+        network = bnnpost.mlp(
+            width=4, depth=1, prior=law, activation="relu", readout_prior=Normal()
+        )
+        posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(0.5), [[0.5]], [0.4])
+        found[name] = bnnpost.compare(jax.random.key(8), posterior, [[-2.0]], num_proposals=4000)
+    assert (
+        found["heavy"].attrs["pareto_k_squares"] > 0.5 > found["normal"].attrs["pareto_k_squares"]
+    )
+    # The largest weights are those of networks that are 0 at the training input, and equal.
+    assert all(np.isnan(one.attrs["pareto_k"]) for one in found.values())
