@@ -115,8 +115,8 @@ class StudentT(RandomNoise):
     """Student-t noise with `df` degrees of freedom and standard deviation `noise_std`.
 
     λ is inverse gamma. Where points that disagree each may be the outlier, the posterior has
-    several modes, and draws guided to one may miss the others: compare with bound="strict"
-    at few points. Raises ValueError unless df > 2 (below, there is no standard
+    several modes: weighted draws are led to all that are found, and say what they may have
+    missed (`draws.info.unseen()`). Raises ValueError unless df > 2 (below, there is no standard
     deviation) and noise_std is positive.
     """
 

@@ -68,17 +68,22 @@ def of_file(path: Path) -> Description | None:
 
 def check_same(candidate: Description | None, reference: Description | None) -> None:
     """Raise ValueError that names what differs; what is not known (None) passes."""
-    if candidate is None or reference is None:
-        return
-    found = list(_differences(candidate, reference))
-    if found:
-        told = "; ".join(found[:_MOST])
-        told += f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    told = differences(candidate, reference)
+    if told:
         raise ValueError(
             "the candidate's draws are of another posterior than the reference's, by their own "
             f"records, so that a verdict would say nothing of the sampler: {told}. Give "
             "two runs of one configuration"
         )
+
+
+def differences(candidate: Description | None, reference: Description | None) -> str:
+    """What differs, in words; "" where nothing is known to."""
+    if candidate is None or reference is None:
+        return ""
+    found = list(_differences(candidate, reference))
+    more = f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "; ".join(found[:_MOST]) + more
 
 
 def _differences(candidate: Description, reference: Description) -> Iterator[str]:

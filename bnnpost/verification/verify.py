@@ -1,12 +1,16 @@
 """A verdict on a sampler: its draws against exact ones, at one stated rate of false alarms."""
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 from jaxtyping import Array
 
+from bnnpost.arguments import real_number
+from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.verification import checks, references
+from bnnpost.verification import checks, references, sameness
 from bnnpost.verification.candidates import candidate_of
 from bnnpost.verification.compared import compared
 from bnnpost.verification.report import Report
@@ -45,7 +49,7 @@ def verify(
     exact; for a level not between 0 and 1. TypeError for a legacy key.
     """
     draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
-    if not 0 < level < 1:
+    if not 0 < real_number("level", level) < 1:
         raise ValueError(f"expected a level between 0 and 1, got {level}")
     if isinstance(reference, Posterior):
         points = None if x_test is None else reference.checked_test_points(x_test)
@@ -65,9 +69,21 @@ def verify(
         held.source,
         both.columns,
         uniforms,
-        (*given.notes, *held.notes, *both.notes),
+        (*_of_another(candidate, reference), *given.notes, *held.notes, *both.notes),
         held.doubt,
     )
+
+
+def _of_another(candidate: object, reference: object) -> Iterator[str]:
+    """Names what differs between the posteriors of two objects, where both say what it is."""
+    found = [
+        sameness.of_posterior(one.posterior if isinstance(one, Draws) else one)
+        for one in (candidate, reference)
+        if isinstance(one, Draws | Posterior)
+    ]
+    told = sameness.differences(*found) if len(found) == 2 else ""
+    if told:
+        yield f"the candidate's draws are of another posterior, by their own record: {told}"
 
 
 def _shapes(posterior: Posterior, points: np.ndarray | None) -> dict[str, tuple[int, int]]:

@@ -57,3 +57,15 @@ def test_the_command_says_so_before_any_verdict(tmp_path):
     assert done.exit_code == 1 and not done.stdout
     assert "width 16, the reference's 8" in done.stderr
     assert "noise_std 0.3, the reference's 0.5" in done.stderr
+
+
+def test_the_library_notes_what_differs():
+    key = jax.random.key(1)
+    right, wrong = (
+        bnnpost.rejection.sample(key, one, num_samples=count)
+        for one, count in ((posterior(), 500), (posterior(likelihood=Gaussian(0.3)), 100))
+    )
+    report = bnnpost.verify(key, wrong, right)
+    assert "noise_std 0.3, the reference's 0.5" in report.notes[0]
+    other = bnnpost.rejection.sample(jax.random.key(2), posterior(), num_samples=100)
+    assert not any("another posterior" in note for note in bnnpost.verify(key, other, right).notes)
