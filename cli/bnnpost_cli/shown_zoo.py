@@ -71,7 +71,8 @@ def record(found: Mapping[str, Any]) -> str:
     if found["kind"] == "capped":
         rows["weights"] = (
             f"Pareto k {found['pareto_k']:.2f}, worth {found['effective_sample_size']:,.0f} "
-            f"equally weighted draws, {found['excess_mass']:.1%} of the mass cut off by the cap"
+            f"equally weighted draws, {found['excess_mass']:.1%} of the mass cut off by the cap; "
+            f"{unseen_words(float(found.get('unseen_mass_upper', 1.0)))}"
         )
     checks = [
         f"  {'ok' if one['passed'] else 'FAIL':<4} {one['name']:<13} {one['found']:.3g}, "
