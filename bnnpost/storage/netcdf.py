@@ -42,8 +42,13 @@ def read_tree(path: Path) -> "xr.DataTree":
 
 
 def _read(path: Path, opener: Callable[..., Any]) -> Any:
+    import h5py
+
     check_file(path)
     try:
+        # h5netcdf, where it cannot open an object, prints a traceback of its own besides.
+        with h5py.File(path, "r") as file:
+            file.visititems(lambda name, found: None)
         with opener(path, engine="h5netcdf") as opened:
             return opened.load()
     except Exception as error:  # h5py raises almost anything for a damaged file

@@ -18,7 +18,7 @@ def sample(path, seed=0):
 
 @pytest.mark.slow
 # That something is missing is a warning, which is an error elsewhere in these tests.
-@pytest.mark.filterwarnings("default::UserWarning")
+@pytest.mark.filterwarnings("default:.* is not there:UserWarning")
 def test_every_harm_to_every_file(tmp_path):
     run, other = tmp_path / "a", tmp_path / "b"
     for seed, path in enumerate((run, other)):
