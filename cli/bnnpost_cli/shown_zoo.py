@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bnnpost.draws.info import unseen_words
+
 
 def table(entries: Sequence[Any]) -> str:
     """A line a posterior."""
