@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bnnpost.draws.info import unseen_words
-
 
 def table(entries: Sequence[Any]) -> str:
     """A line a posterior."""
@@ -63,6 +61,8 @@ def _law(record: Mapping[str, Any]) -> str:
 
 def record(found: Mapping[str, Any]) -> str:
     """How the reference was made, and what was checked."""
+    from bnnpost.draws.info import unseen_words
+
     rows = {
         "kind": f"{found['kind']}, bound {found['bound']}, {found['num_samples']:,} draws of "
         f"{found['num_proposals']:,} proposals in {found['seconds']:.0f} s",
