@@ -91,6 +91,8 @@ def _surprise(
     """
     values, found = draws.training_outputs(), draws.diagnostics()
     effective = np.stack([found["ess_bulk"].values, found["ess_tail"].values])
+    # Values that never change, or chains that do not move, are worth one draw at most.
+    effective = np.maximum(np.nan_to_num(effective, nan=1.0), 1.0)
     ranks = np.empty(f.shape)
     for place in np.ndindex(*f.shape[1:]):
         ordered = np.sort(values[:, *place])
@@ -100,4 +102,4 @@ def _surprise(
     means = np.einsum("p,qpnk->qnk", weights, scores)
     errors = np.einsum("p,qpnk->qnk", weights**2, (scores - means[:, None]) ** 2)
     errors = np.maximum(errors, np.sum(weights**2) / 12)
-    return (means - 0.5) / np.sqrt(errors + 1 / (12 * np.maximum(effective, 1.0)))
+    return (means - 0.5) / np.sqrt(errors + 1 / (12 * effective))
