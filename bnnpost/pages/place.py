@@ -21,14 +21,15 @@ def check_free(path: Path) -> None:
         raise FileNotFoundError(f"no folder {path.parent} to write {path} in: create it first")
     if path.is_dir():
         raise NotAReport(f"{path} is a directory: expected a file for the report")
+    if path.exists() and not (path.is_file() and is_ours(_start(path))):
+        raise NotAReport(f"{path} is there and is no report of bnnpost: name another file")
     if path.suffix.lower() not in ENDINGS:
         raise NotAReport(
             f"expected a name that ends in {' or '.join(ENDINGS)}, as what is written is a page of "
             f"HTML, got {path}: a browser prints it as PDF"
         )
-    if not path.exists():
-        return
+
+
+def _start(path: Path) -> str:
     with path.open("rb") as file:
-        start = file.read(4000).decode("utf-8", errors="replace")
-    if not is_ours(start):
-        raise NotAReport(f"{path} is there and is no report of bnnpost: name another file")
+        return file.read(4000).decode("utf-8", errors="replace")
