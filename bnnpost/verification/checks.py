@@ -21,6 +21,8 @@ _SHARES = {
 }
 # Draws compared by permutation, at most, and how many of the reference's to one of the candidate's.
 _MOST_CANDIDATE, _MOST_REFERENCE, _TIMES = 10_000, 20_000, 5
+# Checks by permutation whose sizes are in units of the values, and what these are of scores.
+_OF_VALUES, _IF_NORMAL = ("location", "spread", "pairs", "projections"), " if its law is normal"
 # A normal deviate that is exceeded one time in ten.
 _ONE_IN_TEN = 1.2816
 
@@ -73,7 +75,8 @@ def _by_permutation(
             adjusted=_adjusted(test.corrected, share),
             effective=(len(candidate), len(reference)),
             where=test.where,
-            smallest=_found_by_permutation(test.name, test.found * error),
+            smallest=_found_by_permutation(test.name, test.found * error)
+            + (_IF_NORMAL if test.name in _OF_VALUES and np.any(both.heavy) else ""),
         )
 
 
@@ -168,7 +171,7 @@ def _of_largest(
         adjusted=_adjusted(found.p_value, shares[name]),
         effective=(count / float(times[found.place]), len(both.draws)),
         where=f"{both.columns[found.place]} (too {direction})",
-        smallest=f"{smallest}, at any one value if its law is normal",
+        smallest=f"{smallest}, at any one value{_IF_NORMAL}",
     )
 
 
