@@ -185,7 +185,9 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     saved = _guide_leaves(made.guide, [dataset[f"guide_{i}"].values for i in range(len(names))])
     leaves, structure = jax.tree.flatten(_bare(made.guide))
     now = _told(posterior)
-    told = json.loads(dataset.attrs[_TOLD]) if _TOLD in dataset.attrs else now
+    # Of a run that has no draws yet, the run itself tells what has changed.
+    is_told = _TOLD in dataset.attrs and dataset.sizes["sample"] > 0
+    told = json.loads(dataset.attrs[_TOLD]) if is_told else now
     same = np.allclose(told, now, rtol=_SAME, atol=_SAME, equal_nan=True)
     if not same or len(saved) != len(leaves):
         raise ValueError(f"{path} holds draws of another posterior: the likelihood differs")

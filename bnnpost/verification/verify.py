@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.arguments import real_number
+from bnnpost.arguments import shown
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -49,8 +49,8 @@ def verify(
     exact; for a level not between 0 and 1. TypeError for a legacy key.
     """
     draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
-    if not 0 < real_number("level", level) < 1:
-        raise ValueError(f"expected a level between 0 and 1, got {level}")
+    if not isinstance(level, int | float | np.number) or not 0 < level < 1:
+        raise ValueError(f"expected a level between 0 and 1, got {shown(level)}")
     if isinstance(reference, Posterior):
         points = None if x_test is None else reference.checked_test_points(x_test)
         given = _read(read_key, candidate, points, reference.x, _shapes(reference, points))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost import likelihoods
+from bnnpost import likelihoods, storage
 from bnnpost.networks import Activation, Conv, Dense, Fixed, SelfAttention, Serial
 from tests.hostile.watch import check_clear, in_time
 
@@ -145,10 +145,10 @@ SAMPLERS = {
         lambda: bnnpost.compare(KEY, posterior(), X, num_proposals=1e6),
         "num_proposals to be a whole number",
     ),
-    "data set a number": (lambda: bnnpost.datasets.read(3), "path to be a path .* got 3"),
-    "data set null": (lambda: bnnpost.datasets.read("a\0.csv"), "with a null byte"),
-    "load a number": (lambda: bnnpost.load(3), "path to be a path .* got 3"),
-    "load null": (lambda: bnnpost.load("a\0b"), "with a null byte"),
+    "data set a number": (lambda: bnnpost.datasets.read(3), "a path, as a text .* got 3"),
+    "data set null": (lambda: bnnpost.datasets.read("a\0.csv"), "without a null character"),
+    "load a number": (lambda: bnnpost.load(3), "a path, as a text .* got 3"),
+    "load null": (lambda: bnnpost.load("a\0b"), "without a null character"),
 }
 OF_DRAWS = {
     "parameters of two": (lambda d: d.parameters([0, 1]), r"i to be a whole number, got \[0, 1\]"),
@@ -163,8 +163,8 @@ OF_DRAWS = {
     "predict complex": (lambda d: d.predict(X + 1j), "x_test to be an array of numbers"),
     "predict None": (lambda d: d.predict(None), "x_test .* got None"),
     "resample 1e30": (lambda d: d.resample(KEY, 10**30), "num_samples to be at most"),
-    "save to a number": (lambda d: d.save(3), "path to be a path"),
-    "save to null": (lambda d: d.save("a\0b.nc"), "with a null byte"),
+    "save to a number": (lambda d: d.save(3), "a path, as a text"),
+    "save to null": (lambda d: d.save("a\0b.nc"), "without a null character"),
 }
 ALONE = NETWORKS | KERNELS | POSTERIORS | SAMPLERS
 
@@ -207,7 +207,7 @@ def test_what_looks_odd_and_is_right(draws):
     last, also = draws.parameters(-1), draws.parameters(np.int64(19))
     np.testing.assert_array_equal(last[0].weights, also[0].weights)
     assert likelihoods.Gaussian(np.float32(0.5)).noise_std == 0.5
-    assert pathlib.Path("a") == bnnpost.arguments.path("p", "a")
+    assert storage.as_path("a") == pathlib.Path("a")
 
 
 def test_draws_by_numpys_numbers_are_kept(tmp_path):
