@@ -1,7 +1,6 @@
 """Sums over all proposals of whatever is asked of each, with control variates where they exist."""
 
 import itertools
-import math
 from collections.abc import Iterator
 
 import jax
@@ -56,8 +55,8 @@ class _Tally:
     def attributes(self) -> dict[str, float]:
         return {
             "effective_sample_size": self.total.effective_sample_size(),
-            "pareto_k": tail_shape(np.concatenate(self._logs)),
-            "pareto_k_squares": tail_shape(np.concatenate(self._squares)),
+            "pareto_k": pareto_k(np.concatenate(self._logs)),
+            "pareto_k_squares": pareto_k(np.concatenate(self._squares)),
         }
 
     def watch(self, blocks: Iterator[Observation]) -> Iterator[Observation]:
@@ -72,12 +71,6 @@ class _Tally:
             self._logs.append(logs)
             self._squares.append(logs + np.log(_largest_square(block)))
             yield block
-
-
-def tail_shape(logs: Float[np.ndarray, " p"]) -> float:
-    """Pareto k of positive numbers; NaN where the largest are equal, which leaves no tail."""
-    k = pareto_k(logs)
-    return k if np.isfinite(k) else math.nan
 
 
 def _largest_square(block: Observation) -> Float[np.ndarray, " b"]:

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.comparison.all_proposals import tail_shape
 from bnnpost.comparison.differences import Difference, Found, block_bounds, jackknife
 from bnnpost.comparison.distances import GRID, between
 from bnnpost.comparison.given_kernel import Problem
 from bnnpost.comparison.paired import paired_sums
+from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.kernels import nngp
 from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
@@ -60,7 +60,7 @@ def sampled(
     value, error = jackknife(log_evidence[0], log_evidence[1:])
     attributes = {
         "effective_sample_size": WeightSum().add(sums.log_weights).effective_sample_size(),
-        "pareto_k": tail_shape(sums.log_weights),
+        "pareto_k": pareto_k(sums.log_weights),
         "controls": int(controls.available(space.posterior.network)),
         "limit_log_evidence": float(value),
         "limit_log_evidence_se": float(error),

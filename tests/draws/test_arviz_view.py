@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.draws.arviz_view import DrawsLeftOut
+from bnnpost.draws.arviz_view import DrawsLeftOut, pareto_k
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
 
@@ -118,3 +118,12 @@ def test_no_draw_at_all_is_an_empty_chain():
     posterior = bnnpost.Posterior(case.network, case.likelihood, X, 50 * Case().targets)
     draws = bnnpost.rejection.sample(cases.key(0), posterior, num_samples=5, max_proposals=1000)
     assert draws.to_arviz(X_TEST)["posterior"]["f"].shape == (1, 0, 2, 1)
+
+
+def test_weights_whose_largest_are_equal_have_no_tail():
+    rng = np.random.default_rng(0)
+    logs = np.minimum(rng.standard_normal(4000), 0.5)
+    assert pareto_k(logs) == 0
+    assert pareto_k(np.full(100, 2.0)) == 0
+    # A few that are equal are no bound, and heavy tails stay heavy.
+    assert pareto_k(2 * rng.standard_exponential(4000)) > 0.7
