@@ -74,18 +74,16 @@ def to_arviz(contents: Contents) -> "xr.DataTree":
 def pareto_k(log_weights: Float[np.ndarray, " p"]) -> float:
     """Shape of the generalised Pareto tail of importance weights (Vehtari et al. 2024).
 
-    NaN for fewer than 25 weights that are positive; 0 where so many are equal and the largest that
-    nothing is above them, as of networks that are 0 at the training inputs.
+    NaN for fewer than 25 weights that are positive; 0 where all of the tail are equal, as of
+    networks that are 0 at the training inputs.
     """
     logs = log_weights[np.isfinite(log_weights)]
     if len(logs) < _FEWEST_FOR_A_TAIL:
         return math.nan
-    found = _fitted_k(logs)
-    bounded = np.sum(logs == np.max(logs)) >= _FEWEST_FOR_A_TAIL
-    return 0.0 if bounded and not math.isfinite(found) else found
-
-
-def _fitted_k(logs: Float[np.ndarray, " p"]) -> float:
+    # As many as the tail is fitted to: ArviZ has an infinity for it, or an error.
+    in_tail = min(0.2 * len(logs), 3 * math.sqrt(len(logs)))
+    if np.sum(logs == np.max(logs)) >= in_tail:
+        return 0.0
     import arviz as az
 
     with np.errstate(over="ignore"):
