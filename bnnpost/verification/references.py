@@ -203,9 +203,10 @@ def _doubt(attributes: Mapping[str, object]) -> str:
     """What draws may lack, from their record; records of earlier versions do not say."""
     if attributes["kind"] == "exact":
         return ""
-    by = "led by fits" if attributes.get("fitted") in (True, "true") else "capped"
+    is_fitted = attributes.get("fitted") in (True, "true")
+    what = "a reference led by fits" if is_fitted else "a capped reference"
     unseen = float(attributes.get("unseen_mass_upper", 1.0))  # type: ignore[arg-type]
-    return f"a reference {by}, with {unseen_words(unseen)}"
+    return f"{what}, with {unseen_words(unseen)}"
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -80,7 +80,7 @@ def _of_proposals(info: Any, where: str) -> list[str]:
         f"log evidence {info.log_evidence:.4f} ± {info.log_evidence_se:.4f}, "
         f"acceptance rate {info.acceptance_rate:.3g}",
     ]
-    return [*lines, _weights(info)] if info.kind == "capped" else lines
+    return [*lines, *_weights(info)] if info.kind == "capped" else lines
 
 
 def _of_chains(info: Any, where: str) -> list[str]:
@@ -111,14 +111,13 @@ def _doubts(chains: Any) -> list[str]:
     return found
 
 
-def _weights(info: Any) -> str:
+def _weights(info: Any) -> list[str]:
     k = "none" if info.pareto_k is None else f"{info.pareto_k:.2f}"
     text = (
         f"effective sample size {info.effective_sample_size:,.0f}, excess mass "
         f"{info.excess_mass:.2%}, Pareto k {k}"
     )
-    if info.tv_unweighted is None:
-        text += "; the weights' tail is too heavy to say what ignoring them would cost"
-    else:
-        text += f"; ignoring the weights: TV about {info.tv_unweighted:.3f} where proposals were"
-    return f"{text}; {info.unseen()}"
+    cost = "the weights' tail is too heavy to say what ignoring them would cost"
+    if info.tv_unweighted is not None:
+        cost = f"ignoring the weights: TV about {info.tv_unweighted:.3f} where proposals were"
+    return [text, f"{cost}; {info.unseen()}"]
