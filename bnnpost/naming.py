@@ -1,6 +1,7 @@
 """What an error says of a name that is not known."""
 
 import difflib
+from collections.abc import Sequence
 
 from bnnpost.arguments import shown
 
@@ -8,7 +9,7 @@ from bnnpost.arguments import shown
 LONGEST = 200
 
 
-def unknown(kind: str, given: object, known: list[str]) -> str:
+def unknown(kind: str, given: object, known: Sequence[str]) -> str:
     """An error message for a name that is not known; it names the close ones, or all."""
     wanted = shown(given) if not isinstance(given, str) else given[:LONGEST]
     close = difflib.get_close_matches(wanted.lower(), [k.lower() for k in known], n=3, cutoff=0.5)

@@ -68,15 +68,16 @@ class RecordedRun(Directory):
         return cls(path).claimed()
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[Self]:
+    def claimed(self, *, shared: bool = False) -> Iterator[Self]:
         """This directory, held against all other processes; made if need be.
 
-        Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
+        shared: but for those that hold it so too. Raises DirectoryInUse if another process holds
+        it, OtherRun if it holds other files.
         """
         self.check_vacant()
         self.check_log()
-        with self.held_alone():
-            for folder in self.folders():
+        with self.held(shared=shared):
+            for folder in () if shared else self.folders():
                 remove_temporaries(folder)
             yield self
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
+from bnnpost.parallel.engine import Say
 from bnnpost.samplers import elliptical_slice, hmc, pcn
 from bnnpost.samplers.chain_directory import ChainDirectory
 from bnnpost.samplers.chain_draws import ConvergenceWarning
@@ -15,8 +16,8 @@ from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import CONFIG
+from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.problem import Problem
-from bnnpost.sweeps.run import Say, draws_key
 from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
 
 _SAMPLERS: dict[str, Callable[..., Draws]] = {
@@ -51,7 +52,7 @@ def sample_chains(
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.showwarning = _said(say)
             return _SAMPLERS[chain.method](
-                draws_key(problem, width),
+                keys(config, width).draws,
                 problem.posterior(width),
                 num_samples=config.num_samples,
                 precision=config.precision,

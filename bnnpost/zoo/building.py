@@ -47,7 +47,7 @@ def build(
     ValueError) if a check fails; OSError if the directory cannot be written, DirectoryInUse (an
     OSError) if another process builds in it.
     """
-    with Directory(directory).held_alone():
+    with Directory(directory).held():
         return _built(entry, Path(directory), progress, say)
 
 

@@ -24,7 +24,7 @@ ROOMS = (
     "reports",
 )
 # Open to every room, and to those of them that come after.
-APART = ("arguments", "naming", "spelling", "stopping", "storage", "datasets", "pages")
+APART = ("arguments", "naming", "spelling", "stopping", "storage", "parallel", "datasets", "pages")
 
 
 def room_of(module):

@@ -152,7 +152,7 @@ def test_another_description_is_not_taken_for_it(quick, tmp_path):
 
 
 def test_a_directory_in_which_another_process_builds_is_left_alone(quick, tmp_path):
-    with Directory(tmp_path).held_alone(), pytest.raises(DirectoryInUse, match="another process"):
+    with Directory(tmp_path).held(), pytest.raises(DirectoryInUse, match="another process"):
         building.build(TINY, tmp_path)
     assert not list(tmp_path.glob("tiny*"))
     building.build(TINY, tmp_path)
