@@ -37,7 +37,7 @@ class Progress:
             import tqdm
 
             self._bar = tqdm.tqdm(
-                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay
+                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay, leave=None
             )
 
     def __enter__(self) -> Self:
