@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws, Ensemble
 from bnnpost.numerics.random import require_key
-from bnnpost.verification import files, tables, trees
+from bnnpost.verification import files, trees
+from bnnpost.verification.columns import from_columns
 from bnnpost.verification.sets import (
     TEST,
     TRAIN,
@@ -129,7 +130,7 @@ def _of_candidate(given: Candidate, sizes: Sizes) -> Contents:
 def _of_table(table: Any) -> Mapping[str, object]:
     """Of a data frame: the same columns as in a CSV file."""
     header = [str(name) for name in table.columns]
-    return tables.from_table("the table", header, numbers("the table", table.to_numpy()))
+    return from_columns("the table", header, numbers("the table", table.to_numpy()))
 
 
 def _of_mapping(given: Mapping[Any, object], sizes: Sizes) -> Contents:

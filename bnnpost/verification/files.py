@@ -11,7 +11,7 @@ import numpy as np
 from bnnpost.draws import Draws, load
 from bnnpost.draws.netcdf import FORMAT
 from bnnpost.storage import read_array, read_arrays, read_tree
-from bnnpost.verification import tables
+from bnnpost.verification.columns import read_csv
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +36,7 @@ def read(path: Path) -> object:
         case ".nc" | ".netcdf" | ".nc4" | ".h5":
             return _netcdf(path)
         case ".csv":
-            return tables.read_csv(path)
+            return read_csv(path)
     raise ValueError(f"{path}: expected a file name ending in {_ENDINGS}")
 
 

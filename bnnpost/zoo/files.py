@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import jax
 
 from bnnpost.storage import dataset_digest, read_bytes, read_dataset, whole
+from bnnpost.verification.columns import write_csv
 from bnnpost.verification.references import of_values
-from bnnpost.verification.tables import write_csv
 
 if TYPE_CHECKING:
     import xarray as xr

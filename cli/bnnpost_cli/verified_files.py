@@ -53,9 +53,9 @@ def read_inputs(given: str) -> Any:
     if path.suffix.lower() == ".csv":
         if not path.exists():
             raise FileNotFoundError(f"no file {path}")
-        from bnnpost.verification.tables import read_numbers
+        from bnnpost.datasets.csv_files import read_table
 
-        return read_numbers(path)[1]
+        return read_table(path).numbers()
     if path.suffix.lower() == ".npy":
         return np.asarray(files.read(path))
     raise ValueError(f"expected --x-test to end in .csv or .npy, got {path}")

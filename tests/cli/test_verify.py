@@ -13,8 +13,8 @@ import bnnpost
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.sampling import predictions
 from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.columns import write_csv
 from bnnpost.verification.report import Check, Report
-from bnnpost.verification.tables import write_csv
 from tests.cli.invocation import invoke
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X

@@ -12,8 +12,8 @@ import xarray as xr
 import bnnpost
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import Candidate
-from bnnpost.verification.tables import write_csv
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
 
@@ -226,9 +226,9 @@ def test_csv_of_one_output_has_one_index(tmp_path):
     ("text", "words"),
     [
         ("", "empty"),
-        ("f[0],f[1]\n", "no row of numbers"),
-        ("f[0],f[1]\n1,2\n3\n", "line 3: expected 2 cells .*got 1"),
-        ("f[0],f[1]\n1,2\n3,red\n", "line 3: expected a number in column 2, got 'red'"),
+        ("f[0],f[1]\n", "no rows"),
+        ("f[0],f[1]\n1,2\n3\n", "2 columns but line 3 has 1"),
+        ("f[0],f[1]\n1,2\n3,red\n", r"'red' in column 'f\[1\]', line 3"),
         ("f[0],f[1]\n1,2\n3,nan\n", "1 of 4 values are NaN"),
         ("f[0],f[2]\n1,2\n", r"no column f\[1\]"),
         ("f[0],f[0]\n1,2\n", "twice"),

@@ -10,7 +10,7 @@ import xarray as xr
 import bnnpost
 from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification import permutation
-from bnnpost.verification.tables import read_csv
+from bnnpost.verification.columns import read_csv
 from bnnpost.zoo import building, checks, files
 from tests.samplers.small_blocks import small_blocks
 from tests.zoo.tiny import TINY, made_up, with_seed
