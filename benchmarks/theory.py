@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import eval_hermitenorm, gammaln
 
 import bnnpost
-from bnnpost.comparison.closed_form import closed_form
+from bnnpost.comparison.compare import closed_form
 from bnnpost.comparison.differences import Difference
 from bnnpost.networks.covariance import root
 from bnnpost.networks.nonlinearities import Nonlinearity

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.attention_parts import draws_scores, with_sampling
+from bnnpost.networks.attention import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Layer, Map, Serial
+from bnnpost.networks.layers import Layer, Map, Serial, parts_of
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.nonlinearities import Numerical
 from bnnpost.networks.units import entering
@@ -150,7 +150,7 @@ def covariances_a_pair(network: Layer, x: Array) -> int:
 
 def num_positions(network: Layer, x: Array) -> int:
     """Of one input at the first layer that is not a map of the inputs themselves."""
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     maps = list(itertools.takewhile(lambda layer: isinstance(layer, Map), layers))
     entering = jax.eval_shape(Serial(maps).apply, (), x[:1]) if maps else x
     return math.prod(entering.shape[1:-1])
@@ -158,15 +158,9 @@ def num_positions(network: Layer, x: Array) -> int:
 
 def has_rule(network: Layer) -> bool:
     """Whether the moments of an activation in it are found by a trapezoid rule."""
-    return any(map(is_numerical, jax.tree.leaves(network, is_leaf=is_numerical)))
-
-
-def is_numerical(node: object) -> bool:
-    """Whether this is an activation whose moments are found by a trapezoid rule."""
-    return isinstance(node, Activation) and isinstance(node.nonlinearity, Numerical)
+    return any(isinstance(a.nonlinearity, Numerical) for a in parts_of(network, Activation))
 
 
 def _has_own_laws(network: Layer) -> bool:
     """Whether weights or biases in it may keep a law that is not normal."""
-    parts = jax.tree.leaves(network, is_leaf=lambda node: isinstance(node, Linear))
-    return any(isinstance(part, Linear) and not part.gaussian for part in parts)
+    return not all(part.gaussian for part in parts_of(network, Linear))

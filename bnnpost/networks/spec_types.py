@@ -11,23 +11,22 @@ from typing import Any
 import numpy as np
 
 from bnnpost.naming import unknown
-from bnnpost.networks.attention import NUM_DRAWS, SelfAttention
+from bnnpost.networks.attention import NUM_DRAWS, PositionEncoding, SelfAttention
+from bnnpost.networks.attention.kernel_maps import MECHANISMS
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Dense
 from bnnpost.networks.masking import Mask
-from bnnpost.networks.mechanisms import MECHANISMS
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
-from bnnpost.networks.position_encodings import PositionEncoding
-from bnnpost.networks.prior_records import (
+from bnnpost.networks.priors import (
+    Scale,
     prior_of_record,
     prior_record,
     scale_of_record,
     scale_record,
 )
-from bnnpost.networks.priors import Scale
 
 Options = Mapping[str, Any]
 # Reads and writes a list of layers, for layers that hold such lists.

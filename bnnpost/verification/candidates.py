@@ -3,31 +3,42 @@
 import dataclasses
 import math
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.draws import Draws, Ensemble
+from bnnpost.draws import Draws, Ensemble, load
+from bnnpost.draws.netcdf import FORMAT
 from bnnpost.numerics.random import require_key
-from bnnpost.verification import files, trees
-from bnnpost.verification.columns import from_columns
+from bnnpost.storage import read_array, read_arrays, read_tree
+from bnnpost.verification import trees
+from bnnpost.verification.columns import from_columns, read_csv
 from bnnpost.verification.sets import (
     TEST,
     TRAIN,
     Candidate,
     Values,
     columns_of,
+    equally_weighted,
+    in_one_chain,
     side_by_side,
 )
 from bnnpost.verification.shapes import PLACES, Sizes, check_inputs, fit, named, numbers
 from bnnpost.verification.trees import Contents
 from bnnpost.verification.unusable import check_moving, check_unrepeated, check_usable
-from bnnpost.verification.weighting import equally_weighted, in_one_chain
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+_ENDINGS = ".npz, .npy, .nc (netCDF) or .csv"
+# What numpy raises for a damaged file or for one that only pickle could read.
+_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WEIGHTS = ("log_weight", "log_weights")
 _INDEPENDENT = ("exact", "capped", "prior", "ensemble")
 _RESAMPLED = (
@@ -39,6 +50,42 @@ _ACCEPTED = (
     "an array, a mapping or file of arrays f and f_train, a CSV file, an ArviZ object or its "
     "netCDF file, a numpyro MCMC object, or bnnpost.Draws or an ensemble"
 )
+
+
+def read_file(path: Path) -> object:
+    """What a file holds: an array, arrays by name, a tree of labelled arrays, or our own draws.
+
+    Raises FileNotFoundError, or ValueError for a file of another kind or a damaged one.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: expected a file in it, such as draws.nc")
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}")
+    match path.suffix.lower():
+        case ".npz" | ".npy":
+            return _numpy(path)
+        case ".nc" | ".netcdf" | ".nc4" | ".h5":
+            return _netcdf(path)
+        case ".csv":
+            return read_csv(path)
+    raise ValueError(f"{path}: expected a file name ending in {_ENDINGS}")
+
+
+def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
+    try:
+        return read_array(path) if path.suffix.lower() == ".npy" else read_arrays(path)
+    except _DAMAGED as error:
+        raise ValueError(
+            f"{path}: not a numpy file of plain numbers, or damaged: {error}"
+        ) from error
+
+
+def _netcdf(path: Path) -> "xr.DataTree | Draws":
+    tree = read_tree(path)
+    # Other versions of our own format too: `load` says what is wrong with them.
+    if str(tree.attrs.get("format", "")).startswith(FORMAT.rsplit(" ", 1)[0]):
+        return load(path)
+    return tree
 
 
 def candidate_of(
@@ -111,7 +158,7 @@ def _read(given: object, sizes: Sizes) -> tuple[str, Contents]:
 
 
 def _from_file(path: Path, num_outputs: int) -> object:
-    found = files.read(path)
+    found = read_file(path)
     if isinstance(found, np.ndarray) and path.suffix.lower() == ".csv":
         # Without a header: all outputs of a point beside each other.
         whole = found.shape[1] % num_outputs == 0

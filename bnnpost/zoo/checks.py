@@ -18,8 +18,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
 from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
-from bnnpost.verification.recorded import Component, components
-from bnnpost.verification.references import Reference, of_values
+from bnnpost.verification.references import Component, Reference, components, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
 from bnnpost.verification.teacher import num_parameters
 from bnnpost.verification.unusable import as_rows

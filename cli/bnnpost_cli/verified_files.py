@@ -47,7 +47,7 @@ def read_inputs(given: str) -> Any:
     """
     import numpy as np
 
-    from bnnpost.verification import files
+    from bnnpost.verification.candidates import read_file
 
     path = Path(given)
     if path.suffix.lower() == ".csv":
@@ -57,5 +57,5 @@ def read_inputs(given: str) -> Any:
 
         return read_table(path).numbers()
     if path.suffix.lower() == ".npy":
-        return np.asarray(files.read(path))
+        return np.asarray(read_file(path))
     raise ValueError(f"expected --x-test to end in .csv or .npy, got {path}")

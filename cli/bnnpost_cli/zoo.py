@@ -66,7 +66,7 @@ def show(name: str, directory: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost import zoo
-        from bnnpost.zoo.building import record
+        from bnnpost.zoo.zoo import record
 
         entry = _entry(name)
         try:

@@ -5,7 +5,7 @@ import pytest
 
 from bnnpost.verification import uniformity
 from bnnpost.verification.autocorrelation import effective_sizes
-from bnnpost.verification.ranks import distances, rank, selected
+from bnnpost.verification.statistics import distances, rank, selected
 
 
 def least_p_value(ranks, num_draws):

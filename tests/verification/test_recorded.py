@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from bnnpost.verification import references
-from bnnpost.verification.recorded import components, recorded
+from bnnpost.verification.references import components, recorded
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, X
 from tests.samplers.small_blocks import sample

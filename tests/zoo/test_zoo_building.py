@@ -11,7 +11,7 @@ import bnnpost
 from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification import permutation
 from bnnpost.verification.columns import read_csv
-from bnnpost.zoo import building, checks, files
+from bnnpost.zoo import checks, files, zoo
 from tests.samplers.small_blocks import small_blocks
 from tests.zoo.tiny import TINY, made_up, with_seed
 
@@ -23,7 +23,7 @@ def built(tmp_path_factory):
     with small_blocks(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "_by_weights", lambda *a: checks.Check("weights", True, 1, 0, "p"))
         patch.setattr(checks, "_by_estimates", lambda *a: [])
-        building.build(TINY, folder / "new", say=said.append)
+        zoo.build(TINY, folder / "new", say=said.append)
     return folder / "new", said
 
 
@@ -31,21 +31,19 @@ def built(tmp_path_factory):
 def draws():
     """Those of the tiny reference."""
     with small_blocks():
-        return bnnpost.rejection.sample(
-            jax.random.key(0), building.posterior_of(TINY)[0], num_samples=400
-        )
+        return bnnpost.rejection.sample(jax.random.key(0), zoo.posterior(TINY)[0], num_samples=400)
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Nothing is drawn: for what concerns files alone."""
-    monkeypatch.setattr(building, "_made", made_up)
+    monkeypatch.setattr(zoo, "_made", made_up)
 
 
 def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     folder, said = built
-    data = building.load(TINY, folder)
-    record = building.record(data)
+    data = zoo.load(TINY, folder)
+    record = zoo.record(data)
     assert record["kind"] == "exact" and record["seed"] == 0 and "strict" in record["method"]
     assert record["versions"]["jax"] == jax.__version__ and record["processor"]
     assert record["num_samples"] == data.sizes["sample"] == TINY.num_samples
@@ -63,13 +61,13 @@ def test_it_is_a_reference_for_verify(built):
     # A right candidate fails one time in a hundred, by a fixed seed; noise three times as small
     # moves stds at the training points by more than half.
     folder, _ = built
-    posterior, _ = building.posterior_of(TINY)
+    posterior, _ = zoo.posterior(TINY)
     likelihood = bnnpost.likelihoods.Gaussian(0.2)
     wrong = bnnpost.Posterior(posterior.network, likelihood, posterior.x, posterior.targets)
     for given, passes in ((posterior, True), (wrong, False)):
         with small_blocks():
             draws = bnnpost.rejection.sample(jax.random.key(5), given, num_samples=300)
-            x_test = building.load(TINY, folder)["x_test"].values
+            x_test = zoo.load(TINY, folder)["x_test"].values
             values = {"f": draws.predict(x_test), "f_train": draws.training_outputs()}
         report = bnnpost.verify(jax.random.key(0), values, folder / "tiny.nc")
         assert report.passed == passes, report.summary()
@@ -79,7 +77,7 @@ def test_the_file_is_as_good_a_reference_as_its_draws(built, draws, monkeypatch)
     # To the last digit; and the 400 draws are worth more than 400 where their Gaussians are known.
     monkeypatch.setattr(permutation, "_MOST", 99)
     folder, _ = built
-    x_test = building.load(TINY, folder)["x_test"].values
+    x_test = zoo.load(TINY, folder)["x_test"].values
     with small_blocks():
         other = bnnpost.rejection.sample(jax.random.key(6), draws.posterior, num_samples=300)
     given = {"f": other.predict(x_test), "f_train": other.training_outputs()}
@@ -107,7 +105,7 @@ def wrong_values(data):
 
 
 def test_checks_find_wrong_values(built, draws):
-    data = building.load(TINY, built[0])
+    data = zoo.load(TINY, built[0])
     np.testing.assert_array_equal(draws.training_outputs(), data["f_train"].values)
     for values, words in wrong_values(data):
         with pytest.raises(checks.CheckFailed, match=words):
@@ -117,8 +115,8 @@ def test_checks_find_wrong_values(built, draws):
 @pytest.mark.slow
 def test_the_second_route_finds_draws_of_another_posterior(built):
     # Right draws fail a check two times in a hundred, by a fixed seed; noise of 0.4 for 0.7.
-    data = building.load(TINY, built[0])
-    posterior, _ = building.posterior_of(TINY)
+    data = zoo.load(TINY, built[0])
+    posterior, _ = zoo.posterior(TINY)
     likelihood = bnnpost.likelihoods.Gaussian(0.4)
     other = bnnpost.Posterior(posterior.network, likelihood, posterior.x, posterior.targets)
     draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=400)
@@ -133,34 +131,34 @@ def test_the_second_route_finds_draws_of_another_posterior(built):
 
 def test_what_is_there_is_kept(quick, tmp_path):
     said = []
-    path = building.build(TINY, tmp_path / "zoo", say=said.append)
+    path = zoo.build(TINY, tmp_path / "zoo", say=said.append)
     before, table = path.read_bytes(), (tmp_path / "zoo" / "tiny.csv").read_bytes()
     (tmp_path / "zoo" / "tiny.csv").write_text("f[0]\n1\n")
-    assert building.build(TINY, tmp_path / "zoo", say=said.append) == path
+    assert zoo.build(TINY, tmp_path / "zoo", say=said.append) == path
     assert path.read_bytes() == before and "there already" in said[-1]
     assert (tmp_path / "zoo" / "tiny.csv").read_bytes() == table
 
 
 def test_another_description_is_not_taken_for_it(quick, tmp_path):
     said = []
-    building.build(TINY, tmp_path)
+    zoo.build(TINY, tmp_path)
     with pytest.raises(ValueError, match="another description of tiny: run bnnpost zoo build"):
-        building.load(with_seed(1), tmp_path)
-    building.build(with_seed(1), tmp_path, say=said.append)
+        zoo.load(with_seed(1), tmp_path)
+    zoo.build(with_seed(1), tmp_path, say=said.append)
     assert "made again" in said[0]
-    assert building.load(with_seed(1), tmp_path).sizes["sample"] == 400
+    assert zoo.load(with_seed(1), tmp_path).sizes["sample"] == 400
 
 
 def test_a_directory_in_which_another_process_builds_is_left_alone(quick, tmp_path):
     with Directory(tmp_path).held_alone(), pytest.raises(DirectoryInUse, match="another process"):
-        building.build(TINY, tmp_path)
+        zoo.build(TINY, tmp_path)
     assert not list(tmp_path.glob("tiny*"))
-    building.build(TINY, tmp_path)
+    zoo.build(TINY, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "changed", "foreign"])
 def test_damaged_and_foreign_files_are_refused_and_left_alone(quick, tmp_path, kind):
-    path = building.build(TINY, tmp_path)
+    path = zoo.build(TINY, tmp_path)
     whole = path.read_bytes()
     if kind == "text":
         path.write_text("my notes")
@@ -174,7 +172,7 @@ def test_damaged_and_foreign_files_are_refused_and_left_alone(quick, tmp_path, k
     else:
         xr.Dataset({"f": (("sample",), np.zeros(3))}).to_netcdf(path, engine="h5netcdf")
     before = path.read_bytes()
-    for attempt in (building.build, building.load):
+    for attempt in (zoo.build, zoo.load):
         with pytest.raises(ValueError, match=r"tiny\.nc") as caught:
             attempt(TINY, tmp_path)
         assert "remove it" in str(caught.value)
@@ -188,19 +186,19 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
         raise error
 
     owner, name = {
-        "draws": (building, "_made"),
+        "draws": (zoo, "_made"),
         "table": (files, "write_csv"),
         "netcdf": (xr.Dataset, "to_netcdf"),
     }[place]
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, fail)
         with pytest.raises(BaseException):  # noqa: B017
-            building.build(TINY, tmp_path)
+            zoo.build(TINY, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"tiny.csv", ".run.lock"}
     with pytest.raises(FileNotFoundError, match="bnnpost zoo build tiny"):
-        building.load(TINY, tmp_path)
-    building.build(TINY, tmp_path)
-    assert files.has_table(tmp_path, "tiny", building.load(TINY, tmp_path))
+        zoo.load(TINY, tmp_path)
+    zoo.build(TINY, tmp_path)
+    assert files.has_table(tmp_path, "tiny", zoo.load(TINY, tmp_path))
 
 
 def test_rows_of_the_table_are_equally_weighted(tmp_path):
@@ -221,7 +219,7 @@ def test_one_of_the_zoo_is_built_with_all_its_draws_and_checks(tmp_path):
     path = bnnpost.zoo.build("sine-tanh-1x1", tmp_path)
     data = bnnpost.zoo.load("sine-tanh-1x1", tmp_path)
     assert data.sizes["sample"] == 10_000 and path == tmp_path / "sine-tanh-1x1.nc"
-    record = building.record(data)
+    record = zoo.record(data)
     assert all(check["passed"] for check in record["checks"]) and len(record["checks"]) == 7
     # Chains of another sampler pass (one time in a hundred they would not, by a fixed seed), and
     # without the tails of f they do not.

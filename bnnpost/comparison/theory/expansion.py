@@ -10,10 +10,9 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import Quantities, jackknife
-from bnnpost.comparison.theory_layers import hidden_layers
-from bnnpost.comparison.theory_response import Response, basis, combined
-from bnnpost.comparison.theory_result import Theory, quantities
-from bnnpost.comparison.theory_units import limit_steps, responses
+from bnnpost.comparison.theory.hidden_layers import hidden_layers, limit_steps, responses
+from bnnpost.comparison.theory.response import Response, basis, combined
+from bnnpost.comparison.theory.result import Theory, quantities
 from bnnpost.kernels import self_kernel
 from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.precision import in_double_precision

@@ -9,20 +9,17 @@ Below, G are softmaxes of S; p, q are positions that attend, k, l those that are
 draw of Z is used with its negative, which has the same law: what is odd in S cancels.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bnnpost.networks.attention.kernel_maps import attend, from_left, from_right
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.mechanisms import attend
 from bnnpost.numerics.linalg import ZERO_PIVOT, nested_factor
 from bnnpost.numerics.random import row_normals
-
-if TYPE_CHECKING:
-    from bnnpost.networks.attention import SelfAttention
 
 _Part = TypeVar("_Part")
 # The covariance within one input, and which of its positions are masked.
@@ -69,13 +66,17 @@ class Estimate(NamedTuple):
 
 
 def drawn(
-    layer: "SelfAttention", encoded: Covariance, values: Covariance, score_std: Array
+    sampling: Sampling | None,
+    num_draws: int,
+    encoded: Covariance,
+    values: Covariance,
+    score_std: Array,
 ) -> Covariance:
     """E G V Gᵀ with its tangent, both still without the scale of the values and the bias.
 
     Raises TypeError where there is no key to draw from.
     """
-    if layer.sampling is None:
+    if sampling is None:
         raise TypeError(
             "the kernel of softmax attention with scores over √d is a Monte Carlo estimate: pass "
             "key=jax.random.key(0), the same for everything to be compared"
@@ -85,9 +86,9 @@ def drawn(
     parts = Parts(values.cross, scores.cross)
     if values.tangent is not None:
         parts = parts._replace(value_tangent=values.tangent, score_tangent=scores.tangent)
-    if layer.sampling.together:
-        return _of_one_list(layer.sampling.key, layer.num_draws, values, parts)
-    return _of_pairs(layer.sampling.key, layer.num_draws, values, scores, parts)
+    if sampling.together:
+        return _of_one_list(sampling.key, num_draws, values, parts)
+    return _of_pairs(sampling.key, num_draws, values, scores, parts)
 
 
 def _of_one_list(key: Array, num_draws: int, values: Covariance, parts: Parts) -> Covariance:
@@ -237,16 +238,8 @@ def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
     return Estimate(cross, of_values + of_scores)
 
 
-def _left(g1: Array, k: Array) -> Array:
-    return jnp.einsum("ipk,ijkl->ijpl", g1, k, precision="highest")
-
-
-def _right(k: Array, g2: Array) -> Array:
-    return jnp.einsum("ijkl,jql->ijkq", k, g2, precision="highest")
-
-
 def _between(g1: Array, g2: Array, k: Array) -> Array:
-    return _right(_left(g1, k), g2)
+    return from_right(from_left(g1, k), g2)
 
 
 def _jacobians(g1: Array, g2: Array, v: Array, k: Array, attended: Array) -> Array:
@@ -255,6 +248,6 @@ def _jacobians(g1: Array, g2: Array, v: Array, k: Array, attended: Array) -> Arr
     attended: G V G′ᵀ.
     """
     same = _between(g1, g2, v * k)
-    first = jnp.einsum("ipk,ijkq->ijpq", g1, _right(v, g2) * _right(k, g2), precision="highest")
-    second = jnp.einsum("ijpl,jql->ijpq", _left(g1, v) * _left(g1, k), g2, precision="highest")
+    first = from_left(g1, from_right(v, g2) * from_right(k, g2))
+    second = from_right(from_left(g1, v) * from_left(g1, k), g2)
     return same - first - second + attended * _between(g1, g2, k)
