@@ -31,7 +31,7 @@ from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.build import at_width
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -167,8 +167,7 @@ def _different(name: str, values: Iterable[int]) -> list[int]:
 
 def _check(key: Array, posterior: Posterior, num_proposals: int) -> None:
     require_key(key)
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if not isinstance(posterior.likelihood, Gaussian):
         raise NotImplementedError(
             "the predictive density of a target has a closed form given the hidden layers under "

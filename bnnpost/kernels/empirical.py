@@ -1,7 +1,6 @@
 """Kernels by Monte Carlo: of a finite network over its prior, and the error of estimated limits."""
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.kernels.checked import checked_inputs, checked_kernel
 from bnnpost.kernels.gram import Inputs, nngp
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Affine, Layer, Parameters
+from bnnpost.networks.layers import Affine, Layer, Parameters, num_parameters
 from bnnpost.networks.linear import Linear
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
@@ -96,18 +95,16 @@ def _batches(key: Array, num_draws: int, size: int) -> Iterator[Array]:
 def _batch_size(key: Array, network: Layer, x: Array) -> int:
     """How many draws at once. Raises ShapeError where outputs are not [point, unit]."""
 
-    def passed(key: Array) -> tuple[Parameters, Array]:
-        parameters = network.init(key, x.shape[1:])
-        return parameters, network.apply(parameters, x)
+    def passed(key: Array) -> Array:
+        return network.apply(network.init(key, x.shape[1:]), x)
 
-    parameters, outputs = jax.eval_shape(passed, key)
+    outputs = jax.eval_shape(passed, key)
     if len(outputs.shape) != 2:
         raise ShapeError(
             f"expected a network whose outputs are [point, unit], got outputs of shape "
             f"{list(outputs.shape[1:])} a point: gather positions with Flatten or GlobalAvgPool"
         )
-    count = sum(math.prod(array.shape) for array in jax.tree.leaves(parameters))
-    return max(1, _PARAMETERS_AT_ONCE // count)
+    return max(1, _PARAMETERS_AT_ONCE // num_parameters(network, x.shape[1:]))
 
 
 @functools.partial(jax.jit, static_argnames="tangent")

@@ -9,6 +9,7 @@ parameters are each one linear step; no layer knows about any of them. Inputs ar
 
 import abc
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -244,6 +245,12 @@ def _masks_first(layers: Sequence[Layer]) -> None:
                 "themselves: expected Mask as the first layer, or right after a Reshape"
             )
         first = first and isinstance(layer, Preparation) and not layer.masks
+
+
+def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
+    """Weights, biases and scales of a network for inputs of this shape, one input's."""
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,13 @@ import numpy as np
 from bnnpost.pages import Html, Section, check_free, element, join, page
 from bnnpost.pages.parts import facts, notes, paragraphs, titled
 from bnnpost.storage import versions, write_text
-from bnnpost.verification.panels import Bands, bands, largest_difference, panel
+from bnnpost.verification.panels import (
+    Bands,
+    bands,
+    ecdf_difference,
+    histogram,
+    largest_difference,
+)
 from bnnpost.verification.report import PIT, Check, Report
 
 MOST_PANELS = 24
@@ -111,8 +117,16 @@ def _pictures(report: Report) -> Iterator[Html]:
             f"Of {len(order)} values the {MOST_PANELS} with the largest differences are shown, "
             "the largest first."
         )
-    panels = (Html(panel(report.columns[i], columns[i], found)) for i in shown)
-    cells = (element("div", one, class_="picture") for one in panels)
+    cells = (
+        element(
+            "div",
+            *(
+                element("div", draw(report.columns[i], columns[i], found), class_="picture")
+                for draw in (histogram, ecdf_difference)
+            ),
+        )
+        for i in shown
+    )
     yield element("div", *cells, class_="pictures across-3")
 
 

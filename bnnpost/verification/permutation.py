@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from bnnpost.verification.pit import ONE_IN_TEN
 from bnnpost.verification.scores import normal_scores
 
 Pooled = Float[np.ndarray, "draw column"]
@@ -19,7 +20,8 @@ Features = Float[np.ndarray, "draw feature"]
 
 # Pooled quantiles at which laws are compared, and the share of draws in each tail.
 _LEVELS = np.arange(1, 20) / 20
-_TAILS = (0.005, 0.01, 0.025)
+_TAIL = 0.025
+_TAILS = (0.005, 0.01, _TAIL)
 _FAR = 2.5
 # Pairs of columns, and directions, at most; frequencies for each width of the kernel.
 _MOST_PAIRS, _NUM_DIRECTIONS, _NUM_FREQUENCIES = 500, 32, 128
@@ -35,8 +37,6 @@ _LARGEST_KURTOSIS = 20.0
 _TIMES, _FEWEST, _MOST = 10, 1999, 19_999
 # Rows of permutations that are multiplied at once.
 _ROWS = 64
-# A normal deviate that is exceeded one time in ten.
-_ONE_IN_TEN = 1.2816
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,16 @@ class Family:
     """Features that make one check.
 
     names: of each feature, the values that it is of; where there are groups, of each of these.
-    make: the features themselves. groups: into how many equal groups of features the check adds
-    up squares; 0 if it looks at the largest.
+    make: the features themselves. told: what a difference of a standardised feature means, in
+    words; of_values: whether these are in units of the values. groups: into how many equal groups
+    of features the check adds up squares; 0 if it looks at the largest.
     """
 
     name: str
     names: tuple[str, ...]
     make: Callable[[], Features]
+    told: Callable[[float], str] = lambda size: ""
+    of_values: bool = False
     groups: int = 0
 
 
@@ -89,14 +92,51 @@ class Standardised:
 
     def families(self) -> Iterator[Family]:
         """The checks, each with its features."""
-        yield Family("location", self.columns, lambda: self.z)
-        yield Family("spread", self.columns * 2, lambda: np.hstack([np.abs(self.z), self.z**2]))
-        yield Family("distribution", self._repeated(len(_LEVELS)), self._levels)
-        yield Family("tails", (*self._repeated(2 * len(_TAILS)), "all values"), self._tails)
+        yield Family(
+            "location",
+            self.columns,
+            lambda: self.z,
+            lambda size: f"a mean shift of {size:.2g} posterior std at one value",
+            of_values=True,
+        )
+        yield Family(
+            "spread",
+            self.columns * 2,
+            lambda: np.hstack([np.abs(self.z), self.z**2]),
+            # The square of a standard normal has variance 2.
+            lambda size: f"a std {100 * size * np.sqrt(2) / 2:.2g} % off at one value",
+            of_values=True,
+        )
+        yield Family(
+            "distribution",
+            self._repeated(len(_LEVELS)),
+            self._levels,
+            # An indicator at the median has std 1/2.
+            lambda size: (
+                f"{100 * size / 2:.2g} % of one value's draws on the wrong side of its median"
+            ),
+        )
+        yield Family(
+            "tails",
+            (*self._repeated(2 * len(_TAILS)), "all values"),
+            self._tails,
+            lambda size: (
+                f"{100 * size * np.sqrt(_TAIL * (1 - _TAIL)):.2g} % too many or too few beyond a "
+                f"{100 * _TAIL:g} % quantile of one value"
+            ),
+        )
         if len(self.columns) > 1:
             pairs = self._pairs()
             names = tuple(f"{self.columns[i]} and {self.columns[j]}" for i, j in pairs)
-            yield Family("pairs", names, lambda: self._products(pairs))
+            yield Family(
+                "pairs",
+                names,
+                lambda: self._products(pairs),
+                lambda size: (
+                    f"a correlation of two values {size:.2g} off where they are independent"
+                ),
+                of_values=True,
+            )
             yield self._sliced()
             yield self._kernel()
 
@@ -135,7 +175,13 @@ class Standardised:
             return np.hstack([_below(along, np.quantile(along, levels, axis=0)), along, along**2])
 
         each = tuple(name for name in names for _ in levels)
-        return Family("projections", (*each, *names, *names), make)
+        return Family(
+            "projections",
+            (*each, *names, *names),
+            make,
+            lambda size: f"a mean shift of {size:.2g} std along a principal direction",
+            of_values=True,
+        )
 
     def _kernel(self) -> Family:
         """Random Fourier features of Gaussian kernels of whitened draws (Rahimi, Recht 2007).
@@ -153,7 +199,8 @@ class Standardised:
             waves = np.concatenate([np.cos(angles), np.sin(angles)], axis=2)
             return waves.reshape(len(waves), -1)
 
-        return Family("joint law", tuple(f"width {w:.2g}" for w in widths), make, len(widths))
+        named = tuple(f"width {w:.2g}" for w in widths)
+        return Family("joint law", named, make, groups=len(widths))
 
 
 def _below(values: Pooled, thresholds: Float[np.ndarray, "level column"]) -> Features:
@@ -169,7 +216,7 @@ class Tested:
     the level asked for; NaN where features are added up.
     """
 
-    name: str
+    family: Family
     statistic: float
     where: str
     p_value: float
@@ -254,10 +301,8 @@ def _corrected(
     for family, values, p, where in zip(families, statistics, own, places, strict=True):
         corrected = np.mean(least <= p[0])
         critical = np.min(values[p <= allowed], initial=np.inf)
-        found = np.nan if family.groups else critical + _ONE_IN_TEN
-        tested.append(
-            Tested(family.name, float(values[0]), where, float(p[0]), float(corrected), found)
-        )
+        found = np.nan if family.groups else critical + ONE_IN_TEN
+        tested.append(Tested(family, float(values[0]), where, float(p[0]), float(corrected), found))
     return tested
 
 

@@ -19,7 +19,7 @@ _REACH = 8.0
 # The reference's own error is looked at where its distribution function is within these.
 _INNER = (0.02, 0.98)
 # A normal deviate that is exceeded one time in ten.
-_ONE_IN_TEN = 1.2816
+ONE_IN_TEN = 1.2816
 
 Values = Float[np.ndarray, "*shape"]
 
@@ -143,4 +143,4 @@ def found_nine_times_in_ten(level: float, effective: float) -> float:
     """The distance at one place that is found at this level in nine of ten runs."""
     from scipy.special import kolmogi
 
-    return float(kolmogi(level) + _ONE_IN_TEN / 2) / np.sqrt(effective)
+    return float(kolmogi(level) + ONE_IN_TEN / 2) / np.sqrt(effective)

@@ -16,6 +16,7 @@ from bnnpost.draws.info import unseen_words
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.advice import quickest
+from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.forecast import Option, forecast
 from bnnpost.storage import read_dataset
 from bnnpost.verification.sets import TEST, TRAIN, kept_draws
@@ -36,8 +37,6 @@ _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 # Draws on the spot are strict where these take so many seconds at most here, and no more than so
 # many times the proposals that were forecast; else capped.
 _LONGEST, _OVERRUN = 60.0, 4
-# Weights with a heavier tail make no reference (Vehtari et al. 2024).
-_LARGEST_PARETO_K = 0.7
 _EVIDENCE = ("log_evidence", "log_evidence_se")
 
 
@@ -136,11 +135,11 @@ def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
             return draws
     draws = rejection.sample(capped_key, posterior, num_samples=count, bound="capped")
     k = draws.info.pareto_k
-    if k is None or k > _LARGEST_PARETO_K:
+    if k is None or k > LARGEST_PARETO_K:
         raise ValueError(
             f"rejection has no reference for this posterior: weights of capped draws have a "
             f"Pareto k of {'unknown size' if k is None else format(k, '.2f')}, expected at most "
-            f"{_LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
+            f"{LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
         )
     return draws
 
@@ -189,10 +188,10 @@ def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
             f"{where}expected a reference of exact or capped draws, got draws of kind {kind!r}: "
             "a verdict would say nothing of the posterior"
         )
-    if kind == "capped" and (pareto_k is None or pareto_k > _LARGEST_PARETO_K):
+    if kind == "capped" and (pareto_k is None or pareto_k > LARGEST_PARETO_K):
         raise ValueError(
             f"{where}expected capped draws whose weights have a Pareto k of at most "
-            f"{_LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
+            f"{LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
             "more, or with a higher cap"
         )
 

@@ -13,14 +13,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws
+from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.weights import normalised
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
+from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
 from bnnpost.verification.references import Component, Reference, components, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
-from bnnpost.verification.teacher import num_parameters
 from bnnpost.verification.unusable import as_rows
 from bnnpost.verification.verify import verify
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # How often each check fails right draws. Of 2,000 permutations every one of seven checks has a
 # largest, so that corrected p-values reach down to 7 in 2,000: below that none could ever fail.
 _HALVES_LEVEL, _DRAWS_LEVEL, _ESTIMATES_LEVEL = 0.005, 0.01, 0.001
-_LARGEST_PARETO_K = 0.7
 # Of the second route: draws, and normals drawn for estimates, in all and in proposals.
 _NUM_DRAWS = 1000
 _NUM_NORMALS, _FEWEST_PROPOSALS, _MOST_PROPOSALS = 10**9, 2_000, 100_000
@@ -89,8 +89,8 @@ def _of_values(draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
     yield Check("distinct", repeats == 0, repeats, 0, "number of draws that repeat another")
     if draws.info.kind == "capped":
         k = np.inf if draws.info.pareto_k is None else draws.info.pareto_k
-        fine = k <= _LARGEST_PARETO_K
-        yield Check("weights", fine, k, _LARGEST_PARETO_K, "Pareto k of all proposals' weights")
+        fine = k <= LARGEST_PARETO_K
+        yield Check("weights", fine, k, LARGEST_PARETO_K, "Pareto k of all proposals' weights")
     known = components(data)
     if known:
         yield _of_mixture(data, known)

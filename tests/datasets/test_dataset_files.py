@@ -276,7 +276,7 @@ def test_npz_errors_of_the_table_come_through(npz_file):
     refused(npz_file(x=np.ones(3), y=np.ones(3)), words=["two-dimensional"])
     refused(npz_file(x=np.ones((3, 1)), y=np.float64(1.0)), words=["y must have shape"])
     refused(npz_file(x=np.ones((3, 1)), y=np.ones(2)), words=["as many rows"])
-    refused(npz_file(x=np.array([["u"]]), y=np.ones(1)), words=["real numbers"])
+    refused(npz_file(x=np.array([["u"]]), y=np.ones(1)), words=["numbers, all real"])
     refused(npz_file(x=np.array([[np.nan]]), y=np.ones(1)), words=["finite", "row 0", "'x0'"])
 
 

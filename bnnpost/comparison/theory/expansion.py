@@ -17,7 +17,7 @@ from bnnpost.kernels import self_kernel
 from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Conditional, Limit
 
@@ -84,8 +84,7 @@ def first_order(
     posterior: Posterior, x_test: object, num_units: int, key: Array | None
 ) -> FirstOrder:
     """What `theory` is made of; it documents arguments and errors."""
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if not isinstance(posterior.likelihood, Gaussian):
         raise NotImplementedError(
             "the first-order theory needs the evidence as a function of the kernel, which has a "
