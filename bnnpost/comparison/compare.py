@@ -6,10 +6,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.arguments import positive_integer
-from bnnpost.comparison.differences import NUM_BLOCKS, Difference, Found, block_bounds, jackknife
+from bnnpost.comparison.differences import (
+    Difference,
+    Found,
+    block_bounds,
+    check_num_blocks,
+    jackknife,
+)
 from bnnpost.comparison.distances import GRID, between, to_gaussian
-from bnnpost.comparison.given_kernel import Problem
+from bnnpost.comparison.given_kernel import Asked
 from bnnpost.comparison.moments import Expectations, Layout, Marginals, sums_over_proposals
 from bnnpost.comparison.paired import paired_sums
 from bnnpost.draws.arviz_view import pareto_k
@@ -68,20 +73,18 @@ def compare(
     are NaN.
     """
     require_key(key)
-    num_proposals = positive_integer("num_proposals", num_proposals)
-    if num_proposals < 10 * NUM_BLOCKS:
-        raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
+    num_proposals = check_num_blocks("num_proposals", num_proposals)
     require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
     if isinstance(posterior.likelihood, Gaussian):
-        found = closed_form(key, chosen, points, num_proposals)
+        found = by_limit(key, chosen, points, num_proposals)
     else:
-        found = sampled(key, chosen, points, num_proposals)
+        found = by_pairs(key, chosen, points, num_proposals)
     return found.dataset().assign_attrs(num_proposals=num_proposals)
 
 
-def closed_form(
+def by_limit(
     key: Array, space: Space, points: Float[np.ndarray, "m *f"], num_proposals: int
 ) -> Found:
     """Differences from a limit without error of its own."""
@@ -128,7 +131,7 @@ class Summary(NamedTuple):
         return cls(totals.mean(), masses / totals[:, :, None], mean, second - outer)
 
 
-def sampled(
+def by_pairs(
     key: Array, space: Space, points: Float[np.ndarray, "m *f"], num_proposals: int
 ) -> Found:
     """Differences with the errors of both sides in them."""
@@ -152,7 +155,7 @@ def sampled(
 @in_double_precision
 def _problem(
     key: Array, space: Space, points: Float[np.ndarray, "m *f"]
-) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, "m k"], Problem]:
+) -> tuple[Float[np.ndarray, " g"], Float[np.ndarray, "m k"], Asked]:
     """The grid in standard deviations, those, and what every proposal is asked."""
     posterior = space.posterior
     pilot = limit(posterior, key=jax.random.fold_in(key, _PILOT), num_proposals=_PILOT_DRAWS)
@@ -164,7 +167,7 @@ def _problem(
     edges = mean[:, :, None] + std[:, :, None] * grid
     kernel = np.asarray(nngp(posterior.network, np.concatenate([posterior.x, points]), key=key))
     order = pivot_order(kernel, posterior.num_points)
-    return grid, std, Problem(posterior, space.guide, edges, order, pilot.log_evidence)
+    return grid, std, Asked(posterior, space.guide, edges, order, pilot.log_evidence)
 
 
 def _difference(

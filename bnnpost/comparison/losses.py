@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.moments import Functionals, sums_over_proposals
-from bnnpost.comparison.theory.expansion import first_order
+from bnnpost.comparison.theory.expansion import first_order_responses
 from bnnpost.comparison.theory.hidden_layers import hidden_layers
 from bnnpost.comparison.theory.response import Response
 from bnnpost.likelihoods import Gaussian
@@ -170,7 +170,7 @@ def predicted(
 
     Raises ValueError for networks that `theory` does not cover.
     """
-    found = first_order(posterior, points, num_units, None)
+    found = first_order_responses(posterior, points, num_units, None)
     return found.estimates(lambda r: limiting.first_order(r).quantities("_coefficient"))
 
 

@@ -1,6 +1,5 @@
 """Data sets: shipped ones, generated ones and files of the user's own, all as a Dataset."""
 
-from bnnpost.datasets.files import read
 from bnnpost.datasets.generators import GENERATORS, Generator, cubic, sine_gap, step
 from bnnpost.datasets.shipped import (
     SHIPPED,
@@ -12,6 +11,7 @@ from bnnpost.datasets.shipped import (
     names,
 )
 from bnnpost.datasets.table import DataError, Dataset
+from bnnpost.datasets.user_files import read
 
 __all__ = [
     "GENERATORS",

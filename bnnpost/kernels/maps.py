@@ -28,7 +28,7 @@ _IN_A_STEP = 2**22
 _SUMMED = 2**6
 
 
-class Kernel(NamedTuple):
+class LimitKernel(NamedTuple):
     """NNGP kernel, variances on the first list, and the neural tangent kernel if asked for."""
 
     cross: Float[Array, "n1 n2"]
@@ -51,7 +51,7 @@ def evaluated(
     *,
     tangent: bool = False,
     together: bool = False,
-) -> Kernel:
+) -> LimitKernel:
     """The kernel in one program; apart: see `_mapped`.
 
     together: whether scores of attention, where they are drawn, are those of one list, which x1
@@ -67,7 +67,7 @@ def evaluated(
             f"expected a network with one output a point, got outputs at positions "
             f"{list(k.grid)}: gather them with Flatten or GlobalAvgPool before the readout"
         )
-    return Kernel(k.cross, k.variances1, _tangent_of(k) if tangent else None)
+    return LimitKernel(k.cross, k.variances1, _tangent_of(k) if tangent else None)
 
 
 def _tangent_of(k: Covariance) -> Array:
@@ -122,7 +122,9 @@ def _kept_apart(step: Serial, k: Covariance, apart: Array) -> Covariance:
     return jax.lax.cond(apart, mapped, nothing, k)
 
 
-def in_steps(network: Layer, x1: Array, x2: Array, key: Array | None, *, tangent: bool) -> Kernel:
+def in_steps(
+    network: Layer, x1: Array, x2: Array, key: Array | None, *, tangent: bool
+) -> LimitKernel:
     """The kernel, which may be a part of a larger program; a large one a few rows at a time."""
     most = max(1, _IN_A_STEP // (x2.shape[0] * covariances_a_pair(network, x1)))
     if x1.shape[0] <= most:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.kernels.maps import Kernel, evaluated, rows_of_tile
+from bnnpost.kernels.maps import LimitKernel, evaluated, rows_of_tile
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.threads import in_order, num_cores
 
@@ -162,7 +162,7 @@ class _Calls:
         apart = np.bool_(True) if self._on_cpu else None
         return network, inputs1[place[0]], inputs2[place[1]], key, apart
 
-    def __call__(self, number: int, place: Place) -> Kernel:
+    def __call__(self, number: int, place: Place) -> LimitKernel:
         # Each thread has a flag of its own.
         with jax.enable_x64(self._double):
             return evaluated(*self._arguments(number, place), tangent=self._tangent)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.nonlinearities import concrete, named
-from bnnpost.numerics.laws import law_of_record, law_record, quantile, require_law, support
+from bnnpost.numerics.scalar_laws import law_of_record, law_record, quantile, require_law, support
 
 LAYERWISE, PER_INPUT = "layer", "input"
 _FIXED, _PER = "fixed", "per"

@@ -5,9 +5,9 @@
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
-from bnnpost.plots.calibration import calibration
+from bnnpost.plots.figures import densities, distances
+from bnnpost.plots.ranks import calibration
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
-from bnnpost.plots.sweep import densities, distances
 
 __all__ = [
     "BLUE",

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, VERMILION
+from bnnpost.plots.style import BLUE, TWO_SIDED, VERMILION, error_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bnnpost.comparison.rates import RateFit
 
-_TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 BAND = "#DCDCDC"
 
 
@@ -43,12 +42,9 @@ def against_width(
     axes.set_xticks(n, [f"{width:g}" for width in n])
     axes.minorticks_off()
     for chosen, face in ((n >= fitted_from, colour), (n < fitted_from, "white")):
-        # Zero is nowhere on a logarithmic axis: a bar that reaches it leaves the panel below.
-        half = _TWO_SIDED * error[chosen]
-        bars = np.stack([np.minimum(half, value[chosen] * (1 - 1e-9)), half])
-        style: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none"}
-        style |= {"markerfacecolor": face, "markersize": 7, "zorder": 3}
-        axes.errorbar(n[chosen], value[chosen], bars, **style)
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markerfacecolor": face}
+        half = TWO_SIDED * error[chosen]
+        error_bars(axes, n[chosen], value[chosen], half, markersize=7, **style)
     if fit is not None:
         ends = np.array([n[n >= fitted_from].min(), n.max()])
         axes.plot(ends, fit.coefficient * ends**fit.exponent, color=colour)

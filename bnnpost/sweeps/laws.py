@@ -10,7 +10,7 @@ import numpy as np
 
 from bnnpost.arguments import real_number, shown
 from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
-from bnnpost.numerics.laws import law_of_record, law_record
+from bnnpost.numerics.scalar_laws import law_of_record, law_record
 from bnnpost.sweeps.errors import ConfigError
 
 # No law is as long as this; Python's own parser gives up on some that are longer.

@@ -51,7 +51,7 @@ _ACCEPTED = (
 )
 
 
-def read_file(path: Path) -> object:
+def read_values(path: Path) -> object:
     """What a file holds: an array, arrays by name, a tree of labelled arrays, or our own draws.
 
     Raises FileNotFoundError, or ValueError for a file of another kind or a damaged one.
@@ -159,7 +159,7 @@ def _held(given: object, sizes: Sizes) -> Given:
 
 
 def _from_file(path: Path, num_outputs: int) -> object:
-    found = read_file(path)
+    found = read_values(path)
     if isinstance(found, np.ndarray) and path.suffix.lower() == ".csv":
         # Without a header: all outputs of a point beside each other.
         whole = found.shape[1] % num_outputs == 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.verification import moments, permutation, pit
+from bnnpost.verification import permutation, pit, score_moments
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.report import PIT, Check
 
@@ -64,7 +64,7 @@ def _by_permutation(
     error = np.sqrt(1 / len(candidate) + 1 / len(reference))
     is_heavy = bool(np.any(both.heavy))
     scores = " (of normal scores where tails are heavy)" if is_heavy else ""
-    for test in permutation.compare(
+    for test in permutation.all_tests(
         candidate, reference, both.columns, level * share, rng, both.heavy
     ):
         kind = test.family
@@ -117,11 +117,11 @@ def _of_moments(
 ) -> Iterator[Check]:
     width = len(both.columns)
     times = both.times[:width], both.times[width:]
-    found = moments.means(both.scores, times[0], level * shares["means"], rng)
+    found = score_moments.means(both.scores, times[0], level * shares["means"], rng)
     size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a mean shift of {size:.2g} posterior std"
     yield _of_largest(both, "means", found, times[0], shares, ("high", "low"), smallest)
-    found = moments.variances(both.scores, times[1], level * shares["variances"], rng)
+    found = score_moments.variances(both.scores, times[1], level * shares["variances"], rng)
     size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a std {100 * size / 2:.2g} % off"
     yield _of_largest(both, "variances", found, times[1], shares, ("wide", "narrow"), smallest)
@@ -130,7 +130,7 @@ def _of_moments(
 def _of_largest(
     both: Compared,
     name: str,
-    found: moments.Largest,
+    found: score_moments.Largest,
     times: Float[np.ndarray, " column"],
     shares: dict[str, float],
     directions: tuple[str, str],
@@ -152,7 +152,7 @@ def _of_largest(
 
 def _of_chains(both: Compared, share: float) -> Check:
     width = len(both.columns)
-    statistics, p_values = moments.chains_disagree(both.scores.chains, both.times[:width])
+    statistics, p_values = score_moments.chains_disagree(both.scores.chains, both.times[:width])
     worst = int(np.argmin(p_values))
     p_value = min(1.0, width * float(p_values[worst]))
     count = both.chains.shape[0] * both.chains.shape[1]
@@ -174,7 +174,7 @@ def _of_evidence(both: Compared, level: float, share: float) -> Check:
     assert given.log_evidence is not None and held.log_evidence is not None
     error = float(np.hypot(given.log_evidence_se or 0.0, held.log_evidence_se or 0.0))
     z = (given.log_evidence - held.log_evidence) / error
-    p_value = moments.two_sided(z)
+    p_value = score_moments.two_sided(z)
     critical = -float(ndtri(level * share / 2))
     return Check(
         name="log evidence",

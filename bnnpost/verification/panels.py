@@ -15,7 +15,7 @@ _MOST_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Bands:
+class PitBands:
     """Where the values of a right candidate stay.
 
     low, high: of a histogram's bars, as multiples of the height that uniform values have.
@@ -28,7 +28,7 @@ class Bands:
     ecdf: float
 
 
-def bands(num_draws: float, num_reference: float, alpha: float) -> Bands:
+def pit_bands(num_draws: float, num_reference: float, alpha: float) -> PitBands:
     """Bands that all bars of a histogram, and a whole ECDF, leave with probability alpha at most.
 
     num_draws: independent PIT values. num_reference: draws that the reference's CDF is from,
@@ -47,7 +47,7 @@ def bands(num_draws: float, num_reference: float, alpha: float) -> Bands:
     else:
         law, together = scipy.stats.binom(count, 1 / bins), float(count)
     low, high = (float(law.ppf(p)) * bins / count for p in (tail, 1 - tail))
-    return Bands(bins, low, high, math.sqrt(math.log(2 / alpha) / (2 * together)))
+    return PitBands(bins, low, high, math.sqrt(math.log(2 / alpha) / (2 * together)))
 
 
 def ecdf_differences(
@@ -66,7 +66,7 @@ def largest_difference(pit: Float[np.ndarray, " draw"]) -> float:
     return float(np.max(np.abs(ecdf_differences(pit)[1]))) if len(pit) else 0.0
 
 
-def histogram(name: str, pit: Float[np.ndarray, " draw"], found: Bands) -> Html:
+def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
     """Bars over their band; those outside are red."""
     heights = np.histogram(pit, found.bins, (0.0, 1.0))[0] * found.bins / max(len(pit), 1)
     top = 1.1 * max(float(np.max(heights)), found.high, 1.0)
@@ -82,7 +82,7 @@ def histogram(name: str, pit: Float[np.ndarray, " draw"], found: Bands) -> Html:
     return plot.draw(parts, title=name, said=said)
 
 
-def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: Bands) -> Html:
+def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
     """Empirical CDF minus the uniform one, over its band; red where it leaves that."""
     largest = largest_difference(pit)
     half = 1.2 * max(largest, found.ecdf)

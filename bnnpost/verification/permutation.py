@@ -224,7 +224,7 @@ class Tested:
     found: float
 
 
-def compare(
+def all_tests(
     candidate: Float[np.ndarray, "c column"],
     reference: Float[np.ndarray, "r column"],
     columns: tuple[str, ...],

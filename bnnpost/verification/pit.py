@@ -66,7 +66,7 @@ class Distribution:
         return before + parts * (values - before)
 
 
-def of_draws(values: Float[np.ndarray, " draw"]) -> Distribution:
+def empirical_law(values: Float[np.ndarray, " draw"]) -> Distribution:
     """The empirical distribution function; (rank − ½)/draws where a value is met once."""
     places, counts = np.unique(values, return_counts=True)
     upper = np.cumsum(counts)
@@ -86,7 +86,7 @@ def in_parts(means: Values, variances: Values) -> Float[np.ndarray, "*shape part
     return means[..., None] + np.sqrt(variances)[..., None] * ndtri(PARTS)
 
 
-def of_components(
+def mixture_law(
     means: Float[np.ndarray, " draw"], variances: Float[np.ndarray, " draw"]
 ) -> Distribution:
     """That of the mixture of Gaussians, some of which may be of variance 0.

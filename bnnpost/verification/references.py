@@ -40,7 +40,7 @@ _LONGEST, _OVERRUN = 60.0, 4
 _EVIDENCE = ("log_evidence", "log_evidence_se")
 
 
-def recorded(draws: Draws, x_test: Float[np.ndarray, "m *f"] | None) -> "xr.Dataset":
+def reference_arrays(draws: Draws, x_test: Float[np.ndarray, "m *f"] | None) -> "xr.Dataset":
     """What draws are as a reference: values at the test and training inputs, and the record.
 
     f [sample, point, output] at x_test [point, feature] (left out where that is None), f_train
@@ -123,7 +123,7 @@ class Reference:
         return {name: array.shape[1:] for name, array in self.values.items()}
 
 
-def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
+def drawn_reference(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
     """Draws from a posterior to compare so many with. Raises ValueError where rejection fails."""
     forecast_key, sample_key = jax.random.split(key)
     count = min(max(_TIMES * num_candidates, _FEWEST), _MOST)
@@ -163,9 +163,9 @@ def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Dra
 def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     """The reference that draws, or a file of them, make. Raises TypeError for anything else."""
     if isinstance(given, Draws):
-        return of_draws(key, given, x_test)
+        return reference_of_draws(key, given, x_test)
     if isinstance(given, str | os.PathLike):
-        return of_file(key, given, x_test)
+        return reference_of_file(key, given, x_test)
     raise TypeError(
         "expected a reference of exact or capped bnnpost.Draws, the path of a file of them, or a "
         f"bnnpost.Posterior to draw from; got {type(given).__name__}: bare values do not say that "
@@ -173,11 +173,11 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     )
 
 
-def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
+def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
     """The reference that exact or capped draws make. Raises ValueError for any others."""
     _require_fit(draws.info.kind, draws.info.pareto_k)
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
-    return _of_recorded(key, recorded(draws, points), "")
+    return _of_recorded(key, reference_arrays(draws, points), "")
 
 
 def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
@@ -196,7 +196,7 @@ def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
         )
 
 
-def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
+def reference_of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
     """The reference in a file: of `Draws.save`, or of function values with a record.
 
     Raises FileNotFoundError; ValueError for files of anything else, damaged, or that do not say
@@ -207,7 +207,7 @@ def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> 
         raise FileNotFoundError(f"{path}: no such file")
     values = read_dataset(path)
     if TEST not in values or "kind" not in values.attrs:
-        return of_draws(key, load(path), x_test)
+        return reference_of_draws(key, load(path), x_test)
     return of_values(key, values, x_test, str(path))
 
 

@@ -44,7 +44,9 @@ def distributions(
     """The reference's distribution function of each column; of its components where known."""
     known = np.any(variances > 0, axis=0)
     return [
-        pit.of_components(means[:, i], variances[:, i]) if known[i] else pit.of_draws(draws[:, i])
+        pit.mixture_law(means[:, i], variances[:, i])
+        if known[i]
+        else pit.empirical_law(draws[:, i])
         for i in range(draws.shape[1])
     ]
 

@@ -114,7 +114,7 @@ class Given:
         if self.is_numpyro:
             values, notes = _of_numpyro(arrays, sizes)
         else:
-            values, notes = named(arrays, sizes, readings=self.readings)
+            values, notes = by_name(arrays, sizes, readings=self.readings)
         log_weights = real_array("log_weight", weights[0]).ravel() if weights else None
         return values, log_weights, notes
 
@@ -128,11 +128,11 @@ def _of_numpyro(
     """
     known = {name: sites[name] for name in (TRAIN, "f_test", TEST) if name in sites}
     if list(known) == [TEST] and fits(known[TEST], sizes, TRAIN, CHAINS):
-        values, _ = named({TRAIN: known[TEST]}, sizes, readings=CHAINS)
+        values, _ = by_name({TRAIN: known[TEST]}, sizes, readings=CHAINS)
         return values, ("f is taken to be at the training inputs, as hmc.model records it",)
     if {TEST, "f_test"} <= set(known):
         del known[TEST]
-    return named(known or sites, sizes, readings=CHAINS)
+    return by_name(known or sites, sizes, readings=CHAINS)
 
 
 def fit(
@@ -208,7 +208,7 @@ def check_inputs(name: str, given: object, sizes: Sizes) -> None:
         )
 
 
-def named(
+def by_name(
     arrays: Mapping[str, object], sizes: Sizes, *, readings: Sequence[Reading] = EITHER
 ) -> tuple[dict[str, Values], tuple[str, ...]]:
     """Values by "f" and "f_train" from arrays under names, and notes on how they were taken.

@@ -43,7 +43,7 @@ def rank(
     return below + np.floor(places * (equal + 1)).astype(int)  # type: ignore[no-any-return]
 
 
-def distances(
+def distances_from_mean(
     truth: Float[np.ndarray, " p"], draws: Float[np.ndarray, "l p"]
 ) -> Float[np.ndarray, " l+1"]:
     """Mean squared distance from the mean, in standard deviations, of the truth and each draw.
@@ -111,7 +111,7 @@ def ranked(teacher: Teacher, answer: Answer, statistics: Statistics, num_draws: 
     own = _values(truth[None], noise_std, teacher, statistics)[0]
     place, *places = _uniform(teacher.ties_key, len(statistics.names) + 1)
     few = selected(answer.log_weights, num_draws, place)
-    far = distances(truth.ravel(), answer.values[few].reshape(num_draws, -1))
+    far = distances_from_mean(truth.ravel(), answer.values[few].reshape(num_draws, -1))
     at = statistics.names.index(DISTANCE)
     own, draws = np.insert(own, at, far[0]), np.insert(found[few], at, far[1:], axis=1)
     tied = np.all(draws == own, axis=0)

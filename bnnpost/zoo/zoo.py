@@ -22,8 +22,8 @@ from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.storage import Directory, processor, versions
-from bnnpost.verification.references import recorded
-from bnnpost.zoo import checks, files
+from bnnpost.verification.references import reference_arrays
+from bnnpost.zoo import reference_checks, reference_files
 from bnnpost.zoo.entries import Entry, entry
 
 if TYPE_CHECKING:
@@ -107,16 +107,16 @@ def build(
 
 def _built(entry: Entry, folder: Path, progress: bool, say: Say) -> Path:
     """The netCDF file of an entry in a folder that is nobody else's now."""
-    path = files.netcdf_path(folder, entry.name)
+    path = reference_files.netcdf_path(folder, entry.name)
     if path.exists():
-        held = files.read(path)
+        held = reference_files.read_reference(path)
         if held.attrs["entry"] == entry.as_json():
-            if not files.has_table(folder, entry.name, held):
-                files.write_table(folder, entry.name, held)
+            if not reference_files.has_table(folder, entry.name, held):
+                reference_files.write_table(folder, entry.name, held)
             say(f"{entry.name}: there already, {held.sizes['sample']:,} draws")
             return path
         say(f"{entry.name}: what is there is of another description, and is made again")
-    files.write(folder, entry.name, _made(entry, progress, say))
+    reference_files.write_reference(folder, entry.name, _made(entry, progress, say))
     return path
 
 
@@ -137,7 +137,7 @@ def _made(entry: Entry, progress: bool, say: Say) -> "xr.Dataset":
         "proposals accepted; now the checks"
     )
     key = jax.random.fold_in(jax.random.key(entry.seed), _CHECKS)
-    found = checks.checked(key, target, draws, data)
+    found = reference_checks.checked(key, target, draws, data)
     seconds = time.perf_counter() - started
     say(f"{entry.name}: passed {len(found)} checks in {seconds:.0f} s")
     return data.assign_attrs(
@@ -148,7 +148,7 @@ def _made(entry: Entry, progress: bool, say: Say) -> "xr.Dataset":
 
 def _values(draws: Draws, x_test: Float[np.ndarray, "m d"]) -> "xr.Dataset":
     """The reference that draws make, with their proposal numbers and the targets."""
-    return recorded(draws, x_test).assign(
+    return reference_arrays(draws, x_test).assign(
         proposal_number=(("sample",), draws.proposal_numbers),
         y=(("train_point", "target"), draws.posterior.targets),
     )
@@ -180,17 +180,17 @@ def load(name: str | Entry, directory: str | os.PathLike[str] = DIRECTORY) -> "x
     damaged, something else, or of an older description.
     """
     found = entry(name)
-    path = files.netcdf_path(Path(directory), found.name)
+    path = reference_files.netcdf_path(Path(directory), found.name)
     cure = f"bnnpost zoo build {found.name} --out {directory}"
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there: build it first with {cure}")
-    data = files.read(path)
+    data = reference_files.read_reference(path)
     if data.attrs["entry"] != found.as_json():
         raise ValueError(f"{path} is of another description of {found.name}: run {cure}")
     return data
 
 
-def record(data: "xr.Dataset") -> dict[str, object]:
+def plain_record(data: "xr.Dataset") -> dict[str, object]:
     """The record of a reference as plain data: what it is, how it was made, what was checked."""
     return {str(name): _plain(value) for name, value in data.attrs.items()}
 

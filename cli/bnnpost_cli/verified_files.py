@@ -47,7 +47,7 @@ def read_inputs(given: str) -> Any:
     """
     import numpy as np
 
-    from bnnpost.verification.candidates import read_file
+    from bnnpost.verification.candidates import read_values
 
     path = Path(given)
     if path.suffix.lower() == ".csv":
@@ -57,5 +57,5 @@ def read_inputs(given: str) -> Any:
 
         return read_table(path).numbers()
     if path.suffix.lower() == ".npy":
-        return np.asarray(read_file(path))
+        return np.asarray(read_values(path))
     raise ValueError(f"expected --x-test to end in .csv or .npy, got {path}")

@@ -11,12 +11,12 @@ import pytest
 from bnnpost.reports import NotAReport
 from bnnpost.verification.html import MOST_PANELS, to_html, write_html
 from bnnpost.verification.panels import (
-    Bands,
-    bands,
+    PitBands,
     ecdf_difference,
     ecdf_differences,
-    histogram,
     largest_difference,
+    pit_bands,
+    pit_histogram,
 )
 from bnnpost.verification.report import Check, Report
 from tests.pages.reader import checked
@@ -105,10 +105,10 @@ def test_ecdf_differences_are_those_of_the_kolmogorov_smirnov_test():
 
 @pytest.mark.parametrize(("pit", "outside"), [(uniform(400, 1)[:, 0], 0), (np.full(400, 0.52), 21)])
 def test_geometry_of_a_panel(pit, outside):
-    found = bands(400, math.inf, 0.01)
+    found = pit_bands(400, math.inf, 0.01)
     bars, curve = (
         [part.attrib for part in ElementTree.fromstring(draw("f[0]", pit, found)).iter("path")]
-        for draw in (histogram, ecdf_difference)
+        for draw in (pit_histogram, ecdf_difference)
     )
     # Bars stand within the picture, their heights in proportion to the counts.
     counts = np.histogram(pit, found.bins, (0, 1))[0]
@@ -143,7 +143,7 @@ def test_right_candidates_stay_in_their_bands_and_wrong_ones_leave(num_reference
     # 400 reports of 200 draws at alpha 0.1. Fails for right bands with probability below 1e-4:
     # 0.1 + 3.8 standard errors.
     rng, alpha, times = np.random.default_rng(5), 0.1, 400
-    found = bands(200, num_reference, alpha)
+    found = pit_bands(200, num_reference, alpha)
     right, wrong = np.zeros(2), np.zeros(2)
     for _ in range(times):
         pit = rng.uniform(size=200)
@@ -157,7 +157,11 @@ def test_right_candidates_stay_in_their_bands_and_wrong_ones_leave(num_reference
 
 
 def test_bands_narrow_with_draws_of_either_side():
-    exact, few, many = bands(1000, math.inf, 0.01), bands(1000, 1000, 0.01), bands(9000, 1e6, 0.01)
+    exact, few, many = (
+        pit_bands(1000, math.inf, 0.01),
+        pit_bands(1000, 1000, 0.01),
+        pit_bands(9000, 1e6, 0.01),
+    )
     assert few.ecdf == pytest.approx(math.sqrt(2) * exact.ecdf)
     assert few.high > exact.high > many.high > 1 > many.low > exact.low > few.low
-    assert isinstance(exact, Bands) and bands(3, math.inf, 0.01).bins == 5
+    assert isinstance(exact, PitBands) and pit_bands(3, math.inf, 0.01).bins == 5

@@ -11,7 +11,7 @@ import bnnpost
 from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification import permutation
 from bnnpost.verification.columns import read_csv
-from bnnpost.zoo import checks, files, zoo
+from bnnpost.zoo import reference_checks, reference_files, zoo
 from tests.samplers.small_blocks import small_blocks
 from tests.zoo.tiny import TINY, made_up, with_seed
 
@@ -21,8 +21,12 @@ def built(tmp_path_factory):
     """A directory with the tiny reference, and what was said; the second route costs too much."""
     folder, said = tmp_path_factory.mktemp("zoo"), []
     with small_blocks(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_by_weights", lambda *a: checks.Check("weights", True, 1, 0, "p"))
-        patch.setattr(checks, "_by_estimates", lambda *a: [])
+        patch.setattr(
+            reference_checks,
+            "_by_weights",
+            lambda *a: reference_checks.Finding("weights", True, 1, 0, "p"),
+        )
+        patch.setattr(reference_checks, "_by_estimates", lambda *a: [])
         zoo.build(TINY, folder / "new", say=said.append)
     return folder / "new", said
 
@@ -43,7 +47,7 @@ def quick(monkeypatch):
 def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     folder, said = built
     data = zoo.load(TINY, folder)
-    record = zoo.record(data)
+    record = zoo.plain_record(data)
     assert record["kind"] == "exact" and record["seed"] == 0 and "strict" in record["method"]
     assert record["versions"]["jax"] == jax.__version__ and record["processor"]
     assert record["num_samples"] == data.sizes["sample"] == TINY.num_samples
@@ -108,8 +112,8 @@ def test_checks_find_wrong_values(built, draws):
     data = zoo.load(TINY, built[0])
     np.testing.assert_array_equal(draws.training_outputs(), data["f_train"].values)
     for values, words in wrong_values(data):
-        with pytest.raises(checks.CheckFailed, match=words):
-            checks.checked(jax.random.key(1), draws.posterior, draws, values)
+        with pytest.raises(reference_checks.CheckFailed, match=words):
+            reference_checks.checked(jax.random.key(1), draws.posterior, draws, values)
 
 
 @pytest.mark.slow
@@ -120,12 +124,15 @@ def test_the_second_route_finds_draws_of_another_posterior(built):
     likelihood = bnnpost.likelihoods.Gaussian(0.4)
     other = bnnpost.Posterior(posterior.network, likelihood, posterior.x, posterior.targets)
     draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=400)
-    found = checks.checked(jax.random.key(1), posterior, draws, data)
+    found = reference_checks.checked(jax.random.key(1), posterior, draws, data)
     names = ["finite", "distinct", "mixture", "halves", "weight space", "evidence", "mean"]
     assert [check.name for check in found] == names
-    for way, words in ((checks._by_weights, "weight space"), (checks._by_estimates, "evidence")):
+    for way, words in (
+        (reference_checks._by_weights, "weight space"),
+        (reference_checks._by_estimates, "evidence"),
+    ):
         result = way(jax.random.key(2), other, draws, data)
-        one = result if isinstance(result, checks.Check) else next(result)
+        one = result if isinstance(result, reference_checks.Finding) else next(result)
         assert one.name == words and not one.passed
 
 
@@ -179,7 +186,7 @@ def test_damaged_and_foreign_files_are_refused_and_left_alone(quick, tmp_path, k
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, checks.CheckFailed("no")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, reference_checks.CheckFailed("no")])
 @pytest.mark.parametrize("place", ["draws", "table", "netcdf"])
 def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypatch, error, place):
     def fail(*arguments, **options):
@@ -187,7 +194,7 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
 
     owner, name = {
         "draws": (zoo, "_made"),
-        "table": (files, "write_csv"),
+        "table": (reference_files, "write_csv"),
         "netcdf": (xr.Dataset, "to_netcdf"),
     }[place]
     with monkeypatch.context() as patch:
@@ -198,7 +205,7 @@ def test_what_is_interrupted_leaves_nothing_half_done(quick, tmp_path, monkeypat
     with pytest.raises(FileNotFoundError, match="bnnpost zoo build tiny"):
         zoo.load(TINY, tmp_path)
     zoo.build(TINY, tmp_path)
-    assert files.has_table(tmp_path, "tiny", zoo.load(TINY, tmp_path))
+    assert reference_files.has_table(tmp_path, "tiny", zoo.load(TINY, tmp_path))
 
 
 def test_rows_of_the_table_are_equally_weighted(tmp_path):
@@ -208,7 +215,7 @@ def test_rows_of_the_table_are_equally_weighted(tmp_path):
     second = np.arange(data.sizes["sample"]) % 2
     data["f"] = data["f"] * 0.01 + second[:, None, None]
     data["log_weight"] = ("sample", np.log(1 - second / 2))
-    files.write(tmp_path, "tiny", data)
+    reference_files.write_reference(tmp_path, "tiny", data)
     rows = read_csv(tmp_path / "tiny.csv")["f"][0, :, 0, 0]
     assert 200 + 40 < len(rows) < 400 - 40
     assert np.mean(rows > 0.5) == pytest.approx(1 / 3, abs=4 * np.sqrt(2 / 9 / 300))
@@ -219,7 +226,7 @@ def test_one_of_the_zoo_is_built_with_all_its_draws_and_checks(tmp_path):
     path = bnnpost.zoo.build("sine-tanh-1x1", tmp_path)
     data = bnnpost.zoo.load("sine-tanh-1x1", tmp_path)
     assert data.sizes["sample"] == 10_000 and path == tmp_path / "sine-tanh-1x1.nc"
-    record = zoo.record(data)
+    record = zoo.plain_record(data)
     assert all(check["passed"] for check in record["checks"]) and len(record["checks"]) == 7
     # Chains of another sampler pass (one time in a hundred they would not, by a fixed seed), and
     # without the tails of f they do not.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.comparison.theory.derivatives import features, kernel_map
-from bnnpost.comparison.theory.response import Basis, Response, Step, combined, to_directions
+from bnnpost.comparison.theory.response import Basis, Response, Step, termwise, to_directions
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Dense
@@ -117,10 +117,10 @@ def responses(
             units = _units(roots[i], own, num_units)
             values, mean = features(hidden[i].activation, units), steps[i].kernel_map.value
             blocks = _directions(values, mean, at_once)
-            found = combined([to_directions(block, steps[i:], basis) for block in blocks], np.sum)
+            found = termwise([to_directions(block, steps[i:], basis) for block in blocks], np.sum)
             share = narrowest / hidden[i].width
             parts.append(Response(*(share * term for term in found)))
-        totals.append(combined(parts, np.sum))
+        totals.append(termwise(parts, np.sum))
     return totals
 
 

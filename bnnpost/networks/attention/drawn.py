@@ -58,14 +58,14 @@ class Side(NamedTuple):
     mask: Bool[Array, "n p"] | None
 
 
-class Estimate(NamedTuple):
+class Attended(NamedTuple):
     """E G V Gᵀ, and the tangent that belongs to it, between two lists of inputs."""
 
     cross: Float[Array, "n1 n2 p p"]
     tangent: Float[Array, "n1 n2 p p"] | None
 
 
-def drawn(
+def estimated(
     sampling: Sampling | None,
     num_draws: int,
     encoded: Covariance,
@@ -110,7 +110,7 @@ def _of_pairs(
     """
     n1, n2, p, _ = parts.values.shape
 
-    def pair(inputs: tuple[_Within, _Within, Parts]) -> Estimate:
+    def pair(inputs: tuple[_Within, _Within, Parts]) -> Attended:
         (within1, mask1), (within2, mask2), between = inputs
         joint = jnp.block([[within1, between.scores], [between.scores.T, within2]])
         roots = _root(joint).reshape(2, p, 2 * p)
@@ -154,7 +154,7 @@ def _listed(part: _Part) -> _Part:
     return jax.tree.map(lambda a: a[None], part)
 
 
-def _single(estimate: Estimate) -> Estimate:
+def _single(estimate: Attended) -> Attended:
     return jax.tree.map(lambda a: a[0, 0], estimate)
 
 
@@ -177,29 +177,29 @@ def _mean(
     side1: Side,
     side2: Side,
     parts: Parts,
-) -> Estimate:
+) -> Attended:
     """The mean over draws; each depends on the key, its number and the roots alone."""
     p, rank = side1.roots.shape[1:]
     dtype = side1.roots.dtype
     count, signs = _draws_at_once(num_draws, rank), jnp.array([1, -1], dtype)
 
-    def one(number: Array) -> Estimate:
+    def one(number: Array) -> Attended:
         normals = _normals(jax.random.fold_in(key, number), rank // p, p, dtype)
         scores1, scores2 = (_scores(side.roots, normals) for side in (side1, side2))
 
-        def signed(sign: Array) -> Estimate:
+        def signed(sign: Array) -> Attended:
             g1 = attend("softmax", sign * scores1, side1.mask)
             return _attended(g1, attend("softmax", sign * scores2, side2.mask), parts)
 
         return jax.vmap(signed)(signs)
 
     @jax.checkpoint
-    def add(total: Estimate, numbers: Array) -> tuple[Estimate, None]:
+    def add(total: Attended, numbers: Array) -> tuple[Attended, None]:
         several = jax.vmap(one)(numbers)
         return jax.tree.map(lambda a, b: a + jnp.sum(b, axis=(0, 1)), total, several), None
 
     zeros = jnp.zeros_like(parts.values)
-    start = Estimate(zeros, None if parts.value_tangent is None else zeros)
+    start = Attended(zeros, None if parts.value_tangent is None else zeros)
     numbers = jnp.arange(num_draws, dtype=jnp.uint32).reshape(-1, count)
     total = jax.lax.scan(add, start, numbers)[0]
     return jax.tree.map(lambda a: a / (2 * num_draws), total)
@@ -220,7 +220,7 @@ def _scores(roots: Float[Array, "n p r"], normals: Float[Array, "r r"]) -> Float
     return jnp.einsum("nps,nks->npk", first, roots, precision="highest")
 
 
-def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
+def _attended(g1: Array, g2: Array, parts: Parts) -> Attended:
     """G V G′ᵀ, and the tangent, of one draw.
 
     Tangent: G (Θ_V + 2V) G′ᵀ, for the values and the weights on either side of them, and, with J
@@ -230,12 +230,12 @@ def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
     both = g1, g2
     cross = _between(*both, parts.values)
     if parts.value_tangent is None or parts.score_tangent is None:
-        return Estimate(cross, None)
+        return Attended(cross, None)
     k, total = parts.scores, parts.scores + parts.score_tangent
     of_values = _between(*both, parts.value_tangent) + 2 * cross
     of_scores = k * _jacobians(*both, parts.values, total, cross)
     of_scores = of_scores + total * _jacobians(*both, parts.values, k, cross)
-    return Estimate(cross, of_values + of_scores)
+    return Attended(cross, of_values + of_scores)
 
 
 def _between(g1: Array, g2: Array, k: Array) -> Array:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.naming import unknown
-from bnnpost.networks.attention.drawn import Sampling, drawn
+from bnnpost.networks.attention.drawn import Sampling, estimated
 from bnnpost.networks.attention.kernel_maps import (
     ELEMENTWISE,
     MECHANISMS,
@@ -185,7 +185,7 @@ class SelfAttention(Layer):
         if self.mechanism == "identity":
             return bilinear(encoded, values, scales)
         if self.mechanism == "softmax":
-            found = drawn(self.sampling, self.num_draws, encoded, values, scales.scores)
+            found = estimated(self.sampling, self.num_draws, encoded, values, scales.scores)
         else:
             found = elementwise(ELEMENTWISE[self.mechanism], encoded, values, scales.scores)
         return scales.of_attended(found)
