@@ -15,7 +15,7 @@ from bnnpost.comparison.differences import (
 )
 from bnnpost.comparison.distances import GRID, between, to_gaussian
 from bnnpost.comparison.given_kernel import Asked
-from bnnpost.comparison.moments import Expectations, Layout, Marginals, sums_over_proposals
+from bnnpost.comparison.moments import Expectations, Marginals, sums_over_proposals
 from bnnpost.comparison.paired import paired_sums
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.kernels import nngp
@@ -96,7 +96,6 @@ def by_limit(
         key, space, points, num_proposals, limiting.log_evidence, asked
     )
     std = np.broadcast_to(asked.std[:, None], mean.shape)
-    layout = Layout(*mean.shape)
 
     def difference(found: Expectations) -> Difference:
         return Difference(
@@ -106,7 +105,7 @@ def by_limit(
             np.log(found.relative_evidence),
         )
 
-    replicates = [difference(layout.split(row)) for row in sums.replicates()]
+    replicates = [difference(asked.split(row)) for row in sums.replicates()]
     return Found(replicates, {**attributes, "limit_log_evidence": limiting.log_evidence})
 
 

@@ -12,6 +12,7 @@ import abc
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -61,43 +62,25 @@ class Marginals(Functionals):
         cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, :, None])
         return jnp.concatenate([jnp.ones(1), mean.ravel(), second.ravel(), cdf.ravel()])
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each expectation stands among the functionals of one proposal."""
-
-    num_points: int
-    num_outputs: int
-
-    def split(self, values: Float[np.ndarray, "*b q"]) -> "Expectations":
-        """Expectations from a vector of functionals, the constant first."""
-        m, k = self.num_points, self.num_outputs
-        shapes = [(m, k), (k, m, m), (m, k, GRID.size)]
-        stops = np.cumsum([1] + [int(np.prod(shape)) for shape in shapes])
-        parts = [
-            values[..., start:stop].reshape(*values.shape[:-1], *shape)
-            for start, stop, shape in zip(stops[:-1], stops[1:], shapes, strict=True)
-        ]
-        return Expectations(values[..., 0], *parts)
+    def split(self, values: Float[np.ndarray, " q"]) -> "Expectations":
+        """Expectations of these, in a vector, by what they are of."""
+        m, k = self.centre.shape
+        one, mean, second, cdf = np.split(values, np.cumsum([1, m * k, k * m * m]))
+        shapes = (m, k), (k, m, m), (m, k, GRID.size)
+        return Expectations(one[0], *map(np.reshape, (mean, second, cdf), shapes))
 
 
-@dataclass(frozen=True)
-class Expectations:
-    """Posterior expectations; a leading axis of replicates may precede each shape.
+class Expectations(NamedTuple):
+    """Posterior expectations: evidence over the reference; of f, of f fᵀ; the CDF on the grid."""
 
-    relative_evidence: evidence over the reference; mean [point, output]; second [output,
-    point, point], E[f fᵀ]; cdf [point, output, grid].
-    """
+    relative_evidence: Float[np.ndarray, ""]
+    mean: Float[np.ndarray, "m k"]
+    second: Float[np.ndarray, "k m m"]
+    cdf: Float[np.ndarray, "m k g"]
 
-    relative_evidence: Float[np.ndarray, " *b"]
-    mean: Float[np.ndarray, "*b m k"]
-    second: Float[np.ndarray, "*b k m m"]
-    cdf: Float[np.ndarray, "*b m k g"]
-
-    def covariance(self) -> Float[np.ndarray, "*b k m m"]:
+    def covariance(self) -> Float[np.ndarray, "k m m"]:
         """Posterior covariance, one for each output."""
-        mean = np.moveaxis(self.mean, -1, -2)
-        return self.second - mean[..., :, None] * mean[..., None, :]
+        return self.second - self.mean.T[:, :, None] * self.mean.T[:, None, :]
 
 
 @dataclass(frozen=True)

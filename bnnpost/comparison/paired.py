@@ -106,27 +106,19 @@ def _propose(space: Space, key: Array, x_test: Array, completion: Completion) ->
 
 
 class _Pair(NamedTuple):
-    """F(K∞, ω) and Δ, of one proposal or summed over many; log weight of each."""
+    """F(K∞, ω) and Δ, of one proposal, or their sum or mean over many; log weight of each."""
 
-    limit: Float[Array, "*p q"]
-    difference: Float[Array, "*p q"]
-    log_weights: Float[Array, " *p"]
-
-
-class _Mean(NamedTuple):
-    """The same over a block of proposals, as numpy arrays."""
-
-    limit: Float[np.ndarray, " q"]
-    difference: Float[np.ndarray, " q"]
-    log_weights: Float[np.ndarray, " p"]
+    limit: Float[Array | np.ndarray, "*p q"]
+    difference: Float[Array | np.ndarray, "*p q"]
+    log_weights: Float[Array | np.ndarray, " *p"]
 
 
-def _block(problem: Asked, kernel: Array, drawn: Iterable[object]) -> _Mean:
+def _block(problem: Asked, kernel: Array, drawn: Iterable[object]) -> _Pair:
     """The mean over proposals that come in several parts."""
     pairs = [pair for part in drawn for pair in _pairs(problem, kernel, part)]  # type: ignore[arg-type]
     log_weights = np.concatenate([pair.log_weights for pair in pairs])
     limit, difference = (np.sum([pair[i] for pair in pairs], axis=0) for i in (0, 1))
-    return _Mean(limit / len(log_weights), difference / len(log_weights), log_weights)
+    return _Pair(limit / len(log_weights), difference / len(log_weights), log_weights)
 
 
 def _pairs(problem: Asked, kernel: Array, drawn: Proposal) -> Iterator[_Pair]:

@@ -235,7 +235,7 @@ def all_tests(
     """Every check of independent draws against a reference's; p-values corrected for all.
 
     heavy: columns with heavy tails, by a rule in which the two sets are alike; by default that
-    of `features.heavy_tailed` for these draws.
+    of `heavy_tailed` for these draws.
     """
     pooled = np.concatenate([candidate, reference])
     heavy = heavy_tailed(pooled) if heavy is None else heavy

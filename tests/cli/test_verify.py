@@ -146,7 +146,7 @@ def test_bad_data_is_code_1(run, right, values, tmp_path):
     np.savetxt(tmp_path / "inputs.csv", X_TEST[:, :3], delimiter=",")
     for arguments, words in (
         ((tmp_path / "nan.npz", run), "NaN or infinite"),
-        ((tmp_path / "other.npz", run), "4 point"),
+        ((tmp_path / "other.npz", run), "shape (500, 4, 1)"),
         ((tmp_path / "bad.csv", run), "line 2"),
         ((tmp_path / "absent.npz", run), "no file"),
         ((right, tmp_path / "absent"), "no file or directory"),

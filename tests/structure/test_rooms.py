@@ -23,12 +23,12 @@ ROOMS = (
     "zoo",
     "reports",
 )
-# Open to every room, and to those of them that come after.
 # Imports for type checkers that close a circle, and are to go.
 CIRCLES = (
     ("bnnpost.samplers.advice", "bnnpost.samplers.forecast"),
     ("bnnpost.reports.grid_settings", "bnnpost.reports.grid"),
 )
+# Open to every room, and to those of them that come after.
 APART = ("arguments", "naming", "spelling", "stopping", "storage", "datasets", "pages")
 
 

@@ -109,7 +109,7 @@ def test_the_observed_partition_counts_among_the_permutations(monkeypatch):
     rng = np.random.default_rng(3)
     z = normals(rng, 200)
     tests = permutation.all_tests(z[:100] + 5, z[100:], COLUMNS, 0.05, rng)
-    assert {test.name: test.p_value for test in tests}["location"] == pytest.approx(1 / 100)
+    assert {test.family.name: test.p_value for test in tests}["location"] == pytest.approx(1 / 100)
 
 
 @pytest.mark.parametrize("tau", [1, 3, 20])
