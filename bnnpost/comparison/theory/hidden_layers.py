@@ -1,13 +1,16 @@
-"""Units of the limit's hidden layers at the points, and the response of the posterior to them."""
+"""Hidden layers as the first-order theory sees them, and the response to their units."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.comparison.theory_layers import Hidden
-from bnnpost.comparison.theory_maps import features, kernel_map
-from bnnpost.comparison.theory_response import Basis, Response, Step, combined, to_directions
+from bnnpost.comparison.theory.derivatives import features, kernel_map
+from bnnpost.comparison.theory.response import Basis, Response, Step, termwise, to_directions
+from bnnpost.networks.activation import Activation
+from bnnpost.networks.layers import Layer
+from bnnpost.networks.linear import Dense
 
 # Independent randomisations of the points, from whose scatter standard errors come.
 NUM_RANDOMISATIONS = 16
@@ -19,6 +22,66 @@ _MOST_PAIRS = 1000
 # Of a covariance, relative to its trace.
 _ROUNDING = 1e-14
 _SOBOL_BITS = 30
+
+
+class Hidden(NamedTuple):
+    """A hidden layer of `width` units, and the variances that the layer after multiplies with."""
+
+    width: int
+    activation: Activation
+    weight_var: float
+    bias_var: float
+
+
+def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
+    """The first Dense layer, and the hidden layers.
+
+    Raises ValueError for anything but Dense layers of normal weights and fixed scales, with at
+    most one activation between two of them and none after the last.
+    """
+    layers = network.flattened()
+    dense: list[Dense] = []
+    between: list[list[Activation]] = []
+    for layer in layers:
+        if isinstance(layer, Dense):
+            dense.append(_checked(layer, len(dense)))
+            between.append([])
+        elif isinstance(layer, Activation) and dense:
+            between[-1].append(layer)
+        else:
+            raise ValueError(
+                "the first-order theory is that of multilayer perceptrons: expected Dense layers "
+                f"with an Activation between them, got {type(layer).__name__}"
+            )
+    if between[-1] or any(len(found) > 1 for found in between):
+        raise ValueError(
+            "expected at most one Activation between two Dense layers, and none after the last"
+        )
+    if len(dense) < 2:
+        raise ValueError("the network has no hidden layer: its posterior is its limit at any width")
+    activations = [found[0] if found else Activation("identity") for found in between]
+    steps = zip(dense[:-1], activations[:-1], dense[1:], strict=True)
+    return dense[0], [Hidden(d.width, a, *_variances(after)) for d, a, after in steps]
+
+
+def _checked(layer: Dense, number: int) -> Dense:
+    if layer.random_scales:
+        raise ValueError(
+            f"linear layer {number} has a random scale: its limit is a mixture of Gaussian "
+            "processes, which the first-order theory does not cover; expected numbers for "
+            "w_std and b_std"
+        )
+    if not layer.gaussian:
+        raise ValueError(
+            f"linear layer {number} has weights or biases that are not normal, which the "
+            "first-order theory does not cover; expected normal ones"
+        )
+    return layer
+
+
+def _variances(layer: Dense) -> tuple[float, float]:
+    bias = 0.0 if layer.b_std is None else float(layer.b_std) ** 2
+    return float(layer.w_std) ** 2, bias
 
 
 def limit_steps(
@@ -54,10 +117,10 @@ def responses(
             units = _units(roots[i], own, num_units)
             values, mean = features(hidden[i].activation, units), steps[i].kernel_map.value
             blocks = _directions(values, mean, at_once)
-            found = combined([to_directions(block, steps[i:], basis) for block in blocks], np.sum)
+            found = termwise([to_directions(block, steps[i:], basis) for block in blocks], np.sum)
             share = narrowest / hidden[i].width
             parts.append(Response(*(share * term for term in found)))
-        totals.append(combined(parts, np.sum))
+        totals.append(termwise(parts, np.sum))
     return totals
 
 

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import math
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from bnnpost.arguments import listed
-from bnnpost.datasets.table import DataError, Dataset, FloatArray, name_hint
+from bnnpost.datasets.csv_files import Table, check_num_columns, read_table
+from bnnpost.datasets.table import DataError, Dataset, name_hint
 from bnnpost.storage import array_names, as_path, header, read_arrays
 
 Names = str | Sequence[str]
 
 _LICENCE = "not stated"
-# More are no table of a data set whose posterior can be drawn from, and take minutes to read.
-MOST_COLUMNS = 200_000
-# What spreadsheets and statistics packages write where a value is absent.
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "#n/a"})
+_CURE = ", or name the columns to use, without this one, as features"
 # What a damaged archive raises that is neither an OSError nor a ValueError.
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
 
@@ -56,35 +51,36 @@ def read(
             f"{path}: expected a file name ending in .csv or .npz, got {path.suffix!r}; "
             "convert the file to one of these"
         )
+    _check_there(path)
+    return reader(path, target, features)
+
+
+def _check_there(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: no such file; check the name and the folder it is in")
-    return reader(path, target, features)
 
 
 def _read_csv(path: Path, target: Names | None, features: Names | None) -> Dataset:
     """Return the data set in a CSV file; raises DataError as read does."""
-    header, lines = _csv_lines(path)
+    names, table = _columns(path)
     if target is None:
         raise DataError(
             f"{path}: the target column must be named for a .csv file; the columns are "
-            f"{listed(header)}"
+            f"{listed(names)}"
         )
-    target_names = _chosen(path, "target", target, header)
+    target_names = _chosen(path, "target", target, names)
     if features is None:
-        feature_names = tuple(name for name in header if name not in target_names)
+        feature_names = tuple(name for name in names if name not in target_names)
     else:
-        feature_names = _chosen(path, "feature", features, header)
+        feature_names = _chosen(path, "feature", features, names)
     _check_columns(path, feature_names, target_names)
-    y = _numbers(path, header, lines, target_names)
-    return Dataset(
-        name=path.stem,
-        x=_numbers(path, header, lines, feature_names),
-        y=y[:, 0] if len(target_names) == 1 else y,
-        feature_names=feature_names,
-        target_names=target_names,
-        source=str(path),
-        licence=_LICENCE,
+    places = {name: place for place, name in enumerate(names)}
+    x, y = (
+        table.numbers([places[name] for name in chosen], cure=_CURE)
+        for chosen in (feature_names, target_names)
     )
+    y = y[:, 0] if len(target_names) == 1 else y
+    return Dataset(path.stem, x, y, feature_names, target_names, str(path), _LICENCE)
 
 
 def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -93,72 +89,43 @@ def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
     Raises DataError if the file is absent, unreadable or empty, or has no usable header.
     """
     path = as_path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; check the name and the folder it is in")
-    header, lines = _csv_lines(path)
+    _check_there(path)
+    names, table = _columns(path)
     found = {}
-    for place, name in enumerate(header):
-        wrong = [(line, row[place]) for line, row in lines if _number(row[place]) is None]
-        if len(wrong) == len(lines):
+    for place, name in enumerate(names):
+        wrong = list(table.unread(place))
+        if len(wrong) == len(table.rows):
             found[name] = "text"
         elif wrong:
             found[name] = f"line {wrong[0][0]} has {wrong[0][1]!r}"
-    return tuple(header), found
+    return names, found
 
 
-def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and, for every row that is not blank, its line number and its cells.
-
-    Line numbers count from 1, the header included, as a text editor does. Raises DataError
-    if the file cannot be read as text, has no usable header or no rows, or has uneven rows.
-    """
-    try:
-        # utf-8-sig takes off the mark that spreadsheets put before the first column name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            lines = []
-            for row in rows:
-                _check_num_columns(path, len(row))
-                if row:
-                    lines.append((rows.line_num, [cell.strip() for cell in row]))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: expected comma-separated text in UTF-8, but it cannot be read: {error}; "
-            "save it again as CSV in UTF-8"
-        ) from error
-    if not lines:
-        raise DataError(f"{path}: the file is empty; a header row and data rows are needed")
-    header = lines.pop(0)[1]
-    _check_header(path, header)
-    if not lines:
-        raise DataError(f"{path}: there is a header but no rows below it; add rows of numbers")
-    _check_even(path, header, lines)
-    return header, lines
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    """Raise DataError unless the header has two or more distinct, non-empty names."""
-    if all(_number(cell) is not None for cell in header):
+def _columns(path: Path) -> tuple[tuple[str, ...], Table]:
+    """A table, and its header: two or more distinct names. Raises DataError for any other."""
+    table = read_table(path)
+    names = table.header
+    if names is None:
         raise DataError(
             f"{path}: the first row must be a header of column names, got only numbers "
-            f"({', '.join(header[:3])}, ...); put a row of names above them"
+            f"({', '.join(table.rows[0][1][:3])}, ...); put a row of names above them"
         )
-    if len(header) < 2:
+    if len(names) < 2:
         raise DataError(
             f"{path}: a feature and a target column are needed, got the single column "
-            f"{header[0]!r}; {_one_column_cure(header[0])}"
+            f"{names[0]!r}; {_one_column_cure(names[0])}"
         )
-    if "" in header:
+    if "" in names:
         raise DataError(
-            f"{path}: column {header.index('') + 1} of {len(header)} has no name in the header; "
+            f"{path}: column {names.index('') + 1} of {len(names)} has no name in the header; "
             "name it or remove it"
         )
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
+    if repeated := _repeated(names):
         raise DataError(
             f"{path}: duplicate column names in the header: {listed(repeated)}; "
             "give every column a name of its own"
         )
+    return names, table
 
 
 def _one_column_cure(name: str) -> str:
@@ -171,17 +138,11 @@ def _one_column_cure(name: str) -> str:
     return "separate the columns by commas"
 
 
-def _check_even(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> None:
-    """Raise DataError if a row has more or fewer cells than the header."""
-    for line, row in lines:
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}: ragged rows: the header has {len(header)} columns but line {line} has "
-                f"{len(row)}; add or remove cells there"
-            )
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _chosen(path: Path, role: str, wanted: Names, header: list[str]) -> tuple[str, ...]:
+def _chosen(path: Path, role: str, wanted: Names, header: tuple[str, ...]) -> tuple[str, ...]:
     """Return the wanted column names; raises DataError if one is not in the header."""
     if isinstance(wanted, str):
         # A quoted header cell may itself hold a comma, so the whole text goes first.
@@ -202,54 +163,11 @@ def _check_columns(path: Path, features: tuple[str, ...], targets: tuple[str, ..
     for role, chosen in (("feature", features), ("target", targets)):
         if not chosen:
             raise DataError(f"{path}: at least one {role} column is needed, got none; name one")
-    repeated = [name for name, count in Counter(features + targets).items() if count > 1]
-    if repeated:
+    if repeated := _repeated(features + targets):
         raise DataError(
             f"{path}: {listed(repeated)} is used more than once; a column can be one feature "
             "or one target"
         )
-
-
-def _numbers(
-    path: Path, header: list[str], lines: list[tuple[int, list[str]]], columns: tuple[str, ...]
-) -> FloatArray:
-    """Return the named columns as [row, column]; raises DataError at a cell that is no number."""
-    of_name = {name: place for place, name in enumerate(header)}
-    places = [of_name[name] for name in columns]
-    values = np.empty((len(lines), len(columns)))
-    for index, (line, row) in enumerate(lines):
-        for column, place in enumerate(places):
-            value = _number(row[place])
-            if value is None:
-                _refuse_cell(path, columns[column], line, row[place])
-            values[index, column] = value
-    return values
-
-
-def _number(cell: str) -> float | None:
-    """Return the finite number a cell holds, or None."""
-    # float takes the underscores of Python source, which in data are a slip.
-    if "_" in cell:
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _refuse_cell(path: Path, column: str, line: int, cell: str) -> NoReturn:
-    """Raise the DataError for a cell that holds no finite number."""
-    place = f"column {column!r}, line {line} of the file (the header is line 1)"
-    if cell.lower() in _MISSING:
-        raise DataError(
-            f"{path}: missing value ({cell!r}) in {place}; fill it in, remove the row, or name "
-            "the columns to use, without this one, as features"
-        )
-    raise DataError(
-        f"{path}: expected a finite number, got {cell!r} in {place}; "
-        "write it as a number, or name the columns to use, without this one, as features"
-    )
 
 
 def _read_npz(path: Path, target: Names | None, features: Names | None) -> Dataset:
@@ -257,15 +175,8 @@ def _read_npz(path: Path, target: Names | None, features: Names | None) -> Datas
     x_name = _array_name(path, "features", features, "x")
     y_name = _array_name(path, "target", target, "y")
     x, y = _npz_arrays(path, x_name, y_name)
-    return Dataset(
-        name=path.stem,
-        x=x,
-        y=y,
-        feature_names=_numbered(x_name, x),
-        target_names=(y_name,) if y.ndim < 2 else _numbered(y_name, y),
-        source=str(path),
-        licence=_LICENCE,
-    )
+    target_names = (y_name,) if y.ndim < 2 else _numbered(y_name, y)
+    return Dataset(path.stem, x, y, _numbered(x_name, x), target_names, str(path), _LICENCE)
 
 
 def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> str:
@@ -279,12 +190,12 @@ def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> st
     return chosen[0]
 
 
-def _npz_arrays(path: Path, x_name: str, y_name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return two arrays of an npz archive; raises DataError if that cannot be done safely."""
+def _npz_arrays(path: Path, *names: str) -> list[npt.NDArray[Any]]:
+    """Return the arrays of x and y; raises DataError if that cannot be done safely."""
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
     shapes = []
-    for name in (x_name, y_name):
+    for name in names:
         with _told_of(path, name):
             known = array_names(path)
             if name not in known:
@@ -295,10 +206,10 @@ def _npz_arrays(path: Path, x_name: str, y_name: str) -> tuple[npt.NDArray[Any],
             shapes.append(header(path, name).shape)
     _check_sizes(path, *shapes)
     found = []
-    for name in (x_name, y_name):
+    for name in names:
         with _told_of(path, name):
             found.append(read_arrays(path, [name])[name])
-    return found[0], found[1]
+    return found
 
 
 @contextlib.contextmanager
@@ -322,15 +233,7 @@ def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
             f"{path}: x and y must have as many rows as each other, got {x[0]:,} and {y[0]:,}; "
             "drop the rows that have no partner"
         )
-    _check_num_columns(path, x[1] if len(x) > 1 else 1)
-
-
-def _check_num_columns(path: Path, count: int) -> None:
-    if count > MOST_COLUMNS:
-        raise DataError(
-            f"{path}: expected at most {MOST_COLUMNS:,} columns, got {count:,}; keep those that "
-            "matter, or turn the table if its rows are its columns"
-        )
+    check_num_columns(path, x[1] if len(x) > 1 else 1)
 
 
 def _numbered(name: str, array: npt.NDArray[Any]) -> tuple[str, ...]:

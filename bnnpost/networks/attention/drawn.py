@@ -9,20 +9,17 @@ Below, G are softmaxes of S; p, q are positions that attend, k, l those that are
 draw of Z is used with its negative, which has the same law: what is odd in S cancels.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bnnpost.networks.attention.kernel_maps import attend, from_left, from_right
 from bnnpost.networks.covariance import Covariance
-from bnnpost.networks.mechanisms import attend
 from bnnpost.numerics.linalg import ZERO_PIVOT, nested_factor
 from bnnpost.numerics.random import row_normals
-
-if TYPE_CHECKING:
-    from bnnpost.networks.attention import SelfAttention
 
 _Part = TypeVar("_Part")
 # The covariance within one input, and which of its positions are masked.
@@ -61,21 +58,25 @@ class Side(NamedTuple):
     mask: Bool[Array, "n p"] | None
 
 
-class Estimate(NamedTuple):
+class Attended(NamedTuple):
     """E G V Gᵀ, and the tangent that belongs to it, between two lists of inputs."""
 
     cross: Float[Array, "n1 n2 p p"]
     tangent: Float[Array, "n1 n2 p p"] | None
 
 
-def drawn(
-    layer: "SelfAttention", encoded: Covariance, values: Covariance, score_std: Array
+def estimated(
+    sampling: Sampling | None,
+    num_draws: int,
+    encoded: Covariance,
+    values: Covariance,
+    score_std: Array,
 ) -> Covariance:
     """E G V Gᵀ with its tangent, both still without the scale of the values and the bias.
 
     Raises TypeError where there is no key to draw from.
     """
-    if layer.sampling is None:
+    if sampling is None:
         raise TypeError(
             "the kernel of softmax attention with scores over √d is a Monte Carlo estimate: pass "
             "key=jax.random.key(0), the same for everything to be compared"
@@ -85,9 +86,9 @@ def drawn(
     parts = Parts(values.cross, scores.cross)
     if values.tangent is not None:
         parts = parts._replace(value_tangent=values.tangent, score_tangent=scores.tangent)
-    if layer.sampling.together:
-        return _of_one_list(layer.sampling.key, layer.num_draws, values, parts)
-    return _of_pairs(layer.sampling.key, layer.num_draws, values, scores, parts)
+    if sampling.together:
+        return _of_one_list(sampling.key, num_draws, values, parts)
+    return _of_pairs(sampling.key, num_draws, values, scores, parts)
 
 
 def _of_one_list(key: Array, num_draws: int, values: Covariance, parts: Parts) -> Covariance:
@@ -109,7 +110,7 @@ def _of_pairs(
     """
     n1, n2, p, _ = parts.values.shape
 
-    def pair(inputs: tuple[_Within, _Within, Parts]) -> Estimate:
+    def pair(inputs: tuple[_Within, _Within, Parts]) -> Attended:
         (within1, mask1), (within2, mask2), between = inputs
         joint = jnp.block([[within1, between.scores], [between.scores.T, within2]])
         roots = _root(joint).reshape(2, p, 2 * p)
@@ -153,7 +154,7 @@ def _listed(part: _Part) -> _Part:
     return jax.tree.map(lambda a: a[None], part)
 
 
-def _single(estimate: Estimate) -> Estimate:
+def _single(estimate: Attended) -> Attended:
     return jax.tree.map(lambda a: a[0, 0], estimate)
 
 
@@ -176,29 +177,29 @@ def _mean(
     side1: Side,
     side2: Side,
     parts: Parts,
-) -> Estimate:
+) -> Attended:
     """The mean over draws; each depends on the key, its number and the roots alone."""
     p, rank = side1.roots.shape[1:]
     dtype = side1.roots.dtype
     count, signs = _draws_at_once(num_draws, rank), jnp.array([1, -1], dtype)
 
-    def one(number: Array) -> Estimate:
+    def one(number: Array) -> Attended:
         normals = _normals(jax.random.fold_in(key, number), rank // p, p, dtype)
         scores1, scores2 = (_scores(side.roots, normals) for side in (side1, side2))
 
-        def signed(sign: Array) -> Estimate:
+        def signed(sign: Array) -> Attended:
             g1 = attend("softmax", sign * scores1, side1.mask)
             return _attended(g1, attend("softmax", sign * scores2, side2.mask), parts)
 
         return jax.vmap(signed)(signs)
 
     @jax.checkpoint
-    def add(total: Estimate, numbers: Array) -> tuple[Estimate, None]:
+    def add(total: Attended, numbers: Array) -> tuple[Attended, None]:
         several = jax.vmap(one)(numbers)
         return jax.tree.map(lambda a, b: a + jnp.sum(b, axis=(0, 1)), total, several), None
 
     zeros = jnp.zeros_like(parts.values)
-    start = Estimate(zeros, None if parts.value_tangent is None else zeros)
+    start = Attended(zeros, None if parts.value_tangent is None else zeros)
     numbers = jnp.arange(num_draws, dtype=jnp.uint32).reshape(-1, count)
     total = jax.lax.scan(add, start, numbers)[0]
     return jax.tree.map(lambda a: a / (2 * num_draws), total)
@@ -219,7 +220,7 @@ def _scores(roots: Float[Array, "n p r"], normals: Float[Array, "r r"]) -> Float
     return jnp.einsum("nps,nks->npk", first, roots, precision="highest")
 
 
-def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
+def _attended(g1: Array, g2: Array, parts: Parts) -> Attended:
     """G V G′ᵀ, and the tangent, of one draw.
 
     Tangent: G (Θ_V + 2V) G′ᵀ, for the values and the weights on either side of them, and, with J
@@ -229,24 +230,16 @@ def _attended(g1: Array, g2: Array, parts: Parts) -> Estimate:
     both = g1, g2
     cross = _between(*both, parts.values)
     if parts.value_tangent is None or parts.score_tangent is None:
-        return Estimate(cross, None)
+        return Attended(cross, None)
     k, total = parts.scores, parts.scores + parts.score_tangent
     of_values = _between(*both, parts.value_tangent) + 2 * cross
     of_scores = k * _jacobians(*both, parts.values, total, cross)
     of_scores = of_scores + total * _jacobians(*both, parts.values, k, cross)
-    return Estimate(cross, of_values + of_scores)
-
-
-def _left(g1: Array, k: Array) -> Array:
-    return jnp.einsum("ipk,ijkl->ijpl", g1, k, precision="highest")
-
-
-def _right(k: Array, g2: Array) -> Array:
-    return jnp.einsum("ijkl,jql->ijkq", k, g2, precision="highest")
+    return Attended(cross, of_values + of_scores)
 
 
 def _between(g1: Array, g2: Array, k: Array) -> Array:
-    return _right(_left(g1, k), g2)
+    return from_right(from_left(g1, k), g2)
 
 
 def _jacobians(g1: Array, g2: Array, v: Array, k: Array, attended: Array) -> Array:
@@ -255,6 +248,6 @@ def _jacobians(g1: Array, g2: Array, v: Array, k: Array, attended: Array) -> Arr
     attended: G V G′ᵀ.
     """
     same = _between(g1, g2, v * k)
-    first = jnp.einsum("ipk,ijkq->ijpq", g1, _right(v, g2) * _right(k, g2), precision="highest")
-    second = jnp.einsum("ijpl,jql->ijpq", _left(g1, v) * _left(g1, k), g2, precision="highest")
+    first = from_left(g1, from_right(v, g2) * from_right(k, g2))
+    second = from_right(from_left(g1, v) * from_left(g1, k), g2)
     return same - first - second + attended * _between(g1, g2, k)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, MUTED, STYLE, VERMILION
+from bnnpost.plots.style import BLUE, MUTED, STYLE, VERMILION, headed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,22 +25,17 @@ def calibration(found: "Calibration") -> "Figure":
     test failed them. Up to 16 panels, 9 inches wide.
     """
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     names = found.names[:_MOST_PANELS]
     rows = -(-len(names) // _COLUMNS)
     height = 1.25 + 1.75 * rows
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.0, height), facecolor="white")
-        FigureCanvasAgg(figure)
         title = f"Ranks of the truth among {found.num_draws} draws: {found.verdict}"
         note = (
             f"{found.num_datasets} simulated datasets. Share of datasets with the rank at most "
             f"this, less the uniform share; bands at level {found.level:g}/{found.num_tests}."
         )
-        figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
-        figure.text(0.012, 1 - 0.38 / height, note, va="top", size=8, color=MUTED)
+        figure = headed(height, title, note)
         edges = {"left": 0.07, "right": 0.985, "top": 1 - 0.85 / height, "bottom": 0.5 / height}
         grid = figure.add_gridspec(rows, _COLUMNS, hspace=0.55, wspace=0.12, **edges)
         first: Axes | None = None

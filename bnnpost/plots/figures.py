@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, STYLE, VERMILION
+from bnnpost.plots.style import (
+    BLUE,
+    GREEN,
+    MUTED,
+    OCHRE,
+    PURPLE,
+    STYLE,
+    TWO_SIDED,
+    VERMILION,
+    error_bars,
+    headed,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 _MOST_PANELS, _MOST_WIDTHS, _MOST_LAYERS = 10, 4, 6
 _CROP = 0.004  # panels show where a density exceeds this share of the highest
 
@@ -48,7 +58,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
     law = "exact posterior" if tree.attrs["kind"] == "exact" else "posterior"
     title = f"How a finite network’s {law} approaches its infinite-width limit"
     note = (
-        f"Bars, brackets: 95 % intervals (bars ± {_TWO_SIDED} jackknife standard errors). "
+        f"Bars, brackets: 95 % intervals (bars ± {TWO_SIDED} jackknife standard errors). "
         f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: not fitted."
     )
     found = tree["distances"].to_dataset()
@@ -72,21 +82,13 @@ def distances(tree: "xr.DataTree") -> "Figure":
 
 
 def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figure":
-    """A figure 9 inches wide with its heading, on a canvas that is no user's backend."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    """A figure that says of which problem its results are."""
     config = json.loads(str(tree.attrs["config"]))
     problem = (
         f"{Path(config['data']).stem} · training points: {config['num_train']} · "
         f"{_network(config)} · noise std: {config['noise_std']:.3g}"
     )
-    figure = Figure(figsize=(9.0, height), facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
-    figure.text(0.012, 1 - 0.38 / height, problem, va="top", size=9.5)
-    figure.text(0.012, 1 - 0.60 / height, note, va="top", size=8, color=MUTED)
-    return figure
+    return headed(height, title, problem, note)
 
 
 def _network(config: dict[str, Any]) -> str:
@@ -134,7 +136,7 @@ def _size(found: "xr.Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:
     value = found[name].values.astype(float)
     # This one alone is signed.
     value = np.abs(value) if name == "log_evidence_error" else value
-    return value, _TWO_SIDED * found[f"{name}_se"].values.astype(float)
+    return value, TWO_SIDED * found[f"{name}_se"].values.astype(float)
 
 
 def _limits(found: "xr.Dataset", curves: _Curves) -> tuple[float, float]:
@@ -171,11 +173,9 @@ def _draw_points(
     axes: "Axes", style: dict[str, Any], widths: np.ndarray, value: np.ndarray, half: np.ndarray
 ) -> None:
     above, bounded = value > 0, (value <= 0) & (value + half > 0)
-    # Zero is nowhere on a logarithmic axis: a bar that reaches it leaves the panel below.
-    bars = np.stack([np.minimum(half, value * (1 - 1e-9)), half])[:, above]
-    style = {**style, "linestyle": "none", "zorder": 3}
-    axes.errorbar(widths[above], value[above], bars, markersize=5.5, elinewidth=1.1, **style)
-    style["marker"] = "$\\downarrow$"
+    shown = widths[above], value[above], half[above]
+    error_bars(axes, *shown, markersize=5.5, elinewidth=1.1, **style)
+    style = {**style, "linestyle": "none", "zorder": 3, "marker": "$\\downarrow$"}
     axes.plot(widths[bounded], (value + half)[bounded], markersize=9, **style)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import jax
 
 from bnnpost.storage import dataset_digest, read_bytes, read_dataset, whole
+from bnnpost.verification.columns import write_csv
 from bnnpost.verification.references import of_values
-from bnnpost.verification.tables import write_csv
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +26,7 @@ def csv_path(directory: Path, name: str) -> Path:
     return directory / f"{name}.csv"
 
 
-def write(directory: Path, name: str, data: "xr.Dataset") -> None:
+def write_reference(directory: Path, name: str, data: "xr.Dataset") -> None:
     """Write both files, each whole; the netCDF file comes last and is the sign that all is there.
 
     Raises FileNotFoundError if the folder does not exist.
@@ -53,7 +53,7 @@ def has_table(directory: Path, name: str, data: "xr.Dataset") -> bool:
     return path.is_file() and _hash(path) == data.attrs["csv_sha256"]
 
 
-def read(path: Path) -> "xr.Dataset":
+def read_reference(path: Path) -> "xr.Dataset":
     """What `write` wrote. Raises ValueError for a file of anything else or a damaged one."""
     cure = "remove it, or build into another directory"
     try:

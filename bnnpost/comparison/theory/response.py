@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from bnnpost.comparison.theory_maps import Change, KernelMap
+from bnnpost.comparison.theory.derivatives import Change, KernelMap
 
 
 class Step(NamedTuple):
@@ -76,7 +76,7 @@ def basis(
     return Basis(change, change[:n, :n].T @ targets)
 
 
-def combined(responses: Sequence[Response], how: Callable[..., np.ndarray]) -> Response:
+def termwise(responses: Sequence[Response], how: Callable[..., np.ndarray]) -> Response:
     """Sums or means (`np.sum`, `np.mean`) of each coefficient."""
     return Response(*(how(terms, axis=0) for terms in zip(*responses, strict=True)))
 

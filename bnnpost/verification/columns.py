@@ -1,7 +1,6 @@
-"""Function values as comma-separated text: a row a draw, a column a value."""
+"""Function values in named columns of CSV files and data frames: a row a draw, a column a value."""
 
 import csv
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.datasets.csv_files import read_table
 from bnnpost.storage import whole
 from bnnpost.verification.sets import TEST, TRAIN, Values, columns_of
 
@@ -41,71 +41,14 @@ def write_csv(path: str | os.PathLike[str], values: Mapping[str, Values]) -> Non
 def read_csv(path: Path) -> dict[str, Values] | Float[np.ndarray, "draw column"]:
     """Values by name from a table with a header, or the bare numbers of one without.
 
-    Raises ValueError that names the file and the line, or OSError.
+    NaN and infinity are values here. Raises ValueError that names the file and the line.
     """
-    header, rows = read_numbers(path)
-    return rows if header is None else from_table(str(path), header, rows)
+    table = read_table(path)
+    rows = table.numbers(finite=False)
+    return rows if table.header is None else from_columns(str(path), table.header, rows)
 
 
-def read_numbers(path: Path) -> tuple[list[str] | None, Float[np.ndarray, "row column"]]:
-    """The header of a table, None if its first row is numbers, and the numbers below it.
-
-    Raises ValueError that names the file and the line, or OSError.
-    """
-    try:
-        # utf-8-sig takes off the mark that spreadsheets put at the beginning.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: expected comma-separated text in UTF-8: {error}") from None
-    if not lines:
-        raise ValueError(f"{path}: the file is empty; expected a row of numbers for each draw")
-    header = None
-    if any(_number(cell) is None for cell in lines[0][1]):
-        header = _rejoined(lines.pop(0)[1])
-    width = len(lines[0][1]) if header is None and lines else len(header or ())
-    rows = np.empty((len(lines), width))
-    for i, (line, cells) in enumerate(lines):
-        rows[i] = _numbers(f"{path}, line {line}", cells, width)
-    return header, rows
-
-
-def _rejoined(header: Sequence[str]) -> list[str]:
-    """Names such as f[0, 1] whose comma was not quoted, put together again."""
-    names: list[str] = []
-    for cell in header:
-        if names and names[-1].count("[") > names[-1].count("]"):
-            names[-1] = f"{names[-1]},{cell}"
-        else:
-            names.append(cell)
-    return [name.strip() for name in names]
-
-
-def _numbers(where: str, cells: Sequence[str], width: int) -> list[float]:
-    if len(cells) != width:
-        raise ValueError(f"{where}: expected {width} cells as in the first row, got {len(cells)}")
-    found = []
-    for place, cell in enumerate(cells):
-        value = _number(cell)
-        if value is None:
-            raise ValueError(f"{where}: expected a number in column {place + 1}, got {cell!r}")
-        found.append(value)
-    return found
-
-
-def _number(cell: str) -> float | None:
-    """The number in a cell, which may be NaN; None if there is none."""
-    # float takes the underscores of Python source, which in data are a slip.
-    if "_" in cell:
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def from_table(
+def from_columns(
     where: str, header: Sequence[str], rows: Float[np.ndarray, "row column"]
 ) -> dict[str, Values]:
     """Values by "f" or "f_train", [chain, draw, point, output], from named columns.
@@ -116,7 +59,7 @@ def from_table(
     """
     places = _places(where, header)
     if not len(rows):
-        raise ValueError(f"{where}: there is a header but no row of numbers below it")
+        raise ValueError(f"{where}: there is a header but no rows below it")
     chains = _in_chains(where, header, rows)
     return {
         name: chains[:, :, _in_order(where, name, found)] for name, found in places.items() if found
@@ -145,42 +88,37 @@ def _places(where: str, header: Sequence[str]) -> dict[str, dict[tuple[int, int]
 def _in_order(where: str, name: str, found: Mapping[tuple[int, int], int]) -> np.ndarray:
     """The columns as [point, output]. Raises ValueError if some are missing."""
     points, outputs = (max(index[axis] for index in found) + 1 for axis in (0, 1))
-    for index in np.ndindex(points, outputs):
+    shape = (points, outputs)
+    for index, label in zip(np.ndindex(*shape), columns_of({name: shape}), strict=True):
         if index not in found:
-            missing = f"{name}[{index[0]}]" if outputs == 1 else f"{name}[{index[0]}, {index[1]}]"
-            raise ValueError(f"{where}: there is no column {missing}, but others after it: add it")
-    return np.array(
-        [[found[point, output] for output in range(outputs)] for point in range(points)]
-    )
+            raise ValueError(f"{where}: there is no column {label}, but others after it: add it")
+    return np.array([found[index] for index in np.ndindex(*shape)]).reshape(points, outputs)
 
 
 def _in_chains(
     where: str, header: Sequence[str], rows: Float[np.ndarray, "row column"]
 ) -> Float[np.ndarray, "chain draw column"]:
     """Rows in the order of their chains and draws, which must be equally many in each chain."""
-    chain, draw = (_numbering(where, header, rows, label) for label in (_CHAIN, _DRAW))
-    if draw is not None:
-        # Where both are there they name a row; without chains, draws alone do.
-        pairs = draw[:, None] if chain is None else np.stack([chain, draw], axis=1)
-        if len(np.unique(pairs, axis=0)) < len(rows):
-            raise ValueError(f"{where}: some draw is there twice: number the draws of each chain")
-    first = np.zeros(len(rows)) if chain is None else chain
-    second = np.arange(len(rows)) if draw is None else draw
-    lengths = np.unique(first, return_counts=True)[1]
+    chain = _numbering(where, header, rows, _CHAIN, np.zeros(len(rows)))
+    draw = _numbering(where, header, rows, _DRAW, np.arange(len(rows)))
+    if len(np.unique(np.stack([chain, draw], axis=1), axis=0)) < len(rows):
+        raise ValueError(f"{where}: some draw is there twice: number the draws of each chain")
+    lengths = np.unique(chain, return_counts=True)[1]
     if len(set(lengths.tolist())) > 1:
         raise ValueError(
             f"{where}: chains of different lengths, {min(lengths)} to {max(lengths)} draws: "
             "make them equal"
         )
-    return rows[np.lexsort((second, first))].reshape(len(lengths), -1, rows.shape[1])
+    return rows[np.lexsort((draw, chain))].reshape(len(lengths), -1, rows.shape[1])
 
 
 def _numbering(
-    where: str, header: Sequence[str], rows: np.ndarray, label: str
-) -> Float[np.ndarray, " row"] | None:
+    where: str, header: Sequence[str], rows: np.ndarray, label: str, absent: np.ndarray
+) -> Float[np.ndarray, " row"]:
+    """The numbers of chains or draws, and what they are where there is no such column."""
     if label not in header:
-        return None
+        return absent
     found: np.ndarray = rows[:, header.index(label)]
-    if not all(math.isfinite(value) and value == int(value) for value in found.tolist()):
+    if not (np.isfinite(found).all() and np.array_equal(found, np.rint(found))):
         raise ValueError(f"{where}: expected whole numbers in column {label!r}")
     return found

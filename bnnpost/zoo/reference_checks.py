@@ -13,15 +13,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws
+from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.weights import normalised
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
+from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
-from bnnpost.verification.recorded import Component, components
-from bnnpost.verification.references import Reference, of_values
+from bnnpost.verification.references import Component, Reference, components, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
-from bnnpost.verification.teacher import num_parameters
 from bnnpost.verification.unusable import as_rows
 from bnnpost.verification.verify import verify
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 # How often each check fails right draws. Of 2,000 permutations every one of seven checks has a
 # largest, so that corrected p-values reach down to 7 in 2,000: below that none could ever fail.
 _HALVES_LEVEL, _DRAWS_LEVEL, _ESTIMATES_LEVEL = 0.005, 0.01, 0.001
-_LARGEST_PARETO_K = 0.7
 # Of the second route: draws, and normals drawn for estimates, in all and in proposals.
 _NUM_DRAWS = 1000
 _NUM_NORMALS, _FEWEST_PROPOSALS, _MOST_PROPOSALS = 10**9, 2_000, 100_000
@@ -40,7 +39,7 @@ _FEW_WEIGHTS = 2_000
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     """One check: what was found, the limit that it must keep, and what both are of."""
 
     name: str
@@ -56,7 +55,7 @@ class CheckFailed(ValueError):
 
 def checked(
     key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset"
-) -> tuple[Check, ...]:
+) -> tuple[Finding, ...]:
     """Every check of draws, and of the values of them that are to be written.
 
     Raises CheckFailed at the first that fails.
@@ -73,7 +72,7 @@ def checked(
     return tuple(found)
 
 
-def _each(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
+def _each(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Iterator[Finding]:
     """The checks one after another, the quick ones first."""
     read_key, half_key, draws_key, estimate_key = jax.random.split(key, 4)
     yield from _of_values(draws, data)
@@ -82,22 +81,22 @@ def _each(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") ->
     yield from _by_estimates(estimate_key, posterior, draws, data)
 
 
-def _of_values(draws: Draws, data: "xr.Dataset") -> Iterator[Check]:
+def _of_values(draws: Draws, data: "xr.Dataset") -> Iterator[Finding]:
     rows = np.concatenate([data[name].values.reshape(len(draws), -1) for name in (TEST, TRAIN)], 1)
     wrong = int(np.sum(~np.isfinite(rows)))
-    yield Check("finite", wrong == 0, wrong, 0, "number of values that are NaN or infinite")
+    yield Finding("finite", wrong == 0, wrong, 0, "number of values that are NaN or infinite")
     repeats = len(rows) - len(np.unique(as_rows(rows)))
-    yield Check("distinct", repeats == 0, repeats, 0, "number of draws that repeat another")
+    yield Finding("distinct", repeats == 0, repeats, 0, "number of draws that repeat another")
     if draws.info.kind == "capped":
         k = np.inf if draws.info.pareto_k is None else draws.info.pareto_k
-        fine = k <= _LARGEST_PARETO_K
-        yield Check("weights", fine, k, _LARGEST_PARETO_K, "Pareto k of all proposals' weights")
+        fine = k <= LARGEST_PARETO_K
+        yield Finding("weights", fine, k, LARGEST_PARETO_K, "Pareto k of all proposals' weights")
     known = components(data)
     if known:
         yield _of_mixture(data, known)
 
 
-def _of_mixture(data: "xr.Dataset", known: Mapping[str, Component]) -> Check:
+def _of_mixture(data: "xr.Dataset", known: Mapping[str, Component]) -> Finding:
     """Each value less its Gaussian's mean, over its std: standard normal, whatever the weights."""
     from scipy.special import ndtr
 
@@ -108,21 +107,21 @@ def _of_mixture(data: "xr.Dataset", known: Mapping[str, Component]) -> Check:
     return _of_p_value("mixture", corrected, _ESTIMATES_LEVEL)
 
 
-def _of_halves(key: Array, reference: Reference) -> Check:
+def _of_halves(key: Array, reference: Reference) -> Finding:
     """The first half of the draws against the second, by permutation."""
     rows = np.concatenate([v.reshape(len(v), -1) for v in reference.values.values()], axis=1)
     middle = len(rows) // 2
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     columns = tuple(columns_of(reference.shapes))
-    tested = permutation.compare(rows[:middle], rows[middle:], columns, _HALVES_LEVEL, rng)
+    tested = permutation.all_tests(rows[:middle], rows[middle:], columns, _HALVES_LEVEL, rng)
     return _of_p_value("halves", min(test.corrected for test in tested), _HALVES_LEVEL)
 
 
-def _of_p_value(name: str, p_value: float, level: float) -> Check:
-    return Check(name, p_value > level, p_value, level, "least p-value, corrected for all")
+def _of_p_value(name: str, p_value: float, level: float) -> Finding:
+    return Finding(name, p_value > level, p_value, level, "least p-value, corrected for all")
 
 
-def _by_weights(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Check:
+def _by_weights(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") -> Finding:
     """Other draws of the same posterior, made of all their weights, as a candidate of verify."""
     sample_key, verify_key = jax.random.split(key)
     few = num_parameters(posterior.network, posterior.x.shape[1:]) <= _FEW_WEIGHTS
@@ -140,7 +139,7 @@ def _by_weights(key: Array, posterior: Posterior, draws: Draws, data: "xr.Datase
 
 def _by_estimates(
     key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset"
-) -> Iterator[Check]:
+) -> Iterator[Finding]:
     """The evidence and the mean of f at the test inputs, from every proposal in weight space."""
     if split_gaussian_readout(posterior.network)[1] is None:
         return  # there are no such estimates; the evidence is one of the checks of `verify`
@@ -156,12 +155,12 @@ def _by_estimates(
     yield _of_deviates("mean", np.abs(found.mean() - mean) / np.hypot(found.mean_se(), mean_se))
 
 
-def _of_deviates(name: str, z: Float[np.ndarray, "..."]) -> Check:
+def _of_deviates(name: str, z: Float[np.ndarray, "..."]) -> Finding:
     from scipy.stats import norm
 
     worst, limit = float(np.max(z)), float(norm.isf(_ESTIMATES_LEVEL / 2 / z.size))
     measure = f"largest difference of {z.size}, in standard errors"
-    return Check(name, worst <= limit, worst, limit, measure)
+    return Finding(name, worst <= limit, worst, limit, measure)
 
 
 def _mean(

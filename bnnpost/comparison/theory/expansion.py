@@ -1,7 +1,7 @@
 """First-order theory of a finite network's posterior: what the limit misses at order 1/width."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +9,19 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
-from bnnpost.comparison.differences import Quantities, jackknife
-from bnnpost.comparison.theory_layers import hidden_layers
-from bnnpost.comparison.theory_response import Response, basis, combined
-from bnnpost.comparison.theory_result import Theory, quantities
-from bnnpost.comparison.theory_units import limit_steps, responses
+from bnnpost.comparison.differences import Estimates, Quantities, jackknifed, with_errors
+from bnnpost.comparison.theory.hidden_layers import hidden_layers, limit_steps, responses
+from bnnpost.comparison.theory.response import Response, basis, termwise
+from bnnpost.comparison.theory.result import Theory, quantities
 from bnnpost.kernels import self_kernel
 from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Conditional, Limit
 
-if TYPE_CHECKING:
-    import xarray as xr
+_DIMS = {2: ("point", "output"), 3: ("output", "point", "point_2")}
 
 
 def theory(
@@ -54,11 +52,11 @@ def theory(
     layer, and activations without the derivatives or a fourth moment; NotImplementedError for
     another likelihood; FloatingPointError if the noise is lost in rounding.
     """
-    found = first_order(posterior, x_test, num_units, key)
+    found = first_order_responses(posterior, x_test, num_units, key)
     variance = np.maximum(np.diagonal(found.limit.covariance), 0.0)
     widths = tuple(layer.width for layer in hidden_layers(posterior.network)[1])
     estimates = found.estimates(lambda response: quantities(response, variance))
-    coefficients = _dataset(estimates).assign_attrs(num_units=num_units)
+    coefficients = with_errors(estimates, _DIMS).assign_attrs(num_units=num_units)
     return Theory(min(widths), widths, found.limit.mean, variance, coefficients)
 
 
@@ -68,25 +66,18 @@ class FirstOrder(NamedTuple):
     limit: Conditional
     responses: list[Response]
 
-    def estimates(
-        self, of: Callable[[Response], Quantities]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def estimates(self, of: Callable[[Response], Quantities]) -> Estimates:
         """Each quantity, corrected for bias, and its standard error, from the randomisations."""
         found = self.responses
-        whole = of(combined(found, np.mean))
-        without = [of(combined([*found[:i], *found[i + 1 :]], np.mean)) for i in range(len(found))]
-        return {
-            name: jackknife(value, np.stack([one[name] for one in without]))
-            for name, value in whole.items()
-        }
+        without = [[*found[:i], *found[i + 1 :]] for i in range(len(found))]
+        return jackknifed([of(termwise(some, np.mean)) for some in (found, *without)])
 
 
-def first_order(
+def first_order_responses(
     posterior: Posterior, x_test: object, num_units: int, key: Array | None
 ) -> FirstOrder:
     """What `theory` is made of; it documents arguments and errors."""
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if not isinstance(posterior.likelihood, Gaussian):
         raise NotImplementedError(
             "the first-order theory needs the evidence as a function of the kernel, which has a "
@@ -131,14 +122,3 @@ def _responses(
     change = np.zeros((len(different), len(every)))
     np.add.at(change, place, found.change)
     return responses(kernels, steps, hidden, found._replace(change=change), seed, num_units)
-
-
-def _dataset(estimates: dict[str, tuple[np.ndarray, np.ndarray]]) -> "xr.Dataset":
-    import xarray as xr
-
-    dims = {0: (), 2: ("point", "output"), 3: ("output", "point", "point_2")}
-    variables = {}
-    for name, (value, standard_error) in estimates.items():
-        where = dims[np.ndim(value)]
-        variables[name], variables[f"{name}_se"] = (where, value), (where, standard_error)
-    return xr.Dataset(variables)
