@@ -8,7 +8,6 @@ from bnnpost.arguments import positive_integer
 from bnnpost.comparison.closed_form import closed_form
 from bnnpost.comparison.differences import NUM_BLOCKS
 from bnnpost.comparison.sampled import sampled
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -55,8 +54,6 @@ def compare(
     require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
-    if isinstance(posterior.likelihood, Gaussian):
-        found = closed_form(key, chosen, points, num_proposals)
-    else:
-        found = sampled(key, chosen, points, num_proposals)
+    measure = sampled if posterior.likelihood.known_std is None else closed_form
+    found = measure(key, chosen, points, num_proposals)
     return found.dataset().assign_attrs(num_proposals=num_proposals)
