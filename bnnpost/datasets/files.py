@@ -38,7 +38,8 @@ def read(
     .csv: comma-separated text with a header row. target is the name of the target column,
     or several as a sequence or joined by commas; features, likewise, names the columns of
     x, and without it every other column is one. y is [row] for one target and
-    [row, output] for several.
+    [row, output] for several. One target column that holds words throughout is of classes: y has
+    their numbers, in the order of the alphabet, and `levels` the words.
 
     .npz: target is the name of the array of y, [row] or [row, output], "y" if not given;
     features is the name of the array of x, [row, feature], "x" if not given. Pickled
@@ -75,16 +76,31 @@ def _read_csv(path: Path, target: Names | None, features: Names | None) -> Datas
     else:
         feature_names = _chosen(path, "feature", features, header)
     _check_columns(path, feature_names, target_names)
-    y = _numbers(path, header, lines, target_names)
+    levels = _levels(header, lines, target_names)
+    if levels:
+        place = header.index(target_names[0])
+        y = np.array([levels.index(row[place]) for _, row in lines], np.float64)
+    else:
+        y = _numbers(path, header, lines, target_names)
     return Dataset(
         name=path.stem,
         x=_numbers(path, header, lines, feature_names),
-        y=y[:, 0] if len(target_names) == 1 else y,
+        y=y[:, 0] if y.ndim == 2 and len(target_names) == 1 else y,
         feature_names=feature_names,
         target_names=target_names,
         source=str(path),
         licence=_LICENCE,
+        levels=levels,
     )
+
+
+def _levels(
+    header: list[str], lines: list[tuple[int, list[str]]], targets: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The words of the one target column where all its cells are words; else nothing."""
+    words = {row[header.index(targets[0])] for _, row in lines}
+    are_words = all(_number(word) is None and word.lower() not in _MISSING for word in words)
+    return tuple(sorted(words)) if len(targets) == 1 and are_words else ()
 
 
 def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:

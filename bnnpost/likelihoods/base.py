@@ -159,6 +159,13 @@ def check_noise_std(value: Scalar) -> None:
     checked_std("noise_std", value)
 
 
+def a_column_each(targets: Float[np.ndarray, "n t"], num_outputs: int) -> Float[np.ndarray, "n k"]:
+    """Targets with a column for each output: class numbers one-hot where they have one of all."""
+    if targets.shape[1] == num_outputs:
+        return targets
+    return np.eye(num_outputs)[targets[:, 0].astype(int)]
+
+
 def check_one_column_an_output(targets: np.ndarray, num_outputs: int) -> None:
     """Raise ValueError unless targets [n, k] have a column for each of the network's outputs."""
     if targets.shape[1] != num_outputs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
-from bnnpost.reports import settings
+from bnnpost.reports import settings, words
 from bnnpost.sweeps.config import SweepConfig
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def common_sentence(grid: "Grid") -> str:
         parts.append(f"{shared['num_train']:,} training points")
     if "noise_std" in shared:
         parts.append(f"noise std {shared['noise_std']:.4g}")
+    if "likelihood" in shared:
+        parts.append(words.likelihood(shared))
     if "num_samples" in shared:
         parts.append(f"{shared['num_samples']:,} draws at each width")
     return f"In common: {', '.join(parts)}." if parts else ""

@@ -58,13 +58,12 @@ def make_plan(
     left = [width for width in config.widths if width not in finished]
     space = "functions" if config.space == "auto" else config.space
     found = forecasts(problem, left, (space,), progress)
-    num_outputs = 1 if problem.y.ndim == 1 else problem.y.shape[1]
     return Plan(
         config=config,
-        num_outputs=num_outputs,
+        num_outputs=problem.num_outputs,
         forecasts=found,
         finished=finished,
-        disk_bytes=disk_bytes(config, num_outputs),
+        disk_bytes=disk_bytes(config, problem.num_outputs),
         refusal=refusal(config, found) if found else "",
     )
 

@@ -119,8 +119,9 @@ def forecasts(
 
 def expected_option(config: SweepConfig, expected: Forecast) -> Option:
     """The option of a forecast that the sweep would use at that width."""
-    strict = "collapsed" if config.collapse else "naive"
-    return expected.option(config.space, "capped" if config.bound == "capped" else strict)
+    if config.bound == "capped":
+        return expected.option(config.space, "capped")
+    return expected.strict(config.space, config.collapse)
 
 
 def expected_proposals(config: SweepConfig, expected: Forecast) -> float:

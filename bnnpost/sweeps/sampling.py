@@ -27,6 +27,7 @@ from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import CONFIG, check_same_config
 from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.results import point_scores
 from bnnpost.sweeps.run import Say, check_feasible, draws_key
 
 if TYPE_CHECKING:
@@ -190,15 +191,16 @@ def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
     """Function values at the test inputs, [sample, point, output], with each draw's weight."""
     import xarray as xr
 
-    y_test = problem.y_test[:, None] if problem.y_test.ndim == 1 else problem.y_test
+    scores = {name: (("point",), one) for name, one in point_scores(draws, problem).items()}
     variables = {
+        **scores,
         "f": (("sample", "point", "output"), draws.predict(problem.x_test)),
         "log_weight": (("sample",), draws.log_weights),
         "proposal_number": (("sample",), draws.proposal_numbers),
         "x_test": (("point", "feature"), problem.x_test),
-        "y_test": (("point", "output"), y_test),
+        "y_test": (("point", "output"), problem.targets(problem.y_test)),
     }
-    return xr.Dataset(variables, attrs=draws.info.as_attributes())
+    return xr.Dataset(variables, attrs=draws.info.as_attributes() | problem.attributes())
 
 
 def read_predictions(path: Path) -> "xr.Dataset":
