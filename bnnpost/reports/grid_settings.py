@@ -8,7 +8,7 @@ from typing import Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
-from bnnpost.reports import settings
+from bnnpost.reports import settings, words
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.loaded import GridResults
 
@@ -93,6 +93,8 @@ def common_sentence(grid: GridResults) -> str:
         parts.append(f"{shared['num_train']:,} training points")
     if "noise_std" in shared:
         parts.append(f"noise std {shared['noise_std']:.4g}")
+    if "likelihood" in shared:
+        parts.append(words.likelihood(shared))
     if "num_samples" in shared:
         parts.append(f"{shared['num_samples']:,} draws at each width")
     return f"In common: {', '.join(parts)}." if parts else ""

@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
@@ -95,6 +94,16 @@ class Forecast:
                 return option
         known = ", ".join(f"{option.space}/{option.bound}" for option in every)
         raise ValueError(f"no option {wanted}/{bound}: expected one of {known}")
+
+    def strict(self, space: str, collapse: bool) -> Option:
+        """The option of strict rejection as it is run: collapsed where that can be.
+
+        Raises ValueError where there is no strict bound.
+        """
+        bounds = {option.bound for option in self.options}
+        if not bounds:
+            raise ValueError(f'no strict bound: {self.no_strict}; bound="capped" needs none')
+        return self.option(space, "collapsed" if collapse and "collapsed" in bounds else "naive")
 
     def advice(self, num_samples: int) -> str:
         """What `num_samples` draws would cost and what to do, one plain sentence a line.
@@ -227,7 +236,7 @@ def _cap(log_weights: Float[np.ndarray, " p"], cap: float | None) -> tuple[float
 def _limit_log_evidence(posterior: Posterior, key: Array) -> float:
     """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
     linear = split_readout(posterior.network)[1] is not None
-    if not (linear and isinstance(posterior.likelihood, Gaussian)):
+    if not (linear and posterior.likelihood.known_std is not None):
         return math.nan
     single = is_single(
         posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])

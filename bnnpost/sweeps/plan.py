@@ -16,9 +16,9 @@ from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
 from bnnpost.sweeps.programs import forget_programs
+from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.results import THEORY
 
 # A run expected to need more proposals than this is refused unless it is forced.
@@ -105,8 +105,7 @@ def _planned(
 ) -> Plan:
     space = "functions" if problem.config.space == "auto" else problem.config.space
     found = forecasts(problem, widths, (space,) if timed else (), progress)
-    num_outputs = 1 if problem.y.ndim == 1 else problem.y.shape[1]
-    return Plan(problem.config, num_outputs, found, tuple(finished))
+    return Plan(problem.config, problem.num_outputs, found, tuple(finished))
 
 
 def check_feasible(
@@ -208,8 +207,9 @@ def forecasts(
 
 def expected_option(config: SweepConfig, expected: Forecast) -> Option:
     """The option of a forecast that a sweep would use at that width."""
-    strict = "collapsed" if config.collapse else "naive"
-    return expected.option(config.space, "capped" if config.bound == "capped" else strict)
+    if config.bound == "capped":
+        return expected.option(config.space, "capped")
+    return expected.strict(config.space, config.collapse)
 
 
 def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from bnnpost.parallel import engine
-from bnnpost.parallel.engine import RETRIES, Say, Task
+from bnnpost.parallel import coordinator
+from bnnpost.parallel.coordinator import RETRIES, Say, Task
 from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
@@ -93,7 +93,7 @@ class _Run:
             first.noting_failure() if single else contextlib.nullcontext(),
             self._bar,
         ):
-            engine.run(
+            coordinator.run(
                 self._tasks(),
                 self._executor,
                 retries=retries,

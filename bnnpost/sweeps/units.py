@@ -16,10 +16,10 @@ from bnnpost.sweeps import results
 from bnnpost.sweeps.contents import code_digest
 from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.plan import make_plan
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.programs import forget_programs
+from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.report import write_figures
 
 if TYPE_CHECKING:

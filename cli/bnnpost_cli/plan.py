@@ -51,7 +51,7 @@ def _settings(plan: Any) -> str:
         "data": f"{config.data}: {config.num_train} training and {config.num_test} test points, "
         f"{outputs}",
         "network": _network(config),
-        "noise": f"Gaussian, noise_std {config.noise_std:.4g}",
+        "targets": _likelihood(config),
         "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
         f"readout {'integrated out' if config.collapse else 'drawn'}",
         "limit": f"compared over {config.num_proposals:,} further proposals a width",
@@ -85,6 +85,12 @@ def _law(value: Any) -> str:
     from bnnpost.sweeps import laws
 
     return f"{value:.4g}" if isinstance(value, float) else laws.text(value)
+
+
+def _likelihood(config: Any) -> str:
+    if config.likelihood is None:
+        return f"Gaussian noise, noise_std {config.noise_std:.4g}"
+    return _law(config.likelihood)
 
 
 def _widths(plan: Any) -> str:
