@@ -129,3 +129,10 @@ def _finite(name: str, values: object) -> np.ndarray:
             f"{np.max(np.abs(array)):g}: change the units"
         )
     return array
+
+
+def require_posterior(given: object) -> Posterior:
+    """Return what was given if it is a posterior; raises TypeError."""
+    if not isinstance(given, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(given).__name__}")
+    return given

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from bnnpost.kernels.maps import Kernel, evaluated, rows_of_tile
 from bnnpost.kernels.sheets import Place, Sheet, Tiling
 from bnnpost.networks.layers import Layer
-from bnnpost.numerics.threads import in_order, num_cores
+from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 
 
 def gram(
@@ -99,7 +99,7 @@ class _Calls:
         signature = (structure, tuple((jnp.shape(a), jnp.result_type(a)) for a in leaves))
         if signature not in _library_calls:
             program = evaluated.lower(*arguments, tangent=self._tangent)
-            _library_calls[signature] = "custom_call" in program.as_text()
+            _library_calls[signature] = calls_libraries(program.as_text())
         return _library_calls[signature]
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
+from bnnpost.samplers.advice import Option
 from bnnpost.samplers.forecast import Forecast
-from bnnpost.samplers.options import Option
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.problem import Problem, check_comparable

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.rates import fit_rate
 from bnnpost.draws import Draws
-from bnnpost.draws.chains import pseudo_chains
+from bnnpost.draws.arviz_view import pseudo_chains
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit

@@ -11,9 +11,8 @@ import jax
 from bnnpost.comparison import compare
 from bnnpost.draws import Draws
 from bnnpost.samplers import rejection
-from bnnpost.samplers.advice import is_judged
+from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
-from bnnpost.samplers.options import Option
 from bnnpost.storage import DIGEST, dataset_digest, read_dataset
 from bnnpost.sweeps import expectations, results
 from bnnpost.sweeps.config import SweepConfig

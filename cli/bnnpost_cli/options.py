@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from bnnpost.samplers.chains.methods import METHODS
 from bnnpost_cli import completed
 
 _MOST_WORKERS = 1_000_000
@@ -161,7 +162,7 @@ _SAMPLING = (
 )
 _METHOD = _option(
     "method",
-    click.Choice(("rejection", "hmc", "nuts", "pcn", "slice")),
+    click.Choice(("rejection", *METHODS)),
     "rejection: independent draws. Chains of dependent draws, for what rejection has no hope of: "
     "hmc and nuts follow gradients, pcn and slice turn functions.",
     "rejection",
