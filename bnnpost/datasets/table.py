@@ -6,18 +6,14 @@ Every other module of this folder builds on this one, and this one imports none 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from bnnpost.arguments import shown
-
-# Names that are compared with a wrong one, at about 10 µs each.
-_COMPARED = 20_000
+from bnnpost.arguments import real_array, shown
+from bnnpost.naming import close_names
 
 FloatArray = npt.NDArray[np.float64]
 Split = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -134,29 +130,16 @@ def check_integer(label: str, value: int, *, minimum: int) -> int:
 
 def name_hint(wanted: str, known: Iterable[str]) -> str:
     """Return the end of a sentence: "; did you mean ...?" with close known names, or "."."""
-    # Names are compared in lower case, so that a wrong case counts as close.
-    by_lower = {name.lower(): name for name in itertools.islice(known, _COMPARED)}
-    close = difflib.get_close_matches(wanted.lower(), by_lower)
-    if not close:
-        return "."
-    return "; did you mean " + " or ".join(repr(by_lower[name]) for name in close) + "?"
+    close = close_names(wanted, known)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
 
 
 def _float_array(label: str, values: npt.ArrayLike) -> FloatArray:
     """Return a read-only float64 copy of values; raises DataError if not real numbers."""
-    if np.ma.is_masked(values):
-        raise DataError(f"{label} must hold real numbers, got masked ones; fill in those rows")
     try:
-        array = np.asarray(values)
+        array = real_array(label, values)
     except ValueError as error:
-        raise DataError(f"{label} must be an array of real numbers; rows are uneven") from error
-    # Text, complex and object arrays are refused here, because numpy would convert some
-    # of them silently (the text "1", the real part of a complex number).
-    if array.dtype.kind not in "biuf":
-        raise DataError(
-            f"{label} must hold real numbers, got dtype {array.dtype}; convert it to float first"
-        )
-    array = np.array(array, dtype=np.float64)
+        raise DataError(str(error)) from None
     array.setflags(write=False)
     return array
 

@@ -4,9 +4,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.kernels.blocks import cross_kernel, self_kernel
-from bnnpost.kernels.checked import check_branches, checked_inputs, checked_kernel
+from bnnpost.kernels.checked import check_branches, checked_inputs, checked_kernel, warn_of_heads
 from bnnpost.kernels.convergence import warn_of_quadrature
-from bnnpost.kernels.heads import warn_of_heads
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key

@@ -8,7 +8,7 @@ from bnnpost.likelihoods.base import Likelihood
 from bnnpost.likelihoods.discrete import Bernoulli, Categorical, Poisson
 from bnnpost.likelihoods.gaussian import Gaussian
 from bnnpost.likelihoods.noise import GaussianUnknownNoise, Laplace, StudentT
-from bnnpost.numerics.law_records import law_of_record, law_record
+from bnnpost.numerics.scalar_laws import law_of_record, law_record
 
 _KNOWN: dict[str, Callable[..., Likelihood]] = {
     kind.__name__: kind

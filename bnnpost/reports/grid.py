@@ -1,8 +1,6 @@
 """The page of a grid: a headline over all cells, rates and pictures of each, details folded."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,9 +9,7 @@ from bnnpost.pages.parts import figure, measured, notes, paragraphs, table
 from bnnpost.pages.plot import Plot, Scale, linear
 from bnnpost.reports import grid_settings, runs, sweep, sweep_figures, words
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted
-
-if TYPE_CHECKING:
-    import xarray as xr
+from bnnpost.sweeps.loaded import CellResults, GridResults
 
 _SHOWN = ("tv", "kl", "mean_error", "variance_error", "log_evidence_error")
 # So many cells have pictures, and so many their details; a page stays below about 10 MB.
@@ -21,39 +17,7 @@ _MOST_PICTURES, _MOST_WITH_FIGURES, _MOST_FOLDED = 120, 60, 400
 _MOST_IN_FOREST, _MOST_NAMES = 60, 12
 
 
-class Cell(Protocol):
-    """One configuration of a grid, as `load_results` gives it."""
-
-    @property
-    def settings(self) -> Mapping[str, object]: ...
-    @property
-    def config(self) -> Any: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def tree(self) -> "xr.DataTree | None": ...
-    @property
-    def detail(self) -> Any: ...
-
-
-class Grid(Protocol):
-    """Results over a grid, as `load_results` gives them."""
-
-    @property
-    def path(self) -> Path: ...
-    @property
-    def varying(self) -> tuple[str, ...]: ...
-    @property
-    def widths(self) -> tuple[int, ...]: ...
-    @property
-    def cells(self) -> Sequence[Cell]: ...
-
-
-def to_html(grid: Grid) -> str:
+def to_html(grid: GridResults) -> str:
     """The whole page."""
     cells = grid.cells
     found = [Section("Rates", "rates", _rates(grid))]
@@ -97,13 +61,13 @@ def headline(rates: Sequence[Rate | None]) -> str:
     )
 
 
-def _rate(cell: Cell, name: str) -> Rate | None:
+def _rate(cell: CellResults, name: str) -> Rate | None:
     if cell.tree is None:
         return None
     return sweep_figures.rows(cell.tree["rates"].to_dataset()).get(name)
 
 
-def _lead(grid: Grid) -> Iterator[str]:
+def _lead(grid: GridResults) -> Iterator[str]:
     axes = "; ".join(
         f"{name}: {', '.join(dict.fromkeys(str(c.settings[name]) for c in grid.cells))}"
         for name in grid.varying
@@ -113,7 +77,7 @@ def _lead(grid: Grid) -> Iterator[str]:
     yield f"Each at width {widths}. {grid_settings.common_sentence(grid)}"
 
 
-def _marks(cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
+def _marks(cells: Sequence[CellResults]) -> Iterator[tuple[str, str]]:
     states = [cell.status for cell in cells]
     tones = {"done": "good", "short": "plain", "running": "plain", "pending": "plain"}
     for state in dict.fromkeys(states):
@@ -122,7 +86,7 @@ def _marks(cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
         yield f"{count:,} of {len(cells):,} {word}", tones.get(state, "bad")
 
 
-def _missing(cells: Sequence[Cell]) -> Html:
+def _missing(cells: Sequence[CellResults]) -> Html:
     bad: list[str] = []
     rest: dict[str, list[str]] = {}
     for cell in cells:
@@ -144,7 +108,7 @@ def _missing(cells: Sequence[Cell]) -> Html:
     return join([notes(bad, "bad"), notes(said), paragraphs(text)])
 
 
-def _rates(grid: Grid) -> Html:
+def _rates(grid: GridResults) -> Html:
     heads = [*grid.varying, "status", *(DISTANCES[name][1] for name in _SHOWN), "TV at widest"]
     rows = [
         [
@@ -170,7 +134,7 @@ def _rates(grid: Grid) -> Html:
     return join([shown, found, paragraphs(note)])
 
 
-def _status(cell: Cell) -> object:
+def _status(cell: CellResults) -> object:
     bad = cell.status in ("failed", "refused")
     return element("span", cell.status, class_="wrong") if bad else cell.status
 
@@ -183,7 +147,7 @@ def _exponent(rate: Rate | None) -> object:
     return element("span", value, " ", words.interval(rate), class_=wrong)
 
 
-def _widest(cell: Cell) -> object:
+def _widest(cell: CellResults) -> object:
     if cell.tree is None:
         return "–"
     last = cell.tree["distances"].to_dataset().sortby("width").isel(width=-1)
@@ -226,13 +190,13 @@ def _cut(name: str) -> str:
     return name if len(name) <= 30 else name[:29] + "…"
 
 
-def _pictures(grid: Grid) -> Html:
+def _pictures(grid: GridResults) -> Html:
     """A row of pictures over the setting with most values, for each choice of the others."""
     across = max(
         reversed(grid.varying), key=lambda name: len({c.settings[name] for c in grid.cells})
     )
     shown = [cell for cell in grid.cells if cell.tree is not None][:_MOST_PICTURES]
-    groups: dict[str, list[Cell]] = {}
+    groups: dict[str, list[CellResults]] = {}
     for cell in shown:
         rest = [name for name in grid.varying if name != across]
         outer = ", ".join(f"{name} = {cell.settings[name]}" for name in rest)
@@ -251,7 +215,7 @@ def _pictures(grid: Grid) -> Html:
     return join([*parts, paragraphs(caption)])
 
 
-def _shared_heights(cells: Sequence[Cell]) -> Scale:
+def _shared_heights(cells: Sequence[CellResults]) -> Scale:
     found = [cell.tree["distances"].to_dataset() for cell in cells if cell.tree is not None]
     return sweep_figures.heights(
         np.concatenate([one["tv"].values for one in found]),
@@ -259,11 +223,11 @@ def _shared_heights(cells: Sequence[Cell]) -> Scale:
     )
 
 
-def _has_theory(cells: Sequence[Cell]) -> bool:
+def _has_theory(cells: Sequence[CellResults]) -> bool:
     return any(cell.tree is not None and "first_order" in cell.tree.children for cell in cells)
 
 
-def _picture(cell: Cell, label: str, up: Scale) -> Html:
+def _picture(cell: CellResults, label: str, up: Scale) -> Html:
     tree = cell.tree
     assert tree is not None
     first = None
@@ -282,7 +246,7 @@ def _picture(cell: Cell, label: str, up: Scale) -> Html:
     )
 
 
-def _each(grid: Grid) -> Html:
+def _each(grid: GridResults) -> Html:
     cells = [cell for cell in grid.cells if _has_begun(cell)]
     pictures = len(cells) <= _MOST_WITH_FIGURES
     parts: list[object] = []
@@ -299,11 +263,11 @@ def _each(grid: Grid) -> Html:
     return join(parts)
 
 
-def _has_begun(cell: Cell) -> bool:
+def _has_begun(cell: CellResults) -> bool:
     return (cell.path / runs.CONFIG).exists() and runs.is_sweep(cell.path)
 
 
-def _folded(cell: Cell, pictures: bool) -> Html:
+def _folded(cell: CellResults, pictures: bool) -> Html:
     """A cell's own sections, without how to run it."""
     found = runs.read_sweep(cell.path, cell.tree)
     summary = element("summary", element("h3", cell.name))
@@ -319,6 +283,3 @@ def _folded(cell: Cell, pictures: bool) -> Html:
         if section.anchor != "reproduce":
             parts += [element("h4", section.title), section.body]
     return element("details", summary, *parts)
-
-
-__all__ = ["Cell", "Grid", "headline", "to_html"]

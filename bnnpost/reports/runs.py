@@ -12,7 +12,7 @@ from bnnpost.sweeps.directory import CONFIG, RESULTS, RunDirectory
 from bnnpost.sweeps.errors import ConfigError
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.results import THEORY, rates
-from bnnpost.sweeps.run import read_width
+from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -5,7 +5,6 @@ unit's number alone, so any process can compute them, and twice gives the same.
 """
 
 import contextlib
-import itertools
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -58,16 +57,16 @@ class BlockFiles:
 
     def num_accepted_before(self, number: int) -> int:
         """Accepted draws in the files of units before this one; whole ones are read once."""
-        total = 0
-        for before in itertools.takewhile(lambda n: n < number, self.numbers()):
-            counted = self._accepted.get(before)
-            if counted is None:
+        partial = 0
+        for before in range(number):
+            if before not in self._accepted:
                 blocks = self.read(before)
                 counted = sum(len(block.numbers) for block in blocks)
-                if len(blocks) == self.per_file:  # it cannot grow
+                if len(blocks) == self.per_file:
                     self._accepted[before] = counted
-            total += counted
-        return total
+                else:  # it may grow
+                    partial += counted
+        return partial + sum(n for before, n in self._accepted.items() if before < number)
 
     def starts(self, number: int, held: int = 0) -> range:
         """First proposal numbers of the blocks of a unit, after the first `held`."""

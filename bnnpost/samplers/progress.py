@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from bnnpost.spelling import duration
@@ -35,7 +36,7 @@ class Progress:
             import tqdm
 
             self._bar = tqdm.tqdm(
-                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay
+                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay, leave=None
             )
 
     def __enter__(self) -> Self:
@@ -59,6 +60,14 @@ class Progress:
         if self._bar is not None:
             self._bar.n = self._done
             self._bar.set_postfix_str(text)
+
+    def write(self, message: str, say: Callable[[str], None]) -> None:
+        """Let `say` say something, with the bar out of its way."""
+        if self._bar is None:
+            say(message)
+            return
+        with self._bar.external_write_mode(file=sys.stderr):
+            say(message)
 
     def _tell(self) -> None:
         """Say how far it is, again and again until the end: on a thread of its own."""

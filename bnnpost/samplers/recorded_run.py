@@ -60,19 +60,23 @@ class RecordedRun(Directory):
     details: ClassVar[Mapping[str, Check]] = {}
 
     @classmethod
-    @contextlib.contextmanager
-    def alone(cls, path: str | os.PathLike[str]) -> Iterator[Self]:
-        """The directory at this path, held against all other processes; made if need be.
+    def alone(cls, path: str | os.PathLike[str]) -> contextlib.AbstractContextManager[Self]:
+        """The directory at this path, claimed."""
+        return cls(path).claimed()
 
-        Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
+    @contextlib.contextmanager
+    def claimed(self, *, shared: bool = False) -> Iterator[Self]:
+        """This directory, held against all other processes; made if need be.
+
+        shared: but for those that hold it so too. Raises DirectoryInUse if another process holds
+        it, OtherRun if it holds other files.
         """
-        run = cls(path)
-        run.check_vacant()
-        run.check_log()
-        with run.held_alone():
-            for folder in run.folders():
+        self.check_vacant()
+        self.check_log()
+        with self.held(shared=shared):
+            for folder in () if shared else self.folders():
                 remove_temporaries(folder)
-            yield run
+            yield self
 
     def folders(self) -> list[Path]:
         """Folders that files of the run are in."""

@@ -17,7 +17,7 @@ from bnnpost.sweeps.config import (
 )
 
 REJECTION = "rejection"
-_OF_REJECTION = ("bound", "cap", "max_proposals", "worker", "force")
+_OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
 
 

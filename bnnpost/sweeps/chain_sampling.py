@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
+from bnnpost.parallel.engine import Say
 from bnnpost.samplers.chains.chains import Chains
 from bnnpost.samplers.chains.directory import ChainDirectory
 from bnnpost.samplers.chains.results import ConvergenceWarning
@@ -14,8 +15,8 @@ from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.directory import CONFIG
+from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.problem import Problem
-from bnnpost.sweeps.run import Say, draws_key
 from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
 
 
@@ -41,7 +42,7 @@ def sample_chains(
         warnings.showwarning = _said(say)
         try:
             chains = Chains.make(
-                draws_key(problem, width),
+                keys(config, width).draws,
                 problem.posterior(width),
                 chain.kernel(),
                 num_samples=config.num_samples,

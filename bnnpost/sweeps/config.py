@@ -19,7 +19,7 @@ from bnnpost.likelihoods import Gaussian
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
-from bnnpost.networks.prior_records import prior_of_record, scale_of_record
+from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.samplers.rejection import BOUNDS
 from bnnpost.samplers.trials import MOST_PROPOSALS

@@ -1,13 +1,14 @@
-"""One run, one directory: claimed by one process, written so that nothing is left half done."""
+"""The directory of one cell: written by one process, so that nothing is left half done."""
 
-import contextlib
 import dataclasses
+import datetime
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from bnnpost.parallel.failures import is_death, one_line
 from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
 from bnnpost.sweeps.contents import contents, in_full, is_file
 from bnnpost.sweeps.errors import ConfigError
@@ -22,49 +23,15 @@ CONFIG, RESULTS = "config.json", "results.nc"
 CONTENTS = "contents.json"
 # States of a width.
 DONE, FAILED = "done", "failed"
+# What a file with a failure says of its kind, where the process was killed.
+KILLED = "killed"
 
 
 class RunDirectory(Directory):
     """The files of one sweep: configuration, status, log, a file a width, results, figures.
 
-    Use `RunDirectory.claim`. A directory that holds a run with another configuration, or
-    files that are not a run's, is refused.
+    It is that of a cell; see `GridDirectory`, which is held against other processes.
     """
-
-    @classmethod
-    @contextlib.contextmanager
-    def claim(cls, path: str | os.PathLike[str], config: "SweepConfig") -> Iterator[Self]:
-        """The directory for this configuration, held against other processes until the end.
-
-        Raises ConfigError if it holds another run or other files, DirectoryInUse if another
-        process holds it, OSError if it cannot be written.
-        """
-        directory = cls(path)
-        directory._check_vacant(config)
-        with directory.held_alone():
-            directory._check_vacant(config)
-            directory.write_down(config)
-            yield directory
-
-    @classmethod
-    def inspect(cls, path: str | os.PathLike[str], config: "SweepConfig") -> Self:
-        """The directory as `claim` would give it, nothing made or held. Raises ConfigError."""
-        directory = cls(Path(path))
-        directory._check_vacant(config)
-        return directory
-
-    def _check_vacant(self, config: "SweepConfig") -> None:
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise ConfigError(f"{self.path} is a file: expected a directory for the run")
-        check_no_draws(self.path)
-        held = self.path / CONFIG
-        if held.exists():
-            check_same_config(held, config)
-            self.check_same_contents(config)
-        elif not self.is_vacant():
-            raise ConfigError(f"{self.path} holds files that are not a run's: choose another --out")
 
     def write_down(self, config: "SweepConfig") -> None:
         """Write down what is run here, and what its files hold, unless that is here already."""
@@ -110,6 +77,24 @@ class RunDirectory(Directory):
         text = json.dumps({"width": width, **details}, indent=2) + "\n"
         self.write_text(self.record_file(width).name, text)
 
+    def write_failure(self, width: int, error: Exception, attempts: int) -> None:
+        """Write down why a width was given up."""
+        self.write_record(
+            width,
+            state=FAILED,
+            reason=one_line(error),
+            kind=KILLED if is_death(error) else type(error).__name__,
+            attempts=attempts,
+            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            traceback="".join(traceback.format_exception(error)),
+        )
+
+    def forget_failures(self, widths: Sequence[int]) -> None:
+        """Let what has failed, or was refused, be tried again."""
+        for width in widths:
+            if self.has_failed(width):
+                self.record_file(width).unlink(missing_ok=True)
+
     def record(self, width: int) -> dict[str, Any]:
         """How a width went; empty where nothing is known."""
         return _known(self.record_file(width))
@@ -117,6 +102,10 @@ class RunDirectory(Directory):
     def is_done(self, width: int) -> bool:
         """Whether the results of a width are there."""
         return self.width_file(width).exists()
+
+    def has_failed(self, width: int) -> bool:
+        """Whether a width was given up."""
+        return not self.is_done(width) and self.record(width).get("state") == FAILED
 
     def is_assembled(self, widths: Sequence[int]) -> bool:
         """Whether results.nc is there, of just these widths."""

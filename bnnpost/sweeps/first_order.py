@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnnpost.comparison import theory
-from bnnpost.comparison.theory_result import Theory
+from bnnpost.comparison.theory.result import Theory
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:

@@ -1,13 +1,11 @@
 """A sweep's results for people: the table, the same as JSON, and the figures."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.stopping import is_interruption
-from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.results import FIRST_ORDER, THEORY
-from bnnpost.sweeps.units import one_line
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -135,23 +133,9 @@ def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def figures_missing(tree: "xr.DataTree", directory: RunDirectory) -> str:
-    """Write the figures of a finished run; why there are none, in a line, or else nothing.
-
-    Whatever goes wrong with them, the results are there all the same.
-    """
-    try:
-        write_figures(tree, directory)
-    except Exception as error:
-        if is_interruption(error):
-            raise
-        return f"no figures were made: {type(error).__name__}: {one_line(error)}"
-    return ""
-
-
-def write_figures(tree: "xr.DataTree", directory: RunDirectory) -> None:
-    """distances and densities as PNG and SVG in the run's directory."""
+def write_figures(tree: "xr.DataTree", folder: Path) -> None:
+    """distances and densities as PNG and SVG in a folder."""
     import bnnpost.plots as plots
 
     for name, draw in (("distances", plots.distances), ("densities", plots.densities)):
-        plots.save(draw(tree), directory.path / name)
+        plots.save(draw(tree), folder / name)

@@ -1,92 +1,141 @@
-"""The unit of work of a grid, one cell at one width: claimed by one process, tried, recorded."""
+"""What workers do for a sweep: pure functions of data that are sent, on any machine."""
 
-import contextlib
-import datetime
-import errno
-import traceback
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bnnpost.comparison import compare
+from bnnpost.parallel.failures import ExecutorError, one_line
+from bnnpost.samplers import rejection
 from bnnpost.stopping import is_interruption
-from bnnpost.sweeps.cells import Cell
-from bnnpost.sweeps.claims import Claim
-from bnnpost.sweeps.directory import FAILED, RunDirectory
+from bnnpost.storage import DIGEST, dataset_digest
+from bnnpost.sweeps import results
+from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.errors import HopelessRun
+from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.keys import keys
+from bnnpost.sweeps.plan import make_plan
+from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.programs import forget_programs
+from bnnpost.sweeps.report import write_figures
 
-# What a file with these failures says of itself.
-KILLED = "killed"
-# What may pass another time: a file system or device that gave out, memory that was short.
-_PASSING = (OSError, MemoryError)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One cell at one width, and the directory it is kept in."""
+class Sent:
+    """A cell as it is sent: its data, and the hash of its network's code, empty if it has none."""
 
-    cell: Cell
-    width: int
-    directory: RunDirectory
+    problem: Problem
+    code: str
+
+    def opened(self) -> Problem:
+        """The problem. Raises ExecutorError where this machine has other code for the network."""
+        forget_programs()
+        config = self.problem.config
+        if self.code and code_digest(config) != self.code:
+            raise ExecutorError(
+                f"the code of {config.network} is another on the worker than here: install there "
+                "what is here"
+            )
+        return self.problem
+
+
+@dataclass(frozen=True)
+class Feasible:
+    """What was found of a cell before it runs: by width what is expected, and what to say of it."""
+
+    expected: Mapping[int, Expectation]
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Width:
+    """A cell at one width. seconds: of the draws, and of all."""
+
+    results: "xr.Dataset"
+    complete: bool
+    drawn: float
+    seconds: float
 
     @property
-    def name(self) -> str:
-        """In a line."""
-        return f"{self.cell.name}, width {self.width}" if self.cell.name else f"width {self.width}"
-
-    @property
-    def is_done(self) -> bool:
-        """Whether its results are there."""
-        return self.directory.is_done(self.width)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether it was given up."""
-        return not self.is_done and self.directory.record(self.width).get("state") == FAILED
-
-    @property
-    def claim(self) -> Claim:
-        """By which a process holds it against others."""
-        return Claim(self.directory.path, f"width_{self.width:06d}")
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether a process is at work on it."""
-        return self.claim.is_held
-
-    def forget(self) -> None:
-        """Forget that it failed or that processes died at it, unless one is at work on it."""
-        with contextlib.suppress(OSError), self.claim.forgotten():
-            if self.has_failed:
-                self.directory.record_file(self.width).unlink()
-
-    def write_failure(self, error: BaseException | None, attempts: int) -> str:
-        """Write down why it was given up; None for processes that were killed. The reason."""
-        reason = self.claim.killed(attempts) if error is None else one_line(error)
-        self.directory.write_record(
-            self.width,
-            state=FAILED,
-            reason=reason,
-            kind=KILLED if error is None else type(error).__name__,
-            attempts=attempts,
-            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            traceback="" if error is None else "".join(traceback.format_exception(error)),
+    def sentence(self) -> str:
+        found = self.results.attrs
+        return (
+            f"{found['num_samples']} draws of {int(found['num_proposals']):,} proposals in "
+            f"{self.drawn:.1f} s, compared in {self.seconds - self.drawn:.1f} s"
         )
-        return reason
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether another attempt may go well: not where the configuration or its data are at fault."""
-    return isinstance(error, _PASSING) or type(error).__name__ == "JaxRuntimeError"
+@dataclass(frozen=True)
+class Whole:
+    """A cell's results. figures: files by name. missing: why there are none, in a line."""
+
+    tree: "xr.DataTree"
+    short: tuple[int, ...]
+    figures: Mapping[str, bytes]
+    missing: str
 
 
-def ends_all(error: BaseException) -> bool:
-    """Whether whatever is tried next would fail as well, or is not wanted.
+def feasible(
+    sent: Sent, widths: Sequence[int], timed: bool, force: bool, progress: bool
+) -> Feasible:
+    """Whether a cell may be run at these widths. Raises HopelessRun where it is not `force`."""
+    plan = make_plan(sent.opened(), widths, timed=timed, progress=progress)
+    if plan.refusal and not force:
+        raise HopelessRun(plan.refusal)
+    return Feasible(plan.expected, plan.sentences())
 
-    As on a full disk, or after Ctrl-C.
-    """
-    is_full = isinstance(error, OSError) and error.errno in _FULL
-    return is_full or is_interruption(error)
+
+def one_width(sent: Sent, width: int, progress: bool) -> Width:
+    """Draws and distances at one width."""
+    problem, start = sent.opened(), time.perf_counter()
+    config, own = problem.config, keys(problem.config, width)
+    draws = rejection.sample(
+        own.draws,
+        problem.posterior(width),
+        num_samples=config.num_samples,
+        space=config.space,
+        collapse=config.collapse,
+        bound=config.bound,
+        cap=config.cap,
+        max_proposals=config.max_proposals,
+        precision=config.precision,
+        progress=progress,
+    )
+    drawn = time.perf_counter()
+    distances = compare(
+        own.compare,
+        problem.posterior(width),
+        problem.x_test,
+        num_proposals=config.num_proposals,
+        precision=config.precision,
+    )
+    found = results.width_results(draws, distances, problem, own.resample)
+    found.attrs[DIGEST] = dataset_digest(found)
+    seconds = time.perf_counter() - start
+    return Width(found.load(), draws.info.complete, drawn - start, seconds)
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of what an error says, or else its kind."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def whole(sent: Sent, found: Mapping[int, "xr.Dataset"]) -> Whole:
+    """The results of all widths as one tree, and the figures of them."""
+    tree = results.assemble(sent.opened(), found)
+    short = tuple(width for width, one in found.items() if one.attrs["complete"] == "false")
+    figures, missing = _figures(tree)
+    return Whole(tree, short, figures, missing)
+
+
+def _figures(tree: "xr.DataTree") -> tuple[dict[str, bytes], str]:
+    """The figures as files, or why there are none: whatever goes wrong, the results are there."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write_figures(tree, Path(folder))
+            return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}, ""
+    except Exception as error:
+        if is_interruption(error):
+            raise
+        return {}, f"no figures were made: {type(error).__name__}: {one_line(error)}"
