@@ -53,7 +53,7 @@ from .networks import (
     to_spec,
 )
 from .posterior import Posterior
-from .samplers import elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
+from .samplers import chains, elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
@@ -81,6 +81,7 @@ __all__ = [
     "WeightPrior",
     "at_width",
     "calibrate",
+    "chains",
     "compare",
     "compare_ensemble",
     "comparison",

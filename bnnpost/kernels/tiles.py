@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels.maps import LimitKernel, evaluated, rows_of_tile
 from bnnpost.networks.layers import Layer
-from bnnpost.numerics.threads import in_order, num_cores
+from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 
 # The tile's number along either axis.
 Place: TypeAlias = tuple[int, int]
@@ -185,7 +185,7 @@ class _Calls:
         signature = (structure, tuple((jnp.shape(a), jnp.result_type(a)) for a in leaves))
         if signature not in _library_calls:
             program = evaluated.lower(*arguments, tangent=self._tangent)
-            _library_calls[signature] = "custom_call" in program.as_text()
+            _library_calls[signature] = calls_libraries(program.as_text())
         return _library_calls[signature]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bnnpost.samplers.advice import Option
 from bnnpost.samplers.forecast import Forecast
-from bnnpost.samplers.options import Option
 from bnnpost.storage import Directory, read_record
 
 FORECAST = "forecast.json"

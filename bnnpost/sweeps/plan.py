@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from bnnpost.comparison.distances import GRID
 from bnnpost.datasets import DataError
 from bnnpost.parallel.failures import one_line
-from bnnpost.samplers.advice import is_judged
+from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
-from bnnpost.samplers.options import Option
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.config import SweepConfig

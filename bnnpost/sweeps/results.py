@@ -12,7 +12,7 @@ from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.rates import fit_rate
 from bnnpost.comparison.scores import scores, scores_of_draws
 from bnnpost.draws import Draws
-from bnnpost.draws.chains import pseudo_chains
+from bnnpost.draws.arviz_view import pseudo_chains
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
