@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from bnnpost.arguments import listed
-from bnnpost.datasets.table import DataError, Dataset, FloatArray, name_hint
-from bnnpost.storage import array_names, as_path, header, read_arrays
+from bnnpost.datasets.npz_files import read_npz
+from bnnpost.datasets.table import (
+    LICENCE,
+    DataError,
+    Dataset,
+    FloatArray,
+    Names,
+    check_num_columns,
+    name_hint,
+)
+from bnnpost.storage import as_path
 
-Names = str | Sequence[str]
-
-_LICENCE = "not stated"
-# More are no table of a data set whose posterior can be drawn from, and take minutes to read.
-MOST_COLUMNS = 200_000
 # What spreadsheets and statistics packages write where a value is absent.
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "#n/a"})
-# What a damaged archive raises that is neither an OSError nor a ValueError.
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 def read(
@@ -50,7 +47,7 @@ def read(
     if a value that is used is missing, not a number or not finite.
     """
     path = as_path(path)
-    readers = {".csv": _read_csv, ".npz": _read_npz}
+    readers = {".csv": _read_csv, ".npz": read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(
@@ -62,43 +59,50 @@ def read(
     return reader(path, target, features)
 
 
+class _Sheet(NamedTuple):
+    """A CSV file: its column names, and the line number and cells of each row."""
+
+    path: Path
+    header: list[str]
+    lines: list[tuple[int, list[str]]]
+
+    def column(self, name: str) -> list[tuple[int, str]]:
+        """Line number and cell of each row of a column."""
+        place = self.header.index(name)
+        return [(line, row[place]) for line, row in self.lines]
+
+
 def _read_csv(path: Path, target: Names | None, features: Names | None) -> Dataset:
     """Return the data set in a CSV file; raises DataError as read does."""
-    header, lines = _csv_lines(path)
+    sheet = _sheet(path)
     if target is None:
         raise DataError(
             f"{path}: the target column must be named for a .csv file; the columns are "
-            f"{listed(header)}"
+            f"{listed(sheet.header)}"
         )
-    target_names = _chosen(path, "target", target, header)
+    targets = _chosen(sheet, "target", target)
     if features is None:
-        feature_names = tuple(name for name in header if name not in target_names)
+        inputs = tuple(name for name in sheet.header if name not in targets)
     else:
-        feature_names = _chosen(path, "feature", features, header)
-    _check_columns(path, feature_names, target_names)
-    levels = _levels(header, lines, target_names)
-    if levels:
-        place = header.index(target_names[0])
-        y = np.array([levels.index(row[place]) for _, row in lines], np.float64)
-    else:
-        y = _numbers(path, header, lines, target_names)
+        inputs = _chosen(sheet, "feature", features)
+    _check_columns(path, inputs, targets)
+    levels = _levels(sheet, targets)
+    y = np.column_stack([_numbers(sheet, name, levels) for name in targets])
     return Dataset(
         name=path.stem,
-        x=_numbers(path, header, lines, feature_names),
-        y=y[:, 0] if y.ndim == 2 and len(target_names) == 1 else y,
-        feature_names=feature_names,
-        target_names=target_names,
+        x=np.column_stack([_numbers(sheet, name) for name in inputs]),
+        y=y[:, 0] if len(targets) == 1 else y,
+        feature_names=inputs,
+        target_names=targets,
         source=str(path),
-        licence=_LICENCE,
+        licence=LICENCE,
         levels=levels,
     )
 
 
-def _levels(
-    header: list[str], lines: list[tuple[int, list[str]]], targets: tuple[str, ...]
-) -> tuple[str, ...]:
+def _levels(sheet: _Sheet, targets: tuple[str, ...]) -> tuple[str, ...]:
     """The words of the one target column where all its cells are words; else nothing."""
-    words = {row[header.index(targets[0])] for _, row in lines}
+    words = {cell for _, cell in sheet.column(targets[0])}
     are_words = all(_number(word) is None and word.lower() not in _MISSING for word in words)
     return tuple(sorted(words)) if len(targets) == 1 and are_words else ()
 
@@ -111,18 +115,18 @@ def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
     path = as_path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file; check the name and the folder it is in")
-    header, lines = _csv_lines(path)
+    sheet = _sheet(path)
     found = {}
-    for place, name in enumerate(header):
-        wrong = [(line, row[place]) for line, row in lines if _number(row[place]) is None]
-        if len(wrong) == len(lines):
+    for name in sheet.header:
+        wrong = [(line, cell) for line, cell in sheet.column(name) if _number(cell) is None]
+        if len(wrong) == len(sheet.lines):
             found[name] = "text"
         elif wrong:
             found[name] = f"line {wrong[0][0]} has {wrong[0][1]!r}"
-    return tuple(header), found
+    return tuple(sheet.header), found
 
 
-def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _sheet(path: Path) -> _Sheet:
     """Return the header and, for every row that is not blank, its line number and its cells.
 
     Line numbers count from 1, the header included, as a text editor does. Raises DataError
@@ -134,7 +138,7 @@ def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             rows = csv.reader(file)
             lines = []
             for row in rows:
-                _check_num_columns(path, len(row))
+                check_num_columns(path, len(row))
                 if row:
                     lines.append((rows.line_num, [cell.strip() for cell in row]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -149,7 +153,7 @@ def _csv_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not lines:
         raise DataError(f"{path}: there is a header but no rows below it; add rows of numbers")
     _check_even(path, header, lines)
-    return header, lines
+    return _Sheet(path, header, lines)
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -197,8 +201,9 @@ def _check_even(path: Path, header: list[str], lines: list[tuple[int, list[str]]
             )
 
 
-def _chosen(path: Path, role: str, wanted: Names, header: list[str]) -> tuple[str, ...]:
+def _chosen(sheet: _Sheet, role: str, wanted: Names) -> tuple[str, ...]:
     """Return the wanted column names; raises DataError if one is not in the header."""
+    header = sheet.header
     if isinstance(wanted, str):
         # A quoted header cell may itself hold a comma, so the whole text goes first.
         wanted = [wanted] if wanted in header else wanted.split(",")
@@ -207,7 +212,7 @@ def _chosen(path: Path, role: str, wanted: Names, header: list[str]) -> tuple[st
     for name in chosen:
         if name not in known:
             raise DataError(
-                f"{path}: no column is called {name!r}, asked for as a {role}"
+                f"{sheet.path}: no column is called {name!r}, asked for as a {role}"
                 f"{name_hint(name, header)} The columns are {listed(header)}"
             )
     return chosen
@@ -226,19 +231,17 @@ def _check_columns(path: Path, features: tuple[str, ...], targets: tuple[str, ..
         )
 
 
-def _numbers(
-    path: Path, header: list[str], lines: list[tuple[int, list[str]]], columns: tuple[str, ...]
-) -> FloatArray:
-    """Return the named columns as [row, column]; raises DataError at a cell that is no number."""
-    of_name = {name: place for place, name in enumerate(header)}
-    places = [of_name[name] for name in columns]
-    values = np.empty((len(lines), len(columns)))
-    for index, (line, row) in enumerate(lines):
-        for column, place in enumerate(places):
-            value = _number(row[place])
-            if value is None:
-                _refuse_cell(path, columns[column], line, row[place])
-            values[index, column] = value
+def _numbers(sheet: _Sheet, name: str, levels: tuple[str, ...] = ()) -> FloatArray:
+    """Return a column as [row]: its numbers, or where there are levels the place of each word.
+
+    Raises DataError at a cell that is no number.
+    """
+    values = np.empty(len(sheet.lines))
+    for index, (line, cell) in enumerate(sheet.column(name)):
+        value = levels.index(cell) if levels else _number(cell)
+        if value is None:
+            _refuse_cell(sheet.path, name, line, cell)
+        values[index] = value
     return values
 
 
@@ -266,90 +269,3 @@ def _refuse_cell(path: Path, column: str, line: int, cell: str) -> NoReturn:
         f"{path}: expected a finite number, got {cell!r} in {place}; "
         "write it as a number, or name the columns to use, without this one, as features"
     )
-
-
-def _read_npz(path: Path, target: Names | None, features: Names | None) -> Dataset:
-    """Return the data set in an npz archive; raises DataError as read does."""
-    x_name = _array_name(path, "features", features, "x")
-    y_name = _array_name(path, "target", target, "y")
-    x, y = _npz_arrays(path, x_name, y_name)
-    return Dataset(
-        name=path.stem,
-        x=x,
-        y=y,
-        feature_names=_numbered(x_name, x),
-        target_names=(y_name,) if y.ndim < 2 else _numbered(y_name, y),
-        source=str(path),
-        licence=_LICENCE,
-    )
-
-
-def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> str:
-    """Return the one array name asked for; raises DataError if there are several."""
-    chosen = [default] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
-    if len(chosen) != 1:
-        raise DataError(
-            f"{path}: for an .npz file {role} must be the name of one array, got {chosen}; "
-            "put the columns in one array"
-        )
-    return chosen[0]
-
-
-def _npz_arrays(path: Path, x_name: str, y_name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return two arrays of an npz archive; raises DataError if that cannot be done safely."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
-    shapes = []
-    for name in (x_name, y_name):
-        with _told_of(path, name):
-            known = array_names(path)
-            if name not in known:
-                raise DataError(
-                    f"{path}: no array is called {name!r}{name_hint(name, known)} "
-                    f"The arrays are {listed(known) or 'none: the file is empty'}"
-                )
-            shapes.append(header(path, name).shape)
-    _check_sizes(path, *shapes)
-    found = []
-    for name in (x_name, y_name):
-        with _told_of(path, name):
-            found.append(read_arrays(path, [name])[name])
-    return found[0], found[1]
-
-
-@contextlib.contextmanager
-def _told_of(path: Path, name: str) -> Iterator[None]:
-    """What goes wrong with one array, as a DataError."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, RuntimeError, *_DAMAGED) as error:
-        raise DataError(
-            f"{path}: array {name!r} must be plain numbers, but it cannot be read without "
-            f"pickle or is damaged: {error}; save it as a float array"
-        ) from error
-
-
-def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
-    """Raise DataError for shapes that no table has, before what may be gigabytes is read."""
-    if x and y and x[0] != y[0]:
-        raise DataError(
-            f"{path}: x and y must have as many rows as each other, got {x[0]:,} and {y[0]:,}; "
-            "drop the rows that have no partner"
-        )
-    _check_num_columns(path, x[1] if len(x) > 1 else 1)
-
-
-def _check_num_columns(path: Path, count: int) -> None:
-    if count > MOST_COLUMNS:
-        raise DataError(
-            f"{path}: expected at most {MOST_COLUMNS:,} columns, got {count:,}; keep those that "
-            "matter, or turn the table if its rows are its columns"
-        )
-
-
-def _numbered(name: str, array: npt.NDArray[Any]) -> tuple[str, ...]:
-    """Return one name per column of array, [row, column]: x0, x1, ... for the name x."""
-    num_columns = array.shape[1] if array.ndim > 1 else 1
-    return tuple(f"{name}{column}" for column in range(num_columns))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,12 @@ from bnnpost.arguments import shown
 # Names that are compared with a wrong one, at about 10 µs each.
 _COMPARED = 20_000
 
+# More are no table of a data set whose posterior can be drawn from, and take minutes to read.
+MOST_COLUMNS = 200_000
+# Of the user's own files.
+LICENCE = "not stated"
+
+Names = str | Sequence[str]
 FloatArray = npt.NDArray[np.float64]
 Split = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
@@ -158,6 +165,15 @@ class Dataset:
 def _is_one_hot(y: FloatArray) -> bool:
     """Whether each row has a one among zeros."""
     return bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())
+
+
+def check_num_columns(path: Path, count: int) -> None:
+    """Raise DataError for more columns than a table has."""
+    if count > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: expected at most {MOST_COLUMNS:,} columns, got {count:,}; keep those that "
+            "matter, or turn the table if its rows are its columns"
+        )
 
 
 def check_integer(label: str, value: int, *, minimum: int) -> int:

@@ -3,12 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost import datasets
-from bnnpost.datasets.table import Split
-from bnnpost.likelihoods.records import from_record
 from bnnpost.networks import Serial, mlp
 from bnnpost.networks.prior_records import prior_of_record
 from bnnpost.posterior import Posterior
+from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.problem import load_problem
 from bnnpost.zoo.entries import Entry
 
 
@@ -18,28 +17,16 @@ def posterior_of(entry: Entry) -> tuple[Posterior, Float[np.ndarray, "m d"]]:
     Features and real targets are standardised over all rows of the data set (digits as in
     `datasets.digits_problem`); classes are numbers, of two classes 0 and 1.
     """
-    x, y, x_test, _ = _split(entry)
-    network = _network(entry, _num_outputs(entry, y))
-    return Posterior(network, from_record(entry.likelihood), x, _targets(entry, y)), x_test
-
-
-def _split(entry: Entry) -> Split:
-    counts = entry.num_train, entry.num_test
-    if entry.data == "digits":
-        return datasets.digits_problem(*counts)
-    table = datasets.load(entry.data)
-    return table.standardise(targets=table.y.ndim == 1).split(*counts)
-
-
-def _targets(entry: Entry, y: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "n *k"]:
-    if entry.task == "regression":
-        return y
-    # Rows of classes are one-hot, those of digits less a constant.
-    return y.argmax(axis=1).astype(np.float64)
-
-
-def _num_outputs(entry: Entry, y: Float[np.ndarray, "n *k"]) -> int:
-    return 1 if y.ndim == 1 or entry.task == "binary" else y.shape[1]
+    problem = load_problem(
+        SweepConfig(
+            data=entry.data,
+            num_train=entry.num_train,
+            num_test=entry.num_test,
+            likelihood=entry.likelihood,
+        )
+    )
+    network = _network(entry, problem.num_outputs)
+    return Posterior(network, problem.likelihood, problem.x, problem.y), problem.x_test
 
 
 def _network(entry: Entry, num_outputs: int) -> Serial:
