@@ -155,16 +155,8 @@ def network(config: Mapping[str, Any]) -> str:
         return f"network {config['network']}"
     layers = "1 hidden layer" if config["depth"] == 1 else f"{config['depth']} hidden layers"
     named = ("w_std", "b_std", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior")
-    laws = [f"{name} {_law(config[name])}" for name in named if config.get(name) is not None]
-    return f"{config['activation']} network of {layers}, {', '.join(laws)}"
-
-
-def _law(value: Any) -> str:
-    """A number, or a law by its record."""
-    if not isinstance(value, Mapping):
-        return f"{value:.4g}" if isinstance(value, int | float) else str(value)
-    parameters = value.get("parameters", {})
-    return f"{value.get('law', 'of a law')}({', '.join(f'{v:g}' for v in parameters.values())})"
+    told = [f"{name} {laws.text(config[name])}" for name in named if config.get(name) is not None]
+    return f"{config['activation']} network of {layers}, {', '.join(told)}"
 
 
 def recorded(num_points: int, network_: Any, likelihood: Any) -> str:

@@ -133,7 +133,7 @@ class Forecast:
         """
         bounds = {option.bound for option in self.options}
         if not bounds:
-            raise ValueError(f'no strict bound: {self.no_strict}; bound="capped" needs none')
+            raise ValueError(self.no_strict)
         return self.option(space, "collapsed" if collapse and "collapsed" in bounds else "naive")
 
     def advice(self, num_samples: int) -> str:

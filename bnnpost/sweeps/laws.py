@@ -75,7 +75,7 @@ def _plain(name: str, value: object) -> float:
 def text(record: object) -> str:
     """A law, a likelihood or a number, as it is written in Python."""
     if not isinstance(record, Mapping):
-        return _number(record)
+        return f"{record:.4g}" if isinstance(record, int | float) else str(record)
     if "type" in record:
         named = (f"{name}={text(one)}" for name, one in record.items() if name != "type")
         return f"{record['type']}({', '.join(named)})"
