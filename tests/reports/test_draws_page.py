@@ -11,7 +11,7 @@ import pytest
 
 from bnnpost import reports
 from bnnpost.draws.info import ChainsInfo, DrawsInfo
-from bnnpost.reports import draws
+from bnnpost.reports import draws_page
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import SweepConfig
@@ -56,7 +56,7 @@ def run(info=EXACT, features=2, points=2, outputs=1, **changes):
 
 
 def page_of(found):
-    return checked(draws.to_html(found))
+    return checked(draws_page.to_html(found))
 
 
 def test_exact_draws():
