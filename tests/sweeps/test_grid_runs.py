@@ -11,7 +11,7 @@ import xarray as xr
 from bnnpost.parallel.failures import WorkerDied
 from bnnpost.parallel.share import Share
 from bnnpost.storage import DirectoryInUse
-from bnnpost.sweeps import ConfigError, load_results, run_grid
+from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
 from tests.sweeps.fake_work import Fake, grid
