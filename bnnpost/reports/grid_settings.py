@@ -23,7 +23,7 @@ def common(grid: GridResults) -> dict[str, Any]:
     }
 
 
-def as_toml(grid: GridResults) -> str:
+def grid_toml(grid: GridResults) -> str:
     """Shared settings, and a table `grid` of what varies.
 
     An axis is a list of its labels where they are the values of its setting; else tables of
@@ -100,7 +100,7 @@ def common_sentence(grid: GridResults) -> str:
     return f"In common: {', '.join(parts)}." if parts else ""
 
 
-def reproduce(grid: GridResults) -> Html:
+def reproduce_grid(grid: GridResults) -> Html:
     """How all of it is run again."""
     again = shlex.quote(f"{grid.path}-again")
     return join(
@@ -110,7 +110,7 @@ def reproduce(grid: GridResults) -> Html:
                 "come out, up to the last bits where versions or device differ. Paths in it are "
                 "relative to where the command is run."
             ),
-            code(as_toml(grid), "Configuration, grid.toml"),
+            code(grid_toml(grid), "Configuration, grid.toml"),
             code(f"bnnpost sweep --config grid.toml --out {again}\n", "Command"),
         ]
     )

@@ -20,8 +20,8 @@ from bnnpost.networks.layers import Layer
 from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.sweeps import laws, likelihoods, networks
-from bnnpost.sweeps.errors import ConfigError
 from bnnpost.sweeps.keys import SweepKeys, kinds, meanings
+from bnnpost.sweeps.refusals import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 

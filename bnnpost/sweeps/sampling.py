@@ -25,10 +25,10 @@ from bnnpost.storage import (
     whole,
 )
 from bnnpost.sweeps import expectations
+from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import CONFIG, check_same_config
-from bnnpost.sweeps.plan import check_feasible
+from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.results import point_scores
@@ -75,7 +75,7 @@ def sample(
         check_config(directory, config)
         directory.begin(plan, say)
         directory.write_noted(CONFIG, located(config).as_dict())
-        expectations.record(directory, expected)
+        expectations.write_expected(directory, expected)
         directory.set_status("running")
         with directory.noting_failure():
             if executor is not None or not share.is_all:

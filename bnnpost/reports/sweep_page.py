@@ -54,7 +54,7 @@ def to_html(sweep: Sweep) -> str:
     return page(
         title=title,
         kind=kind,
-        headline=headline(tree),
+        headline=sweep_headline(tree),
         lead=list(_lead(sweep, tree)),
         marks=list(_marks(sweep)),
         sections=sections(sweep, tree),
@@ -80,7 +80,7 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
     ]
 
 
-def headline(tree: "xr.DataTree") -> Html:
+def sweep_headline(tree: "xr.DataTree") -> Html:
     """What was found, in one sentence."""
     distances = tree["distances"].to_dataset().sortby("width")
     widths = [int(w) for w in distances["width"].values]

@@ -22,7 +22,7 @@ _SHOWN = {
 _KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored resampled"}
 
 
-def table(tree: "xr.DataTree") -> str:
+def results_table(tree: "xr.DataTree") -> str:
     """Draws and distances at each width, the fitted rates and the theory, as plain text."""
     parts = [_widths_table(tree), _rates_table(tree)]
     if SCORES in tree.children:
@@ -116,7 +116,7 @@ def _first_order_table(tree: "xr.DataTree") -> str:
     return "\n".join(lines)
 
 
-def as_json(tree: "xr.DataTree") -> dict[str, object]:
+def results_json(tree: "xr.DataTree") -> dict[str, object]:
     """The numbers of the table and the settings, as plain data (NaN as null)."""
     import json
 
