@@ -32,7 +32,7 @@ class Beside(NamedTuple):
     gone: tuple[str, ...]
 
 
-def read(path: Path) -> Beside:
+def read_beside(path: Path) -> Beside:
     """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
     config = _there(path / CONFIG, read_noted)
     if config is not None:
