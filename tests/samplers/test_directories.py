@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import bnnpost
@@ -97,6 +98,19 @@ def test_a_truncated_file_is_set_aside_and_computed_again(kind, whole, copy, whi
     assert "is damaged" in told_while(kind, copy, whole)
     assert file.with_name(file.name + ".damaged").exists()
     assert "is damaged" not in told_while(kind, copy, whole)
+
+
+def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, copy):
+    rng, noticed = np.random.default_rng(0), 0
+    for file in (kind.files(copy)[1], *sorted(copy.glob("states/*"))[-1:]):
+        unharmed = file.read_bytes()
+        for place in rng.choice(len(unharmed), 8, replace=False):
+            altered = bytearray(unharmed)
+            altered[place] ^= 1 << int(rng.integers(8))
+            file.write_bytes(altered)
+            noticed += "is damaged" in told_while(kind, copy, whole)
+            file.write_bytes(unharmed)
+    assert noticed > 4
 
 
 def test_a_file_under_another_number_is_noticed(kind, whole, copy):
