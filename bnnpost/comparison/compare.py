@@ -19,7 +19,6 @@ from bnnpost.comparison.moments import Expectations, Marginals, sums_over_propos
 from bnnpost.comparison.paired import paired_sums
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.kernels import nngp
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
@@ -77,10 +76,8 @@ def compare(
     require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
-    if isinstance(posterior.likelihood, Gaussian):
-        found = by_limit(key, chosen, points, num_proposals)
-    else:
-        found = by_pairs(key, chosen, points, num_proposals)
+    measure = by_pairs if posterior.likelihood.known_std is None else by_limit
+    found = measure(key, chosen, points, num_proposals)
     return found.dataset().assign_attrs(num_proposals=num_proposals)
 
 

@@ -21,7 +21,6 @@ from bnnpost.comparison.moments import Functionals, sums_over_proposals
 from bnnpost.comparison.theory.expansion import first_order_responses
 from bnnpost.comparison.theory.hidden_layers import hidden_layers
 from bnnpost.comparison.theory.response import Response
-from bnnpost.likelihoods import Gaussian
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.importance import weighted_space
 from bnnpost.spaces import limit
@@ -124,11 +123,10 @@ def limit_predictive(
     key: Array,
 ) -> tuple[Predictive, float]:
     """The limit's law of the test targets, and its log evidence in nats."""
-    assert isinstance(posterior.likelihood, Gaussian)
     limiting = limit(posterior, key=key)
     assert isinstance(limiting, Limit)
     mean, covariance = limiting.conditional(points)
-    variance = np.diagonal(covariance) + float(posterior.likelihood.noise_var)
+    variance = np.diagonal(covariance) + posterior.likelihood.known_var()
     return Predictive(mean, variance, targets), limiting.log_evidence
 
 
@@ -141,9 +139,7 @@ def measured(
     num_proposals: int,
 ) -> tuple[Estimates, dict[str, float]]:
     """Differences of the losses, finite − limit, over all proposals, with standard errors."""
-    assert isinstance(posterior.likelihood, Gaussian)
-    noise_var = float(posterior.likelihood.noise_var)
-    asked = Scored(limiting, noise_var)
+    asked = Scored(limiting, posterior.likelihood.known_var())
     chosen = weighted_space(posterior, "auto", "single")
     sums, attributes = sums_over_proposals(key, chosen, points, num_proposals, log_reference, asked)
     num_means = limiting.mean.size

@@ -27,7 +27,6 @@ from bnnpost.comparison.losses import (
     predicted,
 )
 from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.build import at_width
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
@@ -168,7 +167,7 @@ def _different(name: str, values: Iterable[int]) -> list[int]:
 def _check(key: Array, posterior: Posterior, num_proposals: int) -> None:
     require_key(key)
     require_posterior(posterior)
-    if not isinstance(posterior.likelihood, Gaussian):
+    if posterior.likelihood.known_std is None:
         raise NotImplementedError(
             "the predictive density of a target has a closed form given the hidden layers under "
             "likelihoods.Gaussian(noise_std=…) alone, got "

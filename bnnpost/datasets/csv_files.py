@@ -44,6 +44,12 @@ class Table(NamedTuple):
         values = [[float(row[place]) for place in places] for _, row in self.rows]
         return np.array(values).reshape(len(self.rows), len(places))
 
+    def levels(self, place: int) -> tuple[str, ...]:
+        """The words of a column, sorted, where all its cells are words; else nothing."""
+        words = {row[place] for _, row in self.rows}
+        are_words = all(_number(one) is None and one.lower() not in _MISSING for one in words)
+        return tuple(sorted(words)) if are_words else ()
+
     def unread(self, place: int, finite: bool = True) -> Iterator[tuple[int, str]]:
         """Lines and cells of a column that hold no number."""
         for line, row in self.rows:

@@ -1,6 +1,7 @@
 """The real data sets that come with the package (data/SOURCES.md says where they are from).
 
-Standard problems made of them, and one list of names over them and the generators."""
+Standard problems made of them, and one list of names over them and the generators.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ class Dataset:
     target_names: one name per column of y (one name where y is [row]).
     source: where the numbers come from.
     licence: under what terms they may be passed on.
+    levels: names of the classes where y is [row] of class numbers 0, 1, …; else empty.
 
     Arrays and sequences are copied, so that later changes to the caller's do not reach
     the checked values. Two sets are equal only if they are the same object.
@@ -51,6 +52,7 @@ class Dataset:
     target_names: tuple[str, ...]
     source: str
     licence: str
+    levels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Coerce and check the fields; raises DataError as the class says."""
@@ -87,10 +89,42 @@ class Dataset:
         Raises DataError if a column's std is too large for float64.
         """
         x = _standardised(f"{self.name}: x", self.x, self.feature_names)
-        if not targets:
+        if not targets or self.levels:
             return dataclasses.replace(self, x=x)
         y = _standardised(f"{self.name}: y", self.y, self.target_names)
         return dataclasses.replace(self, x=x, y=y)
+
+    def classes(self) -> Dataset:
+        """Return a copy with one column of class numbers, and `levels` their names.
+
+        Words are classes already; whole numbers are, in their order, and one-hot rows. Several
+        columns that are not one-hot are left as they are.
+
+        Raises DataError if a target is no whole number, or all are of one class.
+        """
+        if self.levels or (self.y.ndim == 2 and not _is_one_hot(self.y)):
+            found = self
+        elif self.y.ndim == 2:
+            y = self.y.argmax(axis=1).astype(np.float64)
+            levels = self.target_names
+            found = dataclasses.replace(self, y=y, target_names=("class",), levels=levels)
+        else:
+            found = self._numbered()
+        if len(np.unique(found.y)) < 2:
+            raise DataError(f"{self.name}: expected at least two classes, got one alone")
+        return found
+
+    def _numbered(self) -> Dataset:
+        wrong = self.y[self.y != np.round(self.y)]
+        if len(wrong):
+            raise DataError(
+                f"{self.name}: expected classes, words or whole numbers, got {wrong[0]:g}; numbers "
+                "have a likelihood such as gaussian or student_t"
+            )
+        known, y = np.unique(self.y, return_inverse=True)
+        return dataclasses.replace(
+            self, y=y.astype(np.float64), levels=tuple(f"{one:.0f}" for one in known)
+        )
 
     def split(self, num_train: int, num_test: int, seed: int = 0) -> Split:
         """Return (x_train, y_train, x_test, y_test), rows shuffled by the seed.
@@ -115,6 +149,11 @@ class Dataset:
         order = np.random.default_rng(seed).permutation(self.num_rows)
         train, test = order[:num_train], order[num_train : num_train + num_test]
         return self.x[train], self.y[train], self.x[test], self.y[test]
+
+
+def _is_one_hot(y: FloatArray) -> bool:
+    """Whether each row has a one among zeros."""
+    return bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())
 
 
 def check_integer(label: str, value: int, *, minimum: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from bnnpost.arguments import listed
@@ -33,7 +34,8 @@ def read(
     .csv: comma-separated text with a header row. target is the name of the target column,
     or several as a sequence or joined by commas; features, likewise, names the columns of
     x, and without it every other column is one. y is [row] for one target and
-    [row, output] for several.
+    [row, output] for several. One target column that holds words throughout is of classes: y has
+    their numbers, in the order of the alphabet, and `levels` the words.
 
     .npz: target is the name of the array of y, [row] or [row, output], "y" if not given;
     features is the name of the array of x, [row, feature], "x" if not given. Pickled
@@ -75,12 +77,15 @@ def _read_csv(path: Path, target: Names | None, features: Names | None) -> Datas
         feature_names = _chosen(path, "feature", features, names)
     _check_columns(path, feature_names, target_names)
     places = {name: place for place, name in enumerate(names)}
-    x, y = (
-        table.numbers([places[name] for name in chosen], cure=_CURE)
-        for chosen in (feature_names, target_names)
-    )
-    y = y[:, 0] if len(target_names) == 1 else y
-    return Dataset(path.stem, x, y, feature_names, target_names, str(path), _LICENCE)
+    x = table.numbers([places[name] for name in feature_names], cure=_CURE)
+    chosen = [places[name] for name in target_names]
+    levels = table.levels(chosen[0]) if len(chosen) == 1 else ()
+    if levels:
+        y = np.array([levels.index(row[chosen[0]]) for _, row in table.rows], np.float64)
+    else:
+        y = table.numbers(chosen, cure=_CURE)
+        y = y[:, 0] if len(chosen) == 1 else y
+    return Dataset(path.stem, x, y, feature_names, target_names, str(path), _LICENCE, levels)
 
 
 def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:

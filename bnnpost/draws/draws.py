@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, UInt
 from bnnpost.arguments import place, positive_integer
 from bnnpost.draws import arviz_view, netcdf
 from bnnpost.draws.info import DrawsInfo
-from bnnpost.likelihoods import GaussianUnknownNoise
 from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
@@ -191,7 +190,7 @@ class Draws:
             likelihood.probabilities(jnp.zeros(empty))
             return np.asarray(likelihood.probabilities(jnp.asarray(self.predict(x_test))))
         outputs = self.predict(x_test)
-        if isinstance(self.posterior.likelihood, GaussianUnknownNoise):
+        if self.posterior.likelihood.shares_noise:
             # Of size noise_std(), which each draw has its own of.
             noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))
             return outputs + self.noise_std()[:, None, None] * noise

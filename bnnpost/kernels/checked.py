@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from bnnpost.networks.attention import fixed_heads
 from bnnpost.networks.composites import Branches
-from bnnpost.networks.layers import Layer, parts_of
+from bnnpost.networks.layers import Layer, parts_of, require_network
 from bnnpost.numerics.given import given_array
 
 # Entries looked at while they are in the cache.
@@ -45,6 +45,21 @@ def check_branches(network: Layer, features: tuple[int, ...]) -> None:
             lambda x: network.apply(network.init(jax.random.key(0), features), x),
             jnp.zeros((1, *features)),
         )
+
+
+def checked_call(network: object, x1: object, x2: object | None) -> tuple[Layer, Array, Array]:
+    """A network, and both lists of inputs: x1 twice where there is no x2.
+
+    Raises TypeError for another network, ValueError as `checked_inputs` and where shapes differ.
+    """
+    known, first = require_network(network), checked_inputs("x1", x1)
+    second = first if x2 is None else checked_inputs("x2", x2)
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"expected one shape of inputs, got {list(first.shape[1:])} in x1 and "
+            f"{list(second.shape[1:])} in x2"
+        )
+    return known, first, second
 
 
 def checked_inputs(name: str, x: object) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
-from bnnpost.kernels.checked import checked_inputs, checked_kernel
+from bnnpost.kernels.checked import checked_call, checked_kernel
 from bnnpost.kernels.gram import Inputs, nngp
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Affine, Layer, Parameters, num_parameters
@@ -62,17 +62,10 @@ def _mean_over_draws(
     key: Array, network: Layer, x1: object, x2: object | None, num_draws: int, *, tangent: bool
 ) -> EmpiricalKernel:
     require_key(key)
-    if not isinstance(network, Layer):
-        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
     if positive_integer("num_draws", num_draws) < 2:
         raise ValueError("expected num_draws to be at least 2, for a standard error, got 1")
-    first = checked_inputs("x1", x1).astype(jnp.float64)
-    second = first if x2 is None else checked_inputs("x2", x2).astype(jnp.float64)
-    if second.shape[1:] != first.shape[1:]:
-        raise ValueError(
-            f"expected one shape of inputs, got {list(first.shape[1:])} in x1 and "
-            f"{list(second.shape[1:])} in x2"
-        )
+    network, *lists = checked_call(network, x1, x2)
+    first, second = (x.astype(jnp.float64) for x in lists)
     mean, squares = np.zeros((2, len(first), len(second)))
     count = 0
     for keys in _batches(key, num_draws, _batch_size(key, network, first)):

@@ -15,6 +15,7 @@ class Bernoulli(Likelihood):
     Raises ValueError for another link, or for targets other than 0 and 1.
     """
 
+    target_kind = "classes"
     link: str = eqx.field(static=True, default="logit")
 
     def __check_init__(self) -> None:
@@ -24,16 +25,16 @@ class Bernoulli(Likelihood):
     def check(self, targets: np.ndarray, num_outputs: int) -> None:
         check_one_column_an_output(targets, num_outputs)
         if not np.isin(targets, (0, 1)).all():
-            raise ValueError(f"expected targets 0 or 1, got {np.unique(targets)[:5]}")
+            raise ValueError(
+                f"expected targets 0 or 1, got {np.unique(targets)[:5]}; for more classes than two "
+                "use Categorical"
+            )
 
     def log_terms(self, outputs: Array, targets: Array) -> Array:
         signed = (2 * targets - 1) * outputs
         if self.link == "logit":
             return jax.nn.log_sigmoid(signed)
         return jax.scipy.special.log_ndtr(signed)
-
-    def log_prob(self, outputs: Array, targets: Array) -> Array:
-        return jnp.sum(self.log_terms(outputs, targets))
 
     def log_bound(self, targets: np.ndarray) -> float:
         return 0.0
@@ -51,6 +52,11 @@ class Categorical(Likelihood):
 
     Raises ValueError for targets that are no class numbers, or a network of one output.
     """
+
+    target_kind = "classes"
+
+    def num_outputs(self, num_columns: int, num_classes: int) -> int:
+        return num_classes
 
     def check(self, targets: np.ndarray, num_outputs: int) -> None:
         if num_outputs < 2:
@@ -73,8 +79,15 @@ class Categorical(Likelihood):
         chosen = jnp.arange(outputs.shape[-1]) == targets
         return jnp.sum(jnp.where(chosen, log_chances, 0.0), axis=-1, keepdims=True)
 
-    def log_prob(self, outputs: Array, targets: Array) -> Array:
-        return jnp.sum(self.log_terms(outputs, targets))
+    def mean_slopes(
+        self, outputs: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """E[1 − Σπ²]/(k − 1), and the class's own indicator less E π."""
+        num_classes = outputs.shape[-1]
+        chances = np.exp(outputs - np.max(outputs, axis=-1, keepdims=True))
+        chances = chances / np.sum(chances, axis=-1, keepdims=True)
+        curvature = np.mean(1 - np.sum(chances**2, axis=-1), axis=0) / (num_classes - 1)
+        return curvature, np.eye(num_classes)[targets[:, 0].astype(int)] - np.mean(chances, axis=0)
 
     def log_bound(self, targets: np.ndarray) -> float:
         return 0.0
@@ -91,16 +104,16 @@ class Categorical(Likelihood):
 class Poisson(Likelihood):
     """Targets are counts, one for each output, with mean exp(f). Raises ValueError for others."""
 
+    target_kind = "counts"
+
     def check(self, targets: np.ndarray, num_outputs: int) -> None:
         check_one_column_an_output(targets, num_outputs)
         if not (np.all(targets >= 0) and np.all(targets == np.round(targets))):
-            raise ValueError("expected targets to be counts 0, 1, 2, …")
+            wrong = targets[(targets < 0) | (targets != np.round(targets))][:5]
+            raise ValueError(f"expected targets to be counts 0, 1, 2, …, got {wrong}")
 
     def log_terms(self, outputs: Array, targets: Array) -> Array:
         return targets * outputs - jnp.exp(outputs) - jax.scipy.special.gammaln(targets + 1)
-
-    def log_prob(self, outputs: Array, targets: Array) -> Array:
-        return jnp.sum(self.log_terms(outputs, targets))
 
     def log_bound(self, targets: np.ndarray) -> float:
         from scipy.special import gammaln, xlogy

@@ -25,6 +25,10 @@ class Gaussian(Likelihood):
         check_noise_std(self.noise_std)
 
     @property
+    def known_std(self) -> Scalar:
+        return self.noise_std
+
+    @property
     def noise_var(self) -> Scalar:
         """The noise variance, noise_std²."""
         return self.noise_std**2
@@ -44,22 +48,3 @@ class Gaussian(Likelihood):
         return outputs + cast(self.noise_std, outputs) * jax.random.normal(
             key, outputs.shape, outputs.dtype
         )
-
-    def collapsed_log_bound(self, targets: np.ndarray, bias_var: float = 0.0) -> float:
-        """The supremum of Σ_o log N(y_o; 0, K̂ + σ²I) over all kernels K̂ ⪰ bias_var·11ᵀ, in nats.
-
-        Whiten Y by S₀ = σ²I + bias_var·11ᵀ, whose eigenvalues are σ² + n·bias_var along 1 and σ²
-        across it; with s_i the eigenvalues of ỸỸᵀ/k and m_i = max(s_i, 1) it is
-        −(k/2) [Σ_i (log 2πm_i + s_i/m_i) + log det S₀].
-        """
-        num_points, num_outputs = targets.shape
-        noise_var = float(self.noise_var)
-        along, mean = noise_var + num_points * bias_var, targets.mean(axis=0)
-        whitened = (targets - mean) / math.sqrt(noise_var) + mean / math.sqrt(along)
-        spectrum = np.zeros(num_points)
-        singular = np.linalg.svd(whitened, compute_uv=False)
-        spectrum[: singular.size] = singular**2 / num_outputs
-        fitted = np.maximum(spectrum, 1.0)
-        log_det = math.log(along) + (num_points - 1) * math.log(noise_var)
-        terms = np.sum(np.log(2 * np.pi * fitted) + spectrum / fitted)
-        return float(-0.5 * num_outputs * (terms + log_det))

@@ -6,7 +6,7 @@ out. Everything is said in t, the log of a noise variance.
 
 import abc
 import math
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -30,6 +30,10 @@ class RandomNoise(Likelihood):
 
     # Whether one λ serves all observations; otherwise each has its own.
     shared: eqx.AbstractClassVar[bool]
+
+    @property
+    def noise_law(self) -> "RandomNoise":
+        return self
 
     @abc.abstractmethod
     def log_density(self, log_var: Float[Array, "*s"]) -> Float[Array, "*s"]:
@@ -74,11 +78,17 @@ class GaussianUnknownNoise(RandomNoise):
         self.noise_std, self.noise_var = noise_std, noise_var
         self.ends = (low, high, low + 1.0 if math.isinf(high) else 0.5 * (low + high))
 
-    def log_density(self, log_var: Array) -> Array:
+    @property
+    def noise_site(self) -> tuple[Literal["noise_std", "noise_var"], Any]:
         if self.noise_std is not None:
-            inside = self._inside(self.noise_std, jnp.exp(0.5 * log_var))
-            return inside + 0.5 * log_var - math.log(2.0)
-        return self._inside(self.noise_var, jnp.exp(log_var)) + log_var
+            return "noise_std", self.noise_std
+        return "noise_var", self.noise_var
+
+    def log_density(self, log_var: Array) -> Array:
+        name, law = self.noise_site
+        if name == "noise_std":
+            return self._inside(law, jnp.exp(0.5 * log_var)) + 0.5 * log_var - math.log(2.0)
+        return self._inside(law, jnp.exp(log_var)) + log_var
 
     def _inside(self, law: Any, value: Array) -> Array:
         support = law.support(value)
@@ -92,6 +102,15 @@ class GaussianUnknownNoise(RandomNoise):
             SMALLEST_LOG_VAR if low is None else low,
             LARGEST_LOG_VAR if high is None else high,
         )
+
+    def sample_with_noise(self, key: Array, outputs: Array) -> tuple[Array, float]:
+        size_key, noise_key = jax.random.split(key)
+        name, law = self.noise_site
+        drawn = float(law.sample(size_key))
+        noise_std = drawn if name == "noise_std" else drawn**0.5
+        return outputs + noise_std * jax.random.normal(
+            noise_key, outputs.shape, outputs.dtype
+        ), noise_std
 
     def log_prob(self, outputs: Array, targets: Array) -> Array:
         """log ∫ p(λ) N(targets; outputs, λI) dλ, by the midpoint rule in t."""

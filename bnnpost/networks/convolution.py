@@ -1,7 +1,9 @@
 """Windows that slide over positions, and convolution with them, in one or more dimensions."""
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,35 +31,34 @@ class Slide(NamedTuple):
     places: int
 
 
-class Windows(eqx.Module):
+class Windows(NamedTuple):
     """A window of some shape, moved in strides, with a rule for the edges.
 
     padding: SAME (⌈size/stride⌉ places; ⌊·/2⌋ of the padding on the left), VALID (only places
     where the window fits) or CIRCULAR (as SAME, but positions wrap around). Padded entries are 0.
     """
 
-    shape: tuple[int, ...] = eqx.field(static=True)
-    strides: tuple[int, ...] = eqx.field(static=True)
-    padding: str = eqx.field(static=True)
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str
 
-    def __init__(
-        self, name: str, shape: Sequence[int], strides: Sequence[int] | None, padding: str
-    ):
-        """name: of the shape, in errors."""
-        self.shape = _whole_numbers(name, shape)
-        self.strides = (
-            (1,) * len(self.shape) if strides is None else _whole_numbers("strides", strides)
-        )
-        if len(self.strides) != len(self.shape):
+    @classmethod
+    def checked(
+        cls, name: str, shape: Sequence[int], strides: Sequence[int] | None, padding: str
+    ) -> "Windows":
+        """As a user gives it; strides None: of 1. name: of the shape, in errors."""
+        sizes = _whole_numbers(name, shape)
+        steps = (1,) * len(sizes) if strides is None else _whole_numbers("strides", strides)
+        if len(steps) != len(sizes):
             raise ValueError(
-                f"expected a stride for each of the {len(self.shape)} axes of {name}, got "
-                f"{len(self.strides)}"
+                f"expected a stride for each of the {len(sizes)} axes of {name}, got {len(steps)}"
             )
-        self.padding = str(padding).upper()
-        if self.padding not in PADDINGS:
+        rule = str(padding).upper()
+        if rule not in PADDINGS:
             raise ValueError(
                 f"expected padding to be one of {', '.join(PADDINGS)}, got {padding!r}"
             )
+        return cls(sizes, steps, rule)
 
     @property
     def size(self) -> int:
@@ -104,14 +105,10 @@ class Windows(eqx.Module):
         firsts: where in k each group of axes begins, all of them shaped like the grid.
         """
         for i, slide in enumerate(self.slides(grid)):
-            total = None
-            for offset in range(self.shape[i]):
-                term = k
-                for first in firsts:
-                    term = self._seen(term, first + i, i, slide, offset)
-                total = term if total is None else total + term
-            assert total is not None
-            k = total
+            terms = [k] * self.shape[i]
+            for first in firsts:
+                terms = [self._seen(k, first + i, i, slide, o) for o, k in enumerate(terms)]
+            k = functools.reduce(operator.add, terms)
         return k
 
     def middles(self, mask: Masked) -> Masked:
@@ -180,12 +177,8 @@ class Conv(Linear):
         b_std: object = None,
     ):
         self.width = positive_integer("width", width, LARGEST_WIDTH)
-        windows = Windows("filter_shape", filter_shape, strides, padding)
-        self.filter_shape, self.strides, self.padding = (
-            windows.shape,
-            windows.strides,
-            windows.padding,
-        )
+        windows = Windows.checked("filter_shape", filter_shape, strides, padding)
+        self.filter_shape, self.strides, self.padding = windows
         self.w_std, self.b_std = checked_scales(w_std, b_std)
         if isinstance(self.w_std, Scale) and self.w_std.per == PER_INPUT:
             raise ValueError("expected one w_std for the layer: a convolution has none per input")
@@ -193,7 +186,7 @@ class Conv(Linear):
     @property
     def windows(self) -> Windows:
         """The filter's positions as it moves."""
-        return Windows("filter_shape", self.filter_shape, self.strides, self.padding)
+        return Windows(self.filter_shape, self.strides, self.padding)
 
     def rows(self, x: Array) -> Array:
         return jnp.concatenate(self.windows.taps(x, 1, x.shape[1:-1]), axis=-1)

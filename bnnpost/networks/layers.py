@@ -247,6 +247,13 @@ def _masks_first(layers: Sequence[Layer]) -> None:
         first = first and isinstance(layer, Preparation) and not layer.masks
 
 
+def require_network(network: object) -> Layer:
+    """Return `network` if it is one; raises TypeError."""
+    if not isinstance(network, Layer):
+        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
+    return network
+
+
 def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
     """Weights, biases and scales of a network for inputs of this shape, one input's."""
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))

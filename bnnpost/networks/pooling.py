@@ -131,17 +131,13 @@ class AvgPool(Gather):
         strides: Sequence[int] | None = None,
         padding: str = "VALID",
     ):
-        windows = Windows("window_shape", window_shape, strides, padding)
-        self.window_shape, self.strides, self.padding = (
-            windows.shape,
-            windows.strides,
-            windows.padding,
-        )
+        windows = Windows.checked("window_shape", window_shape, strides, padding)
+        self.window_shape, self.strides, self.padding = windows
 
     @property
     def windows(self) -> Windows:
         """The window as it moves."""
-        return Windows("window_shape", self.window_shape, self.strides, self.padding)
+        return Windows(self.window_shape, self.strides, self.padding)
 
     def __call__(self, x: Array) -> Array:
         return self._means(x, 1, x.shape[1:-1])

@@ -289,6 +289,4 @@ def scale_of_record(record: object, *, of_variance: bool = False) -> object:
         return record
     rest = dict(record)
     per = rest.pop(_PER, LAYERWISE)
-    if per not in (LAYERWISE, PER_INPUT):
-        raise ValueError(f"expected per to be {LAYERWISE!r} or {PER_INPUT!r}, got {per!r}")
     return Scale(law_of_record(rest), of_variance=of_variance, per=per)

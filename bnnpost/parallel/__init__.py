@@ -5,7 +5,7 @@ coordinator writes.
 """
 
 from bnnpost.parallel.choice import executor
-from bnnpost.parallel.engine import Task, run
+from bnnpost.parallel.coordinator import Task, run
 from bnnpost.parallel.failures import ExecutorError, WorkLeft
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.processes import Processes

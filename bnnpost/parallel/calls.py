@@ -15,7 +15,7 @@ _MUST_AGREE = ("bnnpost", "jax", "jaxlib", "numpy")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Outcome:
     """What a task came to, and what was warned of: a category and a text each."""
 
     result: Any
@@ -28,14 +28,14 @@ class Answer:
         return self.result
 
 
-def call(known: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> Answer:
+def call(known: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> Outcome:
     """Call a function in a worker. Raises ExecutorError where versions are others than `known`."""
     check_versions(known, agreed(), platform.node())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function(*arguments)
     said = dict.fromkeys((one.category, str(one.message)) for one in caught)
-    return Answer(result, tuple(said))
+    return Outcome(result, tuple(said))
 
 
 @functools.cache

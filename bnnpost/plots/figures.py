@@ -86,9 +86,15 @@ def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figur
     config = json.loads(str(tree.attrs["config"]))
     problem = (
         f"{Path(config['data']).stem} · training points: {config['num_train']} · "
-        f"{_network(config)} · noise std: {config['noise_std']:.3g}"
+        f"{_network(config)} · {_likelihood(config)}"
     )
     return headed(height, title, problem, note)
+
+
+def _likelihood(config: dict[str, Any]) -> str:
+    if "likelihood" in config:
+        return f"likelihood: {config['likelihood']['type']}"
+    return f"noise std: {config['noise_std']:.3g}"
 
 
 def _network(config: dict[str, Any]) -> str:
@@ -297,7 +303,9 @@ def _draw_densities(
     from matplotlib import colormaps
 
     data, found = (tree[name].to_dataset().isel(point=point) for name in ("data", "predictive"))
-    found, target = found.isel(output=output), float(data["y_test"][output])
+    found = found.isel(output=output)
+    # Targets that are no numbers are not on the scale of f.
+    target = np.nan if "target_kind" in data.attrs else float(data["y_test"][output])
     f, limit = found["f"].values, found["limit_density"].values
     curves = [found["density"].sel(width=width).values for width in widths]
     shades = colormaps["YlGnBu"](np.linspace(0.35, 0.95, max(len(curves), 2)))
@@ -305,10 +313,11 @@ def _draw_densities(
         axes.plot(f, density, color=shade, label=f"N = {width}")
     axes.plot(f, limit, color="black", linestyle=(0, (3, 2)), linewidth=1.2, label="limit")
     mark: dict[str, Any] = {"color": VERMILION, "linestyle": "none", "markeredgewidth": 2}
-    axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
-    axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
+    if np.isfinite(target):
+        axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
+        axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
     highest = np.max([limit, *curves], axis=0)
-    shown = [*f[highest > _CROP * highest.max()], target]
+    shown = [*f[highest > _CROP * highest.max()], *([target] if np.isfinite(target) else [])]
     margin = 0.03 * (max(shown) - min(shown))
     axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.08 * highest.max()))
     title = f"test point {point}"

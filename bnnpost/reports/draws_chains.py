@@ -101,7 +101,7 @@ def record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
     }
 
 
-def headline(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
+def chains_headline(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
     """What there is, and whether to believe it, in one sentence."""
     sampler = _NAMES.get(chains.sampler, chains.sampler)
     several = "chain" if chains.num_chains == 1 else "chains"

@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt
 
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.draws.netcdf import FORMAT
-from bnnpost.reports import draws_beside
+from bnnpost.likelihoods.base import a_column_each
+from bnnpost.reports import draws_beside, words
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, read_dataset
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.sampling import read_predictions
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Values:
-    """Function values at inputs. at: "test" or "training"."""
+    """Function values at inputs. at: "test" or "training".
+
+    attributes: what the file says of the targets. scores: of predictions at each input, by name.
+    """
 
     at: str
     f: Float[np.ndarray, "s m k"]
     x: Float[np.ndarray, "m *f"]
     targets: Float[np.ndarray, "m k"]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Float[np.ndarray, " m"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,9 +127,14 @@ def _values(file: Path, predictions: Path, numbers: np.ndarray) -> tuple[Values 
     if not len(draws):
         return None, "there are no draws"
     posterior = draws.posterior
-    return Values("training", draws.training_outputs(), posterior.x, posterior.targets), ""
+    targets = a_column_each(posterior.targets, posterior.num_outputs)
+    attributes = {"target_kind": posterior.likelihood.target_kind}
+    return Values("training", draws.training_outputs(), posterior.x, targets, attributes), ""
 
 
 def _at_test(data: "xr.Dataset") -> Values | None:
     f = data["f"].values
-    return Values("test", f, data["x_test"].values, data["y_test"].values) if len(f) else None
+    if not len(f):
+        return None
+    scores = {name: data[name].values for name in words.SCORES if name in data}
+    return Values("test", f, data["x_test"].values, data["y_test"].values, data.attrs, scores)

@@ -5,7 +5,7 @@ import numpy as np
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join
 from bnnpost.pages.parts import figure, measured, paragraphs, table
-from bnnpost.reports import marginals
+from bnnpost.reports import marginals, words
 from bnnpost.reports.draws_run import DrawsRun, Values
 
 MOST_ROWS = 40
@@ -19,15 +19,20 @@ def section(run: DrawsRun, info: DrawsInfo) -> Section:
         return Section("Function values", "values", paragraphs(f"None to show: {why}."))
     title = f"The posterior of f at {values.at} inputs"
     parts: list[object] = []
+    observed = values.targets if words.on_the_scale_of_f(values.attributes) else None
     one_feature = values.x.ndim == 2 and values.x.shape[1] == 1
     if one_feature and values.f.shape[1:] > (4, 1) and values.f.shape[2] == 1:
         picture = marginals.functions(
-            values.x[:, 0], values.f[:, :, 0], run.log_weights, values.targets[:, 0]
+            values.x[:, 0],
+            values.f[:, :, 0],
+            run.log_weights,
+            None if observed is None else observed[:, 0],
         )
         parts.append(
             figure(
                 [picture],
-                "Line and band: posterior mean and 90 % interval of f. Circles: observed targets.",
+                "Line and band: posterior mean and 90 % interval of f."
+                + ("" if observed is None else " Circles: observed targets."),
                 columns=1,
             )
         )
@@ -35,20 +40,33 @@ def section(run: DrawsRun, info: DrawsInfo) -> Section:
     shown = places[: marginals.MOST_PANELS]
     pictures = [
         marginals.histogram(
-            values.f[:, p, o], run.log_weights, float(values.targets[p, o]), place(values, p, o)
+            values.f[:, p, o],
+            run.log_weights,
+            None if observed is None else float(observed[p, o]),
+            place(values, p, o),
         )
         for p, o in shown
     ]
     weighted = " with their weights" if info.kind == "capped" else ""
     caption = (
         f"Histograms of the draws{weighted}; f is the output without noise, in units of the "
-        "target; below the name the posterior mean and standard deviation. Red tick: the observed "
-        "target, noise and all."
+        "target; below the name the posterior mean and standard deviation."
     )
+    if observed is not None:
+        caption += " Red tick: the observed target, noise and all."
     if len(shown) < len(places):
         caption += f" The first {len(shown)} of {len(places)} values are shown."
-    parts += [figure(pictures, caption, columns=3), _table(run, values)]
+    parts += [figure(pictures, caption, columns=3), _table(run, values), _scores(values)]
     return Section(title, "values", join(parts))
+
+
+def _scores(values: Values) -> Html | None:
+    """Log loss, accuracy or squared error at the test targets, where the file has them."""
+    if not values.scores:
+        return None
+    means = {words.SCORES[name]: float(one.mean()) for name, one in values.scores.items()}
+    rows = [[name, measured(mean)] for name, mean in means.items()]
+    return table(["Mean over test points", ""], rows, "Predictions of the test targets")
 
 
 def place(values: Values, point: int, output: int) -> str:

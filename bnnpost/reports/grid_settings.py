@@ -8,7 +8,7 @@ from typing import Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
-from bnnpost.reports import settings
+from bnnpost.reports import settings, words
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.loaded import GridResults
 
@@ -23,7 +23,7 @@ def common(grid: GridResults) -> dict[str, Any]:
     }
 
 
-def as_toml(grid: GridResults) -> str:
+def grid_toml(grid: GridResults) -> str:
     """Shared settings, and a table `grid` of what varies.
 
     An axis is a list of its labels where they are the values of its setting; else tables of
@@ -93,12 +93,14 @@ def common_sentence(grid: GridResults) -> str:
         parts.append(f"{shared['num_train']:,} training points")
     if "noise_std" in shared:
         parts.append(f"noise std {shared['noise_std']:.4g}")
+    if "likelihood" in shared:
+        parts.append(words.likelihood(shared))
     if "num_samples" in shared:
         parts.append(f"{shared['num_samples']:,} draws at each width")
     return f"In common: {', '.join(parts)}." if parts else ""
 
 
-def reproduce(grid: GridResults) -> Html:
+def reproduce_grid(grid: GridResults) -> Html:
     """How all of it is run again."""
     again = shlex.quote(f"{grid.path}-again")
     return join(
@@ -108,7 +110,7 @@ def reproduce(grid: GridResults) -> Html:
                 "come out, up to the last bits where versions or device differ. Paths in it are "
                 "relative to where the command is run."
             ),
-            code(as_toml(grid), "Configuration, grid.toml"),
+            code(grid_toml(grid), "Configuration, grid.toml"),
             code(f"bnnpost sweep --config grid.toml --out {again}\n", "Command"),
         ]
     )

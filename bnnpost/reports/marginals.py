@@ -111,15 +111,17 @@ def functions(
     x: Float[np.ndarray, " m"],
     f: Float[np.ndarray, "s m"],
     log_weights: Float[np.ndarray, " s"],
-    targets: Float[np.ndarray, " m"],
+    targets: Float[np.ndarray, " m"] | None,
 ) -> Html:
     """Mean and 90 % interval of f against a single feature, with the targets there."""
     order = np.argsort(x)
-    x, f, targets = x[order], f[:, order], targets[order]
+    observed = np.zeros((0, 2)) if targets is None else np.stack([x, targets], axis=1)[order]
+    x, f = x[order], f[:, order]
     weights = normalised(log_weights)
     low, high = (_quantile(f, weights, level) for level in (0.05, 0.95))
     mean = weights @ f
-    least, most = float(min(low.min(), targets.min())), float(max(high.max(), targets.max()))
+    every = np.concatenate([low, high, observed[:, 1]])
+    least, most = float(every.min()), float(every.max())
     margin = 0.06 * (most - least)
     beside = 0.03 * float(x[-1] - x[0])
     plot = Plot(
@@ -130,7 +132,7 @@ def functions(
         left=40,
     )
     parts = [plot.band(x, low, high, "blue"), plot.line(x, mean, "blue")]
-    parts += [plot.dot(a, b, "red hollow") for a, b in zip(x, targets, strict=True)]
+    parts += [plot.dot(a, b, "red hollow") for a, b in observed.tolist()]
     return plot.draw(
         parts,
         title="f against the one feature",

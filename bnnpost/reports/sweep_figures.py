@@ -9,7 +9,7 @@ import numpy as np
 from bnnpost.pages import Html, element
 from bnnpost.pages.parts import spelled
 from bnnpost.pages.plot import Plot, Scale, linear, logarithmic, named
-from bnnpost.reports.words import DISTANCES, Rate, is_fitted, signed, whole
+from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -172,10 +172,10 @@ def _density(
     one = found.isel(point=point, output=output)
     f, limit = one["f"].values, one["limit_density"].values
     curves = [one["density"].sel(width=width).values for width in widths]
-    target = float(data["y_test"][point, output])
+    targets = [float(data["y_test"][point, output])] if on_the_scale_of_f(data.attrs) else []
     highest = np.max([limit, *curves], axis=0)
     shown = f[highest > _CROP * highest.max()]
-    low, high = min(shown.min(), target), max(shown.max(), target)
+    low, high = min([shown.min(), *targets]), max([shown.max(), *targets])
     margin = 0.03 * (high - low)
     plot = Plot(
         linear(low - margin, high + margin),
@@ -189,12 +189,13 @@ def _density(
         plot.line(f[seen], curve[seen], shade(i, len(curves))) for i, curve in enumerate(curves)
     ]
     parts.append(plot.line(f[seen], limit[seen], "ink dashed"))
-    parts.append(plot.bar(target, 0, 0.09 * highest.max(), "red target"))
+    parts += [plot.bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
     return plot.draw(
         parts,
         title=place(data, point, output),
         said=f"Densities of f at width {', '.join(map(str, widths)) or 'none'} and in the limit, "
-        f"whose mean is {spelled(float(one['limit_mean']))}; observed {spelled(target)}",
+        f"whose mean is {spelled(float(one['limit_mean']))}"
+        + "".join(f"; observed {spelled(target)}" for target in targets),
         x_label="f",
     )
 

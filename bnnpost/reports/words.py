@@ -7,6 +7,7 @@ from typing import Any
 
 from bnnpost.pages import Html, element, join
 from bnnpost.pages.parts import paired, spelled
+from bnnpost.sweeps import laws
 
 # Of each distance: its name in a sentence, its name in a table, its unit, and colour.
 DISTANCES = {
@@ -18,6 +19,12 @@ DISTANCES = {
     "variance_error": ("the error of the variance", "variance", "units of f²", "green"),
     "covariance_error": ("the error of the covariance", "covariance", "units of f²", "green"),
     "log_evidence_error": ("that of the log evidence", "log evidence", "nats", "purple"),
+}
+# Of each score of predictions its name.
+SCORES = {
+    "log_loss": "log loss (nats)",
+    "accuracy": "accuracy",
+    "squared_error": "squared error of the mean",
 }
 Rate = Mapping[str, float]
 
@@ -124,10 +131,20 @@ def why_not_fitted(widths: list[int], values: list[float], start: int) -> str:
 def problem(config: Mapping[str, Any]) -> str:
     """Data, network and noise of a configuration, in a sentence."""
     train = f"{config['num_train']:,} training and {config['num_test']:,} test points"
-    return (
-        f"{Path(str(config['data'])).name}: {train}; {network(config)}; Gaussian noise of std "
-        f"{config['noise_std']:.4g}"
-    )
+    return f"{Path(str(config['data'])).name}: {train}; {network(config)}; {likelihood(config)}"
+
+
+def likelihood(config: Mapping[str, Any]) -> str:
+    """The likelihood of a configuration."""
+    record = config.get("likelihood")
+    if record is None:
+        return f"Gaussian noise of std {config['noise_std']:.4g}"
+    return f"likelihood {laws.text(record)}"
+
+
+def on_the_scale_of_f(attributes: Mapping[Any, Any]) -> bool:
+    """Whether targets are numbers with noise, by what a file says of them."""
+    return attributes.get("target_kind", "numbers") == "numbers"
 
 
 def network(config: Mapping[str, Any]) -> str:
@@ -138,16 +155,8 @@ def network(config: Mapping[str, Any]) -> str:
         return f"network {config['network']}"
     layers = "1 hidden layer" if config["depth"] == 1 else f"{config['depth']} hidden layers"
     named = ("w_std", "b_std", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior")
-    laws = [f"{name} {_law(config[name])}" for name in named if config.get(name) is not None]
-    return f"{config['activation']} network of {layers}, {', '.join(laws)}"
-
-
-def _law(value: Any) -> str:
-    """A number, or a law by its record."""
-    if not isinstance(value, Mapping):
-        return f"{value:.4g}" if isinstance(value, int | float) else str(value)
-    parameters = value.get("parameters", {})
-    return f"{value.get('law', 'of a law')}({', '.join(f'{v:g}' for v in parameters.values())})"
+    told = [f"{name} {laws.text(config[name])}" for name in named if config.get(name) is not None]
+    return f"{config['activation']} network of {layers}, {', '.join(told)}"
 
 
 def recorded(num_points: int, network_: Any, likelihood: Any) -> str:

@@ -126,6 +126,16 @@ class Forecast:
         known = ", ".join(f"{option.space}/{option.bound}" for option in every)
         raise ValueError(f"no option {wanted}/{bound}: expected one of {known}")
 
+    def strict(self, space: str, collapse: bool) -> Option:
+        """The option of strict rejection as it is run: collapsed where that can be.
+
+        Raises ValueError where there is no strict bound.
+        """
+        bounds = {option.bound for option in self.options}
+        if not bounds:
+            raise ValueError(self.no_strict)
+        return self.option(space, "collapsed" if collapse and "collapsed" in bounds else "naive")
+
     def advice(self, num_samples: int) -> str:
         """What `num_samples` draws would cost and what to do, one plain sentence a line.
 

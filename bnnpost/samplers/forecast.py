@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
@@ -152,7 +151,7 @@ def _cap(log_weights: Float[np.ndarray, " p"], cap: float | None) -> tuple[float
 def _limit_log_evidence(posterior: Posterior, key: Array) -> float:
     """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
     linear = split_readout(posterior.network)[1] is not None
-    if not (linear and isinstance(posterior.likelihood, Gaussian)):
+    if not (linear and posterior.likelihood.known_std is not None):
         return math.nan
     single = is_single(
         posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.kernels import self_kernel
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
@@ -94,7 +93,7 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
     size, no linear readout, random scales, or a network without a finite limit kernel.
     """
     likelihood, readout = posterior.likelihood, split_readout(posterior.network)[1]
-    if not isinstance(likelihood, Gaussian) or readout is None or readout.random_scales:
+    if likelihood.known_std is None or readout is None or readout.random_scales:
         return None
     kernel = _kernel(posterior)
     if kernel is None or not np.all(np.isfinite(kernel)):
@@ -102,7 +101,7 @@ def prior_scale(posterior: Posterior) -> PriorScale | None:
     variances, directions = np.linalg.eigh(kernel)
     variances = np.maximum(variances, 0.0)
     squares = np.sum((directions.T @ posterior.targets) ** 2, axis=1)
-    num_outputs, noise = posterior.targets.shape[1], float(likelihood.noise_var)
+    num_outputs, noise = posterior.targets.shape[1], likelihood.known_var()
     now = _log_evidence(variances + noise, squares, num_outputs)
     scaled = gains(variances, squares, num_outputs, noise)
     larger = _FACTORS[_FACTORS > 0.999, None] ** 2

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 
 from bnnpost.parallel import Task, WorkLeft, run
-from bnnpost.parallel.engine import RETRIES
+from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.parallel.failures import one_line
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.plan import Goal, Plan

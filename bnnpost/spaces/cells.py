@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import logsumexp
 
-from bnnpost.likelihoods import RandomNoise
+from bnnpost.likelihoods.base import NoiseLaw
 from bnnpost.likelihoods.noise import SMALLEST_LOG_VAR
 
 # This many cells wherever a density is within so many nats of its peak, and coarse ones
@@ -31,14 +31,14 @@ class Cells:
 
     def __init__(
         self,
-        likelihood: RandomNoise,
+        law: NoiseLaw,
         heights: Sequence[Callable[[np.ndarray], np.ndarray]] = (),
         *,
         nats: float = _NATS,
         whole: bool = True,
     ):
-        self._likelihood = likelihood
-        low, high = likelihood.support()
+        self._law = law
+        low, high = law.support()
         grid = np.linspace(low, high, 2**14 + 1)
         prior = self.log_prior(grid)
         all_heights = [prior + height(grid) for height in heights] or [prior]
@@ -62,7 +62,7 @@ class Cells:
 
     def log_prior(self, log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
         """Prior density of t; −∞ where it is not a number."""
-        found = np.asarray(self._likelihood.log_density(jnp.asarray(log_var)))
+        found = np.asarray(self._law.log_density(jnp.asarray(log_var)))
         return np.where(np.isnan(found), -np.inf, found)
 
     def log_masses(self, log_density: Float[np.ndarray, "*r q p"]) -> Float[np.ndarray, "*r q"]:

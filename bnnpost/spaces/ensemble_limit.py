@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.kernels import nngp, ntk
-from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -179,13 +178,13 @@ def squared_loss_ridge(posterior: Posterior, ridge: float | None) -> float:
 
     Raises ValueError for another likelihood and for a ridge that is negative or not finite.
     """
-    if not isinstance(posterior.likelihood, Gaussian):
+    if posterior.likelihood.known_std is None:
         raise ValueError(
             "training is on squared error, which belongs to Gaussian noise of known size; got "
             f"{type(posterior.likelihood).__name__}: use likelihoods.Gaussian(noise_std=…)"
         )
     if ridge is None:
-        return float(posterior.likelihood.noise_var)
+        return posterior.likelihood.known_var()
     return _check_at_least_zero("ridge", ridge)
 
 

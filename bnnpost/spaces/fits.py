@@ -6,27 +6,19 @@ the weights vary.
 """
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.likelihoods import Categorical, Gaussian, Likelihood, RandomNoise
+from bnnpost.likelihoods import Likelihood
 from bnnpost.numerics.gp import Sites
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces import site_fits
-from bnnpost.spaces.guides import PRIOR_SHARE, FittedSites, Guide, KnownNoise
+from bnnpost.spaces.guides import PRIOR_SHARE, FittedSites, KnownNoise, Led
 from bnnpost.spaces.noise_fits import drawn_noise
 from bnnpost.spaces.noise_modes import Kernel
-
-
-class Led(NamedTuple):
-    """A guide, if there is one, and an upper bound of the log weight, in nats; ∞ if unknown."""
-
-    guide: Guide | None
-    log_limit: float
 
 
 @in_double_precision
@@ -43,11 +35,11 @@ def guide_for(
     centred: targets less the readout's biases, where these are known but for a Gaussian part; the
     weight of noise of one unknown size has a bound with them only.
     """
-    if isinstance(likelihood, Gaussian):
+    if likelihood.known_std is not None:
         return Led(known_noise(likelihood, targets), log_bound(likelihood, targets))
-    fitted = bool(np.all(np.isfinite(kernel)))
-    if isinstance(likelihood, RandomNoise):
-        return Led(*drawn_noise(likelihood, targets, kernel if fitted else None, centred))
+    fitted, law = bool(np.all(np.isfinite(kernel))), likelihood.noise_law
+    if law is not None:
+        return drawn_noise(law, targets, kernel if fitted else None, centred)
     guide = _sites(likelihood, targets, kernel, num_outputs) if fitted else None
     bound = log_bound(likelihood, targets)
     return Led(guide, bound if guide is None else bound - math.log(PRIOR_SHARE))
@@ -65,11 +57,9 @@ def log_bound(likelihood: Likelihood, targets: Float[np.ndarray, "n t"]) -> floa
 def _sites(
     likelihood: Likelihood, targets: Float[np.ndarray, "n t"], kernel: Kernel, num_outputs: int
 ) -> FittedSites | None:
-    if not likelihood.has_terms:
-        return None
-    if isinstance(likelihood, Categorical):
-        return site_fits.class_sites(likelihood, targets, kernel, num_outputs)
-    if _independent_outputs(likelihood, targets, num_outputs):
+    if likelihood.defines("mean_slopes"):
+        return site_fits.contrast_sites(likelihood, targets, kernel, num_outputs)
+    if likelihood.defines("log_terms") and _independent_outputs(likelihood, targets, num_outputs):
         return site_fits.independent_sites(likelihood, targets, kernel)
     return None
 
@@ -83,7 +73,6 @@ def _independent_outputs(
     return targets.shape[1] == num_outputs == terms.shape[-1]
 
 
-def known_noise(likelihood: Gaussian, targets: Float[np.ndarray, "n k"]) -> KnownNoise:
+def known_noise(likelihood: Likelihood, targets: Float[np.ndarray, "n k"]) -> KnownNoise:
     """The targets themselves."""
-    variances = np.full((len(targets), 1), float(likelihood.noise_var))
-    return KnownNoise(Sites(targets, variances))
+    return KnownNoise(Sites(targets, np.full((len(targets), 1), likelihood.known_var())))

@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.likelihoods import Likelihood, RandomNoise
+from bnnpost.likelihoods import Likelihood
+from bnnpost.likelihoods.base import NoiseLaw
 from bnnpost.numerics import gp
 from bnnpost.numerics.gp import Sites, contrasts
 from bnnpost.spaces.cells import CellMixture, Moments
@@ -79,6 +80,13 @@ class Guide(eqx.Module):
         """
 
 
+class Led(NamedTuple):
+    """A guide, if there is one, and an upper bound of the log weight, in nats; ∞ if unknown."""
+
+    guide: Guide | None
+    log_limit: float
+
+
 class ExactGuide(Guide):
     """Targets are the sites; only their noise may be random."""
 
@@ -118,7 +126,7 @@ class DrawnNoise(ExactGuide):
     """
 
     targets: Float[np.ndarray, "n k"]
-    likelihood: RandomNoise
+    likelihood: NoiseLaw
     mixture: CellMixture
     moments: Moments
 

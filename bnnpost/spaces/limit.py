@@ -6,7 +6,6 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp, ntk
-from bnnpost.likelihoods import Gaussian
 from bnnpost.networks.limiting import require_one_process, require_processes, scale_places
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
@@ -61,7 +60,7 @@ def limit(
     require_processes(posterior.network)
     key = None if key is None else require_key(key)
     places = scale_places(posterior.network)
-    closed = isinstance(posterior.likelihood, Gaussian)
+    closed = posterior.likelihood.known_std is not None
     if closed and is_single(
         posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
     ):
@@ -99,7 +98,7 @@ def require_one_gaussian_process(posterior: Posterior) -> None:
     TypeError for something that is no posterior, else ValueError.
     """
     _require_readout(posterior)
-    if not isinstance(posterior.likelihood, Gaussian):
+    if posterior.likelihood.known_std is None:
         raise ValueError(
             "expected Gaussian noise of known size, whose negative log likelihood is a squared "
             f"error, got {_kind(posterior)}: use likelihoods.Gaussian(noise_std=…)"
@@ -139,14 +138,13 @@ def _kernel(
 
 def _factor(posterior: Posterior, kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     """Cholesky factor of K + σ²I."""
-    likelihood = posterior.likelihood
-    assert isinstance(likelihood, Gaussian)
-    noisy = kernel + float(likelihood.noise_var) * np.eye(len(kernel))
+    noise_var = posterior.likelihood.known_var()
+    noisy = kernel + noise_var * np.eye(len(kernel))
     try:
         return scipy.linalg.cholesky(noisy, lower=True)
     except np.linalg.LinAlgError:
         raise FloatingPointError(
             "K + noise is not positive definite in double precision: noise_std "
-            f"{float(likelihood.noise_std):.3g} is lost in the rounding of the kernel (largest "
+            f"{np.sqrt(noise_var):.3g} is lost in the rounding of the kernel (largest "
             f"entry {np.max(kernel):.3g}); use a larger noise_std"
         ) from None

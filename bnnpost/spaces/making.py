@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.likelihoods import Gaussian, RandomNoise
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
+from bnnpost.spaces.guides import Led
 from bnnpost.spaces.noise_fits import bounded_noise
 from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.spaces.space import SPACES, Space
@@ -43,55 +43,56 @@ def make_space(
     require_precision(precision)
     kernel = limit_kernel(posterior.network, posterior.x)
     order = elimination_order(kernel, posterior.num_points)
-    led = fits.Led(None, 0.0)
+    led = Led(None, 0.0)
     readout = split_gaussian_readout(posterior.network)[1]
     if conditioned and strict:
         led = _bounded(posterior, readout if collapse and _known_biases(readout) else None)
     elif conditioned:
         led = _weighted(posterior, readout if collapse else None, kernel)
         if alone and led.guide is not None:
-            led = fits.Led(led.guide.alone(), math.inf)
+            led = Led(led.guide.alone(), math.inf)
     limit = np.float64(led.log_limit)
     return Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
 
 
-def _bounded(posterior: Posterior, readout: Linear | None) -> fits.Led:
+def _bounded(posterior: Posterior, readout: Linear | None) -> Led:
     """A guide for the readout to collapse, if any, and an upper bound of the log weight.
 
     Raises ValueError where there is no bound.
     """
     likelihood, targets = posterior.likelihood, posterior.targets
-    if readout is not None and isinstance(likelihood, Gaussian):
-        return _known_noise(posterior, likelihood, readout)
-    if readout is not None and isinstance(likelihood, RandomNoise) and likelihood.shared:
-        bounded = bounded_noise(likelihood, _centred(targets, readout))
-        guide = dataclasses.replace(bounded.guide, targets=targets)
-        return fits.Led(guide, bounded.log_bound)
+    law = likelihood.noise_law
+    if readout is not None and likelihood.known_std is not None:
+        return _known_noise(posterior, readout)
+    if readout is not None and law is not None and law.shared:
+        led = bounded_noise(law, _centred(targets, readout))
+        return Led(dataclasses.replace(led.guide, targets=targets), led.log_limit)  # type: ignore[type-var]
     bound = float(likelihood.log_bound(targets))
     if not math.isfinite(bound):
         raise ValueError(
             f"log_bound of {type(likelihood).__name__} is {bound}: expected a finite number of "
             'nats; without a bound there are draws with weights, bound="capped"'
         )
-    return fits.Led(None, bound)
+    return Led(None, bound)
 
 
-def _weighted(posterior: Posterior, readout: Linear | None, kernel: np.ndarray) -> fits.Led:
+def _weighted(posterior: Posterior, readout: Linear | None, kernel: np.ndarray) -> Led:
     """A guide for the readout to collapse, if any, and what is known of the largest log weight."""
     likelihood, targets = posterior.likelihood, posterior.targets
     if readout is None:
-        return fits.Led(None, fits.log_bound(likelihood, targets))
+        return Led(None, fits.log_bound(likelihood, targets))
     known = _known_biases(readout)
-    if known and isinstance(likelihood, Gaussian):
-        return _known_noise(posterior, likelihood, readout)
-    centred = _centred(targets, readout) if known and isinstance(likelihood, RandomNoise) else None
+    if known and likelihood.known_std is not None:
+        return _known_noise(posterior, readout)
+    centred = _centred(targets, readout) if known and likelihood.noise_law is not None else None
     return fits.guide_for(likelihood, targets, kernel, posterior.num_outputs, centred)
 
 
-def _known_noise(posterior: Posterior, likelihood: Gaussian, readout: Linear) -> fits.Led:
+def _known_noise(posterior: Posterior, readout: Linear) -> Led:
+    likelihood = posterior.likelihood
     bias_var = _least(readout.b_std) ** 2 if readout.gaussian else 0.0
     bound = likelihood.collapsed_log_bound(_centred(posterior.targets, readout), bias_var)
-    return fits.Led(fits.known_noise(likelihood, posterior.targets), bound)
+    return Led(fits.known_noise(likelihood, posterior.targets), bound)
 
 
 def _known_biases(readout: Linear | None) -> bool:

@@ -8,16 +8,15 @@ held out, and those that differ are all drawn from. All in numpy, double precisi
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from bnnpost.likelihoods import RandomNoise
+from bnnpost.likelihoods.base import NoiseLaw
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces.cells import CellMixture, Cells, moments
-from bnnpost.spaces.guides import BOUND_SHARE, PRIOR_SHARE, DrawnNoise
+from bnnpost.spaces.guides import BOUND_SHARE, PRIOR_SHARE, DrawnNoise, Led
 from bnnpost.spaces.noise_modes import Kernel, several
 
 _NATS_OF_A_BOUND, _PLACES_OF_A_BOUND = 70.0, 33
@@ -31,15 +30,8 @@ _DIVERGES = (
 LogBound = Callable[[np.ndarray], np.ndarray]
 
 
-class Bounded(NamedTuple):
-    """A guide under which no weight exceeds exp(log_bound), in nats; ∞ where none is known."""
-
-    guide: DrawnNoise
-    log_bound: float
-
-
 @in_double_precision
-def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) -> Bounded:
+def bounded_noise(law: NoiseLaw, targets: Float[np.ndarray, "n k"]) -> Led:
     """The noise variance drawn from p(λ)B(λ), B(λ) the collapsed bound, its integral the bound.
 
     B(λ) = sup over kernels of Π_o N(y_o; 0, K̂ + λI): with s_i the eigenvalues of YYᵀ/k and
@@ -49,15 +41,15 @@ def bounded_noise(likelihood: RandomNoise, targets: Float[np.ndarray, "n k"]) ->
     B(λ) grows.
     """
     bound = functools.partial(_log_collapsed_bound, targets)
-    cells = Cells(likelihood, [bound], nats=_NATS_OF_A_BOUND, whole=False)
+    cells = Cells(law, [bound], nats=_NATS_OF_A_BOUND, whole=False)
     if cells.reaches_zero:
         raise ValueError(_DIVERGES)
     masses = _bounded_masses(cells, bound)
     log_total = logsumexp(masses)
     rows = (masses - log_total)[None]
     mixture = CellMixture.single(cells.edges, rows)
-    guide = DrawnNoise(targets, likelihood, mixture, moments(cells.edges, rows))
-    return Bounded(guide, float(log_total))
+    guide = DrawnNoise(targets, law, mixture, moments(cells.edges, rows))
+    return Led(guide, float(log_total))
 
 
 def _bounded_masses(cells: Cells, log_bound: LogBound) -> Float[np.ndarray, " q"]:
@@ -85,11 +77,11 @@ def _log_peak(log_var: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
 
 @in_double_precision
 def drawn_noise(
-    likelihood: RandomNoise,
+    law: NoiseLaw,
     targets: Float[np.ndarray, "n k"],
     kernel: Kernel | None,
     centred: Float[np.ndarray, "n k"] | None = None,
-) -> Bounded:
+) -> Led:
     """Noise variances led by the targets: by what the limit makes of them at that noise.
 
     The one variance of all observations from p(λ) N(y; 0, K + λI), each of several from
@@ -98,31 +90,31 @@ def drawn_noise(
     case, and BOUND_SHARE from the law under which the weight is bounded, where there is one: of
     one variance only if the targets are known when centred, less the readout's biases.
     """
-    cells = Cells(likelihood, [np.zeros_like, *_pulls(likelihood, targets, kernel)])
-    rows = 1 if likelihood.shared else targets.size
+    cells = Cells(law, [np.zeros_like, *_pulls(law, targets, kernel)])
+    rows = 1 if law.shared else targets.size
     prior = np.repeat(cells.log_masses(cells.log_prior(cells.places())[None]), rows, axis=0)
-    whole, log_bound = _defence(cells, prior, _bound(likelihood, centred))
-    fits, log_shares = _fits(cells, likelihood, targets, kernel, prior)
+    whole, log_bound = _defence(cells, prior, _bound(law, centred))
+    fits, log_shares = _fits(cells, law, targets, kernel, prior)
     masses = np.concatenate([*(part[None] for part, _ in whole), fits])
     log_whole = np.log([share for _, share in whole])
     marginal = _marginal(fits, log_shares)
-    if likelihood.shared:
+    if law.shared:
         marginal = np.logaddexp(np.log1p(-PRIOR_SHARE) + marginal, np.log(PRIOR_SHARE) + prior)
     mixture = CellMixture(cells.edges, masses, log_whole, log_shares)
-    guide = DrawnNoise(targets, likelihood, mixture, moments(cells.edges, marginal))
-    return Bounded(guide, log_bound)
+    guide = DrawnNoise(targets, law, mixture, moments(cells.edges, marginal))
+    return Led(guide, log_bound)
 
 
-def _bound(likelihood: RandomNoise, centred: Float[np.ndarray, "n k"] | None) -> LogBound | None:
+def _bound(law: NoiseLaw, centred: Float[np.ndarray, "n k"] | None) -> LogBound | None:
     """What bounds the density of the targets at a noise, of all of them or of each; or nothing."""
-    if not likelihood.shared:
+    if not law.shared:
         return _log_peak
     return None if centred is None else functools.partial(_log_collapsed_bound, centred)
 
 
 def _fits(
     cells: Cells,
-    likelihood: RandomNoise,
+    law: NoiseLaw,
     targets: Float[np.ndarray, "n k"],
     kernel: Kernel | None,
     prior: Float[np.ndarray, "r q"],
@@ -130,7 +122,7 @@ def _fits(
     """Log masses of the fits, and their log shares; the prior without a kernel."""
     if kernel is None:
         return prior[None], np.zeros((1, 1))
-    if not likelihood.shared:
+    if not law.shared:
         return several(cells, kernel, targets)
     places = cells.places()
     log_density = cells.log_prior(places) + _log_evidence(kernel, targets, places)
@@ -165,10 +157,10 @@ def _marginal(
 
 
 def _pulls(
-    likelihood: RandomNoise, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
+    law: NoiseLaw, targets: Float[np.ndarray, "n k"], kernel: Kernel | None
 ) -> list[Callable[[np.ndarray], np.ndarray]]:
     """Where the targets may pull log variances, as log factors of the prior."""
-    if likelihood.shared:
+    if law.shared:
         return [] if kernel is None else [functools.partial(_log_evidence, kernel, targets)]
     # No residual is much larger than this; its noise alone would have to explain it.
     largest = 2 * np.max(np.abs(targets))

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
-from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics import gp
 from bnnpost.numerics.linalg import nested_factor
 from bnnpost.numerics.precision import in_double_precision
@@ -162,7 +161,6 @@ def sampled_limit(key: Array, posterior: Posterior, num_proposals: int) -> Sampl
 @in_double_precision
 def summed_limit(posterior: Posterior, key: Array | None) -> SampledLimit:
     """The mixture over the one random scale of a network, by a rule, for known Gaussian noise."""
-    assert isinstance(posterior.likelihood, Gaussian)
     guide = fits.known_noise(posterior.likelihood, posterior.targets)
     num_inputs = num_first_inputs(posterior.network, posterior.x.shape[1:])
     scales, weights = nodes_of_single(posterior.network, num_inputs)

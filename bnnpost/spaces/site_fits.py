@@ -68,11 +68,11 @@ def independent_sites(
     )
 
 
-def class_sites(
-    likelihood: Likelihood, targets: Float[np.ndarray, "n 1"], kernel: Kernel, num_classes: int
+def contrast_sites(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n t"], kernel: Kernel, num_outputs: int
 ) -> FittedSites | None:
-    """Sites of a softmax, whose terms are log-concave: one fit. None where it fails."""
-    sites = _class_sites(targets[:, 0].astype(int), kernel, num_classes)
+    """Sites of differences of outputs whose terms are log-concave: one fit. None where it fails."""
+    sites = _contrast_sites(likelihood, targets, kernel, num_outputs)
     if not all(np.isfinite(part).all() for part in (sites.targets, sites.variances)):
         return None
     stacked = Sites(sites.targets[None], sites.variances[None], sites.contrasts)
@@ -238,26 +238,24 @@ def _expectation_propagation(terms: Terms, kernel: Kernel, num_places: int) -> F
     return Fit(np.asarray(sites.targets)[:, 0], np.asarray(sites.variances)[:, 0])
 
 
-def _class_sites(classes: np.ndarray, kernel: Kernel, num_classes: int) -> Sites:
-    """Variational sites of a softmax, of one variance in all directions that it can tell.
+def _contrast_sites(
+    likelihood: Likelihood, targets: Float[np.ndarray, "n t"], kernel: Kernel, num_outputs: int
+) -> Sites:
+    """Variational sites, of one variance in all directions that the likelihood can tell.
 
-    In contrasts of the outputs: precision the mean curvature E[1 − Σπ²]/(k − 1), pull the
-    mean gradient, both under the posterior that the sites give.
+    In contrasts of the outputs: precision the mean curvature, pull the mean gradient, both under
+    the posterior that the sites give.
     """
-    rotation = contrasts(num_classes)
-    normals = np.random.default_rng(0).standard_normal((512, 1, num_classes - 1))
+    rotation = contrasts(num_outputs)
+    normals = np.random.default_rng(0).standard_normal((512, 1, num_outputs - 1))
     normals = np.concatenate([normals, -normals])
-    hits = np.eye(num_classes)[classes]
 
     def step(precision: np.ndarray, pull: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, variance = posterior_moments(kernel, pull / precision[:, None], 1 / precision)
         outputs = (mean + np.sqrt(variance)[:, None] * normals) @ rotation.T
-        chances = np.exp(outputs - np.max(outputs, axis=-1, keepdims=True))
-        chances = chances / np.sum(chances, axis=-1, keepdims=True)
-        wanted = np.mean(1 - np.sum(chances**2, axis=-1), axis=0) / (num_classes - 1)
-        gradient = (hits - np.mean(chances, axis=0)) @ rotation
-        return wanted, gradient + wanted[:, None] * mean
+        wanted, gradient = likelihood.mean_slopes(outputs, targets)
+        return wanted, gradient @ rotation + wanted[:, None] * mean
 
     precision = np.full(len(kernel), _FIRST_PRECISION)
-    sites = _fixed_point(step, kernel, precision, np.zeros((len(kernel), num_classes - 1)))
+    sites = _fixed_point(step, kernel, precision, np.zeros((len(kernel), num_outputs - 1)))
     return Sites(np.asarray(sites.targets) @ rotation.T, sites.variances, contrasts=True)

@@ -1,8 +1,8 @@
 from .cells import Grid
 from .config import SweepConfig, load_config
-from .errors import ConfigError, HopelessRun
 from .grid import load_grid
 from .loaded import GridResults, load_results
+from .refusals import ConfigError, HopelessRun
 from .running import run_grid
 
 __all__ = [

@@ -4,46 +4,31 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from bnnpost.samplers.chains.methods import METHODS
 from bnnpost.sweeps.config import (
     ConfigError,
     SweepConfig,
+    check_keys,
     config_of,
     one_of,
     read_toml,
     typed,
 )
+from bnnpost.sweeps.keys import REJECTION, ChainKeys
+from bnnpost.sweeps.likelihoods import overridden
 
-REJECTION = "rejection"
 _OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
 
 
 @dataclass(frozen=True)
-class ChainConfig:
-    """Chains by one method; None stands for the method's own default.
-
-    method: "hmc", "nuts", "pcn" or "slice". num_warmup: transitions before draws are kept;
-    thinning: one in so many is kept. The rest as in `hmc.sample` and `pcn.sample`.
-    """
-
-    method: str
-    num_chains: int | None = None
-    num_warmup: int | None = None
-    thinning: int | None = None
-    step_size: float | None = None
-    target_accept: float | None = None
-    num_steps: int | None = None
-    integrator: str | None = None
-    max_tree_depth: int | None = None
-    space: str | None = None
-    collapse: bool | None = None
+class ChainConfig(ChainKeys):
+    """Chains by one method, with the keys of `ChainKeys`, checked; as in `hmc.sample`."""
 
     def __post_init__(self) -> None:
-        for name, kind in get_type_hints(ChainConfig).items():
-            object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
+        check_keys(self, ChainKeys)
         # The numbers are for the kernel, and what runs it, to check.
         one_of("method", self.method, tuple(METHODS))
 
@@ -79,7 +64,7 @@ def load_sample_config(
     own = {field.name for field in dataclasses.fields(ChainConfig)} - {"space", "collapse"}
     # A file is read by sweeps as well, whose keys say nothing about chains.
     check_taken(str(method), {name for name in values if name in own} | set(overrides))
-    both = {**values, **overrides}
+    both = overridden(values, overrides)
     config = config_of({n: v for n, v in both.items() if n not in own}, source)
     if method == REJECTION:
         return config, None

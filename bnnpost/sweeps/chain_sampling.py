@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
-from bnnpost.parallel.engine import Say
+from bnnpost.parallel.coordinator import Say
 from bnnpost.samplers.chains.chains import Chains
 from bnnpost.samplers.chains.directory import ChainDirectory
 from bnnpost.samplers.chains.results import ConvergenceWarning
+from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import CONFIG
-from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
 
 

@@ -1,7 +1,6 @@
 """What a sweep is: a frozen configuration from TOML and flags, checked before anything runs."""
 
 import dataclasses
-import functools
 import hashlib
 import importlib.resources
 import json
@@ -10,22 +9,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
 
 import numpy as np
 
 from bnnpost.arguments import LARGEST_COUNT, LARGEST_WIDTH, real_number, shown
-from bnnpost.likelihoods import Gaussian
+from bnnpost.likelihoods import Gaussian, Likelihood
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.priors import prior_of_record, scale_of_record
-from bnnpost.numerics.random import FEATURE_DTYPES
-from bnnpost.samplers.rejection import BOUNDS
 from bnnpost.samplers.trials import MOST_PROPOSALS
-from bnnpost.spaces.space import SPACES
-from bnnpost.sweeps import laws, networks
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps import laws, likelihoods, networks
+from bnnpost.sweeps.keys import SweepKeys, kinds, meanings
+from bnnpost.sweeps.refusals import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 
@@ -33,78 +29,33 @@ __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_co
 GRID, SLURM = "grid", "slurm"
 # Settings that may be the path of a file.
 _FILES = ("data", "network")
-# Settings that are a number or a law, and those that are a law.
-_STDS = ("w_std", "b_std", "readout_w_std", "readout_b_std")
-_PRIORS = ("weight_prior", "bias_prior")
+_STDS = tuple(name for name, one in meanings(SweepKeys).items() if one.read == "std")
 # Settings that are not written where they say nothing.
-_SILENT = ("network", "layers", "features", *_PRIORS)
+_SILENT = ("network", "layers", "features", "weight_prior", "bias_prior", "likelihood")
 
 
 @dataclass(frozen=True)
-class SweepConfig:
-    """One sweep over widths. Standard deviations are of the prior or the noise, never variances.
+class SweepConfig(SweepKeys):
+    """One sweep over widths, with the keys of `SweepKeys`, checked.
 
-    data: a shipped set or generator, or the path of a CSV or npz file. For a file, target: its
-    target column(s), comma-separated; features: the columns that are inputs, where these are not
-    all others. standardise: features and targets to zero mean
-    and unit std over all rows (digits has its own preparation). split_seed: of the row
-    order, the first num_train rows train, the next num_test test. readout_w_std,
-    readout_b_std: where the readout's differ. weight_prior, bias_prior: laws of the weights and
-    biases of hidden layers, which w_std/√fan_in and b_std multiply, "Laplace(0, 1)" or a table as
-    in layers; the readout's stay normal, so that it can be integrated out. A std may be a law too,
-    "HalfNormal(1)": such a network can be sampled, but its limit is no one Gaussian process that
-    a sweep could compare it with. Instead of depth, activation and these, layers: a
-    list of layers as `from_spec` takes it; or network: the name of code, "module:function".
-    num_samples: draws at each width. bound:
-    "strict" for exact draws, or "capped" for weighted ones where strict has no hope; cap: its
-    logarithm, in nats, where a pilot is not to choose it.
-    num_proposals: proposals of the comparison with the limit. max_proposals: a limit at
-    each width. seed: of all random numbers.
+    Standard deviations are of the prior or the noise, never variances. weight_prior, bias_prior:
+    of hidden layers; the readout's stay normal, so that it can be integrated out. A std may be a
+    law too: such a network can be sampled, but its limit is no one Gaussian process that a sweep
+    could compare it with. Instead of depth, activation and these, layers: a list of layers as
+    `from_spec` takes it; or network: the name of code, "module:function". likelihood: None is
+    Gaussian noise of std noise_std; any other has its parameters within, and noise_std says
+    nothing.
     """
-
-    data: str = "diabetes"
-    target: str | None = None
-    standardise: bool = True
-    split_seed: int = 0
-    num_train: int = 5
-    num_test: int = 5
-    widths: tuple[int, ...] = (4, 16, 64, 256, 1024)
-    depth: int = 2
-    activation: str = "erf"
-    w_std: float | laws.Record = 1.5
-    b_std: float | laws.Record = 0.1
-    readout_w_std: float | laws.Record | None = None
-    readout_b_std: float | laws.Record | None = None
-    noise_std: float = 0.31622776601683794
-    num_samples: int = 1000
-    num_proposals: int = 40_000
-    max_proposals: int | None = None
-    seed: int = 0
-    bound: str = "strict"
-    cap: float | None = None
-    space: str = "auto"
-    collapse: bool = True
-    precision: str = "single"
-    network: str | None = None
-    layers: networks.Layers | None = None
-    weight_prior: laws.Record | None = None
-    bias_prior: laws.Record | None = None
-    features: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
-        for name, kind in _kinds().items():
-            if name != "layers":
-                object.__setattr__(self, name, self._typed(name, kind))
-        for name in ("num_train", "num_test", "depth", "num_samples", "max_proposals"):
-            at_least(name, getattr(self, name), 1)
+        check_keys(self, SweepKeys)
         if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
             raise ConfigError(f"max_proposals: expected at most {MOST_PROPOSALS}")
-        at_least("num_proposals", self.num_proposals, 200)
-        for width in self.widths:
-            at_least("widths", width, 1)
-            if width > LARGEST_WIDTH:
-                raise ConfigError(f"widths: expected at most {LARGEST_WIDTH}, got {shown(width)}")
+        if any(width > LARGEST_WIDTH for width in self.widths):
+            raise ConfigError(
+                f"widths: expected at most {LARGEST_WIDTH}, got {shown(max(self.widths))}"
+            )
         if not self.widths or len(set(self.widths)) != len(self.widths):
             raise ConfigError(f"widths: expected different whole numbers, got {shown(self.widths)}")
         if not -(2**31) <= self.seed < 2**32:
@@ -112,25 +63,22 @@ class SweepConfig:
                 f"seed: expected a whole number from 0 to {2**32 - 1}, as longer ones make no "
                 f"other keys, got {self.seed}"
             )
-        at_least("split_seed", self.split_seed, 0)
-        one_of("bound", self.bound, BOUNDS)
-        one_of("space", self.space, ("auto", *SPACES))
-        one_of("precision", self.precision, tuple(FEATURE_DTYPES))
         if self.cap is not None and self.bound != "capped":
             raise ConfigError('cap: only with bound = "capped"')
+        record, noise_std = likelihoods.settled(self.likelihood, self.noise_std)
+        object.__setattr__(self, "likelihood", record)
+        object.__setattr__(self, "noise_std", noise_std)
         self._check_network()
 
-    def _typed(self, name: str, kind: object) -> object:
-        value = getattr(self, name)
-        if name in _STDS:
-            kept = value is None and name.startswith("readout")
-            return None if kept else laws.scale(name, value)
-        return laws.prior(name, value) if name in _PRIORS else typed(name, kind, value)
+    def made_likelihood(self) -> Likelihood:
+        """The likelihood of this sweep."""
+        if self.likelihood is None:
+            return Gaussian(self.noise_std)  # type: ignore[arg-type]
+        return likelihoods.of_record(self.likelihood)
 
     def _check_network(self) -> None:
         try:
             self.at_width(self.widths[0], 1)
-            Gaussian(self.noise_std)
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
 
@@ -169,19 +117,14 @@ class SweepConfig:
         """Plain data, as it is written to files; without settings that say nothing."""
         layers = None if self.layers is None else list(self.layers)
         values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
-        silent = networks.OF_PERCEPTRON if self.own_layers else ()
+        silent = [*networks.OF_PERCEPTRON] if self.own_layers else []
+        silent += [] if self.likelihood is None else ["noise_std"]
         unused = [name for name in _SILENT if values[name] is None]
         return {name: value for name, value in values.items() if name not in (*silent, *unused)}
 
     def digest(self) -> str:
         """A short hash that changes with any setting."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def _kinds() -> dict[str, object]:
-    """What each setting holds."""
-    return get_type_hints(SweepConfig)
 
 
 def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> SweepConfig:
@@ -191,7 +134,7 @@ def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> S
     value that cannot be.
     """
     values = {} if source is None else read_toml(source)
-    return config_of({**beside(values, source), **overrides}, source)
+    return config_of(likelihoods.overridden(beside(values, source), overrides), source)
 
 
 def beside(values: Mapping[str, object], source: str | Path | None) -> dict[str, object]:
@@ -213,7 +156,7 @@ def beside(values: Mapping[str, object], source: str | Path | None) -> dict[str,
 
 def config_of(values: Mapping[str, object], source: str | Path | None = None) -> SweepConfig:
     """A configuration from keys and values, the file named in what is raised if there is one."""
-    known = [field.name for field in dataclasses.fields(SweepConfig)]
+    known = known_keys(values)
     if GRID in values:
         raise ConfigError(
             f"{source} is a grid of several posteriors, which bnnpost sweep runs: here one "
@@ -223,7 +166,12 @@ def config_of(values: Mapping[str, object], source: str | Path | None = None) ->
         if key not in known:
             where = f"{source}: " if source is not None else ""
             raise ConfigError(where + unknown("configuration key", key, known))
-    return SweepConfig(**networks.resolved(values))  # type: ignore[arg-type]
+    return SweepConfig(**likelihoods.resolved(networks.resolved(values)))  # type: ignore[arg-type]
+
+
+def known_keys(values: Mapping[str, object]) -> list[str]:
+    """Keys of a configuration, the parameters of its likelihood among them."""
+    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.names(values)]))
 
 
 def shipped_configs() -> tuple[str, ...]:
@@ -266,6 +214,27 @@ def _parsed(source: str | Path) -> dict[str, object]:
         raise ConfigError(f"{source} is nested too deeply: {networks.FLATTER}") from None
     except (OSError, ValueError) as error:  # of which are tomllib's, and Python's of long numbers
         raise ConfigError(f"cannot read the configuration {source}: {error}") from None
+
+
+def check_keys(config: object, keys: type) -> None:
+    """Put each key's value in the place of what was given for it; raise ConfigError for wrong ones.
+
+    keys: the class that tells of them.
+    """
+    read = {"std": laws.scale, "prior": laws.prior, "noise": laws.noise}
+    held = kinds(keys)
+    for name, meaning in meanings(keys).items():
+        value = getattr(config, name)
+        if meaning.read in read and not (value is None and "None" in str(held[name])):
+            value = read[meaning.read](name, value)
+        elif not meaning.read and name != "layers":
+            value = typed(name, held[name], value)
+        object.__setattr__(config, name, value)
+        for one in value if isinstance(value, tuple) else (value,):
+            if meaning.least is not None:
+                at_least(name, one, meaning.least)
+            if meaning.choices and one is not None:
+                one_of(name, str(one), meaning.choices)
 
 
 def typed(name: str, kind: object, value: object) -> object:

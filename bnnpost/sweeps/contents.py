@@ -27,14 +27,13 @@ def content_digest(config: "SweepConfig") -> str:
     found = contents(config)
     if "data" in found:
         values["data"] = {"sha256": found["data"]}
-    if "code" in found:
-        values["code"] = found["code"]
+    values |= {name: found[name] for name in ("code", "likelihood_code") if name in found}
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
 def contents(config: "SweepConfig") -> dict[str, str]:
-    """Hashes of what a configuration only names: of its data's file, of its network's code.
+    """Hashes of what a configuration only names: of its file of data, and of its code.
 
     Raises DataError for a file that cannot be read.
     """
@@ -43,6 +42,9 @@ def contents(config: "SweepConfig") -> dict[str, str]:
         found["data"] = _of_file(config.data)
     if config.network is not None:
         found["code"] = code_digest(config)
+    module, _, own = str((config.likelihood or {}).get("type")).partition(":")
+    if own:
+        found["likelihood_code"] = _of_module(module)
     return found
 
 

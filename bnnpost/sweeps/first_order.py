@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.comparison import theory
-from bnnpost.comparison.theory.result import Theory
+from bnnpost.comparison.theory import Theory, theory
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def first_order(problem: Problem, distances: "xr.Dataset", fitted_from: int) -> 
     the upper end of its 95 % interval (NaN where no such width was run). None where the theory
     does not cover the network, or there are many points.
     """
+    if problem.likelihood.known_std is None:
+        return None
     points = len(problem.x) + len(problem.x_test)
     units = next((units for most, units in _UNITS.items() if points <= most), None)
     if units is None:

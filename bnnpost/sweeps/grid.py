@@ -1,6 +1,5 @@
 """A grid from TOML: a configuration in which settings take several values."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +8,14 @@ from pathlib import Path
 
 from bnnpost.arguments import shown
 from bnnpost.naming import unknown
-from bnnpost.sweeps import laws
-from bnnpost.sweeps.cells import Cell, Grid, Label, spelled
+from bnnpost.sweeps import laws, likelihoods
+from bnnpost.sweeps.cells import Cell, Grid, Label, settings_text
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
-    SweepConfig,
     beside,
     config_of,
+    known_keys,
     read_toml,
 )
 from bnnpost.sweeps.contents import content_digest, located
@@ -60,7 +59,7 @@ def grid_of(
     base.pop(GRID, None)
     base = beside(base, source)
     if GRID not in values:
-        config = located(config_of({**base, **(overrides or {})}, source))
+        config = located(config_of(likelihoods.overridden(base, overrides or {}), source))
         return Grid((), (Cell({}, config.as_dict(), content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
@@ -71,9 +70,10 @@ def grid_of(
             f"grid: expected at most {MOST_CELLS:,} cells, got {count:,} ({sizes}): leave some "
             "values out, or make several grids of it"
         )
-    base |= overrides or {}
+    base = likelihoods.overridden(base, overrides or {})
     cells = tuple(
-        _cell(settings, {**base, **beside(given, source)}) for settings, given in _product(axes)
+        _cell(settings, likelihoods.overridden(base, beside(given, source)))
+        for settings, given in _product(axes)
     )
     _check_different(cells)
     return Grid(tuple(axis.name for axis in axes), cells)
@@ -93,7 +93,7 @@ def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
         config = located(config_of(values))
         return Cell(settings, config.as_dict(), content_digest(config))
     except ConfigError as error:
-        raise ConfigError(f"grid, {spelled(settings)}: {error}") from None
+        raise ConfigError(f"grid, {settings_text(settings)}: {error}") from None
 
 
 def _axes(table: object) -> list[Axis]:
@@ -101,7 +101,7 @@ def _axes(table: object) -> list[Axis]:
         raise ConfigError(
             f"grid: expected a table of settings with lists of values, got {shown(table)}"
         )
-    known = [f.name for f in dataclasses.fields(SweepConfig) if f.name != _WIDTHS]
+    known = [name for name in known_keys({}) if name != _WIDTHS]
     return [_axis(str(name), values, known) for name, values in table.items()]
 
 
@@ -152,7 +152,7 @@ def _labels(values: Sequence[object]) -> tuple[Label, ...]:
 
 def _label(value: object) -> Label:
     if isinstance(value, Mapping):
-        return laws.text(value) if "law" in value or "fixed" in value else str(dict(value))
+        return laws.text(value) if {"law", "fixed", "type"} & {*value} else str(dict(value))
     if isinstance(value, list | tuple):
         types = [str(one.get("type")) if isinstance(one, Mapping) else str(one) for one in value]
         return "-".join(types)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.storage import Directory, as_path, read_json, read_text
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.contents import content_digest
-from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.refusals import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way, by the part of the grid that a process does.
@@ -87,19 +87,19 @@ class GridDirectory(Directory):
                 )
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
-            RunDirectory(self.path).check_same_contents(self.grid.cells[0].config)
+            CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
         elif _read_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
-    def cell_directory(self, cell: Cell) -> RunDirectory:
+    def cell_directory(self, cell: Cell) -> CellDirectory:
         """The run directory of a cell."""
-        return RunDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
+        return CellDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
 
     def key(self, cell: Cell) -> str:
         """By which a cell is known in this directory; empty where there is only one."""
         return cell.digest if self.grid.varying else ""
 
-    def prepared(self, cell: Cell) -> RunDirectory:
+    def prepared(self, cell: Cell) -> CellDirectory:
         """The same, made if need be, with the cell's configuration in it."""
         directory = self.cell_directory(cell)
         directory.path.mkdir(parents=True, exist_ok=True)

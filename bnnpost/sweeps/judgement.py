@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bnnpost.storage import read_json
-from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.cell_directory import CellDirectory
 
 FEASIBLE = "feasible.json"
 
@@ -27,12 +27,12 @@ class Judgement:
         """Whether these widths, or more with them, were found to be feasible."""
         return not self.refusal and set(widths) <= set(self.widths)
 
-    def write(self, directory: RunDirectory) -> None:
+    def write(self, directory: CellDirectory) -> None:
         """Into the cell's directory."""
         directory.write_text(FEASIBLE, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
 
-def judgement(directory: RunDirectory) -> Judgement:
+def judgement(directory: CellDirectory) -> Judgement:
     """What was found out about a cell; of no widths if nothing was."""
     try:
         found = read_json(directory.path / FEASIBLE)

@@ -4,20 +4,19 @@ import ast
 import difflib
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from bnnpost.arguments import real_number, shown
 from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
 from bnnpost.numerics.scalar_laws import law_of_record, law_record
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.keys import Record
+from bnnpost.sweeps.refusals import ConfigError
 
 # No law is as long as this; Python's own parser gives up on some that are longer.
 _LONGEST = 1000
 _SHOWN = 80
 
-Record = Mapping[str, Any]
 _PER, _PER_INPUT = "per", "per_input"
 # The law of weights and biases that name none.
 STANDARD = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}
@@ -31,11 +30,11 @@ def prior(name: str, value: object) -> Record | None:
     if value is None:
         return None
     try:
-        record = _record(value)
-        weight_prior(name, prior_of_record(record))
+        found = record(value)
+        weight_prior(name, prior_of_record(found))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
-    return None if record == STANDARD else record
+    return None if found == STANDARD else found
 
 
 def scale(name: str, value: object) -> float | Record:
@@ -50,9 +49,20 @@ def scale(name: str, value: object) -> float | Record:
             f'{name}: expected a number or a law such as "HalfNormal(1)", got {shown(value)}'
         )
     try:
-        return scale_record(scale_of_record(_record(value)))  # type: ignore[return-value]
+        return scale_record(scale_of_record(record(value)))  # type: ignore[return-value]
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
+
+
+def noise(name: str, value: object) -> float | Record:
+    """The standard deviation of noise: a number, or the law of an unknown one.
+
+    Raises ConfigError.
+    """
+    found = scale(name, value)
+    if isinstance(found, Mapping) and _PER in found:
+        raise ConfigError(f"{name}: expected one law for all observations, got {text(found)}")
+    return found
 
 
 def _plain(name: str, value: object) -> float:
@@ -63,9 +73,12 @@ def _plain(name: str, value: object) -> float:
 
 
 def text(record: object) -> str:
-    """A law, or a number, as it is written in Python."""
+    """A law, a likelihood or a number, as it is written in Python."""
     if not isinstance(record, Mapping):
-        return f"{record:g}" if isinstance(record, float) else str(record)
+        return f"{record:.4g}" if isinstance(record, int | float) else str(record)
+    if "type" in record:
+        named = (f"{name}={text(one)}" for name, one in record.items() if name != "type")
+        return f"{record['type']}({', '.join(named)})"
     if set(record) == {"fixed"}:
         return f"Fixed({record['fixed']})"
     numbers = record.get("parameters", {}).values()
@@ -77,10 +90,10 @@ def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _record(value: object) -> Record:
+def record(value: object) -> Record:
     """Plain data that is the same for the same law, however it was written."""
     if isinstance(value, str):
-        return _called(_parsed(value), value)
+        return called(parsed(value), value)
     if not isinstance(value, Mapping):
         raise ValueError(f'expected a law such as "Laplace(0, 1)", got {shown(value)}')
     if set(value) == {"fixed"}:
@@ -90,29 +103,30 @@ def _record(value: object) -> Record:
     return {**law_record(law_of_record({"parameters": {}, **rest})), **per}
 
 
-def _parsed(source: str) -> ast.Call:
+def parsed(source: str, what: str = 'a law such as "Laplace(0, 1)"') -> ast.Call:
+    """What is written in Python as a call; raises ValueError for anything else."""
     try:
         tree = ast.parse(source.strip()[:_LONGEST], mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
-        raise ValueError(f'expected a law such as "Laplace(0, 1)", got {shown(source)}')
+        raise ValueError(f"expected {what}, got {shown(source)}")
     return tree
 
 
-def _called(call: ast.Call, source: str) -> Record:
+def called(call: ast.Call, source: str) -> Record:
     """The record of a call that names a law of numpyro and its numbers; nothing is executed."""
     from numpyro import distributions as laws
 
     name = call.func.id  # type: ignore[attr-defined]
     if name == _PER_INPUT and len(call.args) == 1 and isinstance(call.args[0], ast.Call):
-        return {**_called(call.args[0], source), _PER: "input"}
+        return {**called(call.args[0], source), _PER: "input"}
     kind = getattr(laws, name, None)
     if not (isinstance(kind, type) and issubclass(kind, laws.Distribution)):
         raise ValueError(f"{name!r} is no law of numpyro.distributions{_hint(name)}")
     try:
-        numbers = [_literal(one) for one in call.args]
-        named = {str(one.arg): _literal(one.value) for one in call.keywords}
+        numbers = [literal(one) for one in call.args]
+        named = {str(one.arg): literal(one.value) for one in call.keywords}
         return law_record(kind(*numbers, **named))
     except (TypeError, AttributeError) as error:
         raise ValueError(
@@ -128,7 +142,7 @@ def _hint(name: str) -> str:
     return f": did you mean {close[0]}?" if close else ""
 
 
-def _literal(node: ast.expr) -> float:
+def literal(node: ast.expr) -> float:
     """A number as a float, so that no law computes in whole numbers."""
     try:
         value = real_number("it", ast.literal_eval(node))

@@ -1,29 +1,23 @@
 """Networks of a configuration: a perceptron by its settings, a list of layers, or code."""
 
-import contextlib
-import importlib
 import inspect
 import json
-import os
-import sys
-import sysconfig
 import tomllib
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bnnpost.arguments import shown
 from bnnpost.networks import from_spec
 from bnnpost.networks.layers import Layer
-from bnnpost.stopping import is_interruption
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps import code
+from bnnpost.sweeps.refusals import ConfigError
 
 # Settings of the perceptron, which say nothing where layers are given.
 OF_PERCEPTRON = ("depth", "activation", "w_std", "b_std", "readout_w_std", "readout_b_std")
 # What to do about a file whose tables lie too deep within each other.
 FLATTER = "write lists and tables one after another, not within each other"
-_PACKAGE = Path(__file__).parents[1]
+_EXPECTED = "a TOML or JSON file, or module:function for a function of width and num_outputs"
 Layers = tuple[Mapping[str, Any], ...]
 
 
@@ -104,14 +98,16 @@ def of_code(name: str, width: int, num_outputs: int) -> Layer:
 
     Modules are looked for in the working directory too. Raises ConfigError.
     """
-    function = _function(name)
+    function = code.named("network", name, _EXPECTED)
+    if not callable(function):
+        raise ConfigError(f"network: {name} is no function of width and num_outputs")
     try:
         inspect.signature(function).bind(width=width, num_outputs=num_outputs)
     except TypeError as error:
         raise ConfigError(
             f"network: expected {name} to take width and num_outputs, by these names: {error}"
         ) from None
-    with _said_of(name):
+    with code.said_of("network", name):
         network = function(width=width, num_outputs=num_outputs)
     if not isinstance(network, Layer):
         raise ConfigError(
@@ -119,56 +115,3 @@ def of_code(name: str, width: int, num_outputs: int) -> Layer:
             f"{type(network).__name__}"
         )
     return network
-
-
-@contextlib.contextmanager
-def _said_of(name: str) -> Iterator[None]:
-    """What code of the user's raises, as a ConfigError with its file and line, in one line.
-
-    Errors that no line of theirs has a part in pass.
-    """
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        place = _place(error)
-        if is_interruption(error) or not place:
-            raise
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-        told = " ".join(f"{type(error).__name__}: {text}".split())
-        raise ConfigError(f"network: {name} raised at {place}: {told}") from error
-
-
-def _place(error: BaseException) -> str:
-    """File and line of the user's code that an error is from; empty if it is none of theirs."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{error.filename}, line {error.lineno}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_ours(f.filename)]
-    # What they call of other packages says less than the line in which they call it.
-    packages = sysconfig.get_path("purelib")
-    theirs = [f for f in frames if not Path(f.filename).is_relative_to(packages)] or frames
-    return f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else ""
-
-
-def _is_ours(file: str) -> bool:
-    """Whether a file is of bnnpost, or of Python's machinery of imports."""
-    folders = (_PACKAGE, Path(importlib.__file__).parent)
-    return file.startswith("<frozen") or any(Path(file).is_relative_to(one) for one in folders)
-
-
-def _function(name: str) -> Callable[..., object]:
-    module, _, function = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        with _said_of(name):
-            found = getattr(importlib.import_module(module), function)
-    except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(
-            f"network: cannot find {name} ({error}); expected a TOML or JSON file, or "
-            "module:function for a function of width and num_outputs"
-        ) from None
-    if not callable(found):
-        raise ConfigError(f"network: {name} is no function of width and num_outputs")
-    return found  # type: ignore[no-any-return]

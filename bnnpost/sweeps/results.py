@@ -1,7 +1,7 @@
 """Results of a sweep as labelled arrays: one data set a width, one tree for the whole run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.comparison.distances import GRID
+from bnnpost.comparison.point_scores import scores, scores_of_draws
 from bnnpost.comparison.rates import fit_rate
 from bnnpost.draws import Draws
 from bnnpost.draws.arviz_view import pseudo_chains
@@ -18,7 +19,7 @@ from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
-from bnnpost.sweeps.made_with import made_with
+from bnnpost.sweeps.made_with import versions_and_device
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ THEORY = {
     "covariance_error": -1.0,
     "log_evidence_error": -1.0,
 }
+# The group with log loss, accuracy or squared error.
+SCORES, _SCORED = "scores", "score_"
+# Draws of the limit that it is scored with, and what is folded into their key.
+_LIMIT_DRAWS, _SCORE = 4000, 0x73636F72
 # The group with the theory's coefficients, where there are any.
 FIRST_ORDER = "first_order"
 # Narrower networks still show the second order; they are plotted and not fitted.
@@ -60,6 +65,8 @@ def width_results(
     }
     if draws.space.collapse and len(draws):
         variables["density"] = (("point", "output", "grid"), _density(weighted, problem))
+    own = point_scores(weighted, problem)
+    variables |= {f"{_SCORED}{name}": (("point",), one) for name, one in own.items()}
     return distances.assign(variables).assign_attrs(
         **weighted.info.as_attributes(),
         config=json.dumps(problem.config.as_dict()),
@@ -72,37 +79,58 @@ def _limit(posterior: Posterior, problem: Problem) -> Limit | SampledLimit:
     return limit(posterior, key=jax.random.key(problem.config.seed))
 
 
+def point_scores(draws: Draws, problem: Problem) -> dict[str, Float[np.ndarray, " m"]]:
+    """Scores of the predictions at each test point, by name.
+
+    None under Gaussian noise of known size, whose distances say all, and of no draws.
+    """
+    if problem.likelihood.known_std is not None or not len(draws):
+        return {}
+    return scores_of_draws(draws, problem.x_test, problem.test_targets)
+
+
 def density_grid(
-    mean: Float[np.ndarray, "m k"], std: Float[np.ndarray, " m"]
+    mean: Float[np.ndarray, "m k"], std: Float[np.ndarray, "m *k"]
 ) -> Float[np.ndarray, "m k g"]:
     """Values of f at which densities are tabulated: the limit's mean ± 10 of its stds."""
-    return mean[:, :, None] + std[:, None, None] * GRID
+    return mean[:, :, None] + std.reshape(len(mean), -1, 1) * GRID
+
+
+def _variances(covariance: Float[np.ndarray, "*k m m"]) -> Float[np.ndarray, "m *k"]:
+    """Of each point, and output where these differ."""
+    return np.diagonal(covariance, axis1=-2, axis2=-1).T
 
 
 def _density(draws: Draws, problem: Problem) -> Float[np.ndarray, "m k g"]:
     """The predictive density of f: the weighted mean of the Gaussian each draw gives."""
     limiting = _limit(draws.posterior, problem)
-    std = np.sqrt(np.diagonal(limiting.covariance(problem.x_test)))
+    std = np.sqrt(_variances(limiting.covariance(problem.x_test)))
     grid = density_grid(limiting.mean(problem.x_test), std)
     mixture = draws.mixture(problem.x_test)
     density = np.zeros_like(grid)
     weights = np.exp(mixture.log_weights - np.max(mixture.log_weights))
     for weight, mean, variance in zip(weights, mixture.means, mixture.variances, strict=True):
-        density += weight * _normal_density(grid, mean[:, :, None], variance[:, None, None])
+        density += weight * _normal_density(grid, mean, variance)
     return density / weights.sum()
 
 
-def _normal_density(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    return np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+def _normal_density(
+    x: Float[np.ndarray, "m k g"],
+    mean: Float[np.ndarray, "m k"],
+    variance: Float[np.ndarray, "m *k"],
+) -> Float[np.ndarray, "m k g"]:
+    variances = variance.reshape(len(mean), -1, 1)
+    return np.exp(-0.5 * (x - mean[:, :, None]) ** 2 / variances) / np.sqrt(2 * np.pi * variances)
 
 
 def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTree":
     """The whole run as one tree.
 
     Groups: /distances (by width, with *_se), /rates (by distance), /first_order (by distance,
-    where the theory covers the network; see `first_order`), /sampling (by width),
-    /predictive (densities by width, and the limit's), /data, and /width_N/posterior and
-    /width_N/sample_stats with the draws as four pseudo-chains.
+    where the theory covers the network; see `first_order`), /scores (by width, of predictions,
+    but under Gaussian noise of known size), /sampling (by width), /predictive (densities by width,
+    and the limit's), /data, and /width_N/posterior and /width_N/sample_stats with the draws as
+    four pseudo-chains.
     """
     import xarray as xr
 
@@ -116,6 +144,8 @@ def assemble(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.DataTre
         "/predictive": _predictive(problem, found),
         "/data": _data(problem),
     }
+    if problem.likelihood.known_std is None:
+        groups[f"/{SCORES}"] = _scores(problem, found)
     predicted = first_order(problem, distances, FITTED_FROM)
     if predicted is not None:
         groups[f"/{FIRST_ORDER}"] = predicted
@@ -137,10 +167,10 @@ def _is_distance(name: str) -> bool:
     return name.removesuffix("_se").removesuffix("_by_point") in THEORY
 
 
-def _by_width(found: Mapping[int, "xr.Dataset"], names: list[object]) -> "xr.Dataset":
+def _by_width(found: Mapping[int, "xr.Dataset"], names: Sequence[object]) -> "xr.Dataset":
     import xarray as xr
 
-    parts = [one[names] for one in found.values()]
+    parts = [one[list(names)] for one in found.values()]
     stacked = xr.concat(parts, dim="width", combine_attrs="drop", join="exact")
     return stacked.assign_coords(width=("width", list(found)))
 
@@ -161,14 +191,14 @@ def _predictive(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Data
 
     limiting = _limit(problem.posterior(next(iter(found))), problem)
     mean, covariance = limiting.mean(problem.x_test), limiting.covariance(problem.x_test)
-    variance = np.diagonal(covariance)
+    variance = _variances(covariance)
     grid = density_grid(mean, np.sqrt(variance))
     dims = ("point", "output", "grid")
     variables = {
         "f": (dims, grid),
-        "limit_density": (dims, _normal_density(grid, mean[:, :, None], variance[:, None, None])),
+        "limit_density": (dims, _normal_density(grid, mean, variance)),
         "limit_mean": (("point", "output"), mean),
-        "limit_covariance": (("point", "point_2"), covariance),
+        "limit_covariance": (("output", "point", "point_2")[3 - covariance.ndim :], covariance),
     }
     empty = np.full(grid.shape, np.nan)
     densities = [one["density"].values if "density" in one else empty for one in found.values()]
@@ -177,19 +207,36 @@ def _predictive(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Data
     return xr.Dataset(variables, coords={"width": ("width", list(found))}, attrs=attributes)
 
 
-def _data(problem: Problem) -> "xr.Dataset":
+def _scores(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
+    """Scores at each width, means over test points and *_by_point; the limit's as attributes."""
     import xarray as xr
 
-    def column(y: np.ndarray) -> np.ndarray:
-        return y[:, None] if y.ndim == 1 else y
+    names = [str(n) for n in next(iter(found.values())).data_vars if str(n).startswith(_SCORED)]
+    whole = _by_width(found, names).rename(
+        {n: n.removeprefix(_SCORED) + "_by_point" for n in names}
+    )
+    means = {str(n).removesuffix("_by_point"): one.mean("point") for n, one in whole.items()}
+    attributes = {}
+    if not problem.likelihood.shares_noise:
+        limiting = _limit(problem.posterior(next(iter(found))), problem)
+        key = jax.random.fold_in(jax.random.key(problem.config.seed), _SCORE)
+        f = limiting.sample(key, problem.x_test, _LIMIT_DRAWS)
+        own = scores(problem.likelihood, f, np.zeros(len(f)), problem.test_targets)
+        attributes = {f"limit_{name}": float(one.mean()) for name, one in own.items()}
+    return xr.merge([whole, xr.Dataset(means)]).assign_attrs(attributes)
+
+
+def _data(problem: Problem) -> "xr.Dataset":
+    import xarray as xr
 
     return xr.Dataset(
         {
             "x_train": (("train_point", "feature"), problem.x),
-            "y_train": (("train_point", "output"), column(problem.y)),
+            "y_train": (("train_point", "output"), problem.targets(problem.y)),
             "x_test": (("point", "feature"), problem.x_test),
-            "y_test": (("point", "output"), column(problem.y_test)),
-        }
+            "y_test": (("point", "output"), problem.targets(problem.y_test)),
+        },
+        attrs=problem.attributes(),
     )
 
 
@@ -232,7 +279,7 @@ def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
 
 def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str, object]:
     first = next(iter(found.values()))
-    by_package, device = made_with(found)
+    by_package, device = versions_and_device(found)
     return {
         "format": "bnnpost sweep 1",
         "kind": first.attrs["kind"],

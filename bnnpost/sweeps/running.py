@@ -6,23 +6,23 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from bnnpost.parallel import engine
-from bnnpost.parallel.engine import RETRIES, Say, Task
+from bnnpost.parallel import coordinator
+from bnnpost.parallel.coordinator import RETRIES, Say, Task
 from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.progress import Progress
-from bnnpost.sweeps import expectations, units
+from bnnpost.sweeps import expectations, unit_work
+from bnnpost.sweeps.cell_directory import DONE, FAILED, RESULTS, CellDirectory
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.contents import code_digest
-from bnnpost.sweeps.directory import DONE, FAILED, RESULTS, RunDirectory
-from bnnpost.sweeps.errors import DamagedFile, HopelessRun
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.loaded import GridResults, load_results
 from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.units import Feasible, Sent, Whole, Width
+from bnnpost.sweeps.refusals import DamagedFile, HopelessRun
+from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
 from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class _Run:
             first.noting_failure() if single else contextlib.nullcontext(),
             self._bar,
         ):
-            engine.run(
+            coordinator.run(
                 self._tasks(),
                 self._executor,
                 retries=retries,
@@ -135,7 +135,7 @@ class _Run:
                 self._tell(f"{_prefix(cell)}{sentence}")
             run = self._directory.cell_directory(cell)
             Judgement(tuple(missing)).write(run)
-            expectations.record(run, found.expected)
+            expectations.write_expected(run, found.expected)
             return self._widths(cell, sent, missing)
 
         def give_up(error: Exception, attempts: int) -> Iterable[Task]:
@@ -143,7 +143,7 @@ class _Run:
             return ()
 
         arguments = (sent, missing, timed, self._force, self._shown)
-        return Task(f"{_prefix(cell)}pilot", units.feasible, arguments, take, give_up)
+        return Task(f"{_prefix(cell)}pilot", unit_work.feasible, arguments, take, give_up)
 
     def _refuse(self, cell: Cell, missing: list[int], error: Exception) -> None:
         """Write down why none of these widths is run."""
@@ -172,7 +172,7 @@ class _Run:
             self._settle(cell, width, name, f"failed: {one_line(error)}")
             return ()
 
-        return Task(name, units.one_width, (sent, width, self._shown), take, give_up)
+        return Task(name, unit_work.one_width, (sent, width, self._shown), take, give_up)
 
     def _keep(self, cell: Cell, width: int, found: Width, attempts: int) -> None:
         run = self._directory.cell_directory(cell)
@@ -215,9 +215,9 @@ class _Run:
             return ()
 
         name = f"{_prefix(cell)}results"
-        return [Task(name, units.whole, (sent, found), take, give_up)]
+        return [Task(name, unit_work.put_together, (sent, found), take, give_up)]
 
-    def _found(self, cell: Cell, run: RunDirectory) -> "dict[int, xr.Dataset] | int":
+    def _found(self, cell: Cell, run: CellDirectory) -> "dict[int, xr.Dataset] | int":
         """The results at each width; or one whose file was damaged, and which is run again."""
         found = {}
         for width in cell.widths:
@@ -235,7 +235,7 @@ class _Run:
                 return width
         return found
 
-    def _keep_whole(self, cell: Cell, run: RunDirectory, whole: Whole) -> None:
+    def _keep_whole(self, cell: Cell, run: CellDirectory, whole: Whole) -> None:
         run.write_netcdf(RESULTS, whole.tree)
         for name, figure in whole.figures.items():
             run.write_bytes(name, figure)

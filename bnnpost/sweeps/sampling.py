@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.draws import Draws
-from bnnpost.parallel.engine import RETRIES, Say
+from bnnpost.parallel.coordinator import RETRIES, Say
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers import spread
@@ -25,12 +25,13 @@ from bnnpost.storage import (
     whole,
 )
 from bnnpost.sweeps import expectations
+from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import CONFIG, check_same_config
-from bnnpost.sweeps.keys import keys
-from bnnpost.sweeps.plan import check_feasible
+from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.results import point_scores
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +75,7 @@ def sample(
         check_config(directory, config)
         directory.begin(plan, say)
         directory.write_noted(CONFIG, located(config).as_dict())
-        expectations.record(directory, expected)
+        expectations.write_expected(directory, expected)
         directory.set_status("running")
         with directory.noting_failure():
             if executor is not None or not share.is_all:
@@ -192,15 +193,16 @@ def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
     """Function values at the test inputs, [sample, point, output], with each draw's weight."""
     import xarray as xr
 
-    y_test = problem.y_test[:, None] if problem.y_test.ndim == 1 else problem.y_test
+    scores = {name: (("point",), one) for name, one in point_scores(draws, problem).items()}
     variables = {
+        **scores,
         "f": (("sample", "point", "output"), draws.predict(problem.x_test)),
         "log_weight": (("sample",), draws.log_weights),
         "proposal_number": (("sample",), draws.proposal_numbers),
         "x_test": (("point", "feature"), problem.x_test),
-        "y_test": (("point", "output"), y_test),
+        "y_test": (("point", "output"), problem.targets(problem.y_test)),
     }
-    return xr.Dataset(variables, attrs=draws.info.as_attributes())
+    return xr.Dataset(variables, attrs=draws.info.as_attributes() | problem.attributes())
 
 
 def read_predictions(path: Path) -> "xr.Dataset":

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnnpost.sweeps.cell_directory import FAILED
 from bnnpost.sweeps.cells import Cell
-from bnnpost.sweeps.directory import FAILED
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage import read_dataset
-from bnnpost.sweeps.directory import check_same_width
-from bnnpost.sweeps.errors import DamagedFile
+from bnnpost.sweeps.cell_directory import check_same_width
+from bnnpost.sweeps.refusals import DamagedFile
 
 if TYPE_CHECKING:
     import xarray as xr

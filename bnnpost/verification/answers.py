@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws
-from bnnpost.likelihoods import GaussianUnknownNoise
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.verification.sets import TEST
@@ -90,7 +89,7 @@ def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answe
 
 
 def _noise_std(draws: Draws) -> Float[np.ndarray, " s"] | None:
-    if not isinstance(draws.posterior.likelihood, GaussianUnknownNoise):
+    if not draws.posterior.likelihood.shares_noise:
         return None
     try:
         return draws.noise_std()

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
-from bnnpost.likelihoods import GaussianUnknownNoise
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.progress import Progress
@@ -79,7 +78,7 @@ def calibrate(
     teacher.check_can_simulate(posterior.likelihood)
     points = None if x_test is None else posterior.checked_test_points(x_test)
     num_test = 0 if points is None else len(points)
-    unknown = isinstance(posterior.likelihood, GaussianUnknownNoise)
+    unknown = posterior.likelihood.defines("sample_with_noise")
     statistics = Statistics.of(posterior, num_test, num_values, unknown)
     _check_counts(len(statistics.names), num_datasets, num_draws, level)
     teachers, found = teacher.Teachers(posterior, points), list[Ranked]()

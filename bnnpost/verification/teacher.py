@@ -6,7 +6,6 @@ of network and data: what a right sampler returns cannot be told from it.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.likelihoods import GaussianUnknownNoise, Likelihood
+from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.layers import Layer, Parameters, num_parameters
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
@@ -125,8 +124,7 @@ def _with_targets(
 
 def check_can_simulate(likelihood: Likelihood) -> None:
     """Raise TypeError unless the likelihood says how observations are drawn."""
-    known = isinstance(likelihood, GaussianUnknownNoise)
-    if not known and type(likelihood).sample is Likelihood.sample:
+    if not likelihood.can_sample:
         raise TypeError(
             f"{type(likelihood).__name__} does not say how observations are drawn, and without "
             "that no dataset can be simulated: define sample(self, key, outputs) -> targets"
@@ -147,11 +145,5 @@ def _observed(
     key: Array, likelihood: Likelihood, outputs: Float[np.ndarray, "n k"]
 ) -> tuple[np.ndarray, float | None]:
     """Targets given outputs, and the noise's std where it was drawn with them."""
-    if not isinstance(likelihood, GaussianUnknownNoise):
-        return np.asarray(likelihood.sample(key, jnp.asarray(outputs)), np.float64), None
-    size_key, noise_key = jax.random.split(key)
-    law: Any = likelihood.noise_var if likelihood.noise_std is None else likelihood.noise_std
-    drawn = float(law.sample(size_key))
-    noise_std = drawn if likelihood.noise_var is None else drawn**0.5
-    noise = np.asarray(jax.random.normal(noise_key, outputs.shape, jnp.float64))
-    return outputs + noise_std * noise, noise_std
+    targets, noise_std = likelihood.sample_with_noise(key, jnp.asarray(outputs))
+    return np.asarray(targets, np.float64), noise_std

@@ -12,16 +12,15 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost import datasets
-from bnnpost.datasets.table import Split
 from bnnpost.draws import Draws
-from bnnpost.likelihoods.records import from_record
 from bnnpost.networks import Serial, mlp
 from bnnpost.networks.priors import prior_of_record
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.storage import Directory, processor, versions
+from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.problem import load_problem
 from bnnpost.verification.references import reference_arrays
 from bnnpost.zoo import reference_checks, reference_files
 from bnnpost.zoo.entries import Entry, entry
@@ -43,28 +42,16 @@ def posterior(name: str | Entry) -> tuple[Posterior, Float[np.ndarray, "m d"]]:
     Raises ValueError for an unknown name.
     """
     one = entry(name)
-    x, y, x_test, _ = _split(one)
-    network = _network(one, _num_outputs(one, y))
-    return Posterior(network, from_record(one.likelihood), x, _targets(one, y)), x_test
-
-
-def _split(entry: Entry) -> Split:
-    counts = entry.num_train, entry.num_test
-    if entry.data == "digits":
-        return datasets.digits_problem(*counts)
-    table = datasets.load(entry.data)
-    return table.standardise(targets=table.y.ndim == 1).split(*counts)
-
-
-def _targets(entry: Entry, y: Float[np.ndarray, "n *k"]) -> Float[np.ndarray, "n *k"]:
-    if entry.task == "regression":
-        return y
-    # Rows of classes are one-hot, those of digits less a constant.
-    return y.argmax(axis=1).astype(np.float64)
-
-
-def _num_outputs(entry: Entry, y: Float[np.ndarray, "n *k"]) -> int:
-    return 1 if y.ndim == 1 or entry.task == "binary" else y.shape[1]
+    problem = load_problem(
+        SweepConfig(
+            data=one.data,
+            num_train=one.num_train,
+            num_test=one.num_test,
+            likelihood=one.likelihood,
+        )
+    )
+    network = _network(one, problem.num_outputs)
+    return Posterior(network, problem.likelihood, problem.x, problem.y), problem.x_test
 
 
 def _network(entry: Entry, num_outputs: int) -> Serial:

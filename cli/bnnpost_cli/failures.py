@@ -42,8 +42,8 @@ def reported(resume: str = "") -> Iterator[None]:
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from bnnpost.parallel.failures import ExecutorError, WorkLeft
-    from bnnpost.sweeps.errors import ConfigError, HopelessRun
     from bnnpost.sweeps.programs import kept_in
+    from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 
     if isinstance(error, ConfigError | ExecutorError | HopelessRun):
         return str(error), USAGE

@@ -25,7 +25,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     """
     from bnnpost.spaces.space import SPACES
     from bnnpost.sweeps import load_config
-    from bnnpost.sweeps.plan import forecasts
+    from bnnpost.sweeps.planning import forecasts
     from bnnpost.sweeps.problem import load_problem
 
     with reported():

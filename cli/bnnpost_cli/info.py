@@ -12,7 +12,7 @@ from bnnpost_cli.options import as_json
 @click.command(short_help="Versions, devices, and the names that flags take.")
 @as_json
 def command(as_json: bool) -> None:
-    """Versions, devices, data sets, activations and shipped configurations.
+    """Versions, devices, data sets, activations, likelihoods and shipped configurations.
 
     \b
     Example:  bnnpost info
@@ -36,6 +36,7 @@ def _collect() -> dict[str, Any]:
     import jax
 
     from bnnpost import datasets
+    from bnnpost.likelihoods.records import known
     from bnnpost.networks import catalogue
     from bnnpost.storage import versions
     from bnnpost.sweeps.config import shipped_configs
@@ -47,5 +48,6 @@ def _collect() -> dict[str, Any]:
         "x64 flag": jax.config.read("jax_enable_x64"),
         "data": list(datasets.names()),
         "activations": list(catalogue.names()),
+        "likelihoods": list(known()),
         "configurations": list(shipped_configs()),
     }

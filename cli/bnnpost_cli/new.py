@@ -13,13 +13,16 @@ from bnnpost_cli.failures import reported
 @click.argument("file", metavar="FILE")
 @click.option("--data", metavar="DATA", help="A CSV or npz file of yours. [default: diabetes]")
 @click.option("--target", metavar="COLUMN,…", help="Its target column(s). [default: the last]")
+@click.option("--likelihood", metavar="NAME", help="Of the targets. [default: as they are]")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-def command(file: str, data: str | None, target: str | None, force: bool) -> None:
+def command(
+    file: str, data: str | None, target: str | None, likelihood: str | None, force: bool
+) -> None:
     """Write FILE, a configuration with every setting, its default, and what it means.
 
     \b
     Example:  bnnpost new study.toml
-              bnnpost new wine.toml --data wine.csv --target quality
+              bnnpost new wine.toml --data wine.csv --target quality --likelihood laplace
 
     Then edit it, and run bnnpost sweep --config FILE --dry-run.
     """
@@ -31,15 +34,16 @@ def command(file: str, data: str | None, target: str | None, force: bool) -> Non
             raise click.UsageError(f"expected a name that ends in .toml, got {file}")
         if path.exists() and not force:
             raise FileExistsError(f"{file} is there already: choose another name, or add --force")
-        columns, left_out = _column_lines(data, target)
-        write_text(path, _filled(path, data, columns))
+        columns, left_out, levels = _column_lines(data, target)
+        targets = _likelihood_lines(levels, likelihood)
+        write_text(path, _filled(path, data, columns, targets))
         if left_out:
             click.echo(f"not among the features: {left_out}", err=True)
     click.echo(f"{file} is written: edit it, then run", err=True)
     click.echo(f"bnnpost sweep --config {file} --dry-run")
 
 
-def _filled(path: Path, data: str | None, columns: str) -> str:
+def _filled(path: Path, data: str | None, columns: str, likelihood: str) -> str:
     """The template with names filled in."""
     template = importlib.resources.files("bnnpost_cli") / "templates" / "study.toml"
     words = {
@@ -47,6 +51,7 @@ def _filled(path: Path, data: str | None, columns: str) -> str:
         "@OUT@": f"runs/{path.stem}",
         "@DATA@": _quoted(data or "diabetes"),
         "@COLUMNS@": columns,
+        "@LIKELIHOOD@": likelihood,
     }
     text = template.read_text(encoding="utf-8")
     for place, word in words.items():
@@ -54,8 +59,8 @@ def _filled(path: Path, data: str | None, columns: str) -> str:
     return text
 
 
-def _column_lines(data: str | None, target: str | None) -> tuple[str, str]:
-    """The settings of the columns of data that can be read, and what features leave out, and why.
+def _column_lines(data: str | None, target: str | None) -> tuple[str, str, tuple[str, ...]]:
+    """Settings of the columns of data that can be read; what features leave out, and why; classes.
 
     Raises DataError.
     """
@@ -68,7 +73,24 @@ def _column_lines(data: str | None, target: str | None) -> tuple[str, str]:
         f"{named:<31} # target column(s) of a file, comma-separated",
         '# features = "a,b"              # its input columns, where not all others',
     )
-    return "\n".join(lines), ""
+    return "\n".join(lines), "", ()
+
+
+def _likelihood_lines(levels: tuple[str, ...], likelihood: str | None) -> str:
+    """The likelihood asked for, or the one that suits classes; else Gaussian noise."""
+    if likelihood is not None:
+        from bnnpost.sweeps import SweepConfig
+
+        SweepConfig(likelihood=likelihood)  # type: ignore[arg-type]  # or it says what is wrong
+    elif levels:
+        likelihood = "bernoulli" if len(levels) == 2 else "categorical"
+    named = f" # classes: {', '.join(levels)}" if levels else ""
+    if likelihood is not None:
+        return f"likelihood = {_quoted(likelihood)}{named}\n# noise_std = 0.31622776601683794"
+    return (
+        '# likelihood = "StudentT(df=4, noise_std=0.4)"\n'
+        'noise_std = 0.31622776601683794 # the root of 0.1; or a law: "HalfNormal(0.5)"'
+    )
 
 
 def _check_readable(data: str, target: str | None) -> None:
@@ -82,7 +104,7 @@ def _check_readable(data: str, target: str | None) -> None:
         raise click.UsageError(f"{data} comes with its target: --target is for a file")
 
 
-def _csv_column_lines(data: str, target: str | None) -> tuple[str, str]:
+def _csv_column_lines(data: str, target: str | None) -> tuple[str, str, tuple[str, ...]]:
     from bnnpost.datasets.user_files import columns, read
 
     names, unread = columns(data)
@@ -90,11 +112,11 @@ def _csv_column_lines(data: str, target: str | None) -> tuple[str, str]:
     targets = [wanted] if wanted in names else [name.strip() for name in wanted.split(",")]
     left_out = {name: why for name, why in unread.items() if name not in targets}
     inputs = [name for name in names if name not in targets and name not in left_out]
-    read(data, targets, features=inputs)  # or it says what is wrong
+    levels = read(data, targets, features=inputs).levels  # or it says what is wrong
     told = ", ".join(f"{name} ({why})" for name, why in left_out.items())
     comment = f"# left out: {told}" if told else "# all but the target"
     setting = f"{'' if told else '# '}features = {_quoted(','.join(inputs))}"
-    return f"target = {_quoted(wanted)}\n{setting} {comment}", told
+    return f"target = {_quoted(wanted)}\n{setting} {comment}", told, levels
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,6 @@
-"""The flags that commands share. Each stands for the configuration key of the same name.
+"""The flags that commands share, one for each key of a configuration, of the same name.
 
-A flag that is not given is None here, so that the configuration's own default holds; the
-defaults are spelled in the help texts, and a test holds them against the configuration.
+A flag that is not given is None here, so that the configuration's own default holds.
 """
 
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from typing import Any
 
 import click
 
-from bnnpost.samplers.chains.methods import METHODS
+from bnnpost.sweeps import keys
 from bnnpost_cli import completed
 
 _MOST_SHARES = 1_000_000
@@ -85,122 +84,61 @@ class Fraction(click.ParamType):
         return index, count
 
 
-def _option(
-    name: str,
-    kind: Any,
-    text: str,
-    default: str | None = None,
-    *other: str,
-    offers: completed.Completion | None = None,
-) -> Decorator:
-    """other: further spellings of the same flag. offers: what the Tab key offers."""
-    shown = text if default is None else f"{text} [default: {default}]"
-    names = (f"--{name}", *other, name.replace("-", "_"))
-    return click.option(*names, type=kind, help=shown, shell_complete=offers)
+_CONFIG = click.option(
+    "--config",
+    default=None,
+    shell_complete=completed.configurations,
+    metavar="FILE",
+    help="TOML file with these settings as keys, or a shipped one (bnnpost info lists "
+    "them); flags go on top.",
+)
+_OFFERS = {"data": completed.data_sets}
 
 
-_DATA = (
-    _option(
-        "data",
-        str,
-        "Shipped data set or generator, or a CSV or npz file.",
-        "diabetes",
-        offers=completed.data_sets,
-    ),
-    _option("target", str, "Target column(s) of a file, comma-separated."),
-    _option("features", str, "Input columns of a file, comma-separated. [default: all others]"),
-    click.option(
-        "--standardise/--no-standardise",
-        default=None,
-        help="Zero mean, unit std of features and targets over all rows. [default: standardise]",
-    ),
-    _option("split-seed", int, "Seed of the row order: the first rows train, the next test.", "0"),
-    _option("num-train", int, "Training points.", "5"),
-    _option("num-test", int, "Test points.", "5"),
-)
-_NETWORK = (
-    _option("widths", _Widths(), "Units of the hidden layers.", "4,16,64,256,1024", "--width"),
-    _option(
-        "network",
-        str,
-        "Layers in the place of a perceptron's settings: a TOML or JSON file with a list of "
-        "them, or module:function, a function of width and num_outputs that returns the network.",
-    ),
-    _option("depth", int, "Hidden layers.", "2"),
-    _option("activation", str, "Activation: relu, erf, tanh, … (all: bnnpost info).", "erf"),
-    _option("w-std", _Law(), "Prior std of weights, times √fan_in.", "1.5"),
-    _option("b-std", _Law(), "Prior std of biases; 0 for none.", "0.1"),
-    _option("readout-w-std", _Law(), "The same for the readout. [default: as w-std]"),
-    _option("readout-b-std", _Law(), "The same for the readout. [default: as b-std]"),
-    _option(
-        "weight-prior",
-        str,
-        'Law of hidden weights, times w_std/√fan_in: "Laplace(0, 0.7)". [default: Normal(0, 1)]',
-    ),
-    _option("bias-prior", str, "The same for biases, times b_std. [default: Normal(0, 1)]"),
-)
-_MODEL = (
-    _option("noise-std", float, "Std of the Gaussian observation noise.", "0.316 (√0.1)"),
-    _option("seed", int, "Seed of every random number.", "0"),
-)
-_PROPOSALS = _option("num-proposals", int, "Proposals of the comparison with the limit.", "40000")
-_SAMPLING = (
-    _option("num-samples", int, "Draws at each width.", "1000"),
-    _option(
-        "bound", str, "strict: exact draws; capped: weighted draws, for many points.", "strict"
-    ),
-    _option("cap", float, "Log cap of capped draws, in nats. [default: by a pilot]"),
-    _PROPOSALS,
-    _option("max-proposals", int, "Stop a width after this many proposals. [default: no limit]"),
-    _option("space", str, "Where to draw: auto, functions or weights.", "auto"),
-    click.option(
-        "--collapse/--no-collapse",
-        default=None,
-        help="Integrate the readout out (many times the acceptance). [default: collapse]",
-    ),
-    _option("precision", str, "Of the random features: single or double.", "single"),
-)
-_METHOD = _option(
-    "method",
-    click.Choice(("rejection", *METHODS)),
-    "rejection: independent draws. Chains of dependent draws, for what rejection has no hope of: "
-    "hmc and nuts follow gradients, pcn and slice turn functions.",
-    "rejection",
-)
-_CHAINS = (
-    _option("num-chains", int, "Chains: how many.", "4", "--chains"),
-    _option(
-        "num-warmup",
-        int,
-        "Chains: transitions before draws are kept, in which step sizes are adapted.",
-        "1000; slice: 100",
-        "--warmup",
-    ),
-    _option("thinning", int, "Chains: keep one transition in so many.", "1"),
-    _option("step-size", float, "hmc, nuts, pcn: a step size that stays. [default: adapted]"),
-    _option(
-        "target-accept",
-        float,
-        "hmc, nuts, pcn: acceptance that step sizes are adapted to.",
-        "0.8; pcn: 0.3",
-    ),
-    _option("num-steps", int, "hmc: steps of one trajectory. [default: chosen by hmc.sample]"),
-    _option("integrator", str, "hmc: leapfrog or rotation. [default: by the space]"),
-    _option("max-tree-depth", int, "nuts: at most 2^N − 1 steps of one trajectory.", "10"),
-)
-_CONFIG = (
-    click.option(
-        "--config",
-        default=None,
-        shell_complete=completed.configurations,
-        metavar="FILE",
-        help="TOML file with these settings as keys, or a shipped one (bnnpost info lists "
-        "them); flags go on top.",
-    ),
-)
+def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Decorator:
+    """The flag of a key. default: as help states it, None where it says none."""
+    hyphens = name.replace("_", "-")
+    names = [f"--{hyphens}", *told.also, name]
+    if kind is bool:
+        names, kind = [f"--{hyphens}/--no-{hyphens}", name], None
+    elif told.group == "method":
+        kind = click.Choice(told.choices)
+    text = told.help if default is None else f"{told.help} [default: {default}]"
+    offers = _OFFERS.get(name)
+    return click.option(*names, type=kind, default=None, help=text, shell_complete=offers)
 
 
-def _all(options: tuple[Decorator, ...]) -> Decorator:
+def _kind(hint: Any, told: keys.Meaning) -> Any:
+    """What a flag takes of a key that holds this."""
+    if told.read in ("std", "noise"):
+        return _Law()
+    if told.group == "widths":
+        return _Widths()
+    plain = {str(one): one for one in (bool, int, float)}
+    return next((one for one in plain.values() if hint in (one, one | None)), str)
+
+
+def _default(told: keys.Meaning, default: Any) -> str | None:
+    if told.shown is not None or default is None:
+        return told.shown
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _group(kind: type, *groups: str) -> list[Decorator]:
+    """Flags of the keys of a class in these groups, a group after the other."""
+    hints = keys.kinds(kind)
+    told = [
+        (name, one, _default(one, getattr(kind, name))) for name, one in keys.meanings(kind).items()
+    ]
+    return [
+        _flag(name, _kind(hints[name], one), one, default)
+        for group in groups
+        for name, one, default in told
+        if one.group == group
+    ]
+
+
+def _all(*options: Decorator) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             function = option(function)
@@ -209,22 +147,34 @@ def _all(options: tuple[Decorator, ...]) -> Decorator:
     return decorate
 
 
-problem_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL))
-sweep_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, *_SAMPLING))
-sample_options = _all(
-    (
-        *_CONFIG,
-        _METHOD,
-        *_DATA,
-        _option("width", _Width(), "Units of the hidden layers.", None, "--widths"),
-        *_NETWORK[1:],
-        *_MODEL,
-        _option("num-samples", int, "Draws; of chains, draws of each.", "1000", "--samples"),
-        *(option for option in _SAMPLING[1:] if option is not _PROPOSALS),
-        *_CHAINS,
-    )
+_PARAMETERS: list[Decorator] = [
+    click.option(f"--{name}", type=kind, default=None, help=text)
+    for name, (kind, text) in keys.PARAMETERS.items()
+]
+_DATA = _group(keys.SweepKeys, "data")
+_MODEL = [
+    *_group(keys.SweepKeys, "likelihood", "noise"), *_PARAMETERS, *_group(keys.SweepKeys, "seed"),
+]  # fmt: skip
+_NETWORK = _group(keys.SweepKeys, "network")
+_WIDTHS, _SAMPLES = _group(keys.SweepKeys, "widths"), _group(keys.SweepKeys, "samples")
+_ONE_WIDTH = click.option(
+    "--width", "--widths", "width", type=_Width(), help="Units of the hidden layers."
 )
-forecast_options = _all((*_CONFIG, *_DATA, *_NETWORK, *_MODEL, _SAMPLING[0]))
+_DRAWS = click.option(
+    "--num-samples", "--samples", "num_samples", type=int,
+    help="Draws; of chains, draws of each. [default: 1000]",
+)  # fmt: skip
+
+problem_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL)
+forecast_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES)
+sweep_options = _all(
+    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
+    *_group(keys.SweepKeys, "sampling", "comparison"),
+)  # fmt: skip
+sample_options = _all(
+    _CONFIG, *_group(keys.ChainKeys, "method"), *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
+    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"),
+)  # fmt: skip
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 

@@ -45,13 +45,15 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
 
 
 def _settings(plan: Any) -> str:
+    from bnnpost.reports import words
+
     config = plan.config
     outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
     rows = {
         "data": f"{config.data}: {config.num_train} training and {config.num_test} test points, "
         f"{outputs}",
-        "network": _network(config),
-        "noise": f"Gaussian, noise_std {config.noise_std:.4g}",
+        "network": words.network(config.as_dict()),
+        "targets": words.likelihood(config.as_dict()),
         "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
         f"readout {'integrated out' if config.collapse else 'drawn'}",
         "limit": f"compared over {config.num_proposals:,} further proposals a width",
@@ -61,30 +63,6 @@ def _settings(plan: Any) -> str:
     if config.max_proposals is not None:
         rows["draws"] += f", at most {config.max_proposals:,} proposals"
     return "\n".join(f"  {name:<8} {text}" for name, text in rows.items())
-
-
-def _network(config: Any) -> str:
-    if config.layers is not None:
-        return ", ".join(str(layer["type"]) for layer in config.layers)
-    if config.network is not None:
-        return f"of {config.network}"
-    named = {
-        "w_std": config.w_std,
-        "b_std": config.b_std,
-        "readout w_std": config.readout_w_std,
-        "readout b_std": config.readout_b_std,
-        "weight_prior": config.weight_prior,
-        "bias_prior": config.bias_prior,
-    }
-    laws = [f"{name} {_law(value)}" for name, value in named.items() if value is not None]
-    return f"{config.activation}, depth {config.depth}, {', '.join(laws)}"
-
-
-def _law(value: Any) -> str:
-    """A number, or a law as it is written in a configuration."""
-    from bnnpost.sweeps import laws
-
-    return f"{value:.4g}" if isinstance(value, float) else laws.text(value)
 
 
 def _widths(plan: Any) -> str:

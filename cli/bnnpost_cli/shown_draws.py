@@ -13,16 +13,21 @@ from bnnpost_cli.tables import plain
 
 # So many test points in the table.
 _MOST_ROWS = 20
+_HEADS = {"mean": "mean of f", "std": "std of f", "probability": "p", "target": "target"}
 
 
 def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
     """Print how the run went and the predictions; leave with code 4 if draws are missing."""
-    rows = _rows(draws, problem)
+    rows, scores = _rows(draws, problem), _scores(draws, problem)
     if as_json:
-        found = {"info": dataclasses.asdict(draws.info), "predictions": rows}
+        found = {"info": dataclasses.asdict(draws.info), "predictions": rows, "scores": scores}
+        if problem.levels:
+            found["levels"] = list(problem.levels)
         click.echo(json.dumps(plain(found), indent=2))
     else:
         click.echo(_text(draws, problem, rows))
+        for line in _of_targets(problem, scores):
+            click.echo(line)
     for message in _doubts(draws.info.chains):
         click.echo(f"bnnpost: NOT CONVERGED: {message}", err=True)
     click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
@@ -33,6 +38,21 @@ def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
             err=True,
         )
         sys.exit(BUDGET)
+
+
+def _scores(draws: Any, problem: Any) -> dict[str, float]:
+    """Log loss, accuracy or squared error, means over test points."""
+    from bnnpost.sweeps.results import point_scores
+
+    return {name: float(one.mean()) for name, one in point_scores(draws, problem).items()}
+
+
+def _of_targets(problem: Any, scores: dict[str, float]) -> list[str]:
+    """What the targets are, where they are classes, and what predictions of them are worth."""
+    named = ", ".join(f"{i} {name}" for i, name in enumerate(problem.levels))
+    worth = ", ".join(f"{name.replace('_', ' ')} {one:.4f}" for name, one in scores.items())
+    lines = [f"classes: {named}"] if named else []
+    return [*lines, f"at the test targets: {worth}"] if worth else lines
 
 
 def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
@@ -47,15 +67,14 @@ def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
     weights = normalised(draws.log_weights)
     mean = np.tensordot(weights, f, axes=1)
     std = np.sqrt(np.tensordot(weights, (f - mean) ** 2, axes=1))
-    target = problem.y_test.reshape(mean.shape)
+    columns = {"mean": mean, "std": std, "target": problem.targets(problem.y_test)}
+    likelihood = problem.likelihood
+    if likelihood.defines("probabilities"):
+        chances = np.asarray(likelihood.probabilities(f))
+        columns["probability"] = np.tensordot(weights, chances, axes=1)
     return [
-        {
-            "point": point,
-            "output": output,
-            "mean": float(mean[point, output]),
-            "std": float(std[point, output]),
-            "target": float(target[point, output]),
-        }
+        {"point": point, "output": output}
+        | {name: float(values[point, output]) for name, values in columns.items()}
         for point, output in np.ndindex(*mean.shape)
     ]
 
@@ -64,10 +83,11 @@ def _text(draws: Any, problem: Any, rows: list[dict[str, float]]) -> str:
     info = draws.info
     where = f"width {problem.config.widths[0]}, {info.space}, in {info.seconds:.1f} s"
     lines = _of_chains(info, where) if info.chains else _of_proposals(info, where)
-    head = f"{'point':>6} {'output':>6} {'mean of f':>10} {'std of f':>10} {'target':>10}"
-    lines += ["", head]
+    names = [name for name in _HEADS if not rows or name in rows[0]]
+    head = " ".join(f"{_HEADS[name]:>10}" for name in names)
+    lines += ["", f"{'point':>6} {'output':>6} {head}"]
     for row in rows[:_MOST_ROWS]:
-        values = " ".join(f"{row[name]:>10.4f}" for name in ("mean", "std", "target"))
+        values = " ".join(f"{row[name]:>10.4f}" for name in names)
         lines.append(f"{row['point']:>6} {row['output']:>6} {values}")
     if len(rows) > _MOST_ROWS:
         lines.append(f"… {len(rows) - _MOST_ROWS} more in predictions.nc")

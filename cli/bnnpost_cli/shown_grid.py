@@ -46,12 +46,14 @@ def show(results: Any, as_json: bool, *, is_share: bool = False) -> None:
 
 def numbers(results: Any, as_json: bool) -> str:
     """Of a single run its table, of a grid the rates of its cells; the same as JSON."""
-    from bnnpost.sweeps import report
+    from bnnpost.sweeps import results_text
 
     tree = None if results.varying else results.cells[0].tree
     if as_json:
-        return json.dumps(report_json(results) if tree is None else report.as_json(tree), indent=2)
-    return rates(results) if tree is None else report.table(tree)
+        return json.dumps(
+            report_json(results) if tree is None else results_text.results_json(tree), indent=2
+        )
+    return rates(results) if tree is None else results_text.results_table(tree)
 
 
 def status(results: Any) -> str:
@@ -78,12 +80,12 @@ def rates(results: Any) -> str:
 
 def report_json(results: Any) -> dict[str, Any]:
     """Status, rates and distances of every cell as plain data."""
-    from bnnpost.sweeps import report
-    from bnnpost.sweeps.loaded import as_json
+    from bnnpost.sweeps import results_text
+    from bnnpost.sweeps.loaded import status_json
 
-    found = as_json(results)
+    found = status_json(results)
     for cell, record in zip(results, found["cells"], strict=True):  # type: ignore[call-overload]
-        numbers = {} if cell.tree is None else report.as_json(cell.tree)
+        numbers = {} if cell.tree is None else results_text.results_json(cell.tree)
         record |= {key: value for key, value in numbers.items() if key != "config"}
     return found
 
@@ -91,7 +93,7 @@ def report_json(results: Any) -> dict[str, Any]:
 def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
     """Print what a grid would do and cost; exits with 2 if every cell would be refused."""
     from bnnpost.sweeps.grid_directory import GridDirectory
-    from bnnpost.sweeps.plan import plan_grid
+    from bnnpost.sweeps.planning import plan_grid
 
     executors.keep_programs()
     click.echo(f"pilot and timing at widths {_listed(grid.widths)}", err=True)

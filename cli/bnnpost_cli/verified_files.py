@@ -27,7 +27,7 @@ def draws_of(given: str, with_inputs: bool = False) -> tuple[Path, Any]:
 
 def _inputs_of(path: Path) -> Any:
     """The test inputs that the run was configured with; None of a run of the library."""
-    from bnnpost.sweeps.directory import CONFIG
+    from bnnpost.sweeps.cell_directory import CONFIG
     from bnnpost.sweeps.sampling import read_predictions
 
     if (path / PREDICTIONS).exists():

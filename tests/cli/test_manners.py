@@ -21,7 +21,7 @@ from tests.cli.invocation import invoke, start_code
 
 # Settings of a network that replaces the perceptron's, or that no template can guess.
 OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
-OPTIONAL |= {"network", "layers", "cap", "max_proposals"}
+OPTIONAL |= {"network", "layers", "cap", "max_proposals", "likelihood"}
 
 
 def commands(group=main, path=()):
@@ -108,7 +108,7 @@ def test_new_refuses(tmp_path, monkeypatch, arguments, code, words):
     (tmp_path / "empty.csv").touch()
     (tmp_path / "semi.csv").write_text("a;y\n1;2\n")
     (tmp_path / "note.csv").write_text("# mine\na,y\n1,2\n")
-    (tmp_path / "good.csv").write_text("a,w,y\n1,A,2\n")
+    (tmp_path / "good.csv").write_text("a,w,y\n1,A,2\n2,7,3\n")
     before = sorted(os.listdir())
     done = invoke("new", *arguments)
     assert done.exit_code == code

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bnnpost.reports import words
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost_cli import plan
 from tests.cli.invocation import invoke
@@ -22,11 +23,11 @@ def test_a_plan_names_all_laws():
     config = SweepConfig(
         w_std="per_input(HalfNormal(1))", readout_w_std=0.123456, weight_prior="Laplace(0, 0.7)"
     )
-    assert plan._network(config) == (
-        "erf, depth 2, w_std per_input(HalfNormal(1)), b_std 0.1, readout w_std 0.1235, "
-        "weight_prior Laplace(0, 0.7)"
+    assert words.network(config.as_dict()) == (
+        "erf network of 2 hidden layers, w_std per_input(HalfNormal(1)), b_std 0.1, "
+        "readout_w_std 0.1235, weight_prior Laplace(0, 0.7)"
     )
-    assert plan._network(SweepConfig()) == "erf, depth 2, w_std 1.5, b_std 0.1"
+    assert "2 hidden layers, w_std 1.5, b_std 0.1" in words.network(SweepConfig().as_dict())
 
 
 def test_no_bytes_are_a_size():

@@ -4,7 +4,7 @@ import webbrowser
 
 import pytest
 
-from bnnpost.sweeps import SweepConfig, units
+from bnnpost.sweeps import SweepConfig, unit_work
 from bnnpost_cli.report import write_report
 from tests.cli.invocation import invoke
 from tests.reports import made_up
@@ -58,6 +58,6 @@ def test_a_run_whose_figures_fail_has_its_results(monkeypatch):
     def broken(tree, folder):
         raise ValueError("no such font")
 
-    monkeypatch.setattr(units, "write_figures", broken)
+    monkeypatch.setattr(unit_work, "write_figures", broken)
     tree = made_up.tree(SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40))
-    assert units._figures(tree) == ({}, "no figures were made: ValueError: no such font")
+    assert unit_work._figures(tree) == ({}, "no figures were made: ValueError: no such font")

@@ -53,8 +53,8 @@ def test_sample_prints_how_it_went_and_writes_everything(finished):
 
 def test_sample_draws_what_sweep_draws(finished):
     from bnnpost.sweeps import load_config
-    from bnnpost.sweeps.keys import keys
     from bnnpost.sweeps.problem import load_problem
+    from bnnpost.sweeps.random_keys import keys
 
     config = json.loads((finished[0] / "config.json").read_text())
     problem = load_problem(load_config(None, config))

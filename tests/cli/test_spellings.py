@@ -41,7 +41,7 @@ def test_an_interrupted_dry_run_does_not_go_on_from_nowhere(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bnnpost.sweeps.plan.plan_grid", interrupted)
+    monkeypatch.setattr("bnnpost.sweeps.planning.plan_grid", interrupted)
     done = invoke("sweep", *SMALL, "--dry-run")
     assert done.exit_code == 130
     assert done.stderr.strip().endswith("bnnpost: interrupted")

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from bnnpost.datasets import DataError, read
+from bnnpost.datasets import DataError, load, read
 
 GOOD = "a,b,y\n1,2.5,3\n-4,5e1,6\n"
 
@@ -113,7 +113,7 @@ def test_wrong_suffix(csv_file, name):
         ("a,b,a,b,y\n1,2,3,4,5\n", ["duplicate column names", "a, b"]),
         (GOOD + "5\n", ["ragged", "3 columns", "line 4 has 1"]),
         (GOOD + "5,6,7,8\n", ["ragged", "3 columns", "line 4 has 4"]),
-        ("a,y\n1,yes\n", ["finite number", "'yes'", "column 'y'", "line 2"]),
+        ("a,y\n1,yes\n2,3\n", ["finite number", "'yes'", "column 'y'", "line 2"]),
     ],
 )
 def test_what_is_no_table_of_numbers(csv_file, content, words):
@@ -163,6 +163,25 @@ def test_non_numeric_value(csv_file, cell):
     ]
     # The blank line 4 counts, as it does in an editor.
     refused(csv_file(GOOD + f"\n7,{cell},9\n"), "y", words=words)
+
+
+def test_a_column_of_words_is_of_classes(csv_file):
+    data = read(csv_file("a,y\n1,no\n2,yes\n3,maybe\n4,no\n"), "y")
+    assert data.levels == ("maybe", "no", "yes")
+    assert data.y.tolist() == [1.0, 2.0, 0.0, 1.0]
+    assert data.standardise().y.tolist() == data.y.tolist()
+    refused(csv_file("a,y\n1,no\n2,\n"), "y", words=["expected a finite number", "'no'"])
+
+
+def test_classes_of_numbers_and_of_one_hot_rows(csv_file):
+    whole = read(csv_file("a,y\n1,3\n2,1\n3,3\n"), "y").classes()
+    assert (whole.y.tolist(), whole.levels) == ([1.0, 0.0, 1.0], ("1", "3"))
+    wine = load("wine").classes()
+    assert wine.levels == ("cultivar_0", "cultivar_1", "cultivar_2") and wine.y.max() == 2
+    with pytest.raises(DataError, match=r"whole numbers, got 0\.5"):
+        read(csv_file("a,y\n1,0.5\n2,1\n"), "y").classes()
+    with pytest.raises(DataError, match="two classes, got one alone"):
+        read(csv_file("a,y\n1,yes\n2,yes\n"), "y").classes()
 
 
 @pytest.mark.parametrize("cell", ["", " ", "NaN", "NA", "n/a", "null", "None", "?"])

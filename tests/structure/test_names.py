@@ -13,11 +13,12 @@ TO_BE_RENAMED = {
     "as_json", "as_toml", "count", "densities", "diagnostics", "finished", "functions", "happened",
     "headline", "made_with", "measured", "moments", "named", "num_draws", "place", "record",
     "recorded", "reproduce", "run", "section", "spelled", "table", "to_html", "whole", "work",
+    "key", "resolved", "said_of",
     "write",
 }  # fmt: skip
 FILES_TO_BE_RENAMED = {
     "calibration", "cells", "chains", "directory", "draws", "ensemble", "errors", "grid", "netcdf",
-    "parts", "plan", "report", "sources", "units",
+    "parts", "plan", "report", "sources", "units", "scores",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ ROOMS = (
 # Imports for type checkers that close a circle, and are to go.
 CIRCLES = (
     ("bnnpost.samplers.advice", "bnnpost.samplers.forecast"),
-    ("bnnpost.reports.grid_settings", "bnnpost.reports.grid"),
+    ("bnnpost.reports.grid_settings", "bnnpost.reports.grid_page"),
 )
 # Open to every room, and to those of them that come after.
 APART = ("arguments", "naming", "spelling", "stopping", "storage", "parallel", "datasets", "pages")

@@ -7,10 +7,10 @@ import xarray as xr
 
 from bnnpost.storage import dataset_digest
 from bnnpost.storage.digest import DIGEST
-from bnnpost.sweeps import units
-from bnnpost.sweeps.errors import HopelessRun
+from bnnpost.sweeps import unit_work
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.problem import check_comparable
+from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results import THEORY
 
 # Two cells of two widths.
@@ -40,8 +40,8 @@ class Fake:
 
     def install(self, monkeypatch):
         """Put it in the place of what takes time."""
-        for name in ("feasible", "one_width", "whole"):
-            monkeypatch.setattr(units, name, getattr(self, name))
+        for name in ("feasible", "one_width", "put_together"):
+            monkeypatch.setattr(unit_work, name, getattr(self, name))
         return self
 
     def feasible(self, sent, widths, timed, force, progress):
@@ -52,7 +52,7 @@ class Fake:
         if depth in self.hopeless and 8 in widths and not force:
             raise HopelessRun("width 8 is expected to need 1e+20 proposals.\nMore advice.")
         check_comparable(sent.problem)
-        return units.Feasible({}, [])
+        return unit_work.Feasible({}, [])
 
     def one_width(self, sent, width, progress):
         unit = (sent.problem.config.depth, width)
@@ -61,9 +61,9 @@ class Fake:
             raise self.raises[unit].pop(0)
         data = xr.Dataset({"tv": ((), 1.0 / width)}, attrs={"num_samples": 7, "num_proposals": 70})
         data.attrs[DIGEST] = dataset_digest(data)
-        return units.Width(data, unit not in self.short, 0.5, 1.5)
+        return unit_work.Width(data, unit not in self.short, 0.5, 1.5)
 
-    def whole(self, sent, found):
+    def put_together(self, sent, found):
         widths = list(found)
         tv = [float(one["tv"]) for one in found.values()]
         distances = xr.Dataset({"tv": ("width", tv)}, coords={"width": widths})
@@ -76,4 +76,4 @@ class Fake:
         groups = {"/distances": distances, "/rates": rates, "/sampling": sampling}
         tree = xr.DataTree.from_dict(groups)
         tree.attrs["config"] = "{}"
-        return units.Whole(tree, (), {"distances.png": b"a figure"}, "")
+        return unit_work.Whole(tree, (), {"distances.png": b"a figure"}, "")

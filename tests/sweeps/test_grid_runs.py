@@ -11,7 +11,7 @@ import xarray as xr
 from bnnpost.parallel.failures import WorkerDied
 from bnnpost.parallel.share import Share
 from bnnpost.storage import DirectoryInUse
-from bnnpost.sweeps import ConfigError, load_results, run_grid, units
+from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
 from tests.sweeps.fake_work import Fake, grid
@@ -242,9 +242,11 @@ def test_a_cell_whose_results_are_not_put_together_is_not_done(fake, tmp_path):
 
 def test_a_cell_without_figures_has_its_results(fake, tmp_path, monkeypatch):
     def without(sent, found):
-        return dataclasses.replace(fake.whole(sent, found), figures={}, missing="no such font")
+        return dataclasses.replace(
+            fake.put_together(sent, found), figures={}, missing="no such font"
+        )
 
-    monkeypatch.setattr(units, "whole", without)
+    monkeypatch.setattr(unit_work, "put_together", without)
     found, said = run(tmp_path / "out")
     assert states(found) == ["done", "done"] and found.cells[0].tree is not None
     assert "depth=1: no such font" in said
@@ -333,7 +335,7 @@ def test_who_looks_sees_what_is_under_way(fake, tmp_path, monkeypatch):
         seen.append((states(found), found.cells[0].detail.running))
         return fake.one_width(sent, width, progress)
 
-    monkeypatch.setattr(units, "one_width", look)
+    monkeypatch.setattr(unit_work, "one_width", look)
     run(tmp_path / "out", SINGLE)
     assert seen == [(["running"], (4,)), (["running"], (8,))]
     assert not list((tmp_path / "out").glob(".running*"))

@@ -13,18 +13,18 @@ import bnnpost
 from bnnpost.parallel import ExecutorError
 from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.storage import dataset_digest
-from bnnpost.sweeps import ConfigError, SweepConfig, load_results, report, run_grid
+from bnnpost.sweeps import ConfigError, SweepConfig, load_results, run_grid
+from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.chain_sampling import sample_chains
 from bnnpost.sweeps.contents import code_digest, located
-from bnnpost.sweeps.directory import RunDirectory
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.plan import expected_option, forecasts, refusal
+from bnnpost.sweeps.planning import expected_option, forecasts, refusal
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
-from bnnpost.sweeps.units import Sent
+from bnnpost.sweeps.unit_work import Sent
 from bnnpost.sweeps.widths import read_width
 
 SMALL = SweepConfig(
@@ -96,8 +96,10 @@ def test_the_first_order_theory_is_recorded_beside_what_was_measured(finished):
         assert float(row["coefficient"]) == float(expected.coefficients[name])
         assert 0 <= float(row["second_order_below"]) < float(row["second_order_below_high"])
     assert first.attrs["mean_within_from_width"] == expected.width_within(0.01)
-    assert "First-order theory" in report.table(tree)
-    assert report.as_json(tree)["first_order"]["tv"]["coefficient"] == float(first.coefficient[0])
+    assert "First-order theory" in results_text.results_table(tree)
+    assert results_text.results_json(tree)["first_order"]["tv"]["coefficient"] == float(
+        first.coefficient[0]
+    )
 
 
 def test_no_theory_is_recorded_for_many_points_or_where_it_does_not_apply(finished):
@@ -146,14 +148,14 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
 
 def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
     path, _ = finished
-    file = RunDirectory(path).width_file(4)
+    file = CellDirectory(path).width_file(4)
     assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8)).as_dict()).attrs["config"]
     for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
         with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
             read_width(file, dataclasses.replace(SMALL, **changes).as_dict())
     target = begun(tmp_path / "run", seed=1)
     for width in SMALL.widths:
-        shutil.copy(RunDirectory(path).width_file(width), target)
+        shutil.copy(CellDirectory(path).width_file(width), target)
     cell, said = run(target, seed=1)
     assert cell.status == "failed"
     assert any("width_000004.nc is of a run with another" in line for line in said)
@@ -238,7 +240,7 @@ def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished[0], copy)
     for width, version in ((4, "0.1"), (64, "0.1"), (128, "0.2")):
-        file = RunDirectory(copy).width_file(width)
+        file = CellDirectory(copy).width_file(width)
         one = read_width(file)
         made = {**json.loads(one.attrs["versions"]), "jax": version, "numpy": "1.9"}
         one.attrs |= {"versions": json.dumps(made), "device": "TPU v9"}
@@ -332,7 +334,7 @@ def test_a_capped_sweep_says_what_its_draws_are(tmp_path):
     )
     tree = run(tmp_path / "capped", bound="capped", **hard)[0].tree
     assert tree.attrs["kind"] == "capped"
-    assert "weighted (capped rejection), and stored resampled" in report.table(tree)
+    assert "weighted (capped rejection), and stored resampled" in results_text.results_table(tree)
     assert tree["width_128/posterior"]["f"].shape == (4, 12, 2, 1)
     predictive = tree["predictive"].to_dataset()
     step = predictive["f"].diff("grid").mean("grid")

@@ -14,7 +14,6 @@ from bnnpost.comparison.theory.hidden_layers import hidden_layers, limit_steps, 
 from bnnpost.comparison.theory.response import Response, basis, termwise
 from bnnpost.comparison.theory.result import Theory, quantities
 from bnnpost.kernels import self_kernel
-from bnnpost.likelihoods import Gaussian
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
@@ -78,7 +77,7 @@ def first_order_responses(
 ) -> FirstOrder:
     """What `theory` is made of; it documents arguments and errors."""
     require_posterior(posterior)
-    if not isinstance(posterior.likelihood, Gaussian):
+    if posterior.likelihood.known_std is None:
         raise NotImplementedError(
             "the first-order theory needs the evidence as a function of the kernel, which has a "
             "closed form under likelihoods.Gaussian(noise_std=…) alone, got "
@@ -116,8 +115,7 @@ def _responses(
         *limit_steps(np.asarray(self_kernel(first, jnp.asarray(different))), hidden), strict=True
     )
     last = hidden[-1].weight_var * steps[-1].kernel_map.value + hidden[-1].bias_var
-    assert isinstance(posterior.likelihood, Gaussian)
-    noise_var = float(posterior.likelihood.noise_var)
+    noise_var = posterior.likelihood.known_var()
     found = basis(last[np.ix_(place, place)], posterior.targets, noise_var)
     change = np.zeros((len(different), len(every)))
     np.add.at(change, place, found.change)

@@ -7,7 +7,6 @@ import numpyro
 from jaxtyping import Array
 from numpyro import distributions as laws
 
-from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise
 from bnnpost.networks.layers import Affine
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import (
@@ -93,10 +92,10 @@ def _scale(name: str, scale: Any, fan_in: int) -> Array | None:
 
 def _observe(posterior: Posterior, outputs: Array) -> None:
     likelihood, targets = posterior.likelihood, jnp.asarray(posterior.targets, outputs.dtype)
-    if isinstance(likelihood, Gaussian):
-        std = jnp.asarray(likelihood.noise_std, outputs.dtype)
-    elif isinstance(likelihood, GaussianUnknownNoise):
-        std = _noise_std(likelihood)
+    if likelihood.known_std is not None:
+        std = jnp.asarray(likelihood.known_std, outputs.dtype)
+    elif likelihood.noise_site is not None:
+        std = _noise_std(*likelihood.noise_site)
     else:
         _factor("log_likelihood", likelihood.log_prob(outputs, targets))
         return
@@ -114,10 +113,9 @@ def _factor(name: str, log_factor: Array) -> None:
     numpyro.sample(name, unit, obs=unit.sample(None), infer={"is_auxiliary": True})
 
 
-def _noise_std(likelihood: GaussianUnknownNoise) -> Array:
-    if likelihood.noise_std is not None:
-        return numpyro.sample(NOISE_STD, likelihood.noise_std)
-    return jnp.sqrt(numpyro.sample("noise_var", likelihood.noise_var))
+def _noise_std(name: str, law: Any) -> Array:
+    drawn = numpyro.sample(name, law)
+    return drawn if name == NOISE_STD else jnp.sqrt(drawn)
 
 
 def as_given(sites: dict[str, Array]) -> dict[str, Array]:

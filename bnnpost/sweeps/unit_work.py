@@ -14,13 +14,13 @@ from bnnpost.stopping import is_interruption
 from bnnpost.storage import DIGEST, dataset_digest
 from bnnpost.sweeps import results
 from bnnpost.sweeps.contents import code_digest
-from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.keys import keys
-from bnnpost.sweeps.plan import make_plan
+from bnnpost.sweeps.planning import make_plan
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.programs import forget_programs
-from bnnpost.sweeps.report import write_figures
+from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.refusals import HopelessRun
+from bnnpost.sweeps.results_text import write_figures
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -121,7 +121,7 @@ def one_width(sent: Sent, width: int, progress: bool) -> Width:
     return Width(found.load(), draws.info.complete, drawn - start, seconds)
 
 
-def whole(sent: Sent, found: Mapping[int, "xr.Dataset"]) -> Whole:
+def put_together(sent: Sent, found: Mapping[int, "xr.Dataset"]) -> Whole:
     """The results of all widths as one tree, and the figures of them."""
     tree = results.assemble(sent.opened(), found)
     short = tuple(width for width, one in found.items() if one.attrs["complete"] == "false")

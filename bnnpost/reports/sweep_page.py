@@ -54,7 +54,7 @@ def to_html(sweep: Sweep) -> str:
     return page(
         title=title,
         kind=kind,
-        headline=headline(tree),
+        headline=sweep_headline(tree),
         lead=list(_lead(sweep, tree)),
         marks=list(_marks(sweep)),
         sections=sections(sweep, tree),
@@ -68,6 +68,8 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
     found = [Section("What is missing", "missing", missing(sweep))] if gaps else []
     found.append(Section("Distance from the limit", "distances", _distances(tree, pictures)))
     found.append(Section("Rates", "rates", _rates(tree)))
+    if "scores" in tree.children:
+        found.append(Section("Predictions", "predictions", _scores(tree)))
     if "predictive" in tree.children and pictures:
         found.append(Section("Predictive densities", "densities", _densities(tree)))
     return [
@@ -78,7 +80,7 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
     ]
 
 
-def headline(tree: "xr.DataTree") -> Html:
+def sweep_headline(tree: "xr.DataTree") -> Html:
     """What was found, in one sentence."""
     distances = tree["distances"].to_dataset().sortby("width")
     widths = [int(w) for w in distances["width"].values]
@@ -252,6 +254,22 @@ def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
 def _coefficient_interval(rate: Rate) -> str:
     low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
     return f"[{low}, {high}]"
+
+
+def _scores(tree: "xr.DataTree") -> Html:
+    """What predictions of the test targets are worth, at each width and in the limit."""
+    found = tree["scores"].to_dataset()
+    heads = ["Score", *(f"width {int(width):,}" for width in found["width"].values), "limit"]
+    rows = [
+        [
+            words.SCORES[name],
+            *map(measured, found[name].values),
+            measured(found.attrs[f"limit_{name}"]) if f"limit_{name}" in found.attrs else "–",
+        ]
+        for name in words.SCORES
+        if name in found
+    ]
+    return table(heads, rows, "Of the test targets, means over test points")
 
 
 def _densities(tree: "xr.DataTree") -> Html:

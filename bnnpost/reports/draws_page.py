@@ -29,7 +29,7 @@ def to_html(run: DrawsRun) -> str:
     return page(
         title=f"Draws of {run.path.name}",
         kind=f"Posterior draws · {run.path.name}",
-        headline=headline(run),
+        headline=draws_headline(run),
         lead=list(_lead(run)),
         marks=list(_marks(run)),
         sections=sections,
@@ -37,7 +37,7 @@ def to_html(run: DrawsRun) -> str:
     )
 
 
-def headline(run: DrawsRun) -> str:
+def draws_headline(run: DrawsRun) -> str:
     """What there is, in one sentence."""
     info = run.info
     if info is None:
@@ -46,7 +46,7 @@ def headline(run: DrawsRun) -> str:
     where = _of_what(run)
     number = f"{info.num_samples:,}"
     if info.chains is not None:
-        return draws_chains.headline(info, info.chains, where)
+        return draws_chains.chains_headline(info, info.chains, where)
     if info.kind == "capped":
         return (
             f"{number} weighted draws from the posterior{where}, worth "

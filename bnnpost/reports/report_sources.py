@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws.netcdf import FORMAT as DRAWS_FORMAT
-from bnnpost.reports import draws, draws_run, grid, runs, sweep, verdict
+from bnnpost.reports import draws_page, draws_run, grid_page, runs, sweep_page, verdict
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import as_path, read_json, read_text, read_tree
 from bnnpost.sweeps import load_results
@@ -44,11 +44,11 @@ def _of_directory(path: Path) -> str:
         run = draws_run.read_run(path)
         for sentence in run.gone:
             warn_user(f"{path}: {sentence}")
-        return draws.to_html(run)
+        return draws_page.to_html(run)
     if _is_grid(path):
-        return grid.to_html(load_results(path))
+        return grid_page.to_html(load_results(path))
     if runs.is_sweep(path):
-        return sweep.to_html(runs.read_sweep(path))
+        return sweep_page.to_html(runs.read_sweep(path))
     raise NotARun(f"{path} holds no run: {_EXPECTED}")
 
 
@@ -69,9 +69,9 @@ def _of_file(path: Path) -> str:
 def _of_netcdf(path: Path) -> str:
     form = str(read_tree(path).attrs.get("format", "none"))
     if form.startswith("bnnpost sweep"):
-        return sweep.to_html(runs.read_sweep(path))
+        return sweep_page.to_html(runs.read_sweep(path))
     if form == DRAWS_FORMAT:
-        return draws.to_html(draws_run.read_file(path))
+        return draws_page.to_html(draws_run.read_file(path))
     raise NotARun(f"{path} is of format {form!r}: {_EXPECTED}")
 
 

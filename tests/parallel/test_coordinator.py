@@ -9,7 +9,7 @@ import pytest
 
 from bnnpost import parallel
 from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, calls
-from bnnpost.parallel.engine import room
+from bnnpost.parallel.coordinator import room
 from bnnpost.parallel.share import ALL, Share
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept

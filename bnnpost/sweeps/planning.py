@@ -12,12 +12,12 @@ from bnnpost.samplers.forecast import Forecast, forecast
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.errors import HopelessRun
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.keys import keys
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
 from bnnpost.sweeps.programs import forget_programs
+from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results import THEORY
 
 # A run expected to need more proposals than this is refused unless it is forced.
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostPlan:
     """What one configuration would do.
 
     forecasts: at each width that is still to be run. finished: the other widths.
@@ -59,7 +59,7 @@ class Plan:
     def expected(self) -> dict[int, Expectation]:
         """By width what is expected, for the directory of the run to keep."""
         return {
-            width: expectations.of(self.option(width), one, self.config.num_samples)
+            width: expectations.expected_of(self.option(width), one, self.config.num_samples)
             for width, one in self.forecasts.items()
         }
 
@@ -89,7 +89,7 @@ def make_plan(
     finished: Sequence[int] = (),
     timed: bool = True,
     progress: bool = False,
-) -> Plan:
+) -> CostPlan:
     """The plan of a configuration at widths that are still to be run; writes nothing.
 
     A pilot is run at each width, and a short calibration of half a second if timed. progress: of
@@ -101,11 +101,10 @@ def make_plan(
 
 def _planned(
     problem: Problem, widths: Sequence[int], finished: Sequence[int], timed: bool, progress: bool
-) -> Plan:
+) -> CostPlan:
     space = "functions" if problem.config.space == "auto" else problem.config.space
     found = forecasts(problem, widths, (space,) if timed else (), progress)
-    num_outputs = 1 if problem.y.ndim == 1 else problem.y.shape[1]
-    return Plan(problem.config, num_outputs, found, tuple(finished))
+    return CostPlan(problem.config, problem.num_outputs, found, tuple(finished))
 
 
 def check_feasible(
@@ -131,7 +130,7 @@ class CellPlan:
     """
 
     cell: Cell
-    plan: Plan | None
+    plan: CostPlan | None
     refusal: str
 
     @property
@@ -207,8 +206,9 @@ def forecasts(
 
 def expected_option(config: SweepConfig, expected: Forecast) -> Option:
     """The option of a forecast that a sweep would use at that width."""
-    strict = "collapsed" if config.collapse else "naive"
-    return expected.option(config.space, "capped" if config.bound == "capped" else strict)
+    if config.bound == "capped":
+        return expected.option(config.space, "capped")
+    return expected.strict(config.space, config.collapse)
 
 
 def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:

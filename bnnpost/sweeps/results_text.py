@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.sweeps.results import FIRST_ORDER, THEORY
+from bnnpost.sweeps.results import FIRST_ORDER, SCORES, THEORY
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,9 +22,11 @@ _SHOWN = {
 _KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored resampled"}
 
 
-def table(tree: "xr.DataTree") -> str:
+def results_table(tree: "xr.DataTree") -> str:
     """Draws and distances at each width, the fitted rates and the theory, as plain text."""
     parts = [_widths_table(tree), _rates_table(tree)]
+    if SCORES in tree.children:
+        parts.append(_scores_table(tree))
     if FIRST_ORDER in tree.children:
         parts.append(_first_order_table(tree))
     return "\n\n".join(parts)
@@ -77,6 +79,20 @@ def _rates_table(tree: "xr.DataTree") -> str:
     return "\n".join(lines)
 
 
+def _scores_table(tree: "xr.DataTree") -> str:
+    found = tree[SCORES].to_dataset()
+    names = [str(name) for name in found.data_vars if not str(name).endswith("_by_point")]
+    head = f"{'width':>6}" + "".join(f" {name.replace('_', ' '):>14}" for name in names)
+    rows = {f"{width}": found.isel(width=i) for i, width in enumerate(found["width"].values)}
+    lines = ["Predictions of the test targets (log loss in nats), means over test points", head]
+    for label, row in rows.items():
+        lines.append(f"{label:>6}" + "".join(f" {float(row[name]):>14.4f}" for name in names))
+    if found.attrs:
+        limit = [float(found.attrs[f"limit_{name}"]) for name in names]
+        lines.append(f"{'limit':>6}" + "".join(f" {one:>14.4f}" for one in limit))
+    return "\n".join(lines)
+
+
 def _first_order_table(tree: "xr.DataTree") -> str:
     found = tree[FIRST_ORDER].to_dataset()
     lines = [
@@ -100,7 +116,7 @@ def _first_order_table(tree: "xr.DataTree") -> str:
     return "\n".join(lines)
 
 
-def as_json(tree: "xr.DataTree") -> dict[str, object]:
+def results_json(tree: "xr.DataTree") -> dict[str, object]:
     """The numbers of the table and the settings, as plain data (NaN as null)."""
     import json
 
@@ -117,6 +133,11 @@ def as_json(tree: "xr.DataTree") -> dict[str, object]:
     fitted = _by_distance(tree["rates"].to_dataset())
     config = json.loads(str(tree.attrs["config"]))
     found = {"config": config, "widths": widths, "rates": fitted}
+    if SCORES in tree.children:
+        own = tree[SCORES].to_dataset()
+        names = [str(name) for name in own.data_vars if own[name].ndim == 1]
+        found["scores"] = {name: list(map(_plain, own[name].values)) for name in names}
+        found["scores"] |= own.attrs
     if FIRST_ORDER in tree.children:
         found["first_order"] = _by_distance(tree[FIRST_ORDER].to_dataset())
     return found

@@ -7,7 +7,7 @@ import numpy as np
 from bnnpost.pages import Html, Section, element, join, page
 from bnnpost.pages.parts import figure, measured, notes, paragraphs, table
 from bnnpost.pages.plot import Plot, Scale, linear
-from bnnpost.reports import grid_settings, runs, sweep, sweep_figures, words
+from bnnpost.reports import grid_settings, runs, sweep_figures, sweep_page, words
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
@@ -27,11 +27,11 @@ def to_html(grid: GridResults) -> str:
     if unfinished:
         found.insert(0, Section("What is missing", "missing", _missing(unfinished)))
     found.append(Section("Each cell", "cells", _each(grid)))
-    found.append(Section("How to reproduce this", "reproduce", grid_settings.reproduce(grid)))
+    found.append(Section("How to reproduce this", "reproduce", grid_settings.reproduce_grid(grid)))
     return page(
         title=f"Grid of {grid.path.name}",
         kind=f"Grid of sweeps · {grid.path.name}",
-        headline=headline([_rate(cell, "tv") for cell in cells]),
+        headline=grid_headline([_rate(cell, "tv") for cell in cells]),
         lead=list(_lead(grid)),
         marks=list(_marks(cells)),
         sections=found,
@@ -39,7 +39,7 @@ def to_html(grid: GridResults) -> str:
     )
 
 
-def headline(rates: Sequence[Rate | None]) -> str:
+def grid_headline(rates: Sequence[Rate | None]) -> str:
     """What was found of total variation over all cells; None where there is no rate."""
     fitted = [rate for rate in rates if rate is not None and is_fitted(rate)]
     count = len(rates)
@@ -272,14 +272,14 @@ def _folded(cell: CellResults, pictures: bool) -> Html:
     found = runs.read_sweep(cell.path, cell.tree)
     summary = element("summary", element("h3", cell.name))
     if found.tree is None:
-        return element("details", summary, sweep.missing(found))
+        return element("details", summary, sweep_page.missing(found))
     parts: list[object] = [
-        element("p", sweep.headline(found.tree)),
+        element("p", sweep_page.sweep_headline(found.tree)),
         element(
             "p", "Run directory: ", element("code", f"{cell.path.parent.name}/{cell.path.name}")
         ),
     ]
-    for section in sweep.sections(found, found.tree, pictures=pictures):
+    for section in sweep_page.sections(found, found.tree, pictures=pictures):
         if section.anchor != "reproduce":
             parts += [element("h4", section.title), section.body]
     return element("details", summary, *parts)

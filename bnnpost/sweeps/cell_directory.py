@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bnnpost.parallel.failures import is_death, one_line
 from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
 from bnnpost.sweeps.contents import contents, in_full, is_file
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ DONE, FAILED = "done", "failed"
 KILLED = "killed"
 
 
-class RunDirectory(Directory):
+class CellDirectory(Directory):
     """The files of one sweep: configuration, status, log, a file a width, results, figures.
 
     It is that of a cell; see `GridDirectory`, which is held against other processes.

@@ -1,0 +1,66 @@
+"""Code of the user's that a configuration names, as module:name, and what it raises."""
+
+import contextlib
+import importlib
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from bnnpost.stopping import is_interruption
+from bnnpost.sweeps.refusals import ConfigError
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def named(setting: str, name: str, expected: str) -> object:
+    """What module:name is. Modules are looked for in the working directory too.
+
+    Raises ConfigError that says what was expected.
+    """
+    module, _, attribute = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        with said_of(setting, name):
+            return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+    except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{setting}: cannot find {name} ({error}); expected {expected}") from None
+
+
+@contextlib.contextmanager
+def said_of(setting: str, name: str) -> Iterator[None]:
+    """What code of the user's raises, as a ConfigError with its file and line, in one line.
+
+    Errors that no line of theirs has a part in pass.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        place = _place(error)
+        if is_interruption(error) or not place:
+            raise
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        told = " ".join(f"{type(error).__name__}: {text}".split())
+        raise ConfigError(f"{setting}: {name} raised at {place}: {told}") from error
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the user's code that an error is from; empty if it is none of theirs."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{error.filename}, line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_ours(f.filename)]
+    # What they call of other packages says less than the line in which they call it.
+    packages = sysconfig.get_path("purelib")
+    theirs = [f for f in frames if not Path(f.filename).is_relative_to(packages)] or frames
+    return f"{theirs[-1].filename}, line {theirs[-1].lineno}" if theirs else ""
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a file is of bnnpost, or of Python's machinery of imports."""
+    folders = (_PACKAGE, Path(importlib.__file__).parent)
+    return file.startswith("<frozen") or any(Path(file).is_relative_to(one) for one in folders)
