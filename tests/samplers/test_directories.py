@@ -38,7 +38,7 @@ KINDS = {
         small_chains.sample,
         small_chains.parts,
         small_chains.assert_same,
-        "bnnpost.samplers.chains.running.Runner.advance",
+        "bnnpost.samplers.chains.runner.Runner.advance",
         130,
     ),
 }
@@ -59,7 +59,7 @@ def whole(kind):
 def finished(kind, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bnnpost.samplers.chains.directory.SECONDS", 0.0)
+        patch.setattr("bnnpost.samplers.chains.chain_directory.SECONDS", 0.0)
         kind.sample(directory=path)
     return path
 
