@@ -39,18 +39,14 @@ def one_run(changes: str) -> None:
     import time
 
     from bnnpost.storage import dataset_digest
-    from bnnpost.sweeps import load_config, run_sweep
-    from bnnpost.sweeps.directory import RunDirectory
-    from bnnpost.sweeps.problem import load_problem
+    from bnnpost.sweeps import run_grid
+    from bnnpost.sweeps.grid import grid_of
 
     silence_cache()
-    config = load_config(None, {**BASE, **json.loads(changes)})
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        RunDirectory.claim(f"{folder}/run", config) as directory,
-    ):
+    grid = grid_of({**BASE, **json.loads(changes)})
+    with tempfile.TemporaryDirectory() as folder:
         start, cpu_start = time.perf_counter(), time.process_time()
-        tree = run_sweep(load_problem(config), directory)
+        tree = run_grid(grid, f"{folder}/run").cells[0].tree
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
     parts = [tree[g].to_dataset() for g in tree.groups if g != "/sampling"]
     digests = [dataset_digest(part.drop_attrs()) for part in parts]

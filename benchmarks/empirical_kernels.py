@@ -18,22 +18,7 @@ import jax
 import numpy as np
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from bnnpost.networks import Layer
 
 RNG = np.random.default_rng(0)
@@ -43,29 +28,29 @@ IMAGES = RNG.normal(size=(2, 4, 4, 2))
 KEY = jax.random.key(0)
 
 
-def linear(width: int) -> Dense:
+def linear(width: int) -> nn.Dense:
     """Of standard deviations that keep kernels near 1."""
-    return Dense(width, w_std=1.3, b_std=0.3)
+    return nn.Dense(width, w_std=1.3, b_std=0.3)
 
 
 def rectified(width: int) -> list[Layer]:
     """An activation and the linear layer after it: a branch."""
-    return [Activation("relu"), Dense(width, w_std=1.2, b_std=0.2)]
+    return [nn.Activation("relu"), nn.Dense(width, w_std=1.2, b_std=0.2)]
 
 
 def of_rows(width: int) -> dict[str, list[Layer]]:
     """Networks for inputs [point, feature]; each ends before its readout."""
-    branches = [rectified(width), [Activation("sin"), Dense(width, w_std=0.7)]]
+    branches = [rectified(width), [nn.Activation("sin"), nn.Dense(width, w_std=0.7)]]
     return {
-        "Dense, erf twice": [linear(width), Activation("erf")] * 2,
-        "Residual": [linear(width), Residual(rectified(width)), Activation("relu")],
-        "FanInSum": [linear(width), FanInSum(branches), Activation("erf")],
-        "LayerNorm": [linear(width), LayerNorm(), Activation("relu")],
+        "Dense, erf twice": [linear(width), nn.Activation("erf")] * 2,
+        "Residual": [linear(width), nn.Residual(rectified(width)), nn.Activation("relu")],
+        "FanInSum": [linear(width), nn.FanInSum(branches), nn.Activation("erf")],
+        "LayerNorm": [linear(width), nn.LayerNorm(), nn.Activation("relu")],
         "LayerNorm, residual": [
             linear(width),
-            Residual([LayerNorm(0.01), *rectified(width)]),
-            LayerNorm(),
-            Activation("gelu"),
+            nn.Residual([nn.LayerNorm(0.01), *rectified(width)]),
+            nn.LayerNorm(),
+            nn.Activation("gelu"),
         ],
     }
 
@@ -74,34 +59,34 @@ def of_images(width: int) -> dict[str, list[Layer]]:
     """Networks for inputs [point, position, position, channel]."""
 
     def conv(shape: list[int], **options: object) -> list[Layer]:
-        layer = Conv(width, shape, w_std=1.4, b_std=0.2, **options)  # type: ignore[arg-type]
-        return [layer, Activation("relu")]
+        layer = nn.Conv(width, shape, w_std=1.4, b_std=0.2, **options)  # type: ignore[arg-type]
+        return [layer, nn.Activation("relu")]
 
     return {
-        "Conv SAME, GlobalAvgPool": [*conv([3, 3]), *conv([2, 2]), GlobalAvgPool()],
-        "Conv VALID, Flatten": [*conv([3, 2], padding="VALID"), *conv([2, 2]), Flatten()],
+        "Conv SAME, GlobalAvgPool": [*conv([3, 3]), *conv([2, 2]), nn.GlobalAvgPool()],
+        "Conv VALID, Flatten": [*conv([3, 2], padding="VALID"), *conv([2, 2]), nn.Flatten()],
         "Conv CIRCULAR, GlobalSumPool": [
             *conv([2, 3], padding="CIRCULAR"),
             *conv([3, 3], padding="CIRCULAR"),
-            GlobalSumPool(),
+            nn.GlobalSumPool(),
         ],
         "Conv in strides, AvgPool": [
             *conv([3, 3], strides=[2, 1]),
-            AvgPool([2, 2], padding="SAME"),
+            nn.AvgPool([2, 2], padding="SAME"),
             *conv([2, 1]),
-            Flatten(),
+            nn.Flatten(),
         ],
-        "Reshape": [Reshape([2, 8, 2]), *conv([2, 3]), Flatten()],
+        "Reshape": [nn.Reshape([2, 8, 2]), *conv([2, 3]), nn.Flatten()],
     }
 
 
 def of_sequences(width: int) -> dict[str, list[Layer]]:
     """Networks for inputs [point, position, channel]: attention."""
 
-    def attention(mechanism: str, scaling: str = "linear", **options: object) -> SelfAttention:
+    def attention(mechanism: str, scaling: str = "linear", **options: object) -> nn.SelfAttention:
         # None: as many heads as the network is wide.
         heads, narrow = (4, width) if scaling == "linear" else (None, 4)
-        return SelfAttention(
+        return nn.SelfAttention(
             width, heads=heads, key_width=narrow, value_width=narrow, mechanism=mechanism,
             scaling=scaling, key_std=1.1, query_std=0.9, value_std=1.2, out_std=1.05, b_std=0.2,
             **options,  # type: ignore[arg-type]
@@ -109,13 +94,13 @@ def of_sequences(width: int) -> dict[str, list[Layer]]:
 
     def network(*layers: Layer) -> list[Layer]:
         # Scores of either sign, which ReLU and absolute value tell apart.
-        return [linear(width), Activation("erf"), *layers, Activation("relu"), Flatten()]
+        return [linear(width), nn.Activation("erf"), *layers, nn.Activation("relu"), nn.Flatten()]
 
     encodings = {
-        "encodings added": PositionEncoding("SUM", 0.8),
-        "encodings added, to scores": PositionEncoding("SUM", 0.8, in_values=False),
-        "encodings appended": PositionEncoding("CONCAT", 0.8),
-        "encodings appended, alike": PositionEncoding("CONCAT", 0.8, decay=0.3),
+        "encodings added": nn.PositionEncoding("SUM", 0.8),
+        "encodings added, to scores": nn.PositionEncoding("SUM", 0.8, in_values=False),
+        "encodings appended": nn.PositionEncoding("CONCAT", 0.8),
+        "encodings appended, alike": nn.PositionEncoding("CONCAT", 0.8, decay=0.3),
     }
     found = {
         f"attention {name} over {divisor}": network(attention(name, scaling))
@@ -132,9 +117,9 @@ def of_sequences(width: int) -> dict[str, list[Layer]]:
         found[f"attention softmax over d, {name}"] = network(mixed)
         mixed = attention("identity", "sqrt", positions=encoding)
         found[f"attention identity over √d, {name}"] = network(mixed)
-    block = [Residual([LayerNorm(), attention("softmax")])]
-    block += [Residual([LayerNorm(), linear(width), Activation("gelu"), linear(width)])]
-    return found | {"transformer block": [linear(width), *block, LayerNorm(), Flatten()]}
+    block = [nn.Residual([nn.LayerNorm(), attention("softmax")])]
+    block += [nn.Residual([nn.LayerNorm(), linear(width), nn.Activation("gelu"), linear(width)])]
+    return found | {"transformer block": [linear(width), *block, nn.LayerNorm(), nn.Flatten()]}
 
 
 def worst(kind: str, layers: list[Layer], x: np.ndarray, width: int, num_draws: int) -> float:
@@ -143,7 +128,7 @@ def worst(kind: str, layers: list[Layer], x: np.ndarray, width: int, num_draws: 
     closed_form = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
     # Outputs are cheap in a forward pass; each costs the tangent kernel a backward one.
     num_outputs = width if kind == "nngp" else 1
-    network = Serial([*layers, Dense(num_outputs, w_std=1.1, b_std=0.1)])
+    network = nn.Serial([*layers, nn.Dense(num_outputs, w_std=1.1, b_std=0.1)])
     found = empirical(KEY, network, x, num_draws=num_draws)
     with jax.enable_x64(True):
         expected = np.asarray(closed_form(network, x))

@@ -13,7 +13,6 @@ normals behind the functions.
     python benchmarks/samplers.py [points width …]    # default 5 256, then 10 64 256, then 20 1024
 """
 
-import math
 import sys
 import time
 import warnings
@@ -26,12 +25,16 @@ import numpy as np
 from jaxtyping import Float
 
 import bnnpost
-from bnnpost.samplers import moves
-from bnnpost.samplers.chain_plan import ChainPlan
-from bnnpost.samplers.chains import Chains, Length, run
-from bnnpost.samplers.hamiltonian import Hamiltonian, NormalsDensity, WeightDensity
-from bnnpost.samplers.kernels import Kernel
-from bnnpost.spaces import Space, make_space
+from bnnpost.samplers.chains import (
+    CrankNicolson,
+    EllipticalSlice,
+    Hamiltonian,
+    Kernel,
+    Rotation,
+    results,
+)
+from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.running import Runner, run
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
@@ -42,14 +45,6 @@ MOST_STRICT = 5
 BASELINE = "NUTS, all weights"
 # From this width on its transitions are timed, at this step size.
 TIMED_FROM, TIMED_STEP = 1024, 0.03
-NUTS = {
-    "name": "nuts",
-    "step_size": None,
-    "target": 0.8,
-    "num_steps": None,
-    "max_tree_depth": 10,
-}
-Made = tuple[Space, Kernel]
 
 
 @dataclass(frozen=True)
@@ -82,74 +77,30 @@ def rejected(bound: str, num_samples: int, posterior: bnnpost.Posterior) -> Run:
 
 
 def chained(
-    make: Callable[[bnnpost.Posterior, int], Made], length: Length, posterior: bnnpost.Posterior
+    kernel: Kernel, size: dict[str, int], posterior: bnnpost.Posterior, space: str | None = None
 ) -> Run:
     """Chains, and the seconds from the end of their warmup on."""
-    space, kernel = make(posterior, length.num_warmup)
-    plan = ChainPlan(kernel, space, KEY, length, "auto")
+    collapse = None if space is None else True
+    chains = Chains.make(
+        KEY, posterior, kernel, **size, space=space, collapse=collapse, cross_check=False
+    )
     started = finished = time.perf_counter()
-    for done in run(plan.chains(), length, progress=False):
+    for done in run(Runner(chains)):
         finished = time.perf_counter()
-        started = started if done.num_kept else finished
-    return Run(plan.draws(done, finished - started), finished - started)
-
-
-def elliptical_slice(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, strict=False)
-    return space, moves.EllipticalSlice(space=space, num_warmup=np.int64(num_warmup))
-
-
-def pcn(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, strict=False)
-    kernel = moves.CrankNicolson(
-        space=space,
-        num_warmup=np.int64(num_warmup),
-        step_size=np.float64(math.nan),
-        target=np.float64(0.3),
-    )
-    return space, kernel
-
-
-def rotations(form: str, posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, space=form, strict=False)
-    kernel = moves.Rotation(
-        space=space,
-        num_warmup=np.int64(num_warmup),
-        step_size=np.float64(math.nan),
-        target=np.float64(0.8),
-        num_steps=np.int64(3),
-    )
-    return space, kernel
-
-
-def nuts_of_normals(posterior: bnnpost.Posterior, num_warmup: int) -> Made:
-    space = make_space(posterior, strict=False)
-    density = NormalsDensity(space)
-    return space, Hamiltonian(
-        density=density, num_warmup=num_warmup, double=True, mass=False, **NUTS
-    )
-
-
-def nuts_of_weights(
-    posterior: bnnpost.Posterior, num_warmup: int, step_size: float | None = None
-) -> Made:
-    space = make_space(posterior, space="weights", collapse=False, strict=False)
-    settings = {**NUTS, "step_size": step_size}
-    density, adapted = WeightDensity(posterior), step_size is None
-    return space, Hamiltonian(
-        density=density, num_warmup=num_warmup, double=False, mass=adapted, **settings
-    )
+        started = started if done.num_samples else finished
+    return Run(results.draws(chains, done, finished - started), finished - started)
 
 
 def transition(posterior: bnnpost.Posterior) -> str:
     """Seconds of one transition of NUTS on all weights, after a few from a prior draw."""
-    _, kernel = nuts_of_weights(posterior, 0, TIMED_STEP)
-    chains = Chains(kernel, KEY, Length(4, 0, 1, 1), "sequential")
-    begun, _ = chains.advance(chains.begin(), 0, 1, 1)
+    kernel = Hamiltonian("nuts", step_size=TIMED_STEP)
+    size = {"num_samples": 4, "num_warmup": 0, "num_chains": 1}
+    runner = Runner(Chains.make(KEY, posterior, kernel, **size, chain_method="sequential"))
+    begun, _ = runner.advance(runner.begin().chains, 0, 1, 1)
     started = time.perf_counter()
-    _, kept = chains.advance(begun, 1, 3, 1)
+    _, kept = runner.advance(begun, 1, 3, 1)
     seconds = (time.perf_counter() - started) / 3
-    steps, accepted = (np.mean(kept.stats[name]) for name in ("n_steps", "acceptance_rate"))
+    steps, accepted = (np.mean(kept.info[name]) for name in ("n_steps", "acceptance_rate"))
     return (
         f"{BASELINE}: one transition at step size {TIMED_STEP} takes {seconds:.2f} s, "
         f"{steps:.0f} gradients, acceptance {accepted:.2f}"
@@ -157,21 +108,23 @@ def transition(posterior: bnnpost.Posterior) -> str:
 
 
 def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posterior], Run]]:
-    usual = Length(num_samples=1000, num_warmup=500, num_chains=4, thinning=1)
-    slow = {64: Length(1000, 1000, 4, 1), 256: Length(250, 250, 4, 1)}.get(
-        width, Length(30, 30, 2, 1)
-    )
-    few = usual if width < TIMED_FROM else slow  # every draw holds all weights
-    strict = {"rejection, strict": partial(rejected, "strict", 5000)}
+    usual = {"num_samples": 1000, "num_warmup": 500, "num_chains": 4}
+    few = {"num_samples": 30, "num_warmup": 30, "num_chains": 2}
+    slow = {
+        64: {"num_samples": 1000, "num_warmup": 1000, "num_chains": 4},
+        256: {"num_samples": 250, "num_warmup": 250, "num_chains": 4},
+    }.get(width, few)
+    wide = usual if width < TIMED_FROM else slow  # every draw holds all weights
+    nuts, strict = Hamiltonian("nuts"), {"rejection, strict": partial(rejected, "strict", 5000)}
     return {
         **(strict if num_points <= MOST_STRICT else {}),
         "rejection, capped": partial(rejected, "capped", 100_000),
-        "elliptical slice": partial(chained, elliptical_slice, usual),
-        "pCN": partial(chained, pcn, usual),
-        "HMC, rotations": partial(chained, partial(rotations, "functions"), usual),
-        "HMC, hidden weights": partial(chained, partial(rotations, "weights"), few),
-        "NUTS, functions": partial(chained, nuts_of_normals, usual),
-        **({BASELINE: partial(chained, nuts_of_weights, slow)} if width < TIMED_FROM else {}),
+        "elliptical slice": partial(chained, EllipticalSlice(), usual),
+        "pCN": partial(chained, CrankNicolson(), usual),
+        "HMC, rotations": partial(chained, Rotation(), usual),
+        "HMC, hidden weights": partial(chained, Rotation(), wide, space="weights"),
+        "NUTS, functions": partial(chained, nuts, usual, space="functions"),
+        **({BASELINE: partial(chained, nuts, slow)} if width < TIMED_FROM else {}),
     }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import eval_hermitenorm, gammaln
 
 import bnnpost
-from bnnpost.comparison.closed_form import closed_form
+from bnnpost.comparison.compare import by_limit
 from bnnpost.comparison.differences import Difference
 from bnnpost.networks.covariance import root
 from bnnpost.networks.nonlinearities import Nonlinearity
@@ -44,7 +44,7 @@ class TanhSeries(Nonlinearity):
     E φ(u)φ(v) = Σ_k a_k(s₁) a_k(s₂) ρᵏ, a_k(s) = E tanh(sz) He_k(z)/√k!, over odd k.
     """
 
-    closed_form: bool = eqx.field(static=True, default=True)
+    by_limit: bool = eqx.field(static=True, default=True)
 
     def __call__(self, x):
         return jnp.tanh(x)
@@ -91,7 +91,7 @@ def measured(
     key, post: bnnpost.Posterior, x_test: np.ndarray, num_proposals: int
 ) -> dict[str, Measured]:
     """What `compare` computes, with covariances between the entries."""
-    found = closed_form(key, weighted_space(post, "auto", "single"), x_test, num_proposals)
+    found = by_limit(key, weighted_space(post, "auto", "single"), x_test, num_proposals)
     whole, *without = [entries(one) for one in found.replicates]
     count, results = len(without), {}
     for name, value in whole.items():

@@ -21,7 +21,7 @@ from jaxtyping import Float
 import bnnpost
 from bnnpost.verification import checks
 from bnnpost.verification.compared import compared
-from bnnpost.verification.references import Reference, of_draws
+from bnnpost.verification.references import Reference, reference_of_draws
 from bnnpost.verification.sets import TEST, Candidate
 
 LEVELS = (0.01, 0.05)
@@ -50,7 +50,7 @@ class Pool:
         if self.used + count > self.size:
             key = jax.random.fold_in(jax.random.key(0), self.number)
             draws = bnnpost.rejection.sample(key, self.posterior, num_samples=self.size)
-            self.held, self.used = of_draws(key, draws, self.x_test), 0
+            self.held, self.used = reference_of_draws(key, draws, self.x_test), 0
             self.number += 1
         rows = slice(self.used, self.used + count)
         self.used += count
@@ -120,7 +120,7 @@ def power(repetitions: int, words: tuple[str, ...] = ()) -> None:
     for i in range(repetitions):
         keys = jax.random.split(jax.random.key(i), 2 + len(chosen))
         draws = bnnpost.rejection.sample(keys[0], posterior, num_samples=NUM_REFERENCE_DRAWS)
-        held = of_draws(keys[1], draws, x_test)
+        held = reference_of_draws(keys[1], draws, x_test)
         for key, (name, make) in zip(keys[2:], chosen.items(), strict=True):
             values = make(key, posterior, x_test, held, NUM_WRONG)
             given = Candidate({n: v[None] for n, v in values.items()}, name, True)

@@ -7,6 +7,7 @@ from . import (
     networks,
     numerics,
     pages,
+    parallel,
     plots,
     reports,
     samplers,
@@ -52,7 +53,7 @@ from .networks import (
     to_spec,
 )
 from .posterior import Posterior
-from .samplers import elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
+from .samplers import chains, elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
@@ -80,6 +81,7 @@ __all__ = [
     "WeightPrior",
     "at_width",
     "calibrate",
+    "chains",
     "compare",
     "compare_ensemble",
     "comparison",
@@ -108,6 +110,7 @@ __all__ = [
     "ntk_gp",
     "numerics",
     "pages",
+    "parallel",
     "pcn",
     "per_input",
     "plots",

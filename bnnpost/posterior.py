@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from bnnpost.arguments import LARGEST_STD, real_array
 from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Layer
+from bnnpost.networks.layers import Layer, require_network
 
 
 class Posterior(eqx.Module):
@@ -27,16 +27,13 @@ class Posterior(eqx.Module):
     targets: Float[np.ndarray, "n k"]
 
     def __init__(self, network: Layer, likelihood: Likelihood, x: object, y: object):
-        if not isinstance(network, Layer):
-            raise TypeError(
-                f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}"
-            )
+        self.network = require_network(network)
         if not isinstance(likelihood, Likelihood):
             raise TypeError(
                 "expected a likelihood such as bnnpost.likelihoods.Gaussian(noise_std=0.3), got "
                 f"{type(likelihood).__name__}"
             )
-        self.network, self.likelihood = network, likelihood
+        self.likelihood = likelihood
         self.x = checked_points("x", x)
         targets = _finite("y", y)
         if targets.ndim not in (1, 2):
@@ -129,3 +126,10 @@ def _finite(name: str, values: object) -> np.ndarray:
             f"{np.max(np.abs(array)):g}: change the units"
         )
     return array
+
+
+def require_posterior(given: object) -> Posterior:
+    """Return what was given if it is a posterior; raises TypeError."""
+    if not isinstance(given, Posterior):
+        raise TypeError(f"expected a bnnpost.Posterior, got {type(given).__name__}")
+    return given

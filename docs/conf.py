@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(jax|jaxlib|jaxtyping|matplotlib|numpy|xarray|xr|collections|os|pathlib)\..*"),
     (r"py:class", r"(Array|Axes|ndarray|Figure|LinearStep)"),
     # Classes of the inner workings, named in signatures alone.
-    (r"py:class", r"bnnpost\.\w+\.\w+\.[A-Z]\w*"),
+    (r"py:class", r"bnnpost(\.\w+){2,3}\.[A-Z]\w*"),
 ]
 
 html_theme = "furo"

@@ -5,7 +5,7 @@ from bnnpost.comparison.ensembles import compare_ensemble
 from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
 from bnnpost.comparison.scaling import Scaling, scaling, scaling_over_depth
 from bnnpost.comparison.theory import theory
-from bnnpost.comparison.theory_result import Theory
+from bnnpost.comparison.theory.result import Theory
 
 __all__ = [
     "CoefficientFit",

@@ -1,11 +1,12 @@
 """What two posteriors differ by, and its jackknife: value and standard error of each quantity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.arguments import positive_integer
 from bnnpost.comparison.distances import Distances
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 NUM_BLOCKS = 20
 
 Quantities = dict[str, Float[np.ndarray, "*s"]]
+Estimates = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class HasQuantities(Protocol):
@@ -55,25 +57,42 @@ class Found(NamedTuple):
     replicates: Sequence[HasQuantities]
     attributes: dict[str, float]
 
-    def estimates(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def estimates(self) -> Estimates:
         """Each quantity's jackknife estimate and standard error."""
-        computed = [one.quantities() for one in self.replicates]
-        return {
-            name: jackknife(computed[0][name], np.stack([one[name] for one in computed[1:]]))
-            for name in computed[0]
-        }
+        return jackknifed([one.quantities() for one in self.replicates])
 
     def dataset(self) -> "xr.Dataset":
         """The estimates, each with its `*_se`, and the attributes."""
-        import xarray as xr
+        found = with_errors(self.estimates(), {2: ("point", "output")})
+        return found.assign_attrs(self.attributes)
 
-        dims = {0: (), 2: ("point", "output")}
-        variables = {}
-        for name, (value, standard_error) in self.estimates().items():
-            where = dims[np.ndim(value)]
-            variables[name] = (where, value)
-            variables[f"{name}_se"] = (where, standard_error)
-        return xr.Dataset(variables).assign_attrs(self.attributes)
+
+def jackknifed(replicates: Sequence[Quantities]) -> Estimates:
+    """Each quantity's jackknife estimate and standard error; of all blocks comes first."""
+    whole, *without = replicates
+    return {
+        name: jackknife(value, np.stack([one[name] for one in without]))
+        for name, value in whole.items()
+    }
+
+
+def with_errors(estimates: Estimates, dims: Mapping[int, tuple[str, ...]]) -> "xr.Dataset":
+    """Estimates, each with its `*_se`; dims: of those with so many axes."""
+    import xarray as xr
+
+    variables = {}
+    for name, (value, error) in estimates.items():
+        where = dims[np.ndim(value)] if np.ndim(value) else ()
+        variables[name], variables[f"{name}_se"] = (where, value), (where, error)
+    return xr.Dataset(variables)
+
+
+def check_num_blocks(name: str, count: int) -> int:
+    """Return a count if it is enough for ten in each block of the jackknife."""
+    number = positive_integer(name, count)
+    if number < 10 * NUM_BLOCKS:
+        raise ValueError(f"expected {name} to be at least {10 * NUM_BLOCKS}, got {number}")
+    return number
 
 
 def block_bounds(num_proposals: int) -> np.ndarray:

@@ -39,7 +39,7 @@ def to_gaussian(cdf: Float[np.ndarray, "*s grid"], std: Float[np.ndarray, " *s"]
     gaussian[gaussian.size // 2 :] = gaussian[: (gaussian.size + 1) // 2][::-1]
     tv, kl = _divergences(masses, gaussian)
     w1 = np.trapezoid(np.abs(cdf - ndtr(GRID)), GRID, axis=-1)
-    return Distances(tv, kl, w1 * std, _wasserstein2(cdf, masses) * std)
+    return Distances(tv, kl, w1 * std, _wasserstein2(cdf) * std)
 
 
 def between(
@@ -77,17 +77,20 @@ def _bin_masses(cdf: Float[np.ndarray, "*s grid"]) -> Float[np.ndarray, "*s bins
     return np.concatenate([cdf[..., :1], np.diff(cdf, axis=-1), 1 - cdf[..., -1:]], axis=-1)
 
 
-def _wasserstein2(
-    cdf: Float[np.ndarray, "*s grid"], masses: Float[np.ndarray, "*s bins"]
-) -> Float[np.ndarray, " *s"]:
+def _wasserstein2(cdf: Float[np.ndarray, "*s grid"]) -> Float[np.ndarray, " *s"]:
     """W2 in the Gaussian's std: the law's quantile minus the Gaussian's, squared, averaged."""
     from scipy.special import ndtri
 
-    edge = 1e-12
-    inside = (cdf > edge) & (cdf < 1 - edge)
-    shift = np.where(inside, GRID - ndtri(np.clip(cdf, edge, 1 - edge)), 0.0)
+    levels = np.clip(cdf, _LEAST_LEVEL, 1 - _LEAST_LEVEL)
+    return _root_mean_square(np.where(levels == cdf, GRID - ndtri(levels), 0.0), cdf)
+
+
+def _root_mean_square(
+    shift: Float[np.ndarray, "*s grid"], cdf: Float[np.ndarray, "*s grid"]
+) -> Float[np.ndarray, " *s"]:
+    """Of what is known at the grid's edges, under a law with this CDF there."""
     squares = 0.5 * (shift[..., 1:] ** 2 + shift[..., :-1] ** 2)
-    return np.sqrt(np.sum(masses[..., 1:-1] * squares, axis=-1))
+    return np.sqrt(np.sum(np.maximum(np.diff(cdf), 0.0) * squares, axis=-1))
 
 
 def _wasserstein2_between(
@@ -115,5 +118,4 @@ def _wasserstein2_between(
     quantile = CubicSpline(levels[apart], knots[apart])
     law = np.clip(ndtri(cdf, where=seen, out=np.zeros_like(cdf)), levels[0], levels[-1])
     shift = np.where(seen, grid - quantile(law), 0.0)
-    squares = 0.5 * (shift[1:] ** 2 + shift[:-1] ** 2)
-    return float(np.sqrt(np.sum(np.maximum(np.diff(cdf), 0.0) * squares)))
+    return float(_root_mean_square(shift, cdf))

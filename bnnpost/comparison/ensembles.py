@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.arguments import positive_integer
-from bnnpost.comparison.differences import NUM_BLOCKS, Found, Quantities, block_bounds, rms
+from bnnpost.comparison.differences import Found, Quantities, block_bounds, check_num_blocks, rms
 from bnnpost.comparison.distances import GRID
 from bnnpost.draws import Ensemble
 from bnnpost.networks.layers import Layer, Parameters, Serial
@@ -111,8 +110,7 @@ def compare_ensemble(
     limit has next to no spread; else as `ensemble.sample` and `ensemble_limit` do.
     """
     require_key(key)
-    if positive_integer("num_members", num_members) < 10 * NUM_BLOCKS:
-        raise ValueError(f"expected at least {10 * NUM_BLOCKS} members, got {num_members}")
+    check_num_blocks("num_members", num_members)
     points = posterior.checked_test_points(x_test)
     sizes = np.diff(block_bounds(num_members))
     kernel_key = jax.random.fold_in(key, _KERNEL)

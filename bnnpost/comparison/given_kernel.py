@@ -27,7 +27,7 @@ from bnnpost.spaces.guides import Drawn, Guide
 _FAR, _LARGEST_LOG = 40.0, 700.0
 
 
-class Problem(eqx.Module):
+class Asked(eqx.Module):
     """What does not change from proposal to proposal.
 
     edges [point, output, grid] of the bins of f*; order: of elimination of all rows;
@@ -73,13 +73,13 @@ class _Bins(NamedTuple):
     second: Float[Array, "*s g+1"]
 
 
-def law(problem: Problem, kernel: Float[Array, "n+m n+m"], inner: Inner) -> Law:
+def law(problem: Asked, kernel: Float[Array, "n+m n+m"], inner: Inner) -> Law:
     """An unbiased estimate of F(kernel)."""
     return _exact(problem, kernel, inner) if problem.exact else _along_lines(problem, kernel, inner)
 
 
 def _log_weight(
-    problem: Problem, kernel: Array, drawn: Drawn | None, outputs: Float[Array, "n k"] | None
+    problem: Asked, kernel: Array, drawn: Drawn | None, outputs: Float[Array, "n k"] | None
 ) -> Float[Array, ""]:
     """Of what was drawn to get the outputs, and of them, relative to the reference."""
     if problem.guide is not None:
@@ -93,7 +93,7 @@ def _log_weight(
     return log_weight - problem.log_reference
 
 
-def _exact(problem: Problem, kernel: Array, inner: Inner) -> Law:
+def _exact(problem: Asked, kernel: Array, inner: Inner) -> Law:
     assert inner.drawn is not None
     weight = jnp.exp(_log_weight(problem, kernel, inner.drawn, None))
     mean, covariance = gp.condition(kernel, inner.drawn.sites)
@@ -115,7 +115,7 @@ class _Sited(NamedTuple):
     draw: Float[Array, "r k"]
 
 
-def _along_lines(problem: Problem, kernel: Array, inner: Inner) -> Law:
+def _along_lines(problem: Asked, kernel: Array, inner: Inner) -> Law:
     n, sited = problem.posterior.num_points, _given_sites(problem, kernel, inner)
     num_test, k = inner.normals.shape[0] - n, inner.normals.shape[1]
     same = jnp.broadcast_to(sited.same, (k, *kernel.shape))
@@ -155,7 +155,7 @@ def _product(log_weight: Float[Array, " g"], mass: Float[Array, " g"]) -> Float[
     return jnp.exp(jnp.where(some, log_product, -jnp.inf))
 
 
-def _given_sites(problem: Problem, kernel: Array, inner: Inner) -> _Sited:
+def _given_sites(problem: Asked, kernel: Array, inner: Inner) -> _Sited:
     order, zeros = jnp.asarray(problem.order), jnp.zeros_like(kernel)
     if inner.drawn is None:
         draw = nested_factor(kernel, order).matrix @ inner.normals

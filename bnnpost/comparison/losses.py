@@ -16,12 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.comparison.all_proposals import sums_over_proposals
 from bnnpost.comparison.differences import Quantities, jackknife
-from bnnpost.comparison.moments import Functionals
-from bnnpost.comparison.theory import first_order
-from bnnpost.comparison.theory_layers import hidden_layers
-from bnnpost.comparison.theory_response import Response
+from bnnpost.comparison.moments import Functionals, sums_over_proposals
+from bnnpost.comparison.theory.expansion import first_order_responses
+from bnnpost.comparison.theory.hidden_layers import hidden_layers
+from bnnpost.comparison.theory.response import Response
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.importance import weighted_space
 from bnnpost.spaces import limit
@@ -167,7 +166,7 @@ def predicted(
 
     Raises ValueError for networks that `theory` does not cover.
     """
-    found = first_order(posterior, points, num_units, None)
+    found = first_order_responses(posterior, points, num_units, None)
     return found.estimates(lambda r: limiting.first_order(r).quantities("_coefficient"))
 
 

@@ -9,8 +9,10 @@ block are all that the estimate and every leave-one-block-out replicate need.
 """
 
 import abc
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,13 +20,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bnnpost.comparison.differences import block_bounds
 from bnnpost.comparison.distances import GRID
-from bnnpost.spaces.space import Observation
+from bnnpost.draws.arviz_view import pareto_k
+from bnnpost.numerics.weights import WeightSum
+from bnnpost.samplers.importance import observations
+from bnnpost.spaces import controls
+from bnnpost.spaces.space import Observation, Space
 
 # A control variate direction whose variance is below this fraction of the largest is rounding.
 _NEGLIGIBLE = 1e-10
 # Functionals of proposals held at once (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
+# Fewer proposals than this for each control variate, and none is used.
+_PROPOSALS_A_CONTROL = 20
 
 
 class Functionals(eqx.Module):
@@ -53,43 +62,25 @@ class Marginals(Functionals):
         cdf = jax.scipy.special.ndtr((edges - mean[:, :, None]) / own_std[:, :, None])
         return jnp.concatenate([jnp.ones(1), mean.ravel(), second.ravel(), cdf.ravel()])
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each expectation stands among the functionals of one proposal."""
-
-    num_points: int
-    num_outputs: int
-
-    def split(self, values: Float[np.ndarray, "*b q"]) -> "Expectations":
-        """Expectations from a vector of functionals, the constant first."""
-        m, k = self.num_points, self.num_outputs
-        shapes = [(m, k), (k, m, m), (m, k, GRID.size)]
-        stops = np.cumsum([1] + [int(np.prod(shape)) for shape in shapes])
-        parts = [
-            values[..., start:stop].reshape(*values.shape[:-1], *shape)
-            for start, stop, shape in zip(stops[:-1], stops[1:], shapes, strict=True)
-        ]
-        return Expectations(values[..., 0], *parts)
+    def split(self, values: Float[np.ndarray, " q"]) -> "Expectations":
+        """Expectations of these, in a vector, by what they are of."""
+        m, k = self.centre.shape
+        one, mean, second, cdf = np.split(values, np.cumsum([1, m * k, k * m * m]))
+        shapes = (m, k), (k, m, m), (m, k, GRID.size)
+        return Expectations(one[0], *map(np.reshape, (mean, second, cdf), shapes))
 
 
-@dataclass(frozen=True)
-class Expectations:
-    """Posterior expectations; a leading axis of replicates may precede each shape.
+class Expectations(NamedTuple):
+    """Posterior expectations: evidence over the reference; of f, of f fᵀ; the CDF on the grid."""
 
-    relative_evidence: evidence over the reference; mean [point, output]; second [output,
-    point, point], E[f fᵀ]; cdf [point, output, grid].
-    """
+    relative_evidence: Float[np.ndarray, ""]
+    mean: Float[np.ndarray, "m k"]
+    second: Float[np.ndarray, "k m m"]
+    cdf: Float[np.ndarray, "m k g"]
 
-    relative_evidence: Float[np.ndarray, " *b"]
-    mean: Float[np.ndarray, "*b m k"]
-    second: Float[np.ndarray, "*b k m m"]
-    cdf: Float[np.ndarray, "*b m k g"]
-
-    def covariance(self) -> Float[np.ndarray, "*b k m m"]:
+    def covariance(self) -> Float[np.ndarray, "k m m"]:
         """Posterior covariance, one for each output."""
-        mean = np.moveaxis(self.mean, -1, -2)
-        return self.second - mean[..., :, None] * mean[..., None, :]
+        return self.second - self.mean.T[:, :, None] * self.mean.T[:, None, :]
 
 
 @dataclass(frozen=True)
@@ -176,3 +167,74 @@ def _sums(
     regressors = jnp.concatenate([ones, block.controls], axis=1)
     weighted = (weights[:, None] * values).T @ regressors
     return weighted, regressors.T @ regressors
+
+
+def sums_over_proposals(
+    key: Array,
+    space: Space,
+    points: Float[np.ndarray, "m *f"],
+    num_proposals: int,
+    log_reference: float,
+    functionals: Functionals,
+) -> tuple[BlockSums, dict[str, float]]:
+    """Sums for each jackknife block, and what to know of them.
+
+    effective_sample_size; controls: how many are used; pareto_k, pareto_k_squares: of the weights,
+    and of weights times the largest second moment of f at a test input: from 0.5 on these have no
+    variance, and standard errors are too small; NaN where there is no tail.
+    Raises FloatingPointError where weights are NaN.
+    """
+    weights = _Tally()
+    blocks = weights.watch(_blocks(space, key, points, num_proposals))
+    posterior = space.posterior
+    num_controls = controls.count(posterior.network, posterior.num_points + len(points))
+    if num_controls * _PROPOSALS_A_CONTROL > num_proposals:
+        num_controls = 0
+    sums = block_sums(blocks, log_reference, functionals, num_controls > 0)
+    return sums, {**weights.attributes(), "controls": num_controls}
+
+
+class _Tally:
+    """Sees the weights of every block as it passes."""
+
+    def __init__(self) -> None:
+        self.total = WeightSum()
+        self._logs: list[np.ndarray] = []
+        self._squares: list[np.ndarray] = []
+
+    def attributes(self) -> dict[str, float]:
+        return {
+            "effective_sample_size": self.total.effective_sample_size(),
+            "pareto_k": pareto_k(np.concatenate(self._logs)),
+            "pareto_k_squares": pareto_k(np.concatenate(self._squares)),
+        }
+
+    def watch(self, blocks: Iterator[Observation]) -> Iterator[Observation]:
+        for block in blocks:
+            if np.isnan(block.log_weight).any():
+                raise FloatingPointError(
+                    "log weights are NaN: a covariance is not positive definite in double "
+                    "precision; a larger noise_std makes it so"
+                )
+            logs = np.asarray(block.log_weight)
+            self.total = self.total.add(logs)
+            self._logs.append(logs)
+            self._squares.append(logs + np.log(_largest_square(block)))
+            yield block
+
+
+def _largest_square(block: Observation) -> Float[np.ndarray, " b"]:
+    """E[f²] of each proposal, at the test input and output where it is largest."""
+    mean, covariance = (np.asarray(a) for a in (block.predictive.mean, block.predictive.covariance))
+    variances = np.diagonal(covariance, axis1=-2, axis2=-1)
+    squares = np.max(mean**2, axis=(1, 2)) + np.max(variances.reshape(len(mean), -1), axis=1)
+    return np.maximum(squares, np.finfo(float).tiny)  # type: ignore[no-any-return]
+
+
+def _blocks(
+    space: Space, key: Array, points: np.ndarray, num_proposals: int
+) -> Iterator[Observation]:
+    """Observations regrouped into equal jackknife blocks."""
+    for start, stop in itertools.pairwise(block_bounds(num_proposals)):
+        parts = list(observations(space, key, points, np.arange(start, stop, dtype=np.uint64)))
+        yield jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)

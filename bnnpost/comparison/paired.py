@@ -22,7 +22,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from bnnpost.comparison.given_kernel import Inner, Law, Problem, law
+from bnnpost.comparison.given_kernel import Asked, Inner, Law, law
 from bnnpost.kernels import nngp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces import controls, engine
@@ -67,7 +67,7 @@ class PairedSums:
 
 @in_double_precision
 def paired_sums(
-    problem: Problem,
+    problem: Asked,
     space: Space,
     key: Array,
     points: Float[np.ndarray, "m *f"],
@@ -106,30 +106,22 @@ def _propose(space: Space, key: Array, x_test: Array, completion: Completion) ->
 
 
 class _Pair(NamedTuple):
-    """F(K∞, ω) and Δ, of one proposal or summed over many; log weight of each."""
+    """F(K∞, ω) and Δ, of one proposal, or their sum or mean over many; log weight of each."""
 
-    limit: Float[Array, "*p q"]
-    difference: Float[Array, "*p q"]
-    log_weights: Float[Array, " *p"]
-
-
-class _Mean(NamedTuple):
-    """The same over a block of proposals, as numpy arrays."""
-
-    limit: Float[np.ndarray, " q"]
-    difference: Float[np.ndarray, " q"]
-    log_weights: Float[np.ndarray, " p"]
+    limit: Float[Array | np.ndarray, "*p q"]
+    difference: Float[Array | np.ndarray, "*p q"]
+    log_weights: Float[Array | np.ndarray, " *p"]
 
 
-def _block(problem: Problem, kernel: Array, drawn: Iterable[object]) -> _Mean:
+def _block(problem: Asked, kernel: Array, drawn: Iterable[object]) -> _Pair:
     """The mean over proposals that come in several parts."""
     pairs = [pair for part in drawn for pair in _pairs(problem, kernel, part)]  # type: ignore[arg-type]
     log_weights = np.concatenate([pair.log_weights for pair in pairs])
     limit, difference = (np.sum([pair[i] for pair in pairs], axis=0) for i in (0, 1))
-    return _Mean(limit / len(log_weights), difference / len(log_weights), log_weights)
+    return _Pair(limit / len(log_weights), difference / len(log_weights), log_weights)
 
 
-def _pairs(problem: Problem, kernel: Array, drawn: Proposal) -> Iterator[_Pair]:
+def _pairs(problem: Asked, kernel: Array, drawn: Proposal) -> Iterator[_Pair]:
     """Sums over chunks of one size, which bounds the memory used."""
     (m, k, num_edges), n = problem.edges.shape, problem.posterior.num_points
     numbers = m * k * (num_edges + 1) * (1 if problem.exact else n * k)
@@ -145,7 +137,7 @@ def _pairs(problem: Problem, kernel: Array, drawn: Proposal) -> Iterator[_Pair]:
 
 
 @jax.jit
-def _pair(problem: Problem, kernel: Array, chunk: Proposal, counted: Bool[Array, " p"]) -> _Pair:
+def _pair(problem: Asked, kernel: Array, chunk: Proposal, counted: Bool[Array, " p"]) -> _Pair:
     def one(proposal: Proposal) -> _Pair:
         def given(kernel: Array) -> Law:
             return law(problem, kernel, proposal.inner)

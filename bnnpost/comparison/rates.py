@@ -49,16 +49,10 @@ def fit_rate(
     information = design.T @ np.linalg.solve(covariance, design)
     fitted = np.linalg.solve(information, design.T @ np.linalg.solve(covariance, np.log(value)))
     residual = np.log(value) - design @ fitted
-    freedom = len(n) - 2
-    misfit = (
-        float(residual @ np.linalg.solve(covariance, residual)) / freedom if freedom else math.nan
-    )
-    widening = math.sqrt(max(1.0, misfit)) if freedom else 1.0
-    half = (
-        float(norm.ppf(0.5 + level / 2))
-        * widening
-        * np.sqrt(np.diagonal(np.linalg.inv(information)))
-    )
+    misfit = _misfit(float(residual @ np.linalg.solve(covariance, residual)), len(n))
+    # NaN is not above 1.
+    widened = float(norm.ppf(0.5 + level / 2)) * math.sqrt(max(1.0, misfit))
+    half = widened * np.sqrt(np.diagonal(np.linalg.inv(information)))
     low, high = fitted - half, fitted + half
     return RateFit(
         exponent=float(fitted[1]),
@@ -98,14 +92,16 @@ def fit_coefficient(widths: object, values: object, standard_errors: object) -> 
     scale = np.linalg.norm(design, axis=0)
     covariance = np.linalg.inv((design / scale).T @ (design / scale)) / np.outer(scale, scale)
     fitted = covariance @ (design.T @ (signed / error))
-    freedom = len(n) - 2
-    misfit = (
-        float(np.sum((signed / error - design @ fitted) ** 2)) / freedom if freedom else math.nan
-    )
-    errors = np.sqrt(np.diagonal(covariance) * (max(1.0, misfit) if freedom else 1.0))
+    misfit = _misfit(float(np.sum((signed / error - design @ fitted) ** 2)), len(n))
+    errors = np.sqrt(np.diagonal(covariance) * max(1.0, misfit))
     return CoefficientFit(
         float(fitted[0]), float(errors[0]), float(fitted[1]), float(errors[1]), misfit
     )
+
+
+def _misfit(chi_square: float, count: int) -> float:
+    """χ² over the degrees of freedom that two parameters leave; NaN where they leave none."""
+    return chi_square / (count - 2) if count > 2 else math.nan
 
 
 def _checked(

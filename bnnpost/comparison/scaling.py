@@ -8,14 +8,14 @@ how large such corrections are.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
-from bnnpost.comparison.differences import NUM_BLOCKS
+from bnnpost.comparison.differences import check_num_blocks, with_errors
 from bnnpost.comparison.losses import (
     LOSSES,
     Estimates,
@@ -30,7 +30,7 @@ from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, f
 from bnnpost.networks.build import at_width
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -166,16 +166,14 @@ def _different(name: str, values: Iterable[int]) -> list[int]:
 
 def _check(key: Array, posterior: Posterior, num_proposals: int) -> None:
     require_key(key)
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if posterior.likelihood.known_std is None:
         raise NotImplementedError(
             "the predictive density of a target has a closed form given the hidden layers under "
             "likelihoods.Gaussian(noise_std=…) alone, got "
             f"{type(posterior.likelihood).__name__}; bnnpost.compare measures distances of f"
         )
-    if positive_integer("num_proposals", num_proposals) < 10 * NUM_BLOCKS:
-        raise ValueError(f"expected at least {10 * NUM_BLOCKS} proposals, got {num_proposals}")
+    check_num_blocks("num_proposals", num_proposals)
     require_one_process(posterior.network)
 
 
@@ -209,7 +207,9 @@ def _one(key: Array, run: _Run, num_proposals: int) -> "xr.Dataset":
     estimates = {**_whole(own, differences), **differences}
     if limiting.theory:
         estimates |= _predicted(limiting.theory, narrowest(run.posterior))
-    return _dataset(estimates, own.quantities("_limit"), attributes)
+    exact: dict[str, Any] = {**own.quantities("_limit"), **attributes}
+    points = {name: (("point",)[: np.ndim(value)], value) for name, value in exact.items()}
+    return with_errors(estimates, {1: ("point",)}).assign(points)
 
 
 def _whole(limiting: Losses, differences: Estimates) -> Estimates:
@@ -228,17 +228,6 @@ def _predicted(coefficients: Estimates, width: int) -> Estimates:
         for name, (value, error) in coefficients.items()
     }
     return {**coefficients, **scaled}
-
-
-def _dataset(
-    estimates: Estimates, exact: dict[str, Float[np.ndarray, "*s"]], attributes: dict[str, float]
-) -> "xr.Dataset":
-    import xarray as xr
-
-    values = {**exact, **{name: np.asarray(value) for name, value in attributes.items()}}
-    for name, (value, error) in estimates.items():
-        values[name], values[f"{name}_se"] = np.asarray(value), np.asarray(error)
-    return xr.Dataset({name: (("point",)[: v.ndim], v) for name, v in values.items()})
 
 
 def _difference(losses: "xr.Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,17 @@
 """Data sets: shipped ones, generated ones and files of the user's own, all as a Dataset."""
 
-from bnnpost.datasets.catalogue import load, names
-from bnnpost.datasets.files import read
 from bnnpost.datasets.generators import GENERATORS, Generator, cubic, sine_gap, step
-from bnnpost.datasets.problems import diabetes_problem, digits_problem
-from bnnpost.datasets.shipped import SHIPPED, Shipped, load_shipped
+from bnnpost.datasets.shipped import (
+    SHIPPED,
+    Shipped,
+    diabetes_problem,
+    digits_problem,
+    load,
+    load_shipped,
+    names,
+)
 from bnnpost.datasets.table import DataError, Dataset
+from bnnpost.datasets.user_files import read
 
 __all__ = [
     "GENERATORS",

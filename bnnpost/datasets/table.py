@@ -6,26 +6,15 @@ Every other module of this folder builds on this one, and this one imports none 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from bnnpost.arguments import shown
+from bnnpost.arguments import real_array, shown
+from bnnpost.naming import close_names
 
-# Names that are compared with a wrong one, at about 10 µs each.
-_COMPARED = 20_000
-
-# More are no table of a data set whose posterior can be drawn from, and take minutes to read.
-MOST_COLUMNS = 200_000
-# Of the user's own files.
-LICENCE = "not stated"
-
-Names = str | Sequence[str]
 FloatArray = npt.NDArray[np.float64]
 Split = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
@@ -167,15 +156,6 @@ def _is_one_hot(y: FloatArray) -> bool:
     return bool(np.isin(y, (0.0, 1.0)).all() and (y.sum(axis=1) == 1).all())
 
 
-def check_num_columns(path: Path, count: int) -> None:
-    """Raise DataError for more columns than a table has."""
-    if count > MOST_COLUMNS:
-        raise DataError(
-            f"{path}: expected at most {MOST_COLUMNS:,} columns, got {count:,}; keep those that "
-            "matter, or turn the table if its rows are its columns"
-        )
-
-
 def check_integer(label: str, value: int, *, minimum: int) -> int:
     """Return value as an int; raises DataError if it is no integer or below minimum."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -189,29 +169,16 @@ def check_integer(label: str, value: int, *, minimum: int) -> int:
 
 def name_hint(wanted: str, known: Iterable[str]) -> str:
     """Return the end of a sentence: "; did you mean ...?" with close known names, or "."."""
-    # Names are compared in lower case, so that a wrong case counts as close.
-    by_lower = {name.lower(): name for name in itertools.islice(known, _COMPARED)}
-    close = difflib.get_close_matches(wanted.lower(), by_lower)
-    if not close:
-        return "."
-    return "; did you mean " + " or ".join(repr(by_lower[name]) for name in close) + "?"
+    close = close_names(wanted, known)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
 
 
 def _float_array(label: str, values: npt.ArrayLike) -> FloatArray:
     """Return a read-only float64 copy of values; raises DataError if not real numbers."""
-    if np.ma.is_masked(values):
-        raise DataError(f"{label} must hold real numbers, got masked ones; fill in those rows")
     try:
-        array = np.asarray(values)
+        array = real_array(label, values)
     except ValueError as error:
-        raise DataError(f"{label} must be an array of real numbers; rows are uneven") from error
-    # Text, complex and object arrays are refused here, because numpy would convert some
-    # of them silently (the text "1", the real part of a complex number).
-    if array.dtype.kind not in "biuf":
-        raise DataError(
-            f"{label} must hold real numbers, got dtype {array.dtype}; convert it to float first"
-        )
-    array = np.array(array, dtype=np.float64)
+        raise DataError(str(error)) from None
     array.setflags(write=False)
     return array
 

@@ -4,21 +4,21 @@ import functools
 import importlib
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, UInt
+from jaxtyping import Float
 
-from bnnpost.draws.chains import in_chains, num_left_out
-from bnnpost.draws.info import DrawsInfo
+from bnnpost.draws.netcdf import Contents
 
 if TYPE_CHECKING:
     import xarray as xr
 
 # Five in the tail that is fitted.
 _FEWEST_FOR_A_TAIL = 25
+# Independent draws are stored as so many equal pseudo-chains, so that ArviZ's summaries work.
+NUM_PSEUDO_CHAINS = 4
 # ArviZ asks for as many draws of each chain.
 _FEWEST_IN_A_CHAIN = 4
 
@@ -34,30 +34,20 @@ _QUARTERS = "contiguous quarters of independent draws, in proposal order"
 _RESAMPLED = "importance weights, which ArviZ ignores, were made equal by repeating draws"
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What the view shows. f_train, f: [sample, point, output]; x_test and f may be missing."""
-
-    info: DrawsInfo
-    f_train: Float[np.ndarray, "s n k"]
-    proposal_numbers: UInt[np.ndarray, " s"]
-    log_weights: Float[np.ndarray, " s"]
-    sample_stats: Mapping[str, np.ndarray]
-    x_train: Float[np.ndarray, "n *f"]
-    targets: Float[np.ndarray, "n k"]
-    x_test: Float[np.ndarray, "m *f"] | None
-    f: Float[np.ndarray, "s m k"] | None
-
-
-def to_arviz(contents: Contents) -> "xr.DataTree":
-    """Draws as four equal pseudo-chains; see `Draws.to_arviz`."""
+def to_arviz(
+    contents: Contents,
+    f_train: Float[np.ndarray, "s n k"],
+    x_test: Float[np.ndarray, "m *f"] | None,
+    f: Float[np.ndarray, "s m k"] | None,
+) -> "xr.DataTree":
+    """Draws as chains, or as four equal pseudo-chains; see `Draws.to_arviz`."""
     import xarray as xr
 
     chains = contents.info.num_chains
     left_out = 0 if chains else num_left_out(len(contents.proposal_numbers))
     _warn_of_left_out(left_out)
-    groups = {f"/{name}": xr.Dataset(group) for name, group in _groups(contents).items()}
-    tree = xr.DataTree.from_dict(groups)
+    groups = _groups(contents, f_train, x_test, f)
+    tree = xr.DataTree.from_dict({f"/{name}": xr.Dataset(group) for name, group in groups.items()})
     tree.attrs = {
         **contents.info.as_attributes(),
         "inference_library": "bnnpost",
@@ -146,33 +136,31 @@ def _each_value(summary: Callable[[Any], Any], chains: np.ndarray) -> Float[np.n
     return np.asarray(summary(data)["f"], np.float64)
 
 
-def _groups(contents: Contents) -> dict[str, dict[str, Variable]]:
-    def stored(dims: tuple[str, ...], values: np.ndarray) -> Variable:
-        return ("chain", "draw", *dims), in_chains(values, contents.info.num_chains)
+def _groups(
+    contents: Contents, f_train: np.ndarray, x_test: np.ndarray | None, f: np.ndarray | None
+) -> dict[str, dict[str, Variable]]:
+    posterior, info = contents.space.posterior, contents.info
 
-    functions = {"f_train": stored(("train_point", "output"), contents.f_train)}
-    if contents.f is not None:
-        functions["f"] = stored(("point", "output"), contents.f)
-    stats = {name: stored((), values) for name, values in contents.sample_stats.items()}
-    return {
-        "prior" if contents.info.kind == "prior" else "posterior": functions,
-        "sample_stats": stats
-        or {
-            "proposal_number": stored((), contents.proposal_numbers.astype(np.int64)),
-            "log_weight": stored((), contents.log_weights),
-        },
-        "observed_data": {"y": (("train_point", "output"), contents.targets)},
-        "constant_data": _inputs(contents),
+    def stored(values: np.ndarray, *dims: str) -> Variable:
+        return ("chain", "draw", *dims), in_chains(values, info.num_chains)
+
+    functions = {"f_train": stored(f_train, "train_point", "output")}
+    if f is not None:
+        functions["f"] = stored(f, "point", "output")
+    stats = contents.sample_stats or {
+        "proposal_number": contents.proposal_numbers.astype(np.int64),
+        "log_weight": contents.log_weights,
     }
-
-
-def _inputs(contents: Contents) -> dict[str, Variable]:
-    features = tuple(f"feature_{i}" for i in range(1, contents.x_train.ndim - 1))
-    dims = (*features, "feature")
-    inputs: dict[str, Variable] = {"x_train": (("train_point", *dims), contents.x_train)}
-    return (
-        inputs if contents.x_test is None else {**inputs, "x": (("point", *dims), contents.x_test)}
-    )
+    features = (*(f"feature_{i}" for i in range(1, posterior.x.ndim - 1)), "feature")
+    inputs: dict[str, Variable] = {"x_train": (("train_point", *features), posterior.x)}
+    if x_test is not None:
+        inputs["x"] = (("point", *features), x_test)
+    return {
+        "prior" if info.kind == "prior" else "posterior": functions,
+        "sample_stats": {name: stored(values) for name, values in stats.items()},
+        "observed_data": {"y": (("train_point", "output"), posterior.targets)},
+        "constant_data": inputs,
+    }
 
 
 def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
@@ -184,3 +172,30 @@ def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
         warnings.simplefilter("ignore")
         container: Any = getattr(az, "InferenceData", xr.DataTree)
     return tree if container is xr.DataTree else container.from_datatree(tree)
+
+
+def num_left_out(num_draws: int) -> int:
+    """How many draws at the end do not fit in equal chains."""
+    return num_draws % _num_chains(num_draws)
+
+
+def pseudo_chains(values: np.ndarray) -> np.ndarray:
+    """Values [sample, …] as [chain, draw, …]: contiguous quarters, in proposal order.
+
+    The last one to three draws are left out where their number is no multiple of four;
+    fewer than four draws make one chain.
+    """
+    num_chains = _num_chains(len(values))
+    length = len(values) // num_chains
+    return values[: num_chains * length].reshape(num_chains, length, *values.shape[1:])
+
+
+def in_chains(values: np.ndarray, num_chains: int | None) -> np.ndarray:
+    """Values [sample, …], chain after chain, as [chain, draw, …]; pseudo-chains where None."""
+    if num_chains is None:
+        return pseudo_chains(values)
+    return values.reshape(num_chains, -1, *values.shape[1:])
+
+
+def _num_chains(num_draws: int) -> int:
+    return NUM_PSEUDO_CHAINS if num_draws >= NUM_PSEUDO_CHAINS else 1

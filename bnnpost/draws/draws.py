@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PREDICTIVE_KEYS_AT_ONCE = 4096
-_KINDS = ("observations", "probabilities")
 # Folded into the key of a capped run where its view must be resampled.
 _RESAMPLE = 0x72657361
 
@@ -49,11 +48,10 @@ class Mixture(NamedTuple):
 class Draws:
     """Draws from a posterior (or prior), each one a network; in the order of their proposals.
 
-    key, proposal_numbers [sample]: from which activations, parameters and predictions are
-    made again whenever they are asked for. log_weights [sample]: importance weights, zeros
-    where the draws are exact. info: how they were made. given: of a chain, the arrays
-    [sample, …] that its draws have besides, by name. sample_stats: of a chain, numbers that go
-    with each draw [sample], by ArviZ's names.
+    key, proposal_numbers [sample]: from which parameters and predictions are made again whenever
+    they are asked for. log_weights [sample]: importance weights, zeros where the draws are exact.
+    info: how they were made. Of a chain, by name: given, the arrays [sample, …] that its draws have
+    besides; sample_stats, numbers [sample] that go with them, by ArviZ's names.
     """
 
     def __init__(
@@ -79,13 +77,13 @@ class Draws:
         if info.chains is not None:
             what = f"{info.num_samples} resampled" if info.num_chains is None else info.num_samples
             return f"Draws({what} of {info.chains.summary()})"
-        capped = info.kind == "capped"
-        size = f", effective size {info.effective_sample_size:.4g}" if capped else ""
-        return (
-            f"Draws({info.num_samples} {info.kind} of {info.num_proposals} proposals{size}, "
-            f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g}"
-            f"{'; ' + info.unseen() if capped else ''})"
-        )
+        size = unseen = ""
+        if info.kind == "capped":
+            size = f", effective size {info.effective_sample_size:.4g}"
+            unseen = f"; {info.unseen()}"
+        evidence = f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g}"
+        made = f"{info.num_samples} {info.kind} of {info.num_proposals} proposals"
+        return f"Draws({made}{size}, {evidence}{unseen})"
 
     @property
     def posterior(self) -> Posterior:
@@ -97,38 +95,39 @@ class Draws:
     ) -> Float[np.ndarray, "sample point output"]:
         """Latent function values f at inputs x_test [point, feature], without noise.
 
-        completion "joint" draws each network's values at this one list of inputs together
-        (cost linear in width): right in law, the same for the same list, and equal to the
-        drawn values at training inputs; another list is another completion. "function"
-        evaluates one fixed network a draw, at a cost quadratic in width.
-        Raises ValueError for inputs that do not match the training inputs.
+        completion "joint" draws each network's values at this one list of inputs together (cost
+        linear in width): right in law, the same for the same list, and equal to the drawn values at
+        training inputs. "function" evaluates one fixed network a draw, at a cost quadratic in
+        width. Raises ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
         if completion not in COMPLETIONS:
             known = " or ".join(COMPLETIONS)
             raise ValueError(f"expected completion to be {known}, got {completion!r}")
-        way = AS_FUNCTION if completion == "function" else self._jointly(points)
-        shape = (len(self), len(points), self.posterior.num_outputs)
-        return _joined(shape, self._evaluate(_outputs, points, way))
+        way = AS_FUNCTION
+        if completion == "joint":
+            way = jointly(self.posterior.network, self.posterior.x, points)
+        return self._joined(self._evaluate(_outputs, points, way), len(points))
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
-        blocks = self._at_training_points(_training_outputs)
-        return _joined((len(self), self.posterior.num_points, self.posterior.num_outputs), blocks)
+        return self._joined(self._evaluate(_training_outputs), self.posterior.num_points)
 
-    def _at_training_points(self, task: engine.Task) -> Iterable[object]:
-        return engine.evaluate(task, self.space, self.key, self.proposal_numbers, given=self.given)
+    def _joined(self, blocks: Iterable[object], num_points: int) -> np.ndarray:
+        """Blocks one after another in one array [sample, point, output], filled as they come."""
+        joined, start = np.empty((len(self), num_points, self.posterior.num_outputs)), 0
+        for block in blocks:
+            values = np.asarray(block)
+            joined[start : start + len(values)] = values
+            start += len(values)
+        return joined
 
     def _evaluate(
-        self, task: engine.Task, points: np.ndarray, completion: Completion
+        self, task: engine.Task, points: np.ndarray | None = None, way: Completion = AS_FUNCTION
     ) -> Iterable[object]:
-        numbers, extra = self.proposal_numbers, (points, completion)
-        return engine.evaluate(
-            task, self.space, self.key, numbers, extra, len(points), given=self.given
-        )
-
-    def _jointly(self, points: np.ndarray) -> Completion:
-        return jointly(self.posterior.network, self.posterior.x, points)
+        extra, num_test = ((), 0) if points is None else ((points, way), len(points))
+        numbers, given = self.proposal_numbers, self.given
+        return engine.evaluate(task, self.space, self.key, numbers, extra, num_test, given=given)
 
     def mixture(self, x_test: object) -> Mixture:
         """The exact law of f at x_test given each draw's hidden layers: a Gaussian a draw.
@@ -142,14 +141,13 @@ class Draws:
                 "collapse=True, and Gaussian noise or capped draws); use predict() instead"
             )
         points = self.posterior.checked_test_points(x_test)
-        blocks = list(self._evaluate(_mixture, points, self._jointly(points)))
-        means = [np.zeros((0, len(points), self.posterior.num_outputs)), *(b[0] for b in blocks)]  # type: ignore[index]
-        if not blocks:
-            return Mixture(means[0], np.zeros((0, len(points))), self.log_weights)
-        variances = np.concatenate([b[1] for b in blocks])  # type: ignore[index]
+        way = jointly(self.posterior.network, self.posterior.x, points)
+        blocks: list[Any] = list(self._evaluate(_mixture, points, way))
+        means = self._joined((mean for mean, _ in blocks), len(points))
+        variances = np.concatenate([np.zeros((0, 1, len(points))), *(var for _, var in blocks)])
         shared = variances.shape[1] == 1
         variances = variances[:, 0] if shared else np.moveaxis(variances, 1, 2)
-        return Mixture(np.concatenate(means), variances, self.log_weights)
+        return Mixture(means, variances, self.log_weights)
 
     @in_double_precision
     def parameters(self, i: int) -> Parameters:
@@ -170,11 +168,7 @@ class Draws:
         Raises TypeError or IndexError for an i that is not the place of one draw.
         """
         single = self._of(np.array([place("i", i, len(self))]), np.zeros(1), self.info)
-
-        def evaluate(x: object) -> Float[np.ndarray, "point output"]:
-            return single.predict(x, completion="function")[0]
-
-        return evaluate
+        return lambda x: single.predict(x, completion="function")[0]
 
     @in_double_precision
     def predictive(
@@ -183,14 +177,13 @@ class Draws:
         """Observations at x_test, or class probabilities: what each draw says of the targets.
 
         kind "observations" draws targets given each draw's latent values, with the
-        likelihood's noise (of unknown size: each draw's own). "probabilities" gives p(1) of
-        each output (Bernoulli) or p(c) of each class (Categorical) given them, and spends
-        no randomness; weigh draws by `log_weights` before averaging. Raises ValueError for
-        another kind, TypeError for probabilities of a likelihood without classes.
+        likelihood's noise (of unknown size: each draw's own). "probabilities" gives p(1) of each
+        output (Bernoulli) or p(c) of each class (Categorical); weigh draws by `log_weights` before
+        averaging. Raises ValueError for another kind, TypeError for a likelihood without classes.
         """
         require_key(key)
-        if kind not in _KINDS:
-            raise ValueError(f"expected kind to be {' or '.join(_KINDS)}, got {kind!r}")
+        if kind not in ("observations", "probabilities"):
+            raise ValueError(f"expected kind to be observations or probabilities, got {kind!r}")
         if kind == "probabilities":
             # Of no draws first: a likelihood without classes says so before anything is drawn.
             likelihood, empty = self.posterior.likelihood, (0, 1, self.posterior.num_outputs)
@@ -201,23 +194,14 @@ class Draws:
             # Of size noise_std(), which each draw has its own of.
             noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))
             return outputs + self.noise_std()[:, None, None] * noise
-        keys = jax.random.split(key, len(outputs))
-        size = _PREDICTIVE_KEYS_AT_ONCE
-        parts = [
-            np.asarray(
-                jax.vmap(self.posterior.likelihood.sample)(
-                    keys[i : i + size], jnp.asarray(outputs[i : i + size])
-                )
-            )
-            for i in range(0, len(outputs), size)
-        ]
+        keys, size = jax.random.split(key, len(outputs)), _PREDICTIVE_KEYS_AT_ONCE
+        sample = jax.vmap(self.posterior.likelihood.sample)
+        places = [slice(i, i + size) for i in range(0, len(outputs), size)]
+        parts = [np.asarray(sample(keys[at], jnp.asarray(outputs[at]))) for at in places]
         return np.concatenate(parts) if parts else outputs
 
     def noise_std(self) -> Float[np.ndarray, " sample"]:
-        """Posterior draws of the one noise standard deviation that a likelihood has.
-
-        Raises ValueError where it has none, or where the draws are from the prior.
-        """
+        """The one noise standard deviation of each draw; raises ValueError where it has none."""
         if NOISE_STD in self.given:
             return self.given[NOISE_STD].copy()
         guide = self.space.guide
@@ -226,16 +210,16 @@ class Draws:
                 f"{type(self.posterior.likelihood).__name__} has no noise_std that draws share: "
                 "only Gaussian noise has, and only in posterior draws with a collapsed readout"
             )
-        return _joined((len(self),), self._at_training_points(_noise_std))
+        found: list[Any] = list(self._evaluate(_noise_std))
+        return np.concatenate([np.zeros(0), *found])
 
     def diagnostics(self, x_test: object | None = None) -> "xr.Dataset":
         """R-hat and effective sample sizes of function values, by ArviZ.
 
         Variables r_hat, ess_bulk, ess_tail [point, output], at inputs x_test (default: the
-        training inputs). Function values and not weights: units may be exchanged and signs
-        flipped without any change of the function, so chains that agree on every function may
-        sit at different weights. Independent draws are looked at as four pseudo-chains, as in
-        `to_arviz`; importance weights are ignored.
+        training inputs). Not of weights: units may be exchanged and signs flipped, so chains that
+        agree on every function may sit at different ones. Independent draws are looked at as four
+        pseudo-chains, as in `to_arviz`; importance weights are ignored.
         """
         values = self.training_outputs() if x_test is None else self.predict(x_test)
         return arviz_view.diagnostics(values, self.info.num_chains)
@@ -245,36 +229,24 @@ class Draws:
 
         Groups posterior (or prior) with f_train and, where x_test is given, f, each [chain,
         draw, point, output]; sample_stats; observed_data; constant_data. Of a chain sampler
-        its chains. Independent draws have none: four quarters are there in their place so that
-        ArviZ's summaries work, and an R-hat near 1 is no proof of independence. Where the number
-        of draws is no multiple of four, the last one to three are left out, with a DrawsLeftOut
-        warning and the attribute
-        num_left_out. Fewer than four draws make one chain. ArviZ ignores importance weights:
-        draws of a capped run are resampled, and the attribute `weights` says so.
+        its chains. Independent draws have none: four quarters are there in their place (of fewer
+        than four draws one), and an R-hat near 1 is no proof of independence. What is over a
+        multiple of four is left out, with a DrawsLeftOut warning and the attribute num_left_out.
+        ArviZ ignores importance weights: draws of a capped run are resampled; the attribute
+        `weights` says so.
         """
         if self.info.kind == "capped":
             return self.resample(jax.random.fold_in(self.key, _RESAMPLE)).to_arviz(x_test)
         points = None if x_test is None else self.posterior.checked_test_points(x_test)
-        view = arviz_view.Contents(
-            info=self.info,
-            f_train=self.training_outputs(),
-            proposal_numbers=self.proposal_numbers,
-            log_weights=self.log_weights,
-            sample_stats=self.sample_stats,
-            x_train=self.posterior.x,
-            targets=self.posterior.targets,
-            x_test=points,
-            f=None if points is None else self.predict(points),
-        )
-        return arviz_view.to_arviz(view)
+        f = None if points is None else self.predict(points)
+        return arviz_view.to_arviz(self.contents(), self.training_outputs(), points, f)
 
     def resample(self, key: Array, num_samples: int | None = None) -> "Draws":
         """Draws made equally weighted: each is repeated about as often as its weight says.
 
-        Systematic resampling to `num_samples` (default: as many as there are). Repeated
-        draws are the same network, so these are not independent; `info.kind` is
-        "resampled", and the effective sample size stays that of the weights. Raises
-        ValueError if there are no draws.
+        Systematic resampling to `num_samples` (default: as many as there are). Repeated draws are
+        the same network, so these are not independent; `info.kind` is "resampled", and the
+        effective sample size stays that of the weights. Raises ValueError if there are no draws.
         """
         require_key(key)
         size = positive_integer("num_samples", len(self) if num_samples is None else num_samples)
@@ -290,8 +262,7 @@ class Draws:
     def _of(self, chosen: np.ndarray, log_weights: np.ndarray, info: DrawsInfo) -> "Draws":
         """These draws, with other weights and another record."""
         given, stats = (
-            {name: array[chosen] for name, array in arrays.items()}
-            for arrays in (self.given, self.sample_stats)
+            jax.tree.map(lambda a: a[chosen], d) for d in (self.given, self.sample_stats)
         )
         numbers = self.proposal_numbers[chosen]
         return Draws(self.space, self.key, numbers, log_weights, info, given, stats)
@@ -299,23 +270,15 @@ class Draws:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to make these draws again to one netCDF file.
 
-        Written under a temporary name first, so that no half file is left. A network or
-        likelihood with code of the user's own is not written: `bnnpost.load` then asks for
-        the posterior. Raises FileNotFoundError if the folder does not exist.
+        Whole or not at all. A network or likelihood with code of the user's own is not written:
+        `bnnpost.load` then asks for the posterior. Raises FileNotFoundError without the folder.
         """
         netcdf.write(as_path(path), self.contents())
 
     def contents(self) -> netcdf.Contents:
         """What a file of these draws holds."""
-        return netcdf.Contents(
-            self.space,
-            self.key,
-            self.proposal_numbers,
-            self.log_weights,
-            self.info,
-            self.given,
-            self.sample_stats,
-        )
+        made = self.space, self.key, self.proposal_numbers, self.log_weights, self.info
+        return netcdf.Contents(*made, self.given, self.sample_stats)
 
 
 def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:
@@ -327,16 +290,6 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     belongs to other data.
     """
     return Draws(*netcdf.read(as_path(path), posterior))
-
-
-def _joined(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
-    """Blocks one after another in one array of this shape, filled as they come."""
-    joined, start = np.empty(shape), 0
-    for block in blocks:
-        values = np.asarray(block)
-        joined[start : start + len(values)] = values
-        start += len(values)
-    return joined
 
 
 Draw = Array | Origin

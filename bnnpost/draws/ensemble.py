@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.networks.layers import Layer, Parameters
+from bnnpost.networks.layers import Layer, Parameters, num_parameters
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.ensemble_limit import EnsembleLimit, ensemble_limit
@@ -141,12 +141,6 @@ def initialised(network: Layer, key: Array, number: Array, shape: tuple[int, ...
 def members_at_once(network: Layer, shape: tuple[int, ...]) -> int:
     """How many members are worked on together, for inputs of this shape."""
     return max(1, _PARAMETERS_AT_ONCE // num_parameters(network, shape))
-
-
-def num_parameters(network: Layer, shape: tuple[int, ...]) -> int:
-    """Parameters of one network, for inputs of this shape."""
-    drawn = jax.eval_shape(lambda: network.init(jax.random.key(0), shape))
-    return int(sum(np.prod(array.shape) for array in jax.tree.leaves(drawn)))
 
 
 @jax.jit

@@ -104,22 +104,22 @@ class DrawsInfo:
     """
 
     kind: str
-    complete: bool
-    num_samples: int
-    num_proposals: int
-    acceptance_rate: float
-    log_evidence: float
-    log_evidence_se: float
-    effective_sample_size: float
-    space: str
-    bound: str
-    log_bound: float
-    precision: str
-    num_nan: int
-    batch: int
-    block: int
-    seconds: float
-    device: str
+    complete: bool = False
+    num_samples: int = 0
+    num_proposals: int = 0
+    acceptance_rate: float = math.nan
+    log_evidence: float = math.nan
+    log_evidence_se: float = math.nan
+    effective_sample_size: float = math.nan
+    space: str = ""
+    bound: str = "none"
+    log_bound: float = math.nan
+    precision: str = ""
+    num_nan: int = 0
+    batch: int = 1
+    block: int = 1
+    seconds: float = 0.0
+    device: str = ""
     num_excess: int = 0
     excess_mass: float = 0.0
     pareto_k: float | None = None

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,9 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws.info import DrawsInfo
-from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.records import from_record, to_record
-from bnnpost.networks.layers import Layer
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
@@ -33,6 +31,7 @@ FORMAT = "bnnpost draws 2"
 # has changed; it may differ by as much between machines.
 _NUM_TOLD, _SAME = 3, 1e-6
 _TOLD = "likelihood_values"
+_NOT_WRITTEN = "not_written"
 # Guides of earlier versions had so many arrays, where anything was fitted.
 _EARLIER_LEAVES = 3
 # Before the names of what a chain gives for its draws, and of the numbers that go with them.
@@ -74,9 +73,8 @@ def write(path: Path, contents: Contents, more: Mapping[str, str] = MappingProxy
         "format": FORMAT,
         "key_implementation": str(jax.random.key_impl(contents.key)),
         "random_stream": _random_stream(),
-        "network": json.dumps(_network_record(posterior.network)),
+        **{name: json.dumps(record) for name, record in _records(posterior).items()},
         "num_outputs": posterior.num_outputs,
-        "likelihood": json.dumps(_likelihood_record(posterior.likelihood)),
         _TOLD: json.dumps(_told(posterior)),
         "space": json.dumps(_space_record(space)),
         "info": json.dumps(dataclasses.asdict(contents.info)),
@@ -115,15 +113,24 @@ def _random_stream() -> str:
 
 def holds_code(posterior: Posterior) -> bool:
     """Whether the network or the likelihood has code of the user's own, which no file holds."""
-    records = _network_record(posterior.network), _likelihood_record(posterior.likelihood)
-    return any(isinstance(record, dict) and "not_written" in record for record in records)
+    return any(map(_is_code, _records(posterior).values()))
 
 
-def _network_record(network: Layer) -> object:
-    try:
-        return to_spec(network)
-    except ValueError as error:
-        return {"not_written": str(error)}
+def _records(posterior: Posterior) -> dict[str, Any]:
+    """Network and likelihood in plain data; of code of the user's own, why it is not written."""
+
+    def record(written: Callable[[Any], object], described: object) -> object:
+        try:
+            return written(described)
+        except ValueError as error:
+            return {_NOT_WRITTEN: str(error)}
+
+    network, likelihood = posterior.network, posterior.likelihood
+    return {"network": record(to_spec, network), "likelihood": record(to_record, likelihood)}
+
+
+def _is_code(record: Any) -> bool:
+    return isinstance(record, dict) and _NOT_WRITTEN in record
 
 
 def _space_record(space: Space) -> dict[str, object]:
@@ -151,11 +158,6 @@ def _bare(guide: Any) -> Any:
     return dataclasses.replace(guide, likelihood=None) if hasattr(guide, "likelihood") else guide
 
 
-def _guide_numbers(space: Space) -> list[np.ndarray]:
-    """The numbers of a guide, which are part of what a draw is."""
-    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
-
-
 def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarray]:
     """The numbers of a guide as it is now, from those in a file, perhaps of an earlier version.
 
@@ -172,9 +174,11 @@ def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarr
 
 
 def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """The numbers of a guide, which are part of what a draw is."""
+    numbers = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
     return {
         f"guide_{i}": (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
-        for i, array in enumerate(_guide_numbers(space))
+        for i, array in enumerate(numbers)
     }
 
 
@@ -197,17 +201,8 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     return dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
 
 
-def _likelihood_record(likelihood: Likelihood) -> object:
-    try:
-        return to_record(likelihood)
-    except ValueError as error:
-        return {"not_written": str(error)}
-
-
 def read(path: Path, posterior: Posterior | None) -> Contents:
     """Draws from a file that `write` wrote; see `bnnpost.load`."""
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}")
     dataset = _read(path)
     if dataset.attrs["random_stream"] != _random_stream():
         raise ValueError(
@@ -237,12 +232,12 @@ def digest_of(path: Path) -> str:
 
 def num_draws(path: Path) -> int:
     """How many draws a file holds. Raises FileNotFoundError, or ValueError for a damaged file."""
-    if not path.exists():
-        raise FileNotFoundError(f"no file {path}")
     return int(_read(path).sizes["sample"])
 
 
 def _read(path: Path) -> "xr.Dataset":
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}")
     dataset = read_dataset(path)
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
@@ -254,9 +249,8 @@ def _read(path: Path) -> "xr.Dataset":
 
 def _posterior(path: Path, dataset: "xr.Dataset") -> Posterior:
     network, likelihood = (json.loads(dataset.attrs[name]) for name in ("network", "likelihood"))
-    for record in (network, likelihood):
-        if isinstance(record, dict) and "not_written" in record:
-            raise ValueError(f"{path}: {record['not_written']}; pass load(…, posterior=…)")
+    for record in filter(_is_code, (network, likelihood)):
+        raise ValueError(f"{path}: {record[_NOT_WRITTEN]}; pass load(…, posterior=…)")
     return Posterior(
         from_spec(network, num_outputs=int(dataset.attrs["num_outputs"])),
         from_record(likelihood),
@@ -267,14 +261,8 @@ def _posterior(path: Path, dataset: "xr.Dataset") -> Posterior:
 
 def _check_same(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> None:
     """Raise ValueError if the posterior given is not the file's, as far as the file can tell."""
-    records = {
-        "network": _network_record(posterior.network),
-        "likelihood": _likelihood_record(posterior.likelihood),
-    }
+    records, data = _records(posterior), {"x": posterior.x, "y": posterior.targets}
     other = [name for name, now in records.items() if json.loads(dataset.attrs[name]) != now]
-    if not np.array_equal(posterior.x, dataset["x"].values):
-        other.append("x")
-    if not np.array_equal(posterior.targets, dataset["y"].values):
-        other.append("y")
+    other += [name for name, now in data.items() if not np.array_equal(now, dataset[name].values)]
     if other:
         raise ValueError(f"{path} holds draws of another posterior: {', '.join(other)} differ")

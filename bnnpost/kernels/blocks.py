@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels.maps import evaluated, in_steps, num_positions
 from bnnpost.kernels.tiles import gram
-from bnnpost.networks.attention_parts import draws_scores
+from bnnpost.networks.attention import draws_scores
 from bnnpost.networks.layers import Layer
 
 # Up to this many positions of all inputs, attention's scores are drawn for all of them at once.

@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels.blocks import self_kernel
 from bnnpost.kernels.checked import checked_inputs
-from bnnpost.kernels.maps import has_rule, is_numerical
+from bnnpost.kernels.maps import has_rule
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.layers import Layer, Serial
+from bnnpost.networks.layers import Layer, Serial, with_parts
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.nonlinearities import Numerical
 from bnnpost.numerics import quadrature
@@ -47,7 +47,7 @@ def quadrature_error(
 
 def _coarse(network: Layer) -> Layer | None:
     """The network with twice the step of every rule; None where there is none."""
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     coarse = [
         _coarser(layer) if _follows_own_biases(before) else _coarsened(layer)
         for before, layer in zip((None, *layers), layers, strict=False)
@@ -65,8 +65,10 @@ def _coarsened(layer: Layer) -> Layer:
     """The layer itself if it has no rule in it."""
     if not has_rule(layer):
         return layer
-    return jax.tree.map(
-        lambda node: _coarser(node) if is_numerical(node) else node, layer, is_leaf=is_numerical
+    return with_parts(
+        layer,
+        Activation,
+        lambda node: _coarser(node) if isinstance(node.nonlinearity, Numerical) else node,
     )
 
 

@@ -1,8 +1,7 @@
-"""Kernels of a finite network, by Monte Carlo over its prior: to check those of its limit."""
+"""Kernels by Monte Carlo: of a finite network over its prior, and the error of estimated limits."""
 
 import functools
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -11,14 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
-from bnnpost.kernels.checked import checked_inputs, checked_kernel
+from bnnpost.kernels.checked import checked_call, checked_kernel
+from bnnpost.kernels.gram import Inputs, nngp
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Affine, Layer, Parameters
+from bnnpost.networks.layers import Affine, Layer, Parameters, num_parameters
 from bnnpost.networks.linear import Linear
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-
-Inputs = Float[Array | np.ndarray, "n *f"]
 
 # Parameters of the draws that are looked at together (2^22 doubles are 32 MiB).
 _PARAMETERS_AT_ONCE = 2**22
@@ -64,17 +62,10 @@ def _mean_over_draws(
     key: Array, network: Layer, x1: object, x2: object | None, num_draws: int, *, tangent: bool
 ) -> EmpiricalKernel:
     require_key(key)
-    if not isinstance(network, Layer):
-        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
     if positive_integer("num_draws", num_draws) < 2:
         raise ValueError("expected num_draws to be at least 2, for a standard error, got 1")
-    first = checked_inputs("x1", x1).astype(jnp.float64)
-    second = first if x2 is None else checked_inputs("x2", x2).astype(jnp.float64)
-    if second.shape[1:] != first.shape[1:]:
-        raise ValueError(
-            f"expected one shape of inputs, got {list(first.shape[1:])} in x1 and "
-            f"{list(second.shape[1:])} in x2"
-        )
+    network, *lists = checked_call(network, x1, x2)
+    first, second = (x.astype(jnp.float64) for x in lists)
     mean, squares = np.zeros((2, len(first), len(second)))
     count = 0
     for keys in _batches(key, num_draws, _batch_size(key, network, first)):
@@ -97,18 +88,16 @@ def _batches(key: Array, num_draws: int, size: int) -> Iterator[Array]:
 def _batch_size(key: Array, network: Layer, x: Array) -> int:
     """How many draws at once. Raises ShapeError where outputs are not [point, unit]."""
 
-    def passed(key: Array) -> tuple[Parameters, Array]:
-        parameters = network.init(key, x.shape[1:])
-        return parameters, network.apply(parameters, x)
+    def passed(key: Array) -> Array:
+        return network.apply(network.init(key, x.shape[1:]), x)
 
-    parameters, outputs = jax.eval_shape(passed, key)
+    outputs = jax.eval_shape(passed, key)
     if len(outputs.shape) != 2:
         raise ShapeError(
             f"expected a network whose outputs are [point, unit], got outputs of shape "
             f"{list(outputs.shape[1:])} a point: gather positions with Flatten or GlobalAvgPool"
         )
-    count = sum(math.prod(array.shape) for array in jax.tree.leaves(parameters))
-    return max(1, _PARAMETERS_AT_ONCE // count)
+    return max(1, _PARAMETERS_AT_ONCE // num_parameters(network, x.shape[1:]))
 
 
 @functools.partial(jax.jit, static_argnames="tangent")
@@ -175,3 +164,27 @@ def _joined(moving: list[Array | None], still: Parameters) -> tuple[Affine, ...]
         )
         for weights, biases, affine in pairs
     )
+
+
+def monte_carlo_error(
+    network: Layer,
+    x1: Inputs,
+    x2: Inputs | None = None,
+    *,
+    key: Array,
+    kernel: Callable[..., Array] = nngp,
+    num_kernels: int = 16,
+) -> Float[np.ndarray, "n1 n2"]:
+    """The standard error of each entry of one kernel, by Monte Carlo from a key.
+
+    Spread of `num_kernels` kernels with keys of their own, split from `key`: it takes as long as
+    they do, and is itself known to a factor 1 ± 1/√(2·num_kernels − 2). It halves with four times
+    the `num_draws` of attention. kernel: `bnnpost.nngp` or `bnnpost.ntk`. 0, to rounding, where
+    nothing is drawn. Raises TypeError for a legacy key, ValueError for fewer than two kernels,
+    and as `kernel` does.
+    """
+    if num_kernels < 2:
+        raise ValueError(f"expected num_kernels to be at least 2, got {num_kernels}")
+    keys = jax.random.split(require_key(key), num_kernels)
+    found = [np.asarray(kernel(network, x1, x2, key=each)) for each in keys]
+    return np.std(found, axis=0, ddof=1)

@@ -4,9 +4,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.kernels.blocks import cross_kernel, self_kernel
-from bnnpost.kernels.checked import check_branches, checked_inputs, checked_kernel
+from bnnpost.kernels.checked import check_branches, checked_call, checked_kernel, warn_of_heads
 from bnnpost.kernels.convergence import warn_of_quadrature
-from bnnpost.kernels.heads import warn_of_heads
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
@@ -68,21 +67,14 @@ def ntk(
 def _kernel(
     network: Layer, x1: object, x2: object | None, key: Array | None, *, tangent: bool
 ) -> Array:
-    if not isinstance(network, Layer):
-        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
-    x1 = checked_inputs("x1", x1)
-    other = x1 if x2 is None else checked_inputs("x2", x2)
-    if other.shape[1:] != x1.shape[1:]:
-        raise ValueError(
-            f"x1 has {x1.shape[1:]} features a row, x2 {other.shape[1:]}: expected the same"
-        )
-    network.check_inputs(x1)
-    network.check_inputs(other)
-    check_branches(network, x1.shape[1:])
+    network, first, second = checked_call(network, x1, x2)
+    network.check_inputs(first)
+    network.check_inputs(second)
+    check_branches(network, first.shape[1:])
     require_one_process(network)
     key = None if key is None else require_key(key)
     warn_of_heads(network)
-    warn_of_quadrature(network, x1, key)
+    warn_of_quadrature(network, first, key)
     if x2 is None:
-        return checked_kernel(self_kernel(network, x1, key, tangent))
-    return checked_kernel(cross_kernel(network, x1, other, key, tangent))
+        return checked_kernel(self_kernel(network, first, key, tangent))
+    return checked_kernel(cross_kernel(network, first, second, key, tangent))

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.attention_parts import draws_scores, with_sampling
+from bnnpost.networks.attention import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Layer, Map, Serial
+from bnnpost.networks.layers import Layer, Map, Serial, parts_of
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.nonlinearities import Numerical
 from bnnpost.networks.units import entering
@@ -28,7 +28,7 @@ _IN_A_STEP = 2**22
 _SUMMED = 2**6
 
 
-class Kernel(NamedTuple):
+class LimitKernel(NamedTuple):
     """NNGP kernel, variances on the first list, and the neural tangent kernel if asked for."""
 
     cross: Float[Array, "n1 n2"]
@@ -51,7 +51,7 @@ def evaluated(
     *,
     tangent: bool = False,
     together: bool = False,
-) -> Kernel:
+) -> LimitKernel:
     """The kernel in one program; apart: see `_mapped`.
 
     together: whether scores of attention, where they are drawn, are those of one list, which x1
@@ -67,7 +67,7 @@ def evaluated(
             f"expected a network with one output a point, got outputs at positions "
             f"{list(k.grid)}: gather them with Flatten or GlobalAvgPool before the readout"
         )
-    return Kernel(k.cross, k.variances1, _tangent_of(k) if tangent else None)
+    return LimitKernel(k.cross, k.variances1, _tangent_of(k) if tangent else None)
 
 
 def _tangent_of(k: Covariance) -> Array:
@@ -122,7 +122,9 @@ def _kept_apart(step: Serial, k: Covariance, apart: Array) -> Covariance:
     return jax.lax.cond(apart, mapped, nothing, k)
 
 
-def in_steps(network: Layer, x1: Array, x2: Array, key: Array | None, *, tangent: bool) -> Kernel:
+def in_steps(
+    network: Layer, x1: Array, x2: Array, key: Array | None, *, tangent: bool
+) -> LimitKernel:
     """The kernel, which may be a part of a larger program; a large one a few rows at a time."""
     most = max(1, _IN_A_STEP // (x2.shape[0] * covariances_a_pair(network, x1)))
     if x1.shape[0] <= most:
@@ -150,7 +152,7 @@ def covariances_a_pair(network: Layer, x: Array) -> int:
 
 def num_positions(network: Layer, x: Array) -> int:
     """Of one input at the first layer that is not a map of the inputs themselves."""
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     maps = list(itertools.takewhile(lambda layer: isinstance(layer, Map), layers))
     entering = jax.eval_shape(Serial(maps).apply, (), x[:1]) if maps else x
     return math.prod(entering.shape[1:-1])
@@ -158,15 +160,9 @@ def num_positions(network: Layer, x: Array) -> int:
 
 def has_rule(network: Layer) -> bool:
     """Whether the moments of an activation in it are found by a trapezoid rule."""
-    return any(map(is_numerical, jax.tree.leaves(network, is_leaf=is_numerical)))
-
-
-def is_numerical(node: object) -> bool:
-    """Whether this is an activation whose moments are found by a trapezoid rule."""
-    return isinstance(node, Activation) and isinstance(node.nonlinearity, Numerical)
+    return any(isinstance(a.nonlinearity, Numerical) for a in parts_of(network, Activation))
 
 
 def _has_own_laws(network: Layer) -> bool:
     """Whether weights or biases in it may keep a law that is not normal."""
-    parts = jax.tree.leaves(network, is_leaf=lambda node: isinstance(node, Linear))
-    return any(isinstance(part, Linear) and not part.gaussian for part in parts)
+    return not all(part.gaussian for part in parts_of(network, Linear))

@@ -6,7 +6,7 @@ from typing import Any
 
 from bnnpost import likelihoods
 from bnnpost.likelihoods.base import Likelihood
-from bnnpost.numerics.law_records import law_of_record, law_record
+from bnnpost.numerics.scalar_laws import law_of_record, law_record
 
 
 def known() -> dict[str, type[Likelihood]]:

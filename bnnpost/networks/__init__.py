@@ -1,7 +1,7 @@
 """Finite networks: priors over weights, forward passes, and the kernel map of every layer."""
 
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.attention import SelfAttention
+from bnnpost.networks.attention import PositionEncoding, SelfAttention
 from bnnpost.networks.build import at_width, mlp
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
@@ -10,7 +10,6 @@ from bnnpost.networks.linear import Dense, Linear
 from bnnpost.networks.masking import Mask
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
-from bnnpost.networks.position_encodings import PositionEncoding
 from bnnpost.networks.priors import Fixed, WeightPrior, per_input
 from bnnpost.networks.specs import from_spec, to_spec
 

@@ -11,7 +11,7 @@ from bnnpost.networks.catalogue import CATALOGUE, resolve
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Map
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
-from bnnpost.networks.units import activated
+from bnnpost.networks.units import activated, through_map
 from bnnpost.numerics.quadrature import DEFAULT_STEP
 
 
@@ -77,6 +77,8 @@ class Activation(Map):
         return self.nonlinearity(x)
 
     def covariance(self, k: Covariance) -> Covariance:
+        if k.units == "inputs":
+            return through_map(self, k)
         return activated(self.nonlinearity, k, self.step)
 
 

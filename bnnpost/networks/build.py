@@ -61,7 +61,7 @@ def at_width(network: Layer, width: int) -> Layer:
     Raises ValueError for a width below 1 or a network that does not end in a linear readout.
     """
     width = positive_integer("width", width, LARGEST_WIDTH)
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     readout = len(layers) - 1
     while readout > 0 and isinstance(layers[readout], Map):
         readout -= 1

@@ -12,7 +12,7 @@ from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, concrete, h
 
 
 @dataclass(frozen=True)
-class Entry:
+class NamedActivation:
     """A named activation: its type in layer lists, its hyperparameters, how to build it."""
 
     spec_type: str
@@ -34,35 +34,35 @@ def _numerical(name: str) -> Callable[[], Nonlinearity]:
     return build
 
 
-CATALOGUE: Mapping[str, Entry] = {
-    "identity": Entry("Identity", {}, lambda: forms.PiecewiseLinear(1.0, 1.0)),
-    "relu": Entry("Relu", {}, lambda: forms.PiecewiseLinear(0.0, 1.0)),
-    "leaky_relu": Entry(
+CATALOGUE: Mapping[str, NamedActivation] = {
+    "identity": NamedActivation("Identity", {}, lambda: forms.PiecewiseLinear(1.0, 1.0)),
+    "relu": NamedActivation("Relu", {}, lambda: forms.PiecewiseLinear(0.0, 1.0)),
+    "leaky_relu": NamedActivation(
         "LeakyRelu", {"alpha": 0.01}, lambda alpha: forms.PiecewiseLinear(alpha, 1.0)
     ),
-    "ab_relu": Entry("ABRelu", {"a": 0.0, "b": 1.0}, forms.PiecewiseLinear),
-    "abs": Entry("Abs", {}, lambda: forms.PiecewiseLinear(-1.0, 1.0)),
-    "erf": Entry("Erf", {"a": 1.0, "b": 1.0, "c": 0.0}, forms.Erf),
-    "gelu": Entry("Gelu", {}, forms.Gelu),
-    "sin": Entry("Sin", {"a": 1.0, "b": 1.0, "c": 0.0}, forms.Sine),
-    "cos": Entry(
+    "ab_relu": NamedActivation("ABRelu", {"a": 0.0, "b": 1.0}, forms.PiecewiseLinear),
+    "abs": NamedActivation("Abs", {}, lambda: forms.PiecewiseLinear(-1.0, 1.0)),
+    "erf": NamedActivation("Erf", {"a": 1.0, "b": 1.0, "c": 0.0}, forms.Erf),
+    "gelu": NamedActivation("Gelu", {}, forms.Gelu),
+    "sin": NamedActivation("Sin", {"a": 1.0, "b": 1.0, "c": 0.0}, forms.Sine),
+    "cos": NamedActivation(
         "Cos",
         {"a": 1.0, "b": 1.0, "c": 0.0},
         lambda a, b, c: forms.Sine(a, b, c + np.pi / 2),
     ),
-    "rbf": Entry(
+    "rbf": NamedActivation(
         "Rbf",
         {"gamma": 1.0},
         lambda gamma: forms.Sine(np.sqrt(2), (2 * gamma) ** 0.5, np.pi / 4),
     ),
-    "exp": Entry("Exp", {"a": 1.0, "b": 1.0}, forms.Exponential),
-    "gaussian": Entry("Gaussian", {"a": 1.0, "b": -1.0}, forms.Gaussian),
-    "sign": Entry("Sign", {}, forms.Sign),
-    "monomial": Entry("Monomial", {"degree": 2}, _monomial),
-    "polynomial": Entry("Polynomial", {"coef": (0.0, 1.0)}, forms.Polynomial),
-    "tanh": Entry("Tanh", {}, _numerical("tanh")),
-    "sigmoid": Entry("Sigmoid", {}, _numerical("sigmoid")),
-    "softplus": Entry("Softplus", {}, _numerical("softplus")),
+    "exp": NamedActivation("Exp", {"a": 1.0, "b": 1.0}, forms.Exponential),
+    "gaussian": NamedActivation("Gaussian", {"a": 1.0, "b": -1.0}, forms.GaussianCurve),
+    "sign": NamedActivation("Sign", {}, forms.Sign),
+    "monomial": NamedActivation("Monomial", {"degree": 2}, _monomial),
+    "polynomial": NamedActivation("Polynomial", {"coef": (0.0, 1.0)}, forms.Polynomial),
+    "tanh": NamedActivation("Tanh", {}, _numerical("tanh")),
+    "sigmoid": NamedActivation("Sigmoid", {}, _numerical("sigmoid")),
+    "softplus": NamedActivation("Softplus", {}, _numerical("softplus")),
 }
 NAME_OF_SPEC_TYPE = {entry.spec_type: name for name, entry in CATALOGUE.items()}
 

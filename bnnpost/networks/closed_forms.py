@@ -5,6 +5,7 @@ et al. 2021 (GELU, rederived here by Stein's identity), Isserlis 1918 (polynomia
 are the variances and the covariance of (u, v), ρ their correlation.
 """
 
+import abc
 from math import comb, factorial
 
 import equinox as eqx
@@ -28,6 +29,22 @@ def _abs_profile(rho: Array) -> Array:
 def _abs_profile_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (rho,), (tangent,) = primals, tangents
     return _abs_profile(rho), arcsin(rho) * tangent
+
+
+class Formula(Nonlinearity):
+    """One formula for E φφ of the covariance and both variances, which at u = v gives E φ²."""
+
+    closed_form = True
+
+    @abc.abstractmethod
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
+        """E φ(u)φ(v), elementwise."""
+
+    def product_moment(self, k: Covariance) -> Array:
+        return self.moment(k.cross, k.variances1[:, None], k.variances2[None, :])
+
+    def second_moment(self, variances: Array) -> Array:
+        return self.moment(variances, variances, variances)
 
 
 class PiecewiseLinear(Nonlinearity):
@@ -97,92 +114,69 @@ class Erf(Nonlinearity):
         return self._moment(twice / (1 + twice))
 
 
-class Gelu(Nonlinearity):
+class Gelu(Formula):
     """x·Φ(x), exact.
 
     With Q = 1/4 + arcsin(c/√((1+v₁)(1+v₂)))/2π and D = (1+v₁)(1+v₂) − c², Stein's identity
     twice gives E φφ = cQ + [v₁v₂ + c²(1 − v₁v₂)/((1+v₁)(1+v₂))] / (2π√D).
     """
 
-    closed_form = True
-
     def __call__(self, x: Array) -> Array:
         return x * jax.scipy.stats.norm.cdf(x)
 
-    @staticmethod
-    def _moment(cross: Array, v1: Array, v2: Array) -> Array:
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
         spread = (1 + v1) * (1 + v2)
         both_positive = 0.25 + arcsin(cross / jnp.sqrt(spread)) / (2 * np.pi)
         density = 1 / (2 * np.pi * jnp.sqrt(spread - cross**2))
         return cross * both_positive + (v1 * v2 + cross**2 * (1 - v1 * v2) / spread) * density
 
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None], k.variances2[None, :])
 
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, variances, variances)
-
-
-class Sine(Nonlinearity):
+class Sine(Formula):
     """a·sin(bx + c): E φφ = (a²/2) [e^{−b²(v₁+v₂−2c₁₂)/2} − cos(2c) e^{−b²(v₁+v₂+2c₁₂)/2}]."""
 
     a: Scalar = eqx.field(converter=named("a"))
     b: Scalar = eqx.field(converter=named("b"))
     c: Scalar = eqx.field(converter=named("c"))
-    closed_form = True
 
     def __call__(self, x: Array) -> Array:
         a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
         return a * jnp.sin(b * x + c)
 
-    def _moment(self, cross: Array, total: Array) -> Array:
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
         a, b, c = (cast(p, cross) for p in (self.a, self.b, self.c))
+        total = v1 + v2
         difference = jnp.exp(-0.5 * b**2 * (total - 2 * cross))
         return (
             0.5 * a**2 * (difference - jnp.cos(2 * c) * jnp.exp(-0.5 * b**2 * (total + 2 * cross)))
         )
 
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None] + k.variances2[None, :])
 
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, 2 * variances)
-
-
-class Exponential(Nonlinearity):
+class Exponential(Formula):
     """a·exp(bx): E φφ = a² exp(b²(v₁ + v₂ + 2c)/2)."""
 
     a: Scalar = eqx.field(converter=named("a"))
     b: Scalar = eqx.field(converter=named("b"))
-    closed_form = True
 
     def __call__(self, x: Array) -> Array:
         return cast(self.a, x) * jnp.exp(cast(self.b, x) * x)
 
-    def _moment(self, total: Array) -> Array:
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
+        total = v1 + v2 + 2 * cross
         return cast(self.a, total) ** 2 * jnp.exp(0.5 * cast(self.b, total) ** 2 * total)
 
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.variances1[:, None] + k.variances2[None, :] + 2 * k.cross)
 
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(4 * variances)
-
-
-class Gaussian(Nonlinearity):
+class GaussianCurve(Formula):
     """a·exp(bx²): E φφ = a² / √((1 − 2bv₁)(1 − 2bv₂) − 4b²c²), finite where that is positive."""
 
     a: Scalar = eqx.field(converter=named("a"))
     b: Scalar = eqx.field(converter=named("b"))
-    closed_form = True
 
     def __call__(self, x: Array) -> Array:
         return cast(self.a, x) * jnp.exp(cast(self.b, x) * x**2)
 
-    def product_moment(self, k: Covariance) -> Array:
-        a, b = cast(self.a, k.cross), cast(self.b, k.cross)
-        factor1, factor2 = (1 - 2 * b * v for v in (k.variances1[:, None], k.variances2[None, :]))
-        return a**2 / jnp.sqrt(factor1 * factor2 - 4 * b**2 * k.cross**2)
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
+        a, b = cast(self.a, cross), cast(self.b, cross)
+        return a**2 / jnp.sqrt((1 - 2 * b * v1) * (1 - 2 * b * v2) - 4 * b**2 * cross**2)
 
     def second_moment(self, variances: Array) -> Array:
         return cast(self.a, variances) ** 2 / jnp.sqrt(1 - 4 * cast(self.b, variances) * variances)
@@ -211,7 +205,7 @@ def _double_factorial_moment(power: int) -> int:
     return factorial(power) // (2 ** (power // 2) * factorial(power // 2))
 
 
-class Polynomial(Nonlinearity):
+class Polynomial(Formula):
     """Σ_i coef_i xⁱ, ascending powers.
 
     E uⁱvʲ = Σ_k k! C(i,k) C(j,k) (i−k−1)!! (j−k−1)!! v₁^{(i−k)/2} v₂^{(j−k)/2} cᵏ over the k
@@ -219,7 +213,6 @@ class Polynomial(Nonlinearity):
     """
 
     coef: Scalar = eqx.field(converter=named("coef"))
-    closed_form = True
 
     def __call__(self, x: Array) -> Array:
         result = jnp.zeros_like(x)
@@ -227,7 +220,7 @@ class Polynomial(Nonlinearity):
             result = result * x + coefficient
         return result
 
-    def _moment(self, cross: Array, v1: Array, v2: Array) -> Array:
+    def moment(self, cross: Array, v1: Array, v2: Array) -> Array:
         coef = cast(self.coef, cross)
         total = jnp.zeros_like(cross)
         for k in range(coef.shape[0]):
@@ -242,9 +235,3 @@ class Polynomial(Nonlinearity):
             for i in range(k, coef.shape[0], 2)
         ]
         return sum(terms, jnp.zeros_like(variances))
-
-    def product_moment(self, k: Covariance) -> Array:
-        return self._moment(k.cross, k.variances1[:, None], k.variances2[None, :])
-
-    def second_moment(self, variances: Array) -> Array:
-        return self._moment(variances, variances, variances)

@@ -1,5 +1,6 @@
 """Layers made of branches: a residual block, and sums of branches."""
 
+import abc
 import dataclasses
 from collections.abc import Iterable, Sequence
 
@@ -38,16 +39,6 @@ def _sum(parts: list[Carried]) -> Carried:
     return zeroed(total, masked), masked
 
 
-def _covariance(k: Covariance, branches: Sequence[Layer | None]) -> Covariance:
-    """Of a sum of branches of the same inputs; None for the inputs themselves."""
-    start = dataclasses.replace(k, renewed=False)
-    total, *others = (start if layer is None else layer.covariance(start) for layer in branches)
-    for part in others:
-        known = isinstance(total.law, Inputs) and isinstance(part.law, Inputs)
-        total = _known(total, part) if known else total.plus(part)
-    return dataclasses.replace(total, renewed=k.renewed or total.renewed)
-
-
 def _known(k: Covariance, other: Covariance) -> Covariance:
     """Of a sum before any linear layer: its parts are known numbers."""
     x1, mask1 = _sum([(p.law.x1, on_grid(p.mask1, p.law.x1)) for p in (k, other)])
@@ -57,7 +48,33 @@ def _known(k: Covariance, other: Covariance) -> Covariance:
     return found.with_masks(mask1, mask2)
 
 
-class Residual(Layer):
+class Branches(Layer):
+    """A sum of branches of the same inputs."""
+
+    @property
+    @abc.abstractmethod
+    def parts(self) -> Sequence[Serial | None]:
+        """The branches; None for the inputs themselves."""
+
+    def propagate(self, x: Array, linear: LinearStep) -> Array:
+        return self.carry(x, None, linear)[0]
+
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
+        return _sum([(x, mask) if p is None else p.carry(x, mask, linear) for p in self.parts])
+
+    def covariance(self, k: Covariance) -> Covariance:
+        start = dataclasses.replace(k, fresh_weights=False)
+        total, *others = (start if p is None else p.covariance(start) for p in self.parts)
+        for part in others:
+            known = isinstance(total.law, Inputs) and isinstance(part.law, Inputs)
+            total = _known(total, part) if known else total.plus(part)
+        return dataclasses.replace(total, fresh_weights=k.fresh_weights or total.fresh_weights)
+
+    def needs_all_pairs(self, after: bool) -> bool:
+        return after or any(p.needs_all_pairs(after) for p in self.parts if p is not None)
+
+
+class Residual(Branches):
     """x + branch(x): a residual block (He et al. 2016). branch: a layer, or a list of them.
 
     In the limit its covariance is K + branch(K), where the branch ends in a linear layer: its
@@ -70,20 +87,12 @@ class Residual(Layer):
     def __init__(self, branch: Layer | Iterable[Layer]):
         self.branch = _as_branch(branch)
 
-    def propagate(self, x: Array, linear: LinearStep) -> Array:
-        return self.carry(x, None, linear)[0]
-
-    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
-        return _sum([(x, mask), self.branch.carry(x, mask, linear)])
-
-    def covariance(self, k: Covariance) -> Covariance:
-        return _covariance(k, [None, self.branch])
-
-    def needs_all_pairs(self, after: bool) -> bool:
-        return after or self.branch.needs_all_pairs(after)
+    @property
+    def parts(self) -> Sequence[Serial | None]:
+        return None, self.branch
 
 
-class FanInSum(Layer):
+class FanInSum(Branches):
     """The sum of several branches of the same inputs, each with weights of its own.
 
     branches: layers, or lists of them; all or all but one must end in a linear layer for the kernel
@@ -100,14 +109,6 @@ class FanInSum(Layer):
         if not self.branches:
             raise ValueError("expected at least one branch, got none")
 
-    def propagate(self, x: Array, linear: LinearStep) -> Array:
-        return self.carry(x, None, linear)[0]
-
-    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
-        return _sum([branch.carry(x, mask, linear) for branch in self.branches])
-
-    def covariance(self, k: Covariance) -> Covariance:
-        return _covariance(k, self.branches)
-
-    def needs_all_pairs(self, after: bool) -> bool:
-        return after or any(branch.needs_all_pairs(after) for branch in self.branches)
+    @property
+    def parts(self) -> Sequence[Serial | None]:
+        return self.branches

@@ -1,21 +1,148 @@
-"""Convolution over positions, in one or more dimensions."""
+"""Windows that slide over positions, and convolution with them, in one or more dimensions."""
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from bnnpost.arguments import LARGEST_WIDTH, positive_integer
 from bnnpost.networks.covariance import Covariance
+from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import LinearStep
 from bnnpost.networks.linear import Linear, checked_scales
 from bnnpost.networks.masks import Carried, Masked, zeroed
 from bnnpost.networks.priors import PER_INPUT, Scale
-from bnnpost.networks.windows import Windows
+
+PADDINGS = ("SAME", "VALID", "CIRCULAR")
+
+
+class Slide(NamedTuple):
+    """Along one axis: what is padded on either side, and how many places the window has."""
+
+    before: int
+    after: int
+    places: int
+
+
+class Windows(NamedTuple):
+    """A window of some shape, moved in strides, with a rule for the edges.
+
+    padding: SAME (⌈size/stride⌉ places; ⌊·/2⌋ of the padding on the left), VALID (only places
+    where the window fits) or CIRCULAR (as SAME, but positions wrap around). Padded entries are 0.
+    """
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: str
+
+    @classmethod
+    def checked(
+        cls, name: str, shape: Sequence[int], strides: Sequence[int] | None, padding: str
+    ) -> "Windows":
+        """As a user gives it; strides None: of 1. name: of the shape, in errors."""
+        sizes = _whole_numbers(name, shape)
+        steps = (1,) * len(sizes) if strides is None else _whole_numbers("strides", strides)
+        if len(steps) != len(sizes):
+            raise ValueError(
+                f"expected a stride for each of the {len(sizes)} axes of {name}, got {len(steps)}"
+            )
+        rule = str(padding).upper()
+        if rule not in PADDINGS:
+            raise ValueError(
+                f"expected padding to be one of {', '.join(PADDINGS)}, got {padding!r}"
+            )
+        return cls(sizes, steps, rule)
+
+    @property
+    def size(self) -> int:
+        """Number of positions in one window."""
+        return math.prod(self.shape)
+
+    def slides(self, grid: tuple[int, ...]) -> list[Slide]:
+        """Along each axis of the grid. Raises ShapeError where the window does not fit it."""
+        if len(grid) != len(self.shape):
+            axes = ", ".join(["point", *("position",) * len(self.shape), "channel"])
+            raise ShapeError(
+                f"expected inputs [{axes}] for a window of shape {list(self.shape)}, got inputs "
+                f"with {len(grid)} axes of positions"
+            )
+        return [self._slide(*sizes) for sizes in zip(grid, self.shape, self.strides, strict=True)]
+
+    def _slide(self, positions: int, window: int, stride: int) -> Slide:
+        if self.padding == "VALID":
+            if window > positions:
+                raise ShapeError(
+                    f"a window of {window} positions does not fit inputs of {positions} without "
+                    "padding: use padding='SAME' or a smaller window"
+                )
+            return Slide(0, 0, (positions - window) // stride + 1)
+        places = -(-positions // stride)
+        padded = max(0, (places - 1) * stride + window - positions)
+        return Slide(padded // 2, padded - padded // 2, places)
+
+    def over(self, grid: tuple[int, ...]) -> tuple[int, ...]:
+        """The grid of places that the window has."""
+        return tuple(slide.places for slide in self.slides(grid))
+
+    def taps(self, x: Array, first: int, grid: tuple[int, ...]) -> list[Array]:
+        """x as each position of the window sees it; its axes `first`, … are those of the grid."""
+        seen = [x]
+        for i, slide in enumerate(self.slides(grid)):
+            offsets = range(self.shape[i])
+            seen = [self._seen(k, first + i, i, slide, offset) for k in seen for offset in offsets]
+        return seen
+
+    def sums(self, k: Array, firsts: Sequence[int], grid: tuple[int, ...]) -> Array:
+        """Sums over the window, moved along several groups of axes at once.
+
+        firsts: where in k each group of axes begins, all of them shaped like the grid.
+        """
+        for i, slide in enumerate(self.slides(grid)):
+            terms = [k] * self.shape[i]
+            for first in firsts:
+                terms = [self._seen(k, first + i, i, slide, o) for o, k in enumerate(terms)]
+            k = functools.reduce(operator.add, terms)
+        return k
+
+    def middles(self, mask: Masked) -> Masked:
+        """Which places of the window are masked: where its middle is, ⌊(f − 1)/2⌋ from its start.
+
+        That is at the same position without strides and with padding.
+        """
+        if mask is None:
+            return None
+        for i, slide in enumerate(self.slides(mask.shape[1:])):
+            mask = self._seen(mask, 1 + i, i, slide, (self.shape[i] - 1) // 2)
+        return mask
+
+    def moved(self, before: Covariance, after: Covariance) -> Covariance:
+        """What the window made of a covariance, with the masks that it then has."""
+        masks = (
+            None if mask is None else self.middles(mask.reshape(-1, *before.grid))
+            for mask in (before.mask1, before.mask2)
+        )
+        return after.with_masks(*masks)
+
+    def _seen(self, x: Array, axis: int, i: int, slide: Slide, offset: int) -> Array:
+        """x along one axis as the window's position `offset` sees it."""
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (slide.before, slide.after)
+        padded = jnp.pad(x, widths, mode="wrap" if self.padding == "CIRCULAR" else "constant")
+        reach = offset + (slide.places - 1) * self.strides[i] + 1
+        return jax.lax.slice_in_dim(padded, offset, reach, self.strides[i], axis)
+
+
+def _whole_numbers(name: str, values: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise TypeError(f"expected {name} to be a list of whole numbers, got {values!r}")
+    return tuple(positive_integer(f"each of {name}", value) for value in values)
 
 
 class Conv(Linear):
@@ -50,12 +177,8 @@ class Conv(Linear):
         b_std: object = None,
     ):
         self.width = positive_integer("width", width, LARGEST_WIDTH)
-        windows = Windows("filter_shape", filter_shape, strides, padding)
-        self.filter_shape, self.strides, self.padding = (
-            windows.shape,
-            windows.strides,
-            windows.padding,
-        )
+        windows = Windows.checked("filter_shape", filter_shape, strides, padding)
+        self.filter_shape, self.strides, self.padding = windows
         self.w_std, self.b_std = checked_scales(w_std, b_std)
         if isinstance(self.w_std, Scale) and self.w_std.per == PER_INPUT:
             raise ValueError("expected one w_std for the layer: a convolution has none per input")
@@ -63,7 +186,7 @@ class Conv(Linear):
     @property
     def windows(self) -> Windows:
         """The filter's positions as it moves."""
-        return Windows("filter_shape", self.filter_shape, self.strides, self.padding)
+        return Windows(self.filter_shape, self.strides, self.padding)
 
     def rows(self, x: Array) -> Array:
         return jnp.concatenate(self.windows.taps(x, 1, x.shape[1:-1]), axis=-1)
@@ -72,7 +195,7 @@ class Conv(Linear):
         middles = self.windows.middles(mask)
         return zeroed(self.propagate(x, linear), middles), middles
 
-    def mixed(self, k: Covariance) -> Covariance:
+    def row_mean(self, k: Covariance) -> Covariance:
         windows, groups = self.windows, 1 + k.all_pairs
         firsts = [1 + len(k.grid) * group for group in range(groups)]
         places = windows.over(k.grid)

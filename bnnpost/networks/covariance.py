@@ -51,8 +51,8 @@ class Covariance(eqx.Module):
     centred Gaussian (`units`) these are its second moments, and `law` (see `networks.units`) says
     what it is. mask1, mask2: which positions of the inputs of either list are masked, where some
     may be: covariances are 0 there.
-    renewed: whether a linear layer lies between the start of the branch that this is in and here.
-    A Gaussian unit is then uncorrelated with everything that does not share its weights.
+    fresh_weights: whether a linear layer lies between the start of the branch that this is in and
+    here. A Gaussian unit is then uncorrelated with everything that does not share its weights.
     """
 
     cross: Float[Array, "n1 n2 *p"]
@@ -65,7 +65,7 @@ class Covariance(eqx.Module):
     units: Units = eqx.field(static=True, default="gaussian")
     mask1: Bool[Array, "n1 p"] | None = None
     mask2: Bool[Array, "n2 p"] | None = None
-    renewed: bool = eqx.field(static=True, default=False)
+    fresh_weights: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of_self(cls, covariance: Float[Array, "n n"]) -> "Covariance":
@@ -193,7 +193,7 @@ class Covariance(eqx.Module):
             within2=self.within2 + other.within2,
             tangent=tangent,
             units="gaussian" if self.units == other.units == "gaussian" else "other",
-            renewed=self.renewed and other.renewed,
+            fresh_weights=self.fresh_weights and other.fresh_weights,
             mask1=_either(self.mask1, other.mask1),
             mask2=_either(self.mask2, other.mask2),
         )
@@ -201,7 +201,7 @@ class Covariance(eqx.Module):
     @property
     def free(self) -> bool:
         """Whether the unit is centred, and independent of the units at the branch's start."""
-        return self.renewed and self.units == "gaussian"
+        return self.fresh_weights and self.units == "gaussian"
 
     def over_pairs(self, moment: Callable[["Covariance"], Array]) -> Array:
         """`moment` of the covariances between two lists without positions, at every pair."""

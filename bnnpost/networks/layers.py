@@ -9,8 +9,9 @@ parameters are each one linear step; no layer knows about any of them. Inputs ar
 
 import abc
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -24,12 +25,12 @@ from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.numerics.given import given_array
 from bnnpost.numerics.random import require_key
 
-if TYPE_CHECKING:
-    from bnnpost.networks.linear import Linear
-
-
 # Layers of one Serial, those of Serials within it included.
 MOST_LAYERS = 500
+
+
+# Of a `networks.linear.Linear`, which is a layer itself, and the rows that enter its product.
+LinearStep = Callable[[Any, Array], Array]
 
 
 class Affine(NamedTuple):
@@ -55,10 +56,10 @@ class Layer(eqx.Module):
     masks: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def propagate(self, x: Array, linear: "LinearStep") -> Array:
+    def propagate(self, x: Array, linear: LinearStep) -> Array:
         """Outputs for inputs x, each Gaussian matrix product done by `linear(layer, rows)`."""
 
-    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         """Outputs, and which of their positions are masked where some of those of x are.
 
         x is 0 where it is masked, and so are outputs. A layer that acts on more than one position
@@ -91,6 +92,10 @@ class Layer(eqx.Module):
             lambda node: node.at_width(width) if is_inner(node) else node, self, is_leaf=is_inner
         )
 
+    def flattened(self) -> "tuple[Layer, ...]":
+        """The layers in order, with those of nested Serials in their place."""
+        return (self,)
+
     def apply(
         self, parameters: Parameters, x: Float[Array, "point *f"]
     ) -> Float[Array, "point *o"]:
@@ -102,7 +107,7 @@ class Layer(eqx.Module):
         x, remaining = given_array("x", x), list(parameters)
         self.check_inputs(x)
 
-        def step(layer: "Linear", rows: Array) -> Array:
+        def step(layer: Any, rows: Array) -> Array:
             if not remaining:
                 raise ValueError(f"expected more than {len(parameters)} layers of parameters")
             return layer.outputs(remaining.pop(0), rows)
@@ -126,15 +131,12 @@ class Layer(eqx.Module):
         shape = tuple(positive_integer("each of num_inputs", size) for size in sizes)
         drawn: list[Affine] = []
 
-        def step(layer: "Linear", rows: Array) -> Array:
+        def step(layer: Any, rows: Array) -> Array:
             drawn.append(layer.draw(jax.random.fold_in(key, len(drawn)), rows.shape[-1]))
             return jnp.zeros((*rows.shape[:-1], layer.width))
 
         self.propagate(jnp.zeros((1, *shape)), step)
         return tuple(drawn)
-
-
-LinearStep = Callable[["Linear", Array], Array]
 
 
 class Map(Layer):
@@ -144,17 +146,9 @@ class Map(Layer):
     def __call__(self, x: Array) -> Array:
         """Outputs for inputs x."""
 
-    def propagate(self, x: Array, linear: "LinearStep") -> Array:
+    def propagate(self, x: Array, linear: LinearStep) -> Array:
         del linear
         return self(x)
-
-    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
-        del linear
-        return self.masked(x, mask)
-
-    def masked(self, x: Array, mask: Masked) -> Carried:
-        """What `carry` says, of a map."""
-        return pointwise(self(x), mask)
 
 
 class Preparation(Map):
@@ -186,10 +180,10 @@ class Serial(Layer):
             )
         _masks_first(layers)
 
-    def propagate(self, x: Array, linear: "LinearStep") -> Array:
+    def propagate(self, x: Array, linear: LinearStep) -> Array:
         return self.carry(x, None, linear)[0]
 
-    def carry(self, x: Array, mask: Masked, linear: "LinearStep") -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         for position, layer in enumerate(self.layers):
             with said_of(position, layer):
                 x, mask = layer.carry(x, mask, linear)
@@ -215,20 +209,30 @@ class Serial(Layer):
         return after
 
     def flattened(self) -> tuple[Layer, ...]:
-        """The layers in order, with those of nested Serials in their place."""
-        parts: Sequence[tuple[Layer, ...]] = [
-            layer.flattened() if isinstance(layer, Serial) else (layer,) for layer in self.layers
-        ]
-        return sum(parts, ())
+        return sum((layer.flattened() for layer in self.layers), ())
+
+
+_L = TypeVar("_L", bound=Layer)
+
+
+def parts_of(network: Layer, kind: type[_L]) -> list[_L]:
+    """The layers of a kind within a network, as it lists them; in a Serial, from the inputs on."""
+    nodes = jax.tree.leaves(network, is_leaf=lambda node: isinstance(node, kind))
+    return [node for node in nodes if isinstance(node, kind)]
+
+
+def with_parts(network: Layer, kind: type[_L], function: Callable[[_L], Layer]) -> Layer:
+    """The network with `function` of each of these layers in its place, called in their order."""
+    return jax.tree.map(  # type: ignore[no-any-return]
+        lambda node: function(node) if isinstance(node, kind) else node,
+        network,
+        is_leaf=lambda node: isinstance(node, kind),
+    )
 
 
 def has_mask(layer: Layer) -> bool:
     """Whether a layer is a Mask, or holds one."""
-
-    def is_mask(node: object) -> bool:
-        return isinstance(node, Layer) and node.masks
-
-    return any(map(is_mask, jax.tree.leaves(layer, is_leaf=is_mask)))
+    return any(part.masks for part in parts_of(layer, Preparation))
 
 
 def _masks_first(layers: Sequence[Layer]) -> None:
@@ -241,6 +245,19 @@ def _masks_first(layers: Sequence[Layer]) -> None:
                 "themselves: expected Mask as the first layer, or right after a Reshape"
             )
         first = first and isinstance(layer, Preparation) and not layer.masks
+
+
+def require_network(network: object) -> Layer:
+    """Return `network` if it is one; raises TypeError."""
+    if not isinstance(network, Layer):
+        raise TypeError(f"expected a network such as bnnpost.mlp(…), got {type(network).__name__}")
+    return network
+
+
+def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
+    """Weights, biases and scales of a network for inputs of this shape, one input's."""
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.layers import Layer, Serial
+from bnnpost.networks.layers import Layer, parts_of, with_parts
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import PER_INPUT, Fixed, Moments, Scale, WeightPrior, standard
 
@@ -30,13 +30,9 @@ class Place(NamedTuple):
         return f"{self.name} of linear layer {self.layer}"
 
 
-def _is_linear(node: object) -> bool:
-    return isinstance(node, Linear)
-
-
 def linear_parts(network: Layer) -> list[Linear]:
     """The linear layers of a network as it lists them; in a Serial, from the inputs on."""
-    return [n for n in jax.tree.leaves(network, is_leaf=_is_linear) if isinstance(n, Linear)]
+    return parts_of(network, Linear)
 
 
 def scale_places(network: Layer) -> list[Place]:
@@ -73,18 +69,16 @@ def _with_numbers(network: Layer, given: Mapping[tuple[int, str], Array]) -> Lay
     """The network with some scales replaced, by linear layer and name."""
     count = itertools.count()
 
-    def replaced(node: object) -> object:
-        if not isinstance(node, Linear):
-            return node
+    def replaced(layer: Linear) -> Layer:
         i = next(count)
         w_std, b_std = given.get((i, "w_std")), given.get((i, "b_std"))
         if w_std is None and b_std is None:
-            return node
-        return node.with_scales(
-            node.w_std if w_std is None else w_std, node.b_std if b_std is None else b_std
+            return layer
+        return layer.with_scales(
+            layer.w_std if w_std is None else w_std, layer.b_std if b_std is None else b_std
         )
 
-    return jax.tree.map(replaced, network, is_leaf=_is_linear)
+    return with_parts(network, Linear, replaced)
 
 
 def require_one_process(network: Layer) -> None:
@@ -193,7 +187,7 @@ def _check_tails(network: Layer) -> None:
 
 def _followed(network: Layer) -> list[tuple[Linear, Layer | None]]:
     """The linear layers and what comes right after each, as far as a Serial says that."""
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     found: list[tuple[Linear, Layer | None]] = []
     for layer, then in zip(layers, (*layers[1:], None), strict=True):
         parts = [layer] if isinstance(layer, Linear) else linear_parts(layer)

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from bnnpost.networks.layers import Affine, Layer, LinearStep
 from bnnpost.networks.nonlinearities import cast, checked_std, hyperparameter
 from bnnpost.networks.priors import (
     PER_INPUT,
+    Priors,
     Scale,
     WeightPrior,
     folded,
@@ -24,14 +25,7 @@ from bnnpost.networks.priors import (
     standard,
     weight_prior,
 )
-from bnnpost.networks.wide import wide
-
-
-class Priors(NamedTuple):
-    """Laws of a layer's weights and biases; None for independent standard normals."""
-
-    weights: WeightPrior | None = None
-    biases: WeightPrior | None = None
+from bnnpost.networks.wide import Product, wide
 
 
 class Linear(Layer):
@@ -51,7 +45,7 @@ class Linear(Layer):
     def rows(self, x: Array) -> Float[Array, "*r fan_in"]:
         """The rows that enter the matrix product, for inputs x."""
 
-    def mixed(self, k: Covariance) -> Covariance:
+    def row_mean(self, k: Covariance) -> Covariance:
         """The covariance of a sum over the inputs in one row, over the number of them.
 
         As it is, where a row is one position's features.
@@ -59,7 +53,8 @@ class Linear(Layer):
         return k
 
     def covariance(self, k: Covariance) -> Covariance:
-        return dataclasses.replace(wide(self, k), renewed=True)
+        product = Product(self.w_std, self.b_std, self.priors, self.row_mean)
+        return dataclasses.replace(wide(product, k), fresh_weights=True)
 
     @property
     def priors(self) -> Priors:

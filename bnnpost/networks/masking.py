@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Preparation
+from bnnpost.networks.layers import LinearStep, Preparation
 from bnnpost.networks.masks import Carried, Masked, zeroed
 from bnnpost.networks.nonlinearities import Scalar, cast, concrete, named
 from bnnpost.networks.units import through_map
@@ -50,9 +50,9 @@ class Mask(Preparation):
         return jnp.all(x == cast(self.constant, x), axis=-1)
 
     def __call__(self, x: Array) -> Array:
-        return self.masked(x, None)[0]
+        return zeroed(x, self._mask(x))
 
-    def masked(self, x: Array, mask: Masked) -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         mask = self._mask(x)
         return zeroed(x, mask), mask
 
@@ -70,4 +70,4 @@ class Mask(Preparation):
     def covariance(self, k: Covariance) -> Covariance:
         if k.units != "inputs":
             raise LayerError("a mask is read off the inputs themselves: put Mask first")
-        return through_map(self.masked, k)
+        return through_map(self, k)

@@ -35,7 +35,7 @@ def other_positions() -> LayerError:
     """For a layer that has not said what becomes of masked positions."""
     return LayerError(
         "expected a layer that keeps the positions of its inputs, some of which are masked: one "
-        "that does not must say what becomes of them, in carry (or masked) and in covariance"
+        "that does not must say what becomes of them, in carry and in covariance"
     )
 
 

@@ -40,7 +40,7 @@ class LayerNorm(Map):
 
     def covariance(self, k: Covariance) -> Covariance:
         if k.units == "inputs":
-            return through_map(self.masked, k)
+            return through_map(self, k)
         if k.units != "gaussian":
             raise LayerError(
                 "layer normalisation has a closed form in the limit where channels have zero mean, "

@@ -9,23 +9,23 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
+from bnnpost.networks.convolution import Windows
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError, ShapeError
-from bnnpost.networks.layers import Map, Preparation
+from bnnpost.networks.layers import LinearStep, Map, Preparation
 from bnnpost.networks.masks import Carried, Masked, num_visible, zeroed
 from bnnpost.networks.units import through_map
-from bnnpost.networks.windows import Windows
 
 
 class Gather(Map):
     """A linear map over the positions of each channel; masked ones, which are 0, count as 0."""
 
-    def masked(self, x: Array, mask: Masked) -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         return self(x), None
 
     def covariance(self, k: Covariance) -> Covariance:
         if k.units == "inputs":
-            return through_map(self.masked, k)
+            return through_map(self, k)
         if not k.grid:
             raise _without_positions()
         return self.gathered(k)
@@ -57,7 +57,7 @@ class GlobalAvgPool(Gather):
     def __call__(self, x: Array) -> Array:
         return jnp.mean(x, axis=_axes(x))
 
-    def masked(self, x: Array, mask: Masked) -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         if mask is None:
             return self(x), None
         return jnp.sum(x, axis=_axes(x)) / num_visible(mask, x.dtype)[:, None], None
@@ -131,22 +131,18 @@ class AvgPool(Gather):
         strides: Sequence[int] | None = None,
         padding: str = "VALID",
     ):
-        windows = Windows("window_shape", window_shape, strides, padding)
-        self.window_shape, self.strides, self.padding = (
-            windows.shape,
-            windows.strides,
-            windows.padding,
-        )
+        windows = Windows.checked("window_shape", window_shape, strides, padding)
+        self.window_shape, self.strides, self.padding = windows
 
     @property
     def windows(self) -> Windows:
         """The window as it moves."""
-        return Windows("window_shape", self.window_shape, self.strides, self.padding)
+        return Windows(self.window_shape, self.strides, self.padding)
 
     def __call__(self, x: Array) -> Array:
         return self._means(x, 1, x.shape[1:-1])
 
-    def masked(self, x: Array, mask: Masked) -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         middles = self.windows.middles(mask)
         return zeroed(self(x), middles), middles
 
@@ -190,7 +186,7 @@ class Reshape(Preparation):
             )
         return x.reshape(x.shape[0], *self.shape)
 
-    def masked(self, x: Array, mask: Masked) -> Carried:
+    def carry(self, x: Array, mask: Masked, linear: LinearStep) -> Carried:
         if mask is not None:
             raise LayerError("masked positions have no place in another shape: put Reshape first")
         return self(x), None
@@ -201,4 +197,4 @@ class Reshape(Preparation):
                 "Reshape gives the inputs themselves another shape: put it first, before any "
                 "linear layer"
             )
-        return through_map(self.masked, k)
+        return through_map(self, k)

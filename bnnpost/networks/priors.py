@@ -6,6 +6,7 @@ a law of its own: given it, the layer is what it was.
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,9 +16,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.nonlinearities import concrete, named
-from bnnpost.numerics.quantiles import quantile, require_law, support
+from bnnpost.numerics.scalar_laws import law_of_record, law_record, quantile, require_law, support
 
 LAYERWISE, PER_INPUT = "layer", "input"
+_FIXED, _PER = "fixed", "per"
 
 
 class Moments(NamedTuple):
@@ -25,6 +27,13 @@ class Moments(NamedTuple):
 
     mean: float
     variance: float
+
+
+class Priors(NamedTuple):
+    """Laws of a layer's weights and biases; None for independent standard normals."""
+
+    weights: "WeightPrior | None" = None
+    biases: "WeightPrior | None" = None
 
 
 class WeightPrior(eqx.Module):
@@ -243,3 +252,41 @@ def folded(scale: Any, prior: WeightPrior | None) -> tuple[Any, WeightPrior | No
 def standard(prior: WeightPrior | None) -> WeightPrior:
     """The prior, spelled out where it is the standard normal one."""
     return StandardNormals() if prior is None else prior
+
+
+def prior_record(prior: WeightPrior) -> dict[str, object]:
+    """{"law": …}, or {"fixed": number or list}; ValueError for a prior of the user's own."""
+    if type(prior) is IndependentEntries:
+        return law_record(prior.law)
+    if type(prior) is Fixed:
+        return {_FIXED: np.asarray(prior.values, np.float64).tolist()}
+    raise ValueError(f"{type(prior).__name__} is a prior of its own, which is code")
+
+
+def prior_of_record(record: object) -> object:
+    """What `Dense` takes as a prior, from what `prior_record` gave; laws themselves pass."""
+    if not isinstance(record, Mapping):
+        return record
+    if set(record) == {_FIXED}:
+        return Fixed(record[_FIXED])
+    return law_of_record(record)
+
+
+def scale_record(scale: Any) -> object:
+    """A number, or the law of a scale; with "per": "input" if each input unit has one."""
+    if not isinstance(scale, Scale):
+        return float(scale)
+    per = {_PER: scale.per} if scale.per == PER_INPUT else {}
+    return {**law_record(scale.law), **per}
+
+
+def scale_of_record(record: object, *, of_variance: bool = False) -> object:
+    """What `Dense` takes as w_std or b_std, from what `scale_record` gave; numbers pass.
+
+    Raises ValueError for an unknown "per".
+    """
+    if not isinstance(record, Mapping):
+        return record
+    rest = dict(record)
+    per = rest.pop(_PER, LAYERWISE)
+    return Scale(law_of_record(rest), of_variance=of_variance, per=per)

@@ -11,23 +11,22 @@ from typing import Any
 import numpy as np
 
 from bnnpost.naming import unknown
-from bnnpost.networks.attention import NUM_DRAWS, SelfAttention
+from bnnpost.networks.attention import PositionEncoding, SelfAttention
+from bnnpost.networks.attention.kernel_maps import MECHANISMS
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Dense
 from bnnpost.networks.masking import Mask
-from bnnpost.networks.mechanisms import MECHANISMS
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
-from bnnpost.networks.position_encodings import PositionEncoding
-from bnnpost.networks.prior_records import (
+from bnnpost.networks.priors import (
+    Scale,
     prior_of_record,
     prior_record,
     scale_of_record,
     scale_record,
 )
-from bnnpost.networks.priors import Scale
 
 Options = Mapping[str, Any]
 # Reads and writes a list of layers, for layers that hold such lists.
@@ -126,7 +125,7 @@ def _read_fan_in(options: Options, width: int, reader: Reader) -> Layer:
 
 
 _PLAIN_ENCODING = re.compile(r"exp\(-([0-9.e+-]+)\*d\)")
-_ATTENTION_STDS = ("W_key_std", "W_query_std", "W_value_std", "W_out_std")
+_ATTENTION_STDS = {f"W_{part}_std": part for part in ("key", "query", "value", "out")}
 _ATTENTION_COUNTS = ("width", "heads", "key_width", "value_width", "num_draws")
 _ENCODING_KEYS = (
     "pos_emb_type",
@@ -142,21 +141,15 @@ def _read_attention(options: Options, width: int, reader: Reader) -> Layer:
     if mechanism not in MECHANISMS:
         known = [name.upper() for name in MECHANISMS]
         raise ValueError(unknown("attention_mechanism", options["attention_mechanism"], known))
-    key_std, query_std, value_std, out_std = (options.get(key, 1.0) for key in _ATTENTION_STDS)
+    counts = {name: options[name] for name in _ATTENTION_COUNTS if name in options}
+    stds = {f"{part}_std": options.get(key, 1.0) for key, part in _ATTENTION_STDS.items()}
     return SelfAttention(
-        options.get("width", width),
-        heads=options.get("heads"),
-        key_width=options.get("key_width"),
-        value_width=options.get("value_width"),
+        **{"width": width, **counts},
+        **stds,
         mechanism=mechanism,
         scaling="linear" if _truth(options, "linear_scaling", True) else "sqrt",
-        key_std=key_std,
-        query_std=query_std,
-        value_std=value_std,
-        out_std=out_std,
         b_std=options.get("b_std"),
         positions=_read_encoding(options),
-        num_draws=options.get("num_draws", NUM_DRAWS),
     )
 
 
@@ -182,15 +175,13 @@ def _read_encoding(options: Options) -> PositionEncoding | None:
 
 
 def _write_attention(layer: SelfAttention, writer: Writer) -> dict[str, object]:
-    parts = (layer.key, layer.query, layer.value, layer.out)
     counts = {name: getattr(layer, name) for name in _ATTENTION_COUNTS}
     found: dict[str, object] = {
         **{name: count for name, count in counts.items() if count is not None},
         "linear_scaling": layer.tied,
         "attention_mechanism": layer.mechanism.upper(),
         **{
-            name: scale_record(part.w_std)
-            for name, part in zip(_ATTENTION_STDS, parts, strict=True)
+            name: scale_record(getattr(layer, part).w_std) for name, part in _ATTENTION_STDS.items()
         },
     }
     if layer.out.b_std is not None:

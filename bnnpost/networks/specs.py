@@ -89,7 +89,7 @@ def to_spec(network: Layer) -> list[dict[str, object]]:
     Raises ValueError for an activation that is a function of the user's, or a prior that is
     code of theirs: it has no name under which it could be found again.
     """
-    layers = network.flattened() if isinstance(network, Serial) else (network,)
+    layers = network.flattened()
     return [_described(position, layer) for position, layer in enumerate(layers)]
 
 

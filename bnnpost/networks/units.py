@@ -6,7 +6,7 @@ theirs in every layer: E φ(z)φ(z′) is then an integral over that law, here a
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -15,12 +15,10 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.errors import LayerError
-from bnnpost.networks.masks import Carried, Masked, pointwise
+from bnnpost.networks.layers import Layer, Map
+from bnnpost.networks.masks import Masked
 from bnnpost.networks.nonlinearities import Nonlinearity
 from bnnpost.numerics import quadrature
-
-if TYPE_CHECKING:
-    from bnnpost.networks.layers import Layer
 
 Key: TypeAlias = Array | None
 
@@ -120,7 +118,7 @@ def of_inputs(
 
 
 def entering(
-    network: "Layer",
+    network: Layer,
     x1: Float[Array, "n1 *g d"],
     x2: Float[Array, "n2 *g d"],
     key: Key = None,
@@ -131,21 +129,22 @@ def entering(
     return of_inputs(x1, x2, key, all_pairs=network.needs_all_pairs(False), tangent=tangent)
 
 
-def through_map(function: Callable[[Array, Masked], Carried], k: Covariance) -> Covariance:
-    """A map of the inputs themselves, before any linear layer: they are known numbers.
-
-    function: of inputs and of which of their positions are masked.
-    """
+def through_map(layer: Map, k: Covariance) -> Covariance:
+    """A map of the inputs themselves, before any linear layer: they are known numbers."""
     law = k.law
     if not isinstance(law, Inputs):
         raise LayerError(
             "the layer before this one does not say what it makes of the inputs themselves: put a "
             "linear layer such as Dense first"
         )
-    x1, mask1 = function(law.x1, on_grid(k.mask1, law.x1))
-    x2, mask2 = function(law.x2, on_grid(k.mask2, law.x2))
+    x1, mask1 = layer.carry(law.x1, on_grid(k.mask1, law.x1), _no_linear_layer)
+    x2, mask2 = layer.carry(law.x2, on_grid(k.mask2, law.x2), _no_linear_layer)
     found = of_inputs(x1, x2, law.key, all_pairs=law.all_pairs, tangent=k.tangent is not None)
     return found.with_masks(mask1, mask2)
+
+
+def _no_linear_layer(layer: object, rows: Array) -> Array:
+    raise NotImplementedError("a map has no linear layers")
 
 
 def on_grid(mask: Masked, x: Float[Array, "n *g d"]) -> Masked:
@@ -156,10 +155,8 @@ def on_grid(mask: Masked, x: Float[Array, "n *g d"]) -> Masked:
 def activated(nonlinearity: Nonlinearity, k: Covariance, step: float | None) -> Covariance:
     """The covariance of φ(z), over the law that z has; step: of trapezoid rules, if not usual.
 
-    Raises LayerError where z is neither Gaussian nor of a law that is known.
+    Raises LayerError where z is neither Gaussian nor of a law that is known, such as the inputs.
     """
-    if k.units == "inputs":
-        return through_map(lambda x, mask: pointwise(nonlinearity(x), mask), k)
     if isinstance(k.law, Nodes):
         return _of_nodes(nonlinearity, k, k.law)
     if isinstance(k.law, Shifted):

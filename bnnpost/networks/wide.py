@@ -5,7 +5,8 @@ first layer's inputs do not grow in number and biases are not summed over: those
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from bnnpost.networks.errors import LayerError
 from bnnpost.networks.nonlinearities import cast
 from bnnpost.networks.priors import (
     IndependentEntries,
+    Priors,
     Scale,
     StandardNormals,
     WeightPrior,
@@ -24,9 +26,6 @@ from bnnpost.networks.priors import (
 )
 from bnnpost.networks.units import Inputs, Nodes, Shifted, mean_products
 from bnnpost.numerics.quadrature import panel_nodes
-
-if TYPE_CHECKING:
-    from bnnpost.networks.linear import Linear
 
 # Nodes a variable in a rule over one, two or three variables: weights of a unit, and its bias.
 _NODES = (1024, 256, 48)
@@ -36,7 +35,24 @@ _BIAS_NODES = 64
 NUM_UNITS = 2**16
 
 
-def wide(layer: "Linear", k: Covariance) -> Covariance:
+class Product(NamedTuple):
+    """What the kernel map of a linear layer needs to know of it.
+
+    w_std, b_std, priors: as the layer has them. row_mean: the covariance of a sum over the inputs
+    in one row, over the number of them.
+    """
+
+    w_std: Any
+    b_std: Any
+    priors: Priors
+    row_mean: Callable[[Covariance], Covariance]
+
+    @property
+    def has_bias(self) -> bool:
+        return self.b_std is not None
+
+
+def wide(layer: Product, k: Covariance) -> Covariance:
     """The covariance of one output unit, and its law where that is not Gaussian.
 
     The tangent, where there is one: Θ → Θ times the variance of a weight, and what the layer's own
@@ -62,7 +78,7 @@ def _no_positions(k: Covariance, what: str) -> None:
         )
 
 
-def _with_bias(layer: "Linear", gaussian: Covariance) -> Covariance:
+def _with_bias(layer: Product, gaussian: Covariance) -> Covariance:
     like, prior = gaussian.cross, layer.priors.biases
     if not layer.has_bias:
         return gaussian
@@ -73,31 +89,31 @@ def _with_bias(layer: "Linear", gaussian: Covariance) -> Covariance:
     return Shifted(gaussian, cast(layer.b_std, like) * values, weights).moments()
 
 
-def _tangent(layer: "Linear", k: Covariance, inputs: Inputs | None) -> Array:
+def _tangent(layer: Product, k: Covariance, inputs: Inputs | None) -> Array:
     assert k.tangent is not None
     like, prior = k.cross, layer.priors
     own = jnp.zeros((), like.dtype)
     if prior.weights is None or prior.weights.random:
-        own = _summed(layer.with_standard_normals(), k, inputs).cross
+        own = _summed(layer._replace(priors=Priors()), k, inputs).cross
     if layer.has_bias and (prior.biases is None or prior.biases.random):
         own = own + cast(layer.b_std, like) ** 2
     if inputs is not None:
         return own + jnp.zeros_like(k.tangent) if jnp.ndim(own) == 0 else own
-    return own + layer.mixed(k.changed(cross=k.tangent)).cross * _weight_variance(layer, like)
+    return own + layer.row_mean(k.changed(cross=k.tangent)).cross * _weight_variance(layer, like)
 
 
-def _summed(layer: "Linear", k: Covariance, inputs: Inputs | None) -> Covariance:
+def _summed(layer: Product, k: Covariance, inputs: Inputs | None) -> Covariance:
     """Of the sum over inputs, which is Gaussian."""
     if inputs is not None and jnp.ndim(layer.w_std) == 1:
         x1, x2 = (x * cast(layer.w_std, x) for x in (inputs.x1, inputs.x2))
         products = mean_products(x1, x2, k.all_pairs).with_masks(k.mask1, k.mask2)
-        return layer.mixed(products).changed(units="gaussian")
+        return layer.row_mean(products).changed(units="gaussian")
     factor = _weight_variance(layer, k.cross)
-    summed = layer.mixed(k).affine(factor, jnp.zeros((), k.cross.dtype))
+    summed = layer.row_mean(k).affine(factor, jnp.zeros((), k.cross.dtype))
     return summed.changed(units="gaussian", tangent=None)
 
 
-def _weight_variance(layer: "Linear", like: Array) -> Array:
+def _weight_variance(layer: Product, like: Array) -> Array:
     """Of a weight, times the number of inputs."""
     scale = layer.w_std
     square = scale.mean_square() if isinstance(scale, Scale) else cast(scale, like) ** 2
@@ -106,7 +122,7 @@ def _weight_variance(layer: "Linear", like: Array) -> Array:
     return jnp.asarray(square * layer.priors.weights.moments().variance, like.dtype)
 
 
-def needs_key(layer: "Linear", num_inputs: int) -> bool:
+def _needs_key(layer: Product, num_inputs: int) -> bool:
     """Whether units of this first layer have to be sampled: too many variables for a rule."""
     if layer.priors.weights is None:
         return False
@@ -114,7 +130,7 @@ def needs_key(layer: "Linear", num_inputs: int) -> bool:
     return len(random) > len(_NODES) or not all(map(_has_quantiles, random))
 
 
-def _variables(layer: "Linear", num_inputs: int) -> list[WeightPrior]:
+def _variables(layer: Product, num_inputs: int) -> list[WeightPrior]:
     """What one unit draws: its weights, and its bias."""
     biases = [standard(layer.priors.biases)] * layer.has_bias
     return [standard(layer.priors.weights)] * num_inputs + biases
@@ -124,11 +140,11 @@ def _has_quantiles(prior: WeightPrior) -> bool:
     return isinstance(prior, IndependentEntries | StandardNormals)
 
 
-def _first(layer: "Linear", inputs: Inputs) -> Nodes:
+def _first(layer: Product, inputs: Inputs) -> Nodes:
     """Units of a first layer: on a tensor rule over their variables, or drawn."""
     d = inputs.x1.shape[-1]
     dtype = inputs.x1.dtype
-    if needs_key(layer, d):
+    if _needs_key(layer, d):
         weights, biases, masses = _drawn(layer, d, inputs.key, dtype)
     else:
         weights, biases, masses = _tensor(layer, d, dtype)
@@ -141,7 +157,7 @@ def _first(layer: "Linear", inputs: Inputs) -> Nodes:
     return Nodes(values(inputs.x1), values(inputs.x2), masses)
 
 
-def _tensor(layer: "Linear", d: int, dtype: jnp.dtype) -> tuple[Array, Array, Array]:
+def _tensor(layer: Product, d: int, dtype: jnp.dtype) -> tuple[Array, Array, Array]:
     """Weights [q, d], biases [q] and masses [q] of a tensor rule."""
     variables = _variables(layer, d)
     num_random = sum(prior.random for prior in variables)
@@ -174,7 +190,7 @@ def _bias_nodes(prior: WeightPrior, dtype: jnp.dtype) -> tuple[Array, Array]:
 
 
 def _drawn(
-    layer: "Linear", d: int, key: Array | None, dtype: jnp.dtype
+    layer: Product, d: int, key: Array | None, dtype: jnp.dtype
 ) -> tuple[Array, Array, Array]:
     """Weights, biases and masses of units drawn from the prior."""
     if key is None:

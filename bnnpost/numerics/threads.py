@@ -15,6 +15,15 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def calls_libraries(program: str) -> bool:
+    """Whether the text of a program (`lowered.as_text()`) holds custom calls, such as LAPACK's.
+
+    On a CPU these wait for the threads they run on, and two at once can wait for ever: such
+    programs are for one thread at a time.
+    """
+    return "custom_call" in program
+
+
 def in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Generator[T, None, None]:
     """`work` of every item, on a few threads, results in the order of the items.
 

@@ -60,17 +60,17 @@ class WeightSum:
         variance = max(self.total_square / self.count - mean**2, 0.0)
         return LogMean(self.largest + math.log(mean), math.sqrt(variance / self.count) / mean)
 
-    def unseen_mass_upper(self, log_limit: float) -> float:
+    def unseen_mass_upper(self, log_bound: float) -> float:
         """The most, at 95 %, that a region which none of the proposals visited has of the mass.
 
-        log_limit: an upper bound W of the log weight, in nats; ∞ where none is known. A region
+        log_bound: an upper bound W of the log weight, in nats; ∞ where none is known. A region
         of mass m under the target has at least m·Z/W of the proposals, Z their mean weight, so
         that all of P miss it with probability at most exp(−P m Z/W). With Z what was seen and
         what was not, m ≤ 1/(1 + P Z_seen/3W). 1 says that there is no bound.
         """
-        if self.total == 0.0 or log_limit == math.inf:
+        if self.total == 0.0 or log_bound == math.inf:
             return 1.0
-        log_odds = self.largest + math.log(self.total) - math.log(NONE_SEEN_95) - log_limit
+        log_odds = self.largest + math.log(self.total) - math.log(NONE_SEEN_95) - log_bound
         return 1 / (1 + math.exp(log_odds)) if log_odds < _LARGEST_LOG else 0.0
 
     def effective_sample_size(self) -> float:

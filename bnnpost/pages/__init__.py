@@ -5,8 +5,7 @@ passes it on, and types are checked.
 """
 
 from bnnpost.pages.elements import Html, element, join
-from bnnpost.pages.page import GENERATOR, Section, is_ours, page
-from bnnpost.pages.place import NotAReport, check_free
+from bnnpost.pages.page import GENERATOR, NotAReport, Section, check_free, is_ours, page
 
 __all__ = [
     "GENERATOR", "Html", "NotAReport", "Section", "check_free", "element", "is_ours", "join",

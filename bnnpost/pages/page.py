@@ -1,15 +1,17 @@
-"""The frame of every page: head, headline, sections, and what they are styled and moved by."""
+"""The frame of every page, and where one may be written: never in the place of something else."""
 
 import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bnnpost.pages.elements import Html, element, join
 
 # Pages of ours are known by this, so that no other file is written over.
 GENERATOR = "bnnpost report 1"
 _HEAD_LENGTH = 2000
+ENDINGS = (".html", ".htm")
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,31 @@ def _section(one: Section) -> Html:
         inner = element("details", element("summary", heading), one.body, class_="whole")
         return element("section", inner, id=one.anchor)
     return element("section", heading, one.body, id=one.anchor)
+
+
+class NotAReport(FileExistsError):
+    """A file that is in the way is no report, or cannot be one by its name."""
+
+
+def check_free(path: Path) -> None:
+    """Raise what keeps a page from being written here, which is good to know before long work.
+
+    NotAReport for a file that is no report, and is not to be lost, or a name that says it is none;
+    FileNotFoundError if there is no folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path} in: create it first")
+    if path.is_dir():
+        raise NotAReport(f"{path} is a directory: expected a file for the report")
+    if path.exists() and not (path.is_file() and is_ours(_start(path))):
+        raise NotAReport(f"{path} is there and is no report of bnnpost: name another file")
+    if path.suffix.lower() not in ENDINGS:
+        raise NotAReport(
+            f"expected a name that ends in {' or '.join(ENDINGS)}, as what is written is a page of "
+            f"HTML, got {path}: a browser prints it as PDF"
+        )
+
+
+def _start(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(4000).decode("utf-8", errors="replace")

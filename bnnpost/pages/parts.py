@@ -71,13 +71,17 @@ def figure(pictures: Iterable[Html], caption: object, columns: int = 2) -> Html:
     return element("figure", element("div", *cells, class_=f"pictures across-{columns}"), below)
 
 
-def measured(value: float, error: float | None = None, digits: int = 3) -> Html:
-    """A number to be read, with its standard error; in full in the attribute `value`."""
+def _number(value: float, text: str) -> Html:
+    """A number to be read; in full in the attribute `value`."""
     if not math.isfinite(value):
         return element("span", "–", title="none")
-    known = error is not None and math.isfinite(error) and error > 0
-    text = paired(value, float(error or 0)) if known else spelled(value, digits)
     return element("data", text, value=repr(float(value)))
+
+
+def measured(value: float, error: float | None = None, digits: int = 3) -> Html:
+    """A number with its standard error."""
+    known = error is not None and math.isfinite(error) and error > 0 and math.isfinite(value)
+    return _number(value, paired(value, float(error or 0)) if known else spelled(value, digits))
 
 
 def paired(value: float, error: float, digits: int = 1) -> str:
@@ -112,16 +116,12 @@ def spelled(value: float, digits: int = 3) -> str:
 
 def three_places(value: float) -> Html:
     """A number close to 1."""
-    if not math.isfinite(value):
-        return element("span", "–", title="none")
-    return element("data", f"{value:.3f}".replace("-", "−"), value=repr(float(value)))
+    return _number(value, f"{value:.3f}".replace("-", "−"))
 
 
 def count(value: float) -> Html:
     """A number of things."""
-    if not math.isfinite(value):
-        return element("span", "–", title="none")
-    return element("data", f"{value:,.0f}", value=repr(float(value)))
+    return _number(value, f"{value:,.0f}")
 
 
 def raised(exponent: int) -> str:

@@ -173,7 +173,7 @@ class Plot:
         inside = element(
             "svg", *parts, x=self.left, y=self.top, width=across, height=down, class_="inside"
         )
-        words = [element("text", title, x=2, y=15, class_="title")]
+        words = [element("text", title, x=2, y=15, class_="title")] if title else []
         if note:
             words.append(element("text", note, x=2, y=31, class_="note"))
         if x_label:
@@ -192,7 +192,7 @@ class Plot:
             inside,
             viewBox=f"0 0 {self.width} {self.height}",
             role="img",
-            aria_label=f"{title}. {said}",
+            aria_label=f"{title}. {said}" if title else said,
             # Where there is room; on a wide screen letters would else become too large.
             width=f"{_MOST_PIXELS * self.width:.0f}",
             class_="plot",
@@ -221,12 +221,12 @@ class Plot:
 
 
 def thinned(ys: np.ndarray, most: int = _MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of a long series: of each stretch its least and its greatest."""
+    """Places and values of a long series: its ends, and of each stretch its least and greatest."""
     places = np.arange(len(ys))
     if len(ys) <= most:
         return places, ys
-    kept: set[int] = set()
-    for stretch in np.array_split(places, most // 2):
+    kept = {0, len(ys) - 1}
+    for stretch in np.array_split(places, most // 2 - 1):
         kept |= {int(stretch[pick(ys[stretch])]) for pick in (np.argmin, np.argmax)}
     chosen = np.array(sorted(kept))
     return chosen, ys[chosen]

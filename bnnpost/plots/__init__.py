@@ -4,12 +4,10 @@
 `pit` draw on axes that the caller made.
 """
 
-from bnnpost.plots.against_width import against_width
-from bnnpost.plots.calibration import calibration
-from bnnpost.plots.functions import functions
-from bnnpost.plots.pit import pit
+from bnnpost.plots.axes import against_width, functions, pit
+from bnnpost.plots.figures import densities, distances
+from bnnpost.plots.ranks import calibration
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
-from bnnpost.plots.sweep import densities, distances
 
 __all__ = [
     "BLUE",

@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bnnpost.storage import whole
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, VERMILION, GREEN, OCHRE, PURPLE = "#0072B2", "#D55E00", "#00876A", "#B07A00", "#8C4F8E"
 MUTED = "#666666"
+TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
@@ -44,6 +48,32 @@ _SLIDES: dict[str, Any] = {
 def slide_style() -> dict[str, Any]:
     """Matplotlib's settings for figures of a talk: `plt.rcParams.update(plots.slide_style())`."""
     return dict(_SLIDES)
+
+
+def headed(height: float, title: str, *lines: str) -> "Figure":
+    """A figure 9 inches wide with its heading, on a canvas that is no user's backend.
+
+    lines: below the title, the last of them a note in small print.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
+    for i, line in enumerate(lines):
+        small = {"size": 8, "color": MUTED} if i == len(lines) - 1 else {"size": 9.5}
+        figure.text(0.012, 1 - (0.38 + 0.22 * i) / height, line, va="top", **small)
+    return figure
+
+
+def error_bars(
+    axes: "Axes", x: np.ndarray, value: np.ndarray, half: np.ndarray, **style: Any
+) -> None:
+    """Points with bars of half an interval on either side, on a logarithmic axis."""
+    # Zero is nowhere on it: a bar that reaches it leaves the panel below.
+    bars = np.stack([np.minimum(half, value * (1 - 1e-9)), half])
+    axes.errorbar(x, value, bars, linestyle="none", zorder=3, **style)
 
 
 def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:

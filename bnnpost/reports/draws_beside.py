@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnnpost.samplers.chain_files import STATES
+from bnnpost.samplers.chains.files import STATES
 from bnnpost.samplers.recorded_run import BLOCKS, recorded
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.directory import CONFIG
+from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.expectations import FORECAST, Expectation
 from bnnpost.sweeps.sampling import CHAIN
 
@@ -43,7 +43,7 @@ def read(path: Path) -> Beside:
         config=config,
         status=status or {},
         made_with=(record or {}).get("made_with", {}),
-        expected=expectations.read(path),
+        expected=expectations.read_expected(path),
         num_blocks=sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
         gone=tuple(_gone(path, config, status or {})),
     )

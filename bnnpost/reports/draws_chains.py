@@ -10,7 +10,7 @@ from bnnpost.pages import Html, Section, element, join
 from bnnpost.pages.parts import count, figure, measured, notes, table, three_places
 from bnnpost.reports import draws_values, marginals
 from bnnpost.reports.draws_run import DrawsRun, Values
-from bnnpost.samplers.chain_draws import LARGEST_R_HAT, problems
+from bnnpost.samplers.chains.results import LARGEST_R_HAT, problems
 
 _NAMES = {
     "nuts": "NUTS",
@@ -101,7 +101,7 @@ def record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
     }
 
 
-def headline(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
+def chains_headline(info: DrawsInfo, chains: ChainsInfo, where: str) -> str:
     """What there is, and whether to believe it, in one sentence."""
     sampler = _NAMES.get(chains.sampler, chains.sampler)
     several = "chain" if chains.num_chains == 1 else "chains"

@@ -4,18 +4,16 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
 from bnnpost.reports import settings, words
 from bnnpost.sweeps.config import SweepConfig
-
-if TYPE_CHECKING:
-    from bnnpost.reports.grid import Grid
+from bnnpost.sweeps.loaded import GridResults
 
 
-def common(grid: "Grid") -> dict[str, Any]:
+def common(grid: GridResults) -> dict[str, Any]:
     """Settings that all cells share; those that are None say nothing."""
     first, *rest = _configs(grid)
     return {
@@ -25,7 +23,7 @@ def common(grid: "Grid") -> dict[str, Any]:
     }
 
 
-def as_toml(grid: "Grid") -> str:
+def grid_toml(grid: GridResults) -> str:
     """Shared settings, and a table `grid` of what varies.
 
     An axis is a list of its labels where they are the values of its setting; else tables of
@@ -41,11 +39,11 @@ def as_toml(grid: "Grid") -> str:
     return "\n".join([settings.as_toml(shared), "[grid]", *table]) + "\n"
 
 
-def _labels(grid: "Grid", axis: str) -> list[Any]:
+def _labels(grid: GridResults, axis: str) -> list[Any]:
     return list(dict.fromkeys(cell.settings[axis] for cell in grid.cells))
 
 
-def _is_plain(grid: "Grid", axis: str) -> bool:
+def _is_plain(grid: GridResults, axis: str) -> bool:
     """Whether the labels of an axis are values of the setting of that name, and all it stands for.
 
     Labels of layers or of a law's table are not, nor is a name that was given.
@@ -64,11 +62,11 @@ def _with(config: SweepConfig, name: str, value: Any) -> SweepConfig | None:
         return None
 
 
-def _configs(grid: "Grid") -> list[dict[str, Any]]:
+def _configs(grid: GridResults) -> list[dict[str, Any]]:
     return [json.loads(json.dumps(cell.config.as_dict())) for cell in grid.cells]
 
 
-def _settings_of(grid: "Grid", axis: str, label: object) -> dict[str, Any]:
+def _settings_of(grid: GridResults, axis: str, label: object) -> dict[str, Any]:
     """Settings that a label of an axis stands for: what depends on that axis and varies with it."""
     configs, shared = _configs(grid), common(grid)
     found: dict[str, Any] = {}
@@ -85,7 +83,7 @@ def _settings_of(grid: "Grid", axis: str, label: object) -> dict[str, Any]:
     return found
 
 
-def common_sentence(grid: "Grid") -> str:
+def common_sentence(grid: GridResults) -> str:
     """Data and noise where all cells share them."""
     shared: Mapping[str, Any] = common(grid)
     parts = []
@@ -102,7 +100,7 @@ def common_sentence(grid: "Grid") -> str:
     return f"In common: {', '.join(parts)}." if parts else ""
 
 
-def reproduce(grid: "Grid") -> Html:
+def reproduce_grid(grid: GridResults) -> Html:
     """How all of it is run again."""
     again = shlex.quote(f"{grid.path}-again")
     return join(
@@ -112,7 +110,7 @@ def reproduce(grid: "Grid") -> Html:
                 "come out, up to the last bits where versions or device differ. Paths in it are "
                 "relative to where the command is run."
             ),
-            code(as_toml(grid), "Configuration, grid.toml"),
+            code(grid_toml(grid), "Configuration, grid.toml"),
             code(f"bnnpost sweep --config grid.toml --out {again}\n", "Command"),
         ]
     )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage import STATUS, read_json, read_record, read_tree
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.directory import CONFIG, RESULTS, RunDirectory
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.cell_directory import CONFIG, RESULTS, CellDirectory
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.refusals import ConfigError
 from bnnpost.sweeps.results import THEORY, rates
-from bnnpost.sweeps.run import read_width
+from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,7 +72,7 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     if stored is not None:
         _check_config(path / CONFIG, config, unread)
     for width in config["widths"]:
-        file = RunDirectory(path).width_file(width)
+        file = CellDirectory(path).width_file(width)
         if not file.exists():
             continue
         try:
@@ -111,7 +111,7 @@ def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> N
 
 def _expected(path: Path, unread: list[str]) -> dict[int, Expectation]:
     try:
-        return expectations.read(path)
+        return expectations.read_expected(path)
     except ValueError as error:
         unread.append(str(error))
         return {}

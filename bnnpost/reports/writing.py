@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from bnnpost.pages import check_free
-from bnnpost.reports.sources import to_html
+from bnnpost.reports.report_sources import to_html
 from bnnpost.storage import as_path, write_text
 
 REPORT = "report.html"

@@ -1,6 +1,8 @@
-from . import elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
+from . import chains, ensemble, importance, prior, rejection
+from .chains import elliptical_slice, hmc, pcn
 
 __all__ = [
+    "chains",
     "elliptical_slice",
     "ensemble",
     "hmc",

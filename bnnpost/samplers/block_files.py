@@ -5,28 +5,29 @@ unit's number alone, so any process can compute them, and twice gives the same.
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bnnpost.numerics.weights import WeightSum
-from bnnpost.samplers.recorded_run import OtherRun, Say
 from bnnpost.samplers.trials import Block
-from bnnpost.storage import is_damage, parsed_archive, read_bytes, write_archive
+from bnnpost.storage import PartFiles, Say
 
 FORMAT = "bnnpost blocks 1"
 # So many files in a folder.
 _FILES_PER_FOLDER = 1000
-_DAMAGED = ".damaged"
+
+_Arrays = dict[str, np.ndarray]
 
 
 class BlockFiles:
     """The block files of one run.
 
     run: the digest of what is sampled, which every file carries. block: proposals a block;
-    per_file: blocks a unit. say: is told of damaged files. before_writing: raises if this run
-    must not be written to; without it nothing is written or set aside.
+    per_file: blocks a unit. say: is told of damaged files. check: raises if this run must not be
+    written to; without it nothing is written or set aside.
     """
 
     def __init__(
@@ -37,45 +38,35 @@ class BlockFiles:
         per_file: int,
         *,
         say: Say,
-        before_writing: Callable[[], None] | None = None,
+        check: Callable[[], None] | None = None,
     ):
-        self.folder, self.run, self.block, self.per_file = folder, run, block, per_file
-        self.say, self._before_writing = say, before_writing
-        self._accepted: dict[int, dict[int, int]] = {}
+        self.run, self.block, self.per_file, self.say = run, block, per_file, say
+        self._parts = PartFiles(
+            folder, "{:09d}.npz", FORMAT, run, say, check, per_folder=_FILES_PER_FOLDER
+        )
+        self._accepted: dict[int, int] = {}
 
     @property
     def unit(self) -> int:
         """Proposals of a whole file."""
         return self.per_file * self.block
 
-    def path(self, number: int) -> Path:
-        """Where unit `number` is kept."""
-        folder = self.folder / f"{number // _FILES_PER_FOLDER:06d}"
-        return folder / f"{number:09d}.npz"
-
     def numbers(self) -> list[int]:
         """Units of which there is a file, in order."""
-        return sorted(map(int, _stems(self.folder.glob("[0-9]*/[0-9]*.npz"))))
+        return self._parts.numbers()
 
     def num_accepted_before(self, number: int) -> int:
-        """Accepted draws in the files of units before this one."""
-        folders = range(number // _FILES_PER_FOLDER + 1)
-        return sum(self._num_accepted_in(folder, number) for folder in folders)
-
-    def _num_accepted_in(self, folder: int, before: int) -> int:
-        """The same in one folder; whole files are read once, and a full folder is left alone."""
-        known, partial = self._accepted.setdefault(folder, {}), 0
-        if len(known) < _FILES_PER_FOLDER:
-            for stem in _stems(self.path(folder * _FILES_PER_FOLDER).parent.glob("[0-9]*.npz")):
-                number = int(stem)
-                if number < before and number not in known:
-                    blocks = self.read(number)
-                    counted = sum(len(block.numbers) for block in blocks)
-                    if len(blocks) == self.per_file:
-                        known[number] = counted
-                    else:  # it may grow
-                        partial += counted
-        return partial + sum(n for number, n in known.items() if number < before)
+        """Accepted draws in the files of units before this one; whole ones are read once."""
+        partial = 0
+        for before in range(number):
+            if before not in self._accepted:
+                blocks = self.read(before)
+                counted = sum(len(block.numbers) for block in blocks)
+                if len(blocks) == self.per_file:
+                    self._accepted[before] = counted
+                else:  # it may grow
+                    partial += counted
+        return partial + sum(n for before, n in self._accepted.items() if before < number)
 
     def starts(self, number: int, held: int = 0) -> range:
         """First proposal numbers of the blocks of a unit, after the first `held`."""
@@ -88,34 +79,13 @@ class BlockFiles:
         A damaged file is set aside under another name, so that its blocks are computed again.
         Raises OtherRun for a file of another run.
         """
-        path = self.path(number)
-        try:
-            record, arrays = parsed_archive(read_bytes(path))
-            blocks, is_ours = _blocks(arrays), (record["run"], record["block"]) == self._ours
-            if record["format"] != FORMAT:
-                raise ValueError(f"its format is {record['format']!r}, not {FORMAT!r}")
-            if is_ours:
-                self._check_in_order(record["unit"], blocks, number)
-        except FileNotFoundError:
-            return []
-        except Exception as error:  # numpy and zipfile raise almost anything for damaged files
-            if not is_damage(error):
-                raise
-            self.say(f"{path.name} is damaged ({error}): set aside, its blocks are run again")
-            if self._before_writing is not None:
-                with contextlib.suppress(FileNotFoundError):  # another worker was quicker
-                    path.replace(path.with_name(path.name + _DAMAGED))
-            return []
-        if not is_ours:
-            raise OtherRun(
-                f"{path} belongs to another run than the others in {self.folder}: "
-                "move it away, and its blocks are run again"
-            )
-        return blocks
 
-    @property
-    def _ours(self) -> tuple[str, int]:
-        return self.run, self.block
+        def parse(record: dict[str, Any], arrays: _Arrays) -> list[Block]:
+            blocks = _blocks(arrays)
+            self._check_in_order(record["unit"], blocks, number)
+            return blocks
+
+        return self._parts.read(number, parse) or []
 
     def _check_in_order(self, unit: int, blocks: list[Block], number: int) -> None:
         """Raise ValueError unless they are the first blocks of this unit, whole and in order."""
@@ -127,10 +97,7 @@ class BlockFiles:
     def write(self, number: int, blocks: list[Block]) -> None:
         """Write the first blocks of a unit. Raises OSError if that cannot be done."""
         self._check_in_order(number, blocks, number)
-        assert self._before_writing is not None
-        self._before_writing()
-        record = {"format": FORMAT, "run": self.run, "unit": number, "block": self.block}
-        write_archive(self.path(number), _arrays(blocks), record)
+        self._parts.write(number, _arrays(blocks), unit=number, block=self.block)
 
     def recorded(self, computed: Generator[Block, None, None]) -> Generator[Block, None, None]:
         """Pass blocks on, and write them as their units fill up; also what there is at the end.
@@ -162,12 +129,6 @@ class BlockFiles:
         self.write(held[0].start // self.unit, held)
 
 
-def _stems(paths: Iterable[Path]) -> Iterator[str]:
-    """Names of block files; what else has found its way into the folder is not looked at."""
-    return (path.stem for path in paths if path.stem.isdigit())
-
-
-_Arrays = dict[str, np.ndarray]
 _SUMS = ("largest", "total", "total_square")
 
 

@@ -6,7 +6,7 @@ draws are equally weighted but for those above it.
 """
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -42,36 +42,16 @@ def choose_cap(log_weights: Float[np.ndarray, " p"]) -> float:
     return float(logs[first])
 
 
-@dataclass(frozen=True)
-class Excess:
-    """How unequal the weights of a capped run are.
+def excess(tally: Tally, log_bound: float) -> dict[str, Any]:
+    """What a finished run says of the weights above its cap, by the names of `DrawsInfo`.
 
-    num_excess: proposals above the cap. excess_mass: the part of the posterior's mass that the cap
-    cuts off and the weights give back, E(ℓ − c)⁺/Eℓ. pareto_k: of all proposals' weights.
-    unseen_mass_upper: the most, at 95 %, that a region which no proposal visited has of the
-    posterior's mass, by the bound of the weights; 1 where that says nothing, since no bound is
-    known or the proposals are too few for it. tv_unweighted: total variation between the posterior
-    and the law of the draws when their weights are ignored, by what was visited; tv_visited_upper:
-    an approximate 95 % upper confidence bound of that; tv_unweighted_upper: the same with
-    unseen_mass_upper. All three are None where pareto_k is above 0.7: the tail is then too heavy
-    for any to mean anything. pareto_k is None for a handful of proposals.
+    log_bound: of the log weights. tv_unweighted and its bounds are None where the tail is too heavy
+    for any to mean anything (pareto_k above 0.7); pareto_k is None for a handful of proposals.
     """
-
-    num_excess: int
-    excess_mass: float
-    pareto_k: float | None
-    unseen_mass_upper: float
-    tv_unweighted: float | None
-    tv_visited_upper: float | None
-    tv_unweighted_upper: float | None
-
-
-def excess(tally: Tally, log_limit: float) -> Excess:
-    """What a finished run says of the weights above its cap. log_limit: of the log weights."""
     log_weights = np.concatenate([np.zeros(0), *tally.log_weights])
     # As parts of all proposals' weights; every proposal above the cap was accepted.
     log_total = (
-        tally.weights.log_mean().value - tally.log_level + math.log(tally.num_proposals or 1)
+        tally.weights.log_mean().value - tally.log_bound + math.log(tally.num_proposals or 1)
     )
     above = log_weights[log_weights > 0]
     parts = np.exp(above - log_total)
@@ -79,14 +59,23 @@ def excess(tally: Tally, log_limit: float) -> Excess:
     k = pareto_k(np.concatenate([np.zeros(0), *tally.first_log_weights]))
     mass = float(np.sum(parts * -np.expm1(-above)))
     # A bound that was exceeded is none.
-    bounded = not exceeds(tally.weights.largest, log_limit)
-    unseen = tally.weights.unseen_mass_upper(log_limit if bounded else math.inf)
-    if not (k <= LARGEST_PARETO_K and clipped > 0):
-        return Excess(len(above), mass, None if math.isnan(k) else k, unseen, None, None, None)
-    terms = np.maximum(parts - 1 / clipped, 0.0)
-    tv = float(np.sum(terms))
-    visited = min(1.0, tv + _margin(terms, tally.weights))
-    return Excess(len(above), mass, k, unseen, tv, visited, min(1.0, visited + unseen))
+    bounded = not exceeds(tally.weights.largest, log_bound)
+    unseen = tally.weights.unseen_mass_upper(log_bound if bounded else math.inf)
+    tv = visited = upper = None
+    if k <= LARGEST_PARETO_K and clipped > 0:
+        terms = np.maximum(parts - 1 / clipped, 0.0)
+        tv = float(np.sum(terms))
+        visited = min(1.0, tv + _margin(terms, tally.weights))
+        upper = min(1.0, visited + unseen)
+    return {
+        "num_excess": len(above),
+        "excess_mass": mass,
+        "pareto_k": None if math.isnan(k) else k,
+        "unseen_mass_upper": unseen,
+        "tv_unweighted": tv,
+        "tv_visited_upper": visited,
+        "tv_unweighted_upper": upper,
+    }
 
 
 def _margin(terms: Float[np.ndarray, " e"], weights: WeightSum) -> float:

@@ -13,9 +13,10 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
 from bnnpost.draws import Ensemble, EnsembleInfo
-from bnnpost.draws.ensemble import LARGEST_DRIFT, num_parameters
+from bnnpost.draws.ensemble import LARGEST_DRIFT
+from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.descent import Trained, descended
 from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces.ensemble_limit import check_learning_rate, squared_loss_ridge, training_rates
@@ -66,8 +67,7 @@ def sample(
     """
     started = time.perf_counter()
     require_key(key)
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     num_members = positive_integer("num_members", num_members)
     require_precision(precision)
     ridge = squared_loss_ridge(posterior, ridge)

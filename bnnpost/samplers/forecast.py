@@ -16,9 +16,9 @@ from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.samplers import advice, calibration, capped, pilot
-from bnnpost.samplers.options import Option
-from bnnpost.samplers.prior_scale import PriorScale, prior_scale
+from bnnpost.samplers import capped, pilot
+from bnnpost.samplers.advice import Forecast, Option
+from bnnpost.samplers.prior_scale import prior_scale
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine, limit
 from bnnpost.spaces.making import make_space
@@ -28,91 +28,6 @@ from bnnpost.spaces.space import SPACES, Space
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Expected cost of strict and capped rejection and of estimates over all proposals.
-
-    limit_log_evidence: of the infinite-width limit, in nats (NaN where it has no closed
-    form). pilot_log_evidence, pilot_log_evidence_se, pilot_effective_size: of a pilot of
-    num_pilot proposals of the finite network, with its own random numbers; num_nan: those of
-    them whose weight is NaN; pareto_k of their weights (None for a handful). source: where
-    the acceptance of strict bounds is from, "pilot" where its weights are worth at least 100
-    draws, else "limit": for networks about as narrow as there are points the limit can be off
-    by orders of magnitude. options: each space with each strict bound there is; no_strict:
-    why there is none, else empty. capped_options: each space with the cap that the pilot
-    suggests. collapsed: whether their readout is integrated out; linear_readout: whether
-    there is one at all, without which there are no importance estimates.
-    prior_scale: None where there is nothing to compare.
-    """
-
-    limit_log_evidence: float
-    pilot_log_evidence: float
-    pilot_log_evidence_se: float
-    pilot_effective_size: float
-    source: str
-    options: tuple[Option, ...]
-    capped_options: tuple[Option, ...]
-    num_pilot: int
-    num_nan: int
-    pareto_k: float | None
-    no_strict: str
-    collapsed: bool
-    linear_readout: bool
-    prior_scale: PriorScale | None
-
-    @property
-    def best(self) -> Option:
-        """The strict option with the fewest expected proposals, the first where it is a tie.
-
-        Raises ValueError where there is no strict bound.
-        """
-        if not self.options:
-            raise ValueError(f"no strict bound exists ({self.no_strict}): see forecast.capped")
-        return max(self.options, key=lambda option: option.log10_acceptance)
-
-    @property
-    def capped(self) -> Option:
-        """Capped rejection in function space."""
-        return self.option("auto", "capped")
-
-    @property
-    def effective_per_proposal(self) -> float:
-        """Equally weighted draws that a proposal of an importance estimate is worth."""
-        return self.pilot_effective_size / self.num_pilot
-
-    def option(self, space: str, bound: str) -> Option:
-        """The option for this space ("auto" is function space) and bound, "capped" included.
-
-        Raises ValueError where there is none.
-        """
-        wanted = "functions" if space == "auto" else space
-        every = (*self.options, *self.capped_options)
-        for option in every:
-            if (option.space, option.bound) == (wanted, bound):
-                return option
-        known = ", ".join(f"{option.space}/{option.bound}" for option in every)
-        raise ValueError(f"no option {wanted}/{bound}: expected one of {known}")
-
-    def strict(self, space: str, collapse: bool) -> Option:
-        """The option of strict rejection as it is run: collapsed where that can be.
-
-        Raises ValueError where there is no strict bound.
-        """
-        bounds = {option.bound for option in self.options}
-        if not bounds:
-            raise ValueError(self.no_strict)
-        return self.option(space, "collapsed" if collapse and "collapsed" in bounds else "naive")
-
-    def advice(self, num_samples: int) -> str:
-        """What `num_samples` draws would cost and what to do, one plain sentence a line.
-
-        Strict where it takes at most an hour here (where no time was measured, 10⁸
-        proposals), else capped; where even its weights are worth next to nothing, what would
-        help.
-        """
-        return "\n".join(advice.sentences(self, num_samples))
 
 
 def forecast(
@@ -210,14 +125,14 @@ class _Timer:
         if (space.form, is_known) not in self.times:
             # Of the strict bounds in one space the first, the collapsed one, stands for both.
             work = next(s for s in self.known if s.form == space.form) if is_known else space
-            self.times[space.form, is_known] = calibration.seconds_per_proposal(self.key, work)
+            self.times[space.form, is_known] = pilot.seconds_per_proposal(self.key, work)
         return self.times[space.form, is_known]
 
 
 def _the_same(space: Space, others: list[Space]) -> Space:
     """The one of `others` whose draws and weights are the same, so compiled already, or `space`."""
     for other in others:
-        alike = dataclasses.replace(other, strict=space.strict, log_limit=space.log_limit)
+        alike = dataclasses.replace(other, strict=space.strict, _log_bound=space._log_bound)
         if bool(eqx.tree_equal(space, alike)):
             return other
     return space

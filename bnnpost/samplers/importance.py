@@ -25,7 +25,7 @@ class Estimate:
     point, point], the same for every output, or [proposal, output, point, point] where outputs
     have noise of their own; controls [proposal, q]: control variates whose mean under the
     prior is exactly zero. The predictive is the mixture of
-    these Gaussians with weights ∝ exp(log_weights). log_limit: an upper bound of the log weights,
+    these Gaussians with weights ∝ exp(log_weights). log_bound: an upper bound of the log weights,
     in nats, ∞ where none is known. Estimates and their errors are of what was proposed; what was
     not is in `unseen_mass_upper` alone.
     """
@@ -34,7 +34,7 @@ class Estimate:
     means: Float[np.ndarray, "p m k"]
     covariances: Float[np.ndarray, "p *k m m"]
     controls: Float[np.ndarray, "p q"]
-    log_limit: float = math.inf
+    log_bound: float = math.inf
 
     @property
     def weights(self) -> Float[np.ndarray, " p"]:
@@ -57,7 +57,7 @@ class Estimate:
 
         By the bound of the weights; 1 where none is known, or proposals are too few for it.
         """
-        return WeightSum().add(self.log_weights).unseen_mass_upper(self.log_limit)
+        return WeightSum().add(self.log_weights).unseen_mass_upper(self.log_bound)
 
     @property
     def effective_sample_size(self) -> float:

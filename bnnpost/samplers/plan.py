@@ -1,4 +1,4 @@
-"""What a run of rejection tries: a space, a key and a level; and the draws its blocks come to."""
+"""What a run of rejection tries: a space, a key and a bound; and the draws its blocks come to."""
 
 import contextlib
 import dataclasses
@@ -38,13 +38,13 @@ class Goal:
 class Plan:
     """All that decides what a run's blocks come to.
 
-    log_level: the strict bound or the cap, in nats; NaN until a pilot has chosen it.
+    log_bound: the strict bound or the cap, in nats; NaN until a pilot has chosen it.
     shape: proposals in a block.
     """
 
     space: Space
     key: Array
-    log_level: float
+    log_bound: float
     shape: engine.BlockShape
 
     @classmethod
@@ -59,7 +59,7 @@ class Plan:
         cap: float | None,
         precision: str,
     ) -> "Plan":
-        """The plan for the arguments of `rejection.sample`, perhaps without a level yet.
+        """The plan for the arguments of `rejection.sample`, perhaps without a bound yet.
 
         Raises ValueError for bad arguments.
         """
@@ -67,23 +67,35 @@ class Plan:
         chosen = make_space(
             posterior, space=space, collapse=collapse, precision=precision, strict=bound == "strict"
         )
-        level = chosen.log_bound() if bound == "strict" else math.nan if cap is None else float(cap)
-        return cls(chosen, key, level, engine.block_shape(chosen))
+        given = math.nan if cap is None else float(cap)
+        log_bound = chosen.log_bound() if bound == "strict" else given
+        return cls(chosen, key, log_bound, engine.block_shape(chosen))
 
     def settled(self) -> "Plan":
-        """The plan with a level: where there is none yet, the cap that a pilot suggests."""
-        if not math.isnan(self.log_level):
+        """The plan with a bound: where there is none yet, the cap that a pilot suggests."""
+        if not math.isnan(self.log_bound):
             return self
-        level = capped.choose_cap(self._pilot(pilot.NUM_PILOT))
-        return dataclasses.replace(self, log_level=level)
+        return dataclasses.replace(self, log_bound=capped.choose_cap(self._pilot(pilot.NUM_PILOT)))
 
     @property
     def strict(self) -> bool:
-        """Whether the level is one that no weight can exceed."""
+        """Whether no weight can exceed the bound."""
         return self.space.strict
 
+    def settings(self) -> dict[str, object]:
+        """What runs of the same draws have in common, in plain data; no cap that is not chosen."""
+        cap = {} if self.strict or math.isnan(self.log_bound) else {"cap": self.log_bound}
+        return {
+            "key": np.asarray(jax.random.key_data(self.key)).tolist(),
+            "bound": "strict" if self.strict else "capped",
+            "space": self.space.form,
+            "collapse": self.space.collapse,
+            "precision": self.space.precision,
+            **cap,
+        }
+
     def tally(self, allow_nan: bool) -> Tally:
-        return Tally(self.log_level, strict=self.strict, allow_nan=allow_nan)
+        return Tally(self.log_bound, strict=self.strict, allow_nan=allow_nan)
 
     def blocks(
         self, max_proposals: int | None, starts: Iterable[int] | None = None
@@ -92,7 +104,7 @@ class Plan:
         return trials.blocks(
             self.space,
             self.key,
-            self.log_level,
+            self.log_bound,
             starts=starts,
             max_proposals=max_proposals,
             keep=self.tally(False).keep,
@@ -104,11 +116,9 @@ class Plan:
 
     def contents(self) -> Contents:
         """The plan as draws of which there are none yet, to be written to a file."""
-        info = dataclasses.replace(
-            self._info(self.tally(False), np.zeros(0), False), seconds=0.0, device=""
-        )
-        none = np.zeros(0, np.uint64)
-        return Contents(self.space, self.key, none, np.zeros(0), info)
+        info = self._info(self.tally(False), np.zeros(0), False)
+        info = dataclasses.replace(info, device="")
+        return Contents(self.space, self.key, np.zeros(0, np.uint64), np.zeros(0), info)
 
     @classmethod
     def from_contents(cls, contents: Contents) -> "Plan":
@@ -164,19 +174,14 @@ class Plan:
             space=self.space.form,
             layer_forms=self.space.layer_forms(),
             bound=self.space.bound if self.strict else "capped",
-            log_bound=self.log_level,
+            log_bound=self.log_bound,
             precision=self.space.precision,
             num_nan=tally.num_nan,
             batch=self.shape.batch,
             block=self.shape.block,
-            seconds=0.0,
             device=str(jax.devices()[0].device_kind),
             fitted=self.space.guide is not None and self.space.guide.fitted and not self.strict,
-            **(
-                {}
-                if self.strict
-                else dataclasses.asdict(capped.excess(tally, self.space.log_bound()))
-            ),
+            **({} if self.strict else capped.excess(tally, self.space.log_bound())),
         )
 
 

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from types import TracebackType
+from collections.abc import Callable
 from typing import Self
 
 from bnnpost.spelling import duration
@@ -36,7 +36,7 @@ class Progress:
             import tqdm
 
             self._bar = tqdm.tqdm(
-                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay
+                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay, leave=None
             )
 
     def __enter__(self) -> Self:
@@ -44,12 +44,7 @@ class Progress:
             threading.Thread(target=self._tell, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ended.set()
         if self._bar is not None:
             self._bar.close()
@@ -65,6 +60,14 @@ class Progress:
         if self._bar is not None:
             self._bar.n = self._done
             self._bar.set_postfix_str(text)
+
+    def write(self, message: str, say: Callable[[str], None]) -> None:
+        """Let `say` say something, with the bar out of its way."""
+        if self._bar is None:
+            say(message)
+            return
+        with self._bar.external_write_mode(file=sys.stderr):
+            say(message)
 
     def _tell(self) -> None:
         """Say how far it is, again and again until the end: on a thread of its own."""

@@ -24,6 +24,8 @@ from bnnpost.storage import (
     RUN,
     RUN_ID,
     Directory,
+    OtherRun,
+    Say,
     processor,
     read_record,
     remove_temporaries,
@@ -34,7 +36,6 @@ BLOCKS = "blocks"
 # What others may write into the directory before the run begins.
 _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 
-Say = Callable[[str], None]
 # Of an entry of a record: what it was expected to be, in words, and whether it is.
 Check = tuple[str, Callable[[Any], bool]]
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -47,10 +48,6 @@ _ENTRIES: Mapping[str, Check] = {
         lambda found: isinstance(found, dict) and isinstance(found.get("versions"), dict),
     ),
 }
-
-
-class OtherRun(ValueError):
-    """A directory, or a file in it, is of another run, or what it samples has changed."""
 
 
 class RecordedRun(Directory):
@@ -68,15 +65,16 @@ class RecordedRun(Directory):
         return cls(path).claimed()
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[Self]:
+    def claimed(self, *, shared: bool = False) -> Iterator[Self]:
         """This directory, held against all other processes; made if need be.
 
-        Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
+        shared: but for those that hold it so too. Raises DirectoryInUse if another process holds
+        it, OtherRun if it holds other files.
         """
         self.check_vacant()
         self.check_log()
-        with self.held_alone():
-            for folder in self.folders():
+        with self.held(shared=shared):
+            for folder in () if shared else self.folders():
                 remove_temporaries(folder)
             yield self
 
@@ -132,10 +130,23 @@ class RecordedRun(Directory):
         self.run = str(record[RUN_ID])
         return contents
 
-    def check_still_there(self, run: str) -> None:
+    def check_settings(self, before: Mapping[str, object], now: Mapping[str, object]) -> None:
+        """Raise OtherRun where settings differ; one that a version did not have says nothing."""
+        changed = [name for name in now if name in before and before[name] != now[name]]
+        if "sampler" in changed:  # of which the others follow
+            changed = ["sampler"]
+        if changed:
+            said = {n: f"{n} ({before[n]} → {now[n]})" for n in changed} | {"key": "key"}
+            words = ", ".join(said[name] for name in changed)
+            raise OtherRun(
+                f"{self.path} holds a run with another {words}: choose another directory, or the "
+                "same settings to go on with it"
+            )
+
+    def check_still_there(self) -> None:
         """Raise OtherRun if the directory was removed, or replaced by another run's, meanwhile."""
         try:
-            same = self.read_record()[RUN_ID] == run
+            same = self.read_record()[RUN_ID] == self.run
         except FileNotFoundError:
             same = False
         if not same:
@@ -181,14 +192,6 @@ def recorded(
                 f"{path} is damaged: expected {name} to be {expected}, got {record.get(name)!r}"
             )
     return record
-
-
-def other_settings(path: Path, names: list[str]) -> OtherRun:
-    """The error for a run whose settings of these names differ."""
-    return OtherRun(
-        f"{path} holds a run with another {', '.join(names)}: choose another "
-        "directory, or the same settings to go on with it"
-    )
 
 
 def made_with() -> dict[str, object]:

@@ -9,7 +9,7 @@ from jaxtyping import Array
 from bnnpost.arguments import positive_integer, real_number
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.plan import BOUNDS, Goal, Plan
 from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.samplers.run_directory import RunDirectory
@@ -58,8 +58,7 @@ def sample(
     """
     started = time.perf_counter()
     require_key(key)
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     num_samples = positive_integer("num_samples", num_samples)
     if max_proposals is not None:
         max_proposals = positive_integer("max_proposals", max_proposals, MOST_PROPOSALS)

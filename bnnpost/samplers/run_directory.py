@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 
 from bnnpost.draws import Draws, netcdf
@@ -23,7 +22,6 @@ from bnnpost.samplers.recorded_run import (
     RecordedRun,
     Say,
     made_with,
-    other_settings,
 )
 from bnnpost.samplers.trials import Block
 
@@ -65,7 +63,7 @@ class RunDirectory(RecordedRun):
         """
         if self.has_begun():
             self.resume(plan.space.posterior, say)
-            self._check_same(plan)
+            self.check_settings(self.plan.settings(), plan.settings())
             return
         self.check_vacant()
         self.plan = plan.settled()
@@ -92,27 +90,8 @@ class RunDirectory(RecordedRun):
             self.plan.shape.block,
             int(record["blocks_per_file"]),
             say=say,
-            before_writing=self._check_still_there,
+            check=self.check_still_there,
         )
-
-    def _check_still_there(self) -> None:
-        self.check_still_there(self.files.run)
-
-    def _check_same(self, plan: Plan) -> None:
-        mine, other = self.plan, plan
-        words, other_words = (jax.random.key_data(p.key) for p in (mine, other))
-        cap_was_given = not other.strict and not np.isnan(other.log_level)
-        changed = {
-            "key": not np.array_equal(words, other_words),
-            "bound": mine.strict != other.strict,
-            "cap": cap_was_given and mine.log_level != other.log_level,
-            "space": mine.space.form != other.space.form,
-            "collapse": mine.space.collapse != other.space.collapse,
-            "precision": mine.space.precision != other.space.precision,
-        }
-        names = [name for name, is_changed in changed.items() if is_changed]
-        if names:
-            raise other_settings(self.path, names)
 
     def computed(self, starts: Iterator[int], goal: Goal) -> Generator[Block, None, None]:
         """Blocks from these proposal numbers, computed and written."""
@@ -215,7 +194,7 @@ class RunDirectory(RecordedRun):
 
     def keep(self, draws: Draws) -> None:
         """Write the draws, and how far the run is."""
-        self._check_still_there()
+        self.check_still_there()
         self.write_draws(draws, self.files.say, "blocks")
         state = "done" if draws.info.complete else "exhausted"
         self.set_status(state, num_samples=len(draws), num_proposals=draws.info.num_proposals)

@@ -28,12 +28,12 @@ def exceeds(log_weight: float, log_bound: float) -> bool:
 class Tally:
     """The sums over a run's blocks.
 
-    log_level: the strict bound, or the cap. weights: over all proposals; clipped: the same
-    of weights cut off at the level, whose mean over the level is the acceptance rate.
+    log_bound: the strict bound, or the cap. weights: over all proposals; clipped: the same
+    of weights cut off there, whose mean over the bound is the acceptance rate.
     first_log_weights: those of the first proposals, where no bound is strict.
     """
 
-    log_level: float
+    log_bound: float
     strict: bool
     allow_nan: bool
     numbers: list[UInt[np.ndarray, " a"]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Tally:
             self.first_log_weights.append(block.kept)
         if len(block.numbers):
             self.numbers.append(block.numbers)
-            self.log_weights.append(np.maximum(block.log_weights - self.log_level, 0.0))
+            self.log_weights.append(np.maximum(block.log_weights - self.log_bound, 0.0))
         self.num_accepted += len(block.numbers)
         self.num_proposals += block.count
 
@@ -72,7 +72,7 @@ class Tally:
                 "is not positive definite in double precision, gives no number there. "
                 "allow_nan=True counts such proposals and goes on"
             )
-        largest, bound = block.weights.largest, self.log_level
+        largest, bound = block.weights.largest, self.log_bound
         if largest == math.inf:
             raise FloatingPointError(
                 f"a log weight among proposals {block.start} to {block.start + block.count - 1} is "
@@ -94,4 +94,4 @@ class Tally:
 
     def acceptance_rate(self) -> float:
         """Expected acceptances per proposal, from all proposals."""
-        return math.exp(self.clipped.log_mean().value - self.log_level)
+        return math.exp(self.clipped.log_mean().value - self.log_bound)

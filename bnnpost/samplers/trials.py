@@ -38,8 +38,8 @@ class Trial(NamedTuple):
 def trial(space: Space, key: Array) -> Trial:
     """The log weight of the proposal with this key, and the threshold it must clear.
 
-    The proposal is accepted if log level − log weight < threshold, that is with probability
-    min(1, exp(log weight − log level)), the level being a strict bound or a cap.
+    The proposal is accepted if log bound − log weight < threshold, that is with probability
+    min(1, exp(log weight − log bound)), the bound being strict or a cap.
     """
     return Trial(space.log_weight(key), exponential(space.threshold_key(key)))
 
@@ -49,7 +49,7 @@ class Block:
     """What a block of proposals came to.
 
     start, count: its proposal numbers. weights: sums over them; clipped: the same of weights
-    cut off at the level. num_nan, first_nan: NaN weights, and the number of the first.
+    cut off at the bound. num_nan, first_nan: NaN weights, and the number of the first.
     numbers, log_weights: of those accepted. kept: log weights of all proposals from `start`
     on, as far as they were asked for.
     """
@@ -105,18 +105,18 @@ class Trials:
     block: int
 
     def __call__(
-        self, space: Space, key: Array, starts: UInt[Array, "1"], log_level: Array, stop: Array
+        self, space: Space, key: Array, starts: UInt[Array, "1"], log_bound: Array, stop: Array
     ) -> _Fates:
         numbers = starts[0] + jnp.arange(self.block, dtype=jnp.uint64)
         result = engine.Each(trial, self.batch)(space, key, numbers)
         valid = numbers < stop
         is_nan = jnp.isnan(result.log_weight) & valid  # type: ignore[attr-defined]
         logs = jnp.where(valid & ~is_nan, result.log_weight, -jnp.inf)  # type: ignore[attr-defined]
-        accepted = valid & ~is_nan & (log_level - logs < result.threshold)  # type: ignore[attr-defined]
+        accepted = valid & ~is_nan & (log_bound - logs < result.threshold)  # type: ignore[attr-defined]
         chosen = jnp.nonzero(accepted, size=self.block, fill_value=0)[0]
         return _Fates(
             _Sums.of(logs),
-            _Sums.of(jnp.minimum(logs, log_level)),
+            _Sums.of(jnp.minimum(logs, log_bound)),
             jnp.sum(is_nan)[None],
             numbers[jnp.argmax(is_nan)][None],
             jnp.sum(accepted)[None],
@@ -143,14 +143,14 @@ def check_memory(space: Space, shape: engine.BlockShape) -> None:
 def blocks(
     space: Space,
     key: Array,
-    log_level: float,
+    log_bound: float,
     *,
     starts: Iterable[int] | None = None,
     max_proposals: int | None = None,
     keep: int = 0,
     shape: engine.BlockShape | None = None,
 ) -> Generator[Block, None, None]:
-    """Blocks of proposals tried against a level, in order.
+    """Blocks of proposals tried against a bound, in order.
 
     starts: first proposal numbers of the blocks, by default 0, block, 2·block, …;
     max_proposals: numbers from there on are not tried. keep: log weights of all proposals below
@@ -160,7 +160,7 @@ def blocks(
     shape = shape or engine.block_shape(space)
     check_memory(space, shape)
     stop = NO_LIMIT if max_proposals is None else max_proposals
-    extra = (np.float64(log_level), np.uint64(stop))
+    extra = (np.float64(log_bound), np.uint64(stop))
     calls = engine.Calls(Trials(shape.batch, shape.block), space, key, extra, 1)
     wanted = itertools.count(0, shape.block) if starts is None else iter(starts)
     limited = itertools.takewhile(lambda start: start < stop, wanted)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.kernels import self_kernel
-from bnnpost.networks.attention_parts import draws_scores
+from bnnpost.networks.attention import draws_scores
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Linear

@@ -19,7 +19,7 @@ from jaxtyping import Array
 
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
-from bnnpost.numerics.threads import in_order, num_cores
+from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 from bnnpost.spaces.parts import linear_layers
 from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space
@@ -152,8 +152,7 @@ class Calls:
         self._items = np.zeros(items, np.uint64) if isinstance(items, int) else items
         found = list(devices) or jax.local_devices()
         self._share(found[:1], space, key, extra)
-        # Library calls (LAPACK in a user's likelihood, say) wait for the threads they run on,
-        # and two at once can wait for ever.
+        # LAPACK in a user's likelihood, say.
         if found[0].platform == "cpu" and self._calls_libraries():
             self.threads = 1
             return
@@ -187,7 +186,7 @@ class Calls:
         leaves, structure = jax.tree.flatten(self._shared)
         signature = (self._task, structure, tuple((a.shape, a.dtype) for a in leaves))
         if signature not in _library_calls:
-            _library_calls[signature] = "custom_call" in self.program()
+            _library_calls[signature] = calls_libraries(self.program())
         return _library_calls[signature]
 
 

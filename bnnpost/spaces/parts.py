@@ -26,7 +26,7 @@ def split_gaussian_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | 
     return (*hidden, readout), None
 
 
-class Met(NamedTuple):
+class LinearShape(NamedTuple):
     """A linear layer as a forward pass meets it: its inputs, and its rows for one point."""
 
     layer: Linear
@@ -39,12 +39,12 @@ def num_first_inputs(network: Layer, features: tuple[int, ...]) -> int:
     return linear_layers(network, features)[0].fan_in
 
 
-def linear_layers(network: Layer, features: tuple[int, ...]) -> list[Met]:
+def linear_layers(network: Layer, features: tuple[int, ...]) -> list[LinearShape]:
     """The linear layers in the order of a forward pass. features: shape of one input."""
-    met: list[Met] = []
+    met: list[LinearShape] = []
 
     def step(layer: Linear, rows: Array) -> Array:
-        met.append(Met(layer, rows.shape[-1], math.prod(rows.shape[1:-1])))
+        met.append(LinearShape(layer, rows.shape[-1], math.prod(rows.shape[1:-1])))
         return jnp.zeros((*rows.shape[:-1], layer.width))
 
     jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))

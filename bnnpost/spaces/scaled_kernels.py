@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.kernels import nngp
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.attention_parts import draws_scores, with_sampling
+from bnnpost.networks.attention import draws_scores, with_sampling
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.layers import Layer, Serial
 from bnnpost.networks.limiting import averaged, linear_parts, scale_places, with_scales

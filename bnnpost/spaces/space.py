@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Layer, Parameters
 from bnnpost.networks.linear import Linear
-from bnnpost.networks.masks import Masked
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
@@ -28,7 +27,7 @@ from bnnpost.spaces.completions import (
 from bnnpost.spaces.guides import Drawn, Guide
 from bnnpost.spaces.parts import linear_layers, split_gaussian_readout
 from bnnpost.spaces.sources import Origin, Source, origin
-from bnnpost.spaces.steps import LinearStep, matrix_form
+from bnnpost.spaces.steps import LayerDraw, LinearStep, matrix_form
 
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, everything that the network draws,
@@ -55,7 +54,7 @@ class Space(eqx.Module):
     weight (the paper's method); same law. order: of elimination of the training points.
     guide: the sites through which the readout is integrated out, or None where it is drawn
     from the prior. conditioned: False for draws from the prior, whose weights are all one.
-    strict: whether it was made for a bound that no weight exceeds. log_limit: an upper bound of
+    strict: whether it was made for a bound that no weight exceeds. _log_bound: an upper bound of
     the log weight, ∞ where none is known; a leaf, since it depends on the targets, for which
     nothing need be compiled again. All of it is part of what a draw is.
     """
@@ -67,7 +66,7 @@ class Space(eqx.Module):
     precision: str = eqx.field(static=True)
     conditioned: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
-    log_limit: np.float64
+    _log_bound: np.float64
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -91,7 +90,7 @@ class Space(eqx.Module):
 
     def log_bound(self) -> float:
         """An upper bound of `log_weight` over all draws, in nats; ∞ where none is known."""
-        return float(self.log_limit)
+        return float(self._log_bound)
 
     def threshold_key(self, key: Array) -> Array:
         """The key of the acceptance threshold of the draw with this key."""
@@ -142,18 +141,13 @@ class Space(eqx.Module):
     def _log_weight(self, source: Source) -> Float[Array, ""]:
         if not self.conditioned:
             return jnp.zeros((), jnp.float64)
-        step = self._step(source, AS_FUNCTION)
-        hidden, readout = self.layers
+        step, readout = self._step(source, AS_FUNCTION), self.layers[1]
         if self.guide is None or readout is None:
-            outputs = self.posterior.network.propagate(self._inputs(None), step)
-            return self._log_prob(outputs)
-        features = _through(hidden, self._inputs(None), step)
-        kernel, shift = _gram(step, readout, features)
+            return self._log_prob(self.posterior.network.propagate(self._inputs(None), step))
+        hidden = self._hidden(step, readout, None)
         drawn = self._drawn(source)
-        if self.guide.exact:
-            return self.guide.log_weight(kernel, drawn, None, shift)
-        drawn_outputs = _readout(step, readout, features, drawn.sites.less(shift))
-        return self.guide.log_weight(kernel, drawn, drawn_outputs, shift)
+        outputs = None if self.guide.exact else hidden.outputs(drawn.sites)
+        return self.guide.log_weight(hidden.kernel, drawn, outputs, hidden.shift)
 
     def _log_prob(self, outputs: Array) -> Float[Array, ""]:
         targets = jnp.asarray(self.posterior.targets)
@@ -168,12 +162,10 @@ class Space(eqx.Module):
         return self._outputs(source, x_test, step).astype(jnp.float64)
 
     def _outputs(self, source: Source, x_test: Array | None, step: LinearStep) -> Array:
-        hidden, readout = self.layers
+        readout = self.layers[1]
         if readout is None or self.guide is None or not self.conditioned:
             return self.posterior.network.propagate(self._inputs(x_test), step)
-        features = _through(hidden, self._inputs(x_test), step)
-        _, shift = _gram(step, readout, features)
-        return _readout(step, readout, features, self._drawn(source).sites.less(shift))
+        return self._hidden(step, readout, x_test).outputs(self._drawn(source).sites)
 
     def mixture(
         self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
@@ -185,65 +177,59 @@ class Space(eqx.Module):
         self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
     ) -> "Observation":
         """One proposal's weight and its predictive at x_test. Needs a Gaussian readout."""
-        source = Source(*origin(draw))
-        step = self._step(source, completion)
-        features, kernels, shift = self._hidden(step, x_test)
-        log_weight, predictive = self._weigh(source, step, features, kernels[-1], shift)
-        deviations = controls.deviations(self.posterior.network, kernels)
+        source, readout = Source(*origin(draw)), self.layers[1]
+        assert readout is not None
+        hidden = self._hidden(self._step(source, completion), readout, x_test)
+        log_weight, predictive = self._weigh(source, hidden)
+        deviations = controls.deviations(self.posterior.network, hidden.kernels())
         return Observation(log_weight, predictive, deviations)
 
     def kernels(
         self, key: Array, x_test: Float[Array, "m *f"], completion: Completion
     ) -> list[Float[Array, "n+m n+m"]]:
         """The drawn K̂ of each linear layer, training rows first. Needs a Gaussian readout."""
-        return self._hidden(self._step(Source(key, {}), completion), x_test)[1]
-
-    def _hidden(self, step: LinearStep, x_test: Array) -> tuple[Array, list[Array], Array | None]:
-        """What enters the readout, the kernels on the way there, and the readout's own biases."""
-        hidden, readout = self.layers
+        readout = self.layers[1]
         assert readout is not None
-        step.grams = []
-        features = _through(hidden, self._inputs(x_test), step)
-        kernel, shift = _gram(step, readout, features)
-        kernels = [*step.grams, kernel]
-        step.grams = None
-        return features, kernels, shift
+        return self._hidden(self._step(Source(key, {}), completion), readout, x_test).kernels()
+
+    def _hidden(self, step: LinearStep, readout: Linear, x_test: Array | None) -> "_Hidden":
+        """The hidden layers, drawn."""
+        rows, mask = self._inputs(x_test), None
+        for layer in self.layers[0]:
+            rows, mask = layer.carry(rows, mask, step)
+        rows = readout.rows(rows)
+        flat = rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
+        realised = step.realised(readout, flat.shape[1])
+        layer, biases = step.without_own_bias(realised)
+        shift = None if biases is None else realised.b_std * biases
+        return _Hidden(step, tuple(step.drawn), readout, rows, layer.gram(flat), shift)
 
     def inner_key(self, key: Array) -> Array:
         """A key for what is drawn besides the draw with this key, independently of its network."""
         return jax.random.fold_in(key, _INNER)
 
-    def _weigh(
-        self,
-        source: Source,
-        step: LinearStep,
-        features: Array,
-        kernel: Float[Array, "n+m n+m"],
-        shift: Float[Array, " k"] | None,
-    ) -> tuple[Float[Array, ""], gp.Conditional]:
-        readout, num_train = self.layers[1], self.posterior.num_points
-        assert readout is not None
-        train = kernel[:num_train, :num_train]
+    def _weigh(self, source: Source, hidden: "_Hidden") -> tuple[Float[Array, ""], gp.Conditional]:
+        num_train, kernel, shift = self.posterior.num_points, hidden.kernel, hidden.shift
         if not self.conditioned:
             prior, num_outputs = kernel[num_train:, num_train:], self.posterior.num_outputs
             none = jnp.zeros((prior.shape[0], num_outputs))
             return jnp.zeros((), jnp.float64), gp.Conditional(none, prior[None]).plus(shift)
-        order = jnp.concatenate([self.order, num_train + step.completion.order])
-        inputs = readout.rows(features[:num_train])
+        train = kernel[:num_train, :num_train]
+        order = jnp.concatenate([self.order, num_train + hidden.step.completion.order])
 
         def given(outputs: Array) -> gp.Conditional:
             centred = outputs if shift is None else outputs - shift
             return gp.condition_on_values(kernel, centred, order).plus(shift)
 
+        alone = hidden._replace(rows=hidden.rows[:num_train])
         if self.guide is None:
-            outputs = step(readout, inputs).astype(jnp.float64)
+            outputs = alone.prior_outputs().astype(jnp.float64)
             return self._log_prob(outputs), given(outputs)
         drawn = self._drawn(source)
-        sites = drawn.sites.less(shift)
         if self.guide.exact:
             log_weight = self.guide.log_weight(train, drawn, None, shift)
-            return log_weight, gp.condition(kernel, sites).plus(shift)
-        outputs = _readout(step, readout, features[:num_train], sites)
+            return log_weight, gp.condition(kernel, drawn.sites.less(shift)).plus(shift)
+        outputs = alone.outputs(drawn.sites)
         return self.guide.log_weight(train, drawn, outputs, shift), given(outputs)
 
     def noise_variances(self, draw: Array | Origin) -> Float[Array, "n c"]:
@@ -254,34 +240,37 @@ class Space(eqx.Module):
         """Weights and biases of the one network that a draw is."""
         source = Source(*origin(draw))
         step = self._step(source, AS_FUNCTION)
-        step.parameters = []
         self._outputs(source, None, step)
-        return tuple(step.parameters)
+        return tuple(layer.parameters() for layer in step.drawn)
 
 
-def _through(layers: tuple[Layer, ...], x: Array, step: LinearStep) -> Array:
-    mask: Masked = None
-    for layer in layers:
-        x, mask = layer.carry(x, mask, step)
-    return x
+class _Hidden(NamedTuple):
+    """The hidden layers of a draw, and the readout that comes next in this step.
 
+    rows: what enters it. kernel: its K̂, given its scales; shift: what biases of a law of their own
+    add.
+    """
 
-def _gram(
-    step: LinearStep, readout: Linear, features: Array
-) -> tuple[Float[Array, "r r"], Float[Array, " k"] | None]:
-    """The readout's K̂, given its scales, and what biases of a law of their own add."""
-    rows = readout.rows(features)
-    flat = rows.reshape(-1, rows.shape[-1]).astype(jnp.float64)
-    realised = step.realised(readout, flat.shape[1])
-    layer, biases = step.without_own_bias(realised)
-    return layer.gram(flat), None if biases is None else realised.b_std * biases
+    step: LinearStep
+    layers: tuple[LayerDraw, ...]
+    readout: Linear
+    rows: Float[Array, "p f"]
+    kernel: Float[Array, "r r"]
+    shift: Float[Array, " k"] | None
 
+    def kernels(self) -> list[Float[Array, "r r"]]:
+        """K̂ of each layer, the readout's last."""
+        return [*(layer.gram() for layer in self.layers), self.kernel]
 
-def _readout(step: LinearStep, readout: Linear, features: Array, sites: gp.Sites) -> Array:
-    """Outputs given the sites, drawn in double whatever the precision of the features."""
+    def prior_outputs(self) -> Float[Array, "p k"]:
+        """Outputs, drawn from the prior."""
+        return self.step(self.readout, self.rows)
 
-    def condition(noise: Callable[[tuple[int, ...]], Array], factor: Array, g: Array) -> Array:
-        return gp.condition_normals(noise(sites.targets.shape), factor, g, sites)
+    def outputs(self, sites: gp.Sites) -> Float[Array, "p k"]:
+        """Outputs given the sites, drawn in double whatever the precision of the features."""
+        less = sites.less(self.shift)
 
-    step.dtype = jnp.float64
-    return step(readout, readout.rows(features), condition)
+        def condition(noise: Callable[[tuple[int, ...]], Array], factor: Array, g: Array) -> Array:
+            return gp.condition_normals(noise(less.targets.shape), factor, g, less)
+
+        return self.step.draw(self.readout, self.rows, jnp.float64, condition)

@@ -1,6 +1,5 @@
 """Files written whole, locks against other processes, digests, and the directory of a run."""
 
-from bnnpost.storage.archives import parsed_archive, write_archive
 from bnnpost.storage.bound import (
     DRAWS,
     PREDICTIONS,
@@ -11,13 +10,20 @@ from bnnpost.storage.bound import (
     read_noted,
     read_record,
 )
-from bnnpost.storage.digest import DIGEST, dataset_digest, digest
+from bnnpost.storage.digest import (
+    DIGEST,
+    dataset_digest,
+    digest,
+    read_archive,
+    write_archive,
+)
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
 from bnnpost.storage.netcdf import read_dataset, read_tree
 from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
+from bnnpost.storage.parts import OtherRun, PartFiles, Say
 from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 
@@ -33,6 +39,9 @@ __all__ = [
     "DirectoryInUse",
     "Lock",
     "LockHeld",
+    "OtherRun",
+    "PartFiles",
+    "Say",
     "array_names",
     "as_path",
     "available_memory",
@@ -41,8 +50,8 @@ __all__ = [
     "gigabytes",
     "header",
     "is_damage",
-    "parsed_archive",
     "processor",
+    "read_archive",
     "read_array",
     "read_arrays",
     "read_bytes",

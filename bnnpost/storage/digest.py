@@ -1,15 +1,22 @@
 """Hashes of named arrays and texts, so that damaged or mistaken files are noticed."""
 
 import hashlib
+import io
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from bnnpost.storage.files import whole
+from bnnpost.storage.reading import read_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
 
 DIGEST = "digest"
+_RECORD = "record"
 
 
 def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str:
@@ -32,3 +39,27 @@ def dataset_digest(data: "xr.Dataset") -> str:
 def is_damaged(data: "xr.Dataset") -> bool:
     """Whether the digest that labelled arrays hold is not theirs; without one nothing is known."""
     return DIGEST in data.attrs and data.attrs[DIGEST] != dataset_digest(data)
+
+
+def write_archive(
+    path: Path, arrays: Mapping[str, np.ndarray], record: Mapping[str, object]
+) -> None:
+    """Write arrays and a record of what JSON holds; no array is called "record".
+
+    Raises OSError if that cannot be done.
+    """
+    text = json.dumps({**record, DIGEST: digest(arrays, record)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **{_RECORD: np.array(text)}, **arrays)
+
+
+def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The record and the arrays of a file. Raises one error or another if it is damaged."""
+    with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    record = json.loads(str(arrays.pop(_RECORD)))
+    expected = record.pop(DIGEST)
+    if digest(arrays, record) != expected:
+        raise ValueError("its contents do not match their digest")
+    return record, arrays

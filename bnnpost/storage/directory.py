@@ -9,7 +9,7 @@ from typing import Any
 
 from bnnpost.stopping import is_interruption
 from bnnpost.storage.bound import FILES, RUN_ID, STATUS, noted, noted_digest, sealed
-from bnnpost.storage.files import is_temporary, write_text
+from bnnpost.storage.files import is_temporary, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld, is_lock
 from bnnpost.storage.reading import as_path, check_file
 
@@ -38,10 +38,11 @@ class Directory:
         return Lock(self.path / LOCK)
 
     @contextlib.contextmanager
-    def held_alone(self) -> Iterator[Lock]:
+    def held(self, *, shared: bool = False) -> Iterator[Lock]:
         """Make the directory if need be and hold it against other processes.
 
-        Raises DirectoryInUse if another one holds it, OSError if it cannot be written.
+        shared: but for those that hold it so too. Raises DirectoryInUse if another one holds it,
+        OSError if it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ class Directory:
             ) from None
         with self.lock as lock:
             try:
-                lock.hold_alone()
+                lock.hold_shared() if shared else lock.hold_alone()
             except LockHeld:
                 raise DirectoryInUse(
                     f"another process is running in {self.path}: wait for it, or choose "
@@ -77,6 +78,11 @@ class Directory:
     def write_text(self, name: str, text: str) -> None:
         """Write a text file whole."""
         write_text(self.path / name, text)
+
+    def write_bytes(self, name: str, contents: bytes) -> None:
+        """Write a file whole."""
+        with whole(self.path / name) as temporary:
+            temporary.write_bytes(contents)
 
     def write_bound(self, name: str, values: Mapping[str, Any]) -> None:
         """Write keys and values whole, as a record of the run here."""

@@ -29,7 +29,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The settings in a line; empty where nothing varies."""
-        return spelled(self.settings)
+        return settings_text(self.settings)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -58,6 +58,6 @@ class Grid:
         return self.cells[0].widths
 
 
-def spelled(settings: Mapping[str, object]) -> str:
+def settings_text(settings: Mapping[str, object]) -> str:
     """depth=2, activation=erf."""
     return ", ".join(f"{name}={value}" for name, value in settings.items())

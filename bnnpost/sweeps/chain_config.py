@@ -1,10 +1,12 @@
 """How chains are run where a posterior is not sampled by rejection: a configuration of its own."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bnnpost.samplers.chains.methods import METHODS
 from bnnpost.sweeps.config import (
     ConfigError,
     SweepConfig,
@@ -17,16 +19,8 @@ from bnnpost.sweeps.config import (
 from bnnpost.sweeps.keys import REJECTION, ChainKeys
 from bnnpost.sweeps.likelihoods import overridden
 
-_OF_REJECTION = ("bound", "cap", "max_proposals", "worker", "force")
+_OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
-# What each method takes besides.
-_OWN = {
-    "hmc": ("step_size", "target_accept", "num_steps", "integrator"),
-    "nuts": ("step_size", "target_accept", "max_tree_depth"),
-    "pcn": ("step_size", "target_accept"),
-    "slice": (),
-}
-METHODS = (REJECTION, *_OWN)
 
 
 @dataclass(frozen=True)
@@ -35,18 +29,21 @@ class ChainConfig(ChainKeys):
 
     def __post_init__(self) -> None:
         check_keys(self, ChainKeys)
-        one_of("method", self.method, tuple(_OWN))
-        if self.step_size is not None and not self.step_size > 0:
-            raise ConfigError(f"step_size: expected a number above 0, got {self.step_size}")
-        if self.target_accept is not None and not 0 < self.target_accept < 1:
-            raise ConfigError(
-                f"target_accept: expected a number between 0 and 1, got {self.target_accept}"
-            )
+        # The numbers are for the kernel, and what runs it, to check.
+        one_of("method", self.method, tuple(METHODS))
 
-    def arguments(self) -> dict[str, object]:
-        """Arguments of the sampler, those that have a value."""
-        given = {name: value for name, value in self.as_dict().items() if name != "method"}
-        return {name: value for name, value in given.items() if value is not None}
+    def kernel(self) -> Any:
+        """What moves the chains. Raises ValueError for settings that do not go together."""
+        method = METHODS[self.method]
+        return method.make(self._given(method.settings))
+
+    def options(self) -> dict[str, Any]:
+        """What else `chains.sample` is given."""
+        return self._given((*_OF_CHAINS, "space", "collapse"))
+
+    def _given(self, names: Iterable[str]) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
     def as_dict(self) -> dict[str, object]:
         """Plain data, as it is written to files."""
@@ -63,7 +60,7 @@ def load_sample_config(
     """
     values = {} if source is None else read_toml(source)
     method = {**values, **overrides}.get("method", REJECTION)
-    one_of("method", typed("method", str, method), METHODS)  # type: ignore[arg-type]
+    one_of("method", typed("method", str, method), (REJECTION, *METHODS))  # type: ignore[arg-type]
     own = {field.name for field in dataclasses.fields(ChainConfig)} - {"space", "collapse"}
     # A file is read by sweeps as well, whose keys say nothing about chains.
     check_taken(str(method), {name for name in values if name in own} | set(overrides))
@@ -79,7 +76,8 @@ def load_sample_config(
 
 def check_taken(method: str, names: Collection[str]) -> None:
     """Raise ConfigError for the names of settings that a method does not take."""
-    own = {REJECTION: _OF_REJECTION, **{m: (*_OF_CHAINS, *o) for m, o in _OWN.items()}}
+    chains = {name: (*_OF_CHAINS, *method.settings) for name, method in METHODS.items()}
+    own = {REJECTION: _OF_REJECTION, **chains}
     for name in sorted(names):
         takers = [other for other, taken in own.items() if name in taken]
         if takers and method not in takers:

@@ -1,30 +1,23 @@
 """One posterior of a configuration, sampled by chains into a directory."""
 
-import functools
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
-from bnnpost.samplers import elliptical_slice, hmc, pcn
-from bnnpost.samplers.chain_directory import ChainDirectory
-from bnnpost.samplers.chain_draws import ConvergenceWarning
-from bnnpost.samplers.recorded_run import OtherRun
+from bnnpost.parallel.coordinator import Say
+from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.directory import ChainDirectory
+from bnnpost.samplers.chains.results import ConvergenceWarning
+from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError
 from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import CONFIG
 from bnnpost.sweeps.problem import Problem
-from bnnpost.sweeps.run import Say, draws_key
+from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
-
-_SAMPLERS: dict[str, Callable[..., Draws]] = {
-    "hmc": functools.partial(hmc.sample, method="hmc"),
-    "nuts": functools.partial(hmc.sample, method="nuts"),
-    "pcn": pcn.sample,
-    "slice": elliptical_slice.sample,
-}
 
 
 def sample_chains(
@@ -41,28 +34,30 @@ def sample_chains(
     that chains did not converge, which is in `info.chains` of the draws. Raises ConfigError or
     OtherRun if the directory holds another run, DirectoryInUse if another process works there.
     """
-    config = problem.config
-    width, directory = only_width(config), ChainDirectory(path)
-    check_config(directory, config)
-    directory.beside = {CONFIG: {**located(config).as_dict(), CHAIN: chain.as_dict()}}
-    directory.after = lambda draws: finished(directory, problem, draws)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.showwarning = _said(say)
-            return _SAMPLERS[chain.method](
-                draws_key(problem, width),
+    config, started = problem.config, time.perf_counter()
+    width = only_width(config)
+    check_config(ChainDirectory(path), config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.showwarning = _said(say)
+        try:
+            chains = Chains.make(
+                keys(config, width).draws,
                 problem.posterior(width),
+                chain.kernel(),
                 num_samples=config.num_samples,
                 precision=config.precision,
-                directory=directory,
-                progress=progress,
-                **chain.arguments(),
+                **chain.options(),
             )
-    except ValueError as error:
-        if directory.begun or isinstance(error, OtherRun):
-            raise
-        raise ConfigError(str(error)) from None  # found before anything was run
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        with ChainDirectory.alone(path) as directory:
+            directory.begin(chains, say)
+            written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
+            directory.write_noted(CONFIG, written)
+            draws = directory.finish(started=started, progress=progress)
+            with directory.noting_failure():
+                return finished(directory, problem, draws)
 
 
 def _said(say: Say) -> Callable[..., None]:

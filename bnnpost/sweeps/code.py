@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bnnpost.stopping import is_interruption
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.refusals import ConfigError
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -17,11 +17,11 @@ from bnnpost.likelihoods import Gaussian, Likelihood
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
-from bnnpost.networks.prior_records import prior_of_record, scale_of_record
+from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.sweeps import laws, likelihoods, networks
-from bnnpost.sweeps.errors import ConfigError
 from bnnpost.sweeps.keys import SweepKeys, kinds, meanings
+from bnnpost.sweeps.refusals import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 

@@ -41,11 +41,16 @@ def contents(config: "SweepConfig") -> dict[str, str]:
     if is_file(config.data):
         found["data"] = _of_file(config.data)
     if config.network is not None:
-        found["code"] = _of_module(config.network.partition(":")[0])
+        found["code"] = code_digest(config)
     module, _, own = str((config.likelihood or {}).get("type")).partition(":")
     if own:
         found["likelihood_code"] = _of_module(module)
     return found
+
+
+def code_digest(config: "SweepConfig") -> str:
+    """A hash of the file of the network's module; empty where there is none."""
+    return "" if config.network is None else _of_module(config.network.partition(":")[0])
 
 
 def located(config: "SweepConfig") -> "SweepConfig":

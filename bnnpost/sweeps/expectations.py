@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bnnpost.samplers.advice import Option
 from bnnpost.samplers.forecast import Forecast
-from bnnpost.samplers.options import Option
 from bnnpost.storage import Directory, read_record
 
 FORECAST = "forecast.json"
@@ -38,7 +38,7 @@ class Expectation:
     pilot_log_evidence: float | None
 
 
-def of(option: Option, forecast: Forecast, num_samples: int) -> Expectation:
+def expected_of(option: Option, forecast: Forecast, num_samples: int) -> Expectation:
     """What a forecast says of `num_samples` draws by one of its options."""
     return Expectation(
         space=option.space,
@@ -53,19 +53,19 @@ def of(option: Option, forecast: Forecast, num_samples: int) -> Expectation:
     )
 
 
-def record(directory: Directory, found: Mapping[int, Expectation]) -> None:
+def write_expected(directory: Directory, found: Mapping[int, Expectation]) -> None:
     """Write what is expected by width; what is kept of other widths stays."""
     if not found:
         return
     before: Mapping[int, Expectation] = {}
     with contextlib.suppress(ValueError):  # damaged, and written anew
-        before = read(directory.path)
+        before = read_expected(directory.path)
     both = {**before, **found}
     plain = {str(width): dataclasses.asdict(both[width]) for width in sorted(both)}
     directory.write_bound(FORECAST, plain)
 
 
-def read(path: Path) -> dict[int, Expectation]:
+def read_expected(path: Path) -> dict[int, Expectation]:
     """By width what was expected of a run in this directory; empty where there is no forecast.
 
     Runs of earlier versions, and those of the library, have none. Raises ValueError for a file

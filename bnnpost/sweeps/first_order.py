@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.comparison.theory import theory
-from bnnpost.comparison.theory_result import Theory
+from bnnpost.comparison.theory import Theory, theory
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bnnpost.arguments import shown
 from bnnpost.naming import unknown
 from bnnpost.sweeps import laws, likelihoods
-from bnnpost.sweeps.cells import Cell, Grid, Label, spelled
+from bnnpost.sweeps.cells import Cell, Grid, Label, settings_text
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
@@ -93,7 +93,7 @@ def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
         config = located(config_of(values))
         return Cell(settings, config.as_dict(), content_digest(config))
     except ConfigError as error:
-        raise ConfigError(f"grid, {spelled(settings)}: {error}") from None
+        raise ConfigError(f"grid, {settings_text(settings)}: {error}") from None
 
 
 def _axes(table: object) -> list[Axis]:

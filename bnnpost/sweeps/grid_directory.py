@@ -3,19 +3,20 @@
 import contextlib
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+import platform
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bnnpost.storage import Directory, DirectoryInUse, Lock, LockHeld, as_path, read_json, read_text
+from bnnpost.storage import Directory, as_path, read_json, read_text
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.cells import Cell, Grid
-from bnnpost.sweeps.directory import CONFIG, RunDirectory, check_no_draws, check_same_config
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.sweeps.contents import content_digest
+from bnnpost.sweeps.refusals import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
-_BEGIN_LOCK = ".begin.lock"
-_SECONDS_BETWEEN_TRIES = 0.2
+# What is under way, by the part of the grid that a process does.
+_RUNNING = ".running{}.json"
 
 Say = Callable[[str], None]
 
@@ -58,28 +59,19 @@ class GridDirectory(Directory):
         path: str | os.PathLike[str],
         grid: Grid,
         *,
+        shared: bool = False,
         say: Say = lambda message: None,
     ) -> Iterator[Self]:
-        """The directory with this grid in it, held with all others that work on it.
+        """The directory with this grid in it, held against other processes.
 
-        A grid that was there may have had other cells or widths: what it has besides stays on
-        disk. Raises ConfigError if something else is there, DirectoryInUse if another process
-        works there alone, or on another grid.
+        shared: with others that do other parts of the same grid, and hold it so too. A grid that
+        was there may have had other cells or widths: what it has besides stays on disk. Raises
+        ConfigError if something else is there, DirectoryInUse if another process works there.
         """
         directory = cls(path, grid)
         directory.check_vacant()
-        directory.path.mkdir(parents=True, exist_ok=True)
-        with directory.lock as lock:
-            with Lock(directory.path / _BEGIN_LOCK) as begin:
-                _wait(begin.hold_alone)
-                directory._freeze(lock, say)
-                try:
-                    lock.hold_shared()
-                except LockHeld:
-                    raise DirectoryInUse(
-                        f"another process works alone in {path}: wait for it, or choose another "
-                        "directory"
-                    ) from None
+        with directory.held(shared=shared):
+            directory._freeze(shared, say)
             yield directory
 
     def check_vacant(self) -> None:
@@ -95,15 +87,19 @@ class GridDirectory(Directory):
                 )
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
-            RunDirectory(self.path).check_same_contents(self.grid.cells[0].config)
+            CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
         elif _read_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
-    def cell_directory(self, cell: Cell) -> RunDirectory:
+    def cell_directory(self, cell: Cell) -> CellDirectory:
         """The run directory of a cell."""
-        return RunDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
+        return CellDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
 
-    def prepared(self, cell: Cell) -> RunDirectory:
+    def key(self, cell: Cell) -> str:
+        """By which a cell is known in this directory; empty where there is only one."""
+        return cell.digest if self.grid.varying else ""
+
+    def prepared(self, cell: Cell) -> CellDirectory:
         """The same, made if need be, with the cell's configuration in it."""
         directory = self.cell_directory(cell)
         directory.path.mkdir(parents=True, exist_ok=True)
@@ -116,8 +112,42 @@ class GridDirectory(Directory):
             directory.write_down(cell.config)
         return directory
 
-    def _freeze(self, lock: Lock, say: Say) -> None:
-        """Write the grid down; that of others who are at work must be the same."""
+    def check_unchanged(self, cell: Cell) -> None:
+        """Raise ConfigError if files that a cell stands for have changed since it was begun."""
+        if not self.grid.varying:
+            self.cell_directory(cell).check_same_contents(cell.config)
+        elif content_digest(cell.config) != cell.digest:
+            config = cell.config
+            what = config.data if config.network is None else "data or the network's code"
+            raise ConfigError(
+                f"{what} has changed since the grid was begun: run its configuration again, and "
+                "what depends on it is run anew"
+            )
+
+    def note_running(self, part: str, units: Sequence[tuple[str, int]]) -> None:
+        """Let who looks know which cells, by digest, are run at which width; none at the end.
+
+        part: which part of the grid this process does.
+        """
+        path = self.path / _RUNNING.format(part)
+        if units:
+            who = {"pid": os.getpid(), "host": platform.node()}
+            self.write_text(path.name, json.dumps({**who, "units": units}) + "\n")
+        else:
+            path.unlink(missing_ok=True)
+
+    def running(self) -> set[tuple[str, int]]:
+        """What other processes have noted so, as far as they are still there."""
+        found = set()
+        for path in self.path.glob(_RUNNING.format("*")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                note = read_json(path)
+                if note["host"] != platform.node() or _is_alive(note["pid"]):
+                    found |= {(str(digest), int(width)) for digest, width in note["units"]}
+        return found
+
+    def _freeze(self, shared: bool, say: Say) -> None:
+        """Write the grid down; one that others are at work on must be the same."""
         if not self.grid.varying:
             self.prepared(self.grid.cells[0])
             return
@@ -126,17 +156,25 @@ class GridDirectory(Directory):
         if before == frozen:
             return
         if before is not None:
-            try:
-                lock.hold_alone()
-            except LockHeld:
-                raise DirectoryInUse(
-                    f"other processes are at work in {self.path} on a grid that differs from this "
-                    "one: wait for them, or choose another directory"
-                ) from None
+            if shared:
+                raise ConfigError(
+                    f"{self.path} holds a grid that differs from this one: a part of it cannot be "
+                    "run; run all of it, or choose another directory"
+                )
             known = _thawed(before, held)
             _check_related(known, self.grid, self.path)
             say(_changes(known, self.grid, self.path))
         self.write_text(CONFIG, json.dumps(frozen, indent=1) + "\n")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _frozen(grid: Grid) -> dict[str, Any]:
@@ -213,11 +251,3 @@ def _changes(before: Grid, now: Grid, path: Path) -> str:
     if dropped:
         parts.append(f"width {', '.join(dropped)} no longer in the grid")
     return f"the grid in {path} has changed: {'; '.join(parts)}"
-
-
-def _wait(hold: Callable[[], object]) -> None:
-    while True:
-        with contextlib.suppress(LockHeld):
-            hold()
-            return
-        time.sleep(_SECONDS_BETWEEN_TRIES)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+from bnnpost.samplers.chains.methods import METHODS
+
 # A law, or a likelihood, as plain data.
 Record = Mapping[str, Any]
 REJECTION = "rejection"
@@ -134,7 +136,7 @@ class ChainKeys:
         REJECTION, "method",
         "rejection: independent draws. Chains of dependent draws, for what rejection has no hope "
         "of: hmc and nuts follow gradients, pcn and slice turn functions.",
-        choices=(REJECTION, "hmc", "nuts", "pcn", "slice"),
+        choices=(REJECTION, *METHODS),
     )  # fmt: skip
     num_chains: int | None = key(
         None, "chains", "Chains: how many.", shown="4", least=1, also=("--chains",)

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from bnnpost.arguments import real_number, shown
-from bnnpost.networks.prior_records import prior_of_record, scale_of_record, scale_record
-from bnnpost.networks.priors import weight_prior
-from bnnpost.numerics.law_records import law_of_record, law_record
-from bnnpost.sweeps.errors import ConfigError
+from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
+from bnnpost.numerics.scalar_laws import law_of_record, law_record
 from bnnpost.sweeps.keys import Record
+from bnnpost.sweeps.refusals import ConfigError
 
 # No law is as long as this; Python's own parser gives up on some that are longer.
 _LONGEST = 1000

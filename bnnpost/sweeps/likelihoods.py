@@ -19,8 +19,8 @@ from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise, Likelihood
 from bnnpost.likelihoods.records import known, made, parameters, to_record
 from bnnpost.naming import unknown
 from bnnpost.sweeps import code, laws
-from bnnpost.sweeps.errors import ConfigError
 from bnnpost.sweeps.keys import Record, SweepKeys
+from bnnpost.sweeps.refusals import ConfigError
 
 _KEY, _TYPE, _NOISE = "likelihood", "type", "noise_std"
 _EXPECTED = "module:Class for a subclass of bnnpost.likelihoods.Likelihood"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.storage import read_tree
-from bnnpost.sweeps.directory import RESULTS, RunDirectory
+from bnnpost.sweeps.cell_directory import RESULTS, CellDirectory
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.status import CellStatus, status
 
@@ -56,7 +56,7 @@ class CellResults:
         None until all widths of a cell were run once; of a grid to which widths were added
         since, the tree has those it was made of.
         """
-        path = RunDirectory(self.path).path / RESULTS
+        path = CellDirectory(self.path).path / RESULTS
         return read_tree(path) if path.exists() else None
 
 
@@ -137,7 +137,7 @@ def _scalars(data: "xr.Dataset") -> "xr.Dataset":
     return data[[name for name in data.data_vars if data[name].ndim <= 1]].drop_attrs(deep=False)
 
 
-def as_json(results: GridResults) -> dict[str, object]:
+def status_json(results: GridResults) -> dict[str, object]:
     """Status of all cells as plain data."""
     return {
         "path": str(results.path),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TOLD = ("bnnpost", "jax")
 
 
-def made_with(found: Mapping[int, "xr.Dataset"]) -> tuple[dict[str, str], str]:
+def versions_and_device(found: Mapping[int, "xr.Dataset"]) -> tuple[dict[str, str], str]:
     """Versions by package, and the device, as the widths' results record them.
 
     Where there are several they are joined, "0.9.1 and 0.10.0"; where nothing is recorded they

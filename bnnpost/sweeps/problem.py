@@ -16,7 +16,7 @@ from bnnpost.likelihoods.base import a_column_each
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.posterior import Posterior
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.errors import HopelessRun
+from bnnpost.sweeps.refusals import HopelessRun
 
 
 @dataclass(frozen=True)

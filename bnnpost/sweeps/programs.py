@@ -1,6 +1,7 @@
 """Where compiled programs are kept from one process to the next: JAX's persistent cache."""
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -25,6 +26,8 @@ _SETTINGS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
+# Every compiled program takes dozens of memory maps, of which Linux allows a process 65,530.
+_MEMORY_MAPS, _MANY_MAPS = Path("/proc/self/maps"), 40_000
 
 
 def program_cache() -> dict[str, str]:
@@ -138,6 +141,15 @@ def silence_cache() -> None:
     for verb in ("reading", "writing"):
         message = f"Error {verb} persistent compilation cache entry"
         warnings.filterwarnings("ignore", message=message)
+
+
+def forget_programs() -> None:
+    """Drop compiled programs before there are more than a process may hold."""
+    if _MEMORY_MAPS.exists() and _MEMORY_MAPS.read_bytes().count(b"\n") > _MANY_MAPS:
+        import jax  # not before the folder of programs is chosen
+
+        jax.clear_caches()
+        gc.collect()
 
 
 def _default() -> Path:

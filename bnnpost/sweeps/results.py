@@ -9,17 +9,17 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.comparison.distances import GRID
+from bnnpost.comparison.point_scores import scores, scores_of_draws
 from bnnpost.comparison.rates import fit_rate
-from bnnpost.comparison.scores import scores, scores_of_draws
 from bnnpost.draws import Draws
-from bnnpost.draws.chains import pseudo_chains
+from bnnpost.draws.arviz_view import pseudo_chains
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
-from bnnpost.sweeps.made_with import made_with
+from bnnpost.sweeps.made_with import versions_and_device
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
 
 def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str, object]:
     first = next(iter(found.values()))
-    by_package, device = made_with(found)
+    by_package, device = versions_and_device(found)
     return {
         "format": "bnnpost sweep 1",
         "kind": first.attrs["kind"],

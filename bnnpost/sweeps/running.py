@@ -1,42 +1,276 @@
-"""Running a grid from beginning to end: begun, worked on by an executor, finished."""
+"""Running a grid: what is missing is given to an executor, and what comes back is written here."""
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
-from bnnpost.sweeps.cells import Grid
-from bnnpost.sweeps.grid_directory import GridDirectory, Say
+from bnnpost.parallel import coordinator
+from bnnpost.parallel.coordinator import RETRIES, Say, Task
+from bnnpost.parallel.failures import ends_all, one_line
+from bnnpost.parallel.inline import Inline
+from bnnpost.parallel.share import ALL, Share
+from bnnpost.samplers.progress import Progress
+from bnnpost.sweeps import expectations, unit_work
+from bnnpost.sweeps.cell_directory import DONE, FAILED, RESULTS, CellDirectory
+from bnnpost.sweeps.cells import Cell, Grid
+from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.loaded import GridResults, load_results
-from bnnpost.sweeps.work import RETRIES, Effort, forget_failures, work
+from bnnpost.sweeps.made_with import mixed
+from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.refusals import DamagedFile, HopelessRun
+from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
+from bnnpost.sweeps.widths import read_width
 
-# Does what is missing in a directory, and returns when it is done or handed over.
-Executor = Callable[[GridDirectory, Effort, Say], None]
+if TYPE_CHECKING:
+    import xarray as xr
 
-
-def inline(directory: GridDirectory, effort: Effort, say: Say, *, progress: bool = False) -> None:
-    """One unit after another in this process; progress: with a bar of its draws on stderr."""
-    work(directory, effort, say=say, progress=progress)
+# What a damaged file is called from then on, after its name.
+_DAMAGED = ".damaged"
 
 
 def run_grid(
     grid: Grid,
     path: str | os.PathLike[str],
     *,
-    executor: Executor = inline,
+    executor: Executor | None = None,
     retries: int = RETRIES,
+    share: Share = ALL,
     force: bool = False,
+    progress: bool = False,
     say: Say = lambda message: None,
 ) -> GridResults:
     """Run what is missing of a grid in a directory; what failed before is tried again.
 
-    executor: `inline`, `Processes(jobs)` or `Cluster(options)`. retries: further attempts at a
-    unit (a cell at one width) whose process was killed, or where memory, the device or the file
-    system gave out. force: cells whose acceptance looks hopeless too. A unit that fails is
-    written down and hinders no other. Raises ConfigError, DataError and DirectoryInUse as
-    `GridDirectory.begun`; OSError if the disk is full.
+    executor: any `concurrent.futures.Executor`, which is left open; by default this process does
+    the work. Workers need bnnpost, as it is here, and no disk. retries: further attempts at a unit
+    (a cell at one width) whose worker was killed, or where memory, the device or a file system
+    gave out. share: a part of the units, for processes that have nothing in common but the
+    directory. force: cells whose acceptance looks hopeless too. progress: a bar on stderr. say: is
+    told what happens, a line at a time. A unit that fails is written down and hinders no other.
+    Raises ConfigError and DirectoryInUse as `GridDirectory.begun`; DataError for the data of a
+    single cell; WorkLeft and ExecutorError as
+    `parallel.run`; OSError if the disk is full.
     """
-    with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(GridDirectory.begun(path, grid, say=say))
-        forget_failures(directory)
-        executor(directory, Effort(retries=retries, force=force), say)
+    if not grid.varying:
+        load_problem(grid.cells[0].config)  # what is wrong with it is said before anything is made
+    with GridDirectory.begun(path, grid, shared=not share.is_all, say=say) as directory:
+        _Run(directory, executor or Inline(), share, force, progress, say).run(retries)
     return load_results(path)
+
+
+class _Run:
+    """One process's run of a grid, or of its share."""
+
+    def __init__(
+        self,
+        directory: GridDirectory,
+        executor: Executor,
+        share: Share,
+        force: bool,
+        progress: bool,
+        say: Say,
+    ):
+        self._directory, self._executor, self._share = directory, executor, share
+        self._force, self._say = force, say
+        self._shown = progress and isinstance(executor, Inline)
+        self._cells = _shared(directory.grid, share)
+        self._total = sum(len(widths) for _, widths in self._cells)
+        self._settled: set[tuple[str, int]] = set()
+        self._under_way: dict[str, tuple[str, int]] = {}
+        self._run_again: set[tuple[str, int]] = set()
+        self._bar = Progress(
+            self._total, enabled=progress and self._total > 1, label="units", unit="unit"
+        )
+
+    def run(self, retries: int) -> None:
+        single = not self._directory.grid.varying
+        first = self._directory.cell_directory(self._directory.grid.cells[0])
+        with (
+            first.noting_failure() if single else contextlib.nullcontext(),
+            self._bar,
+        ):
+            coordinator.run(
+                self._tasks(),
+                self._executor,
+                retries=retries,
+                say=self._tell,
+                show=self._show,
+            )
+
+    def _tasks(self) -> Iterator[Task]:
+        """What each cell begins with."""
+        for cell, widths in self._cells:
+            yield from self._begun(cell, widths)
+
+    def _begun(self, cell: Cell, widths: list[int]) -> Iterator[Task]:
+        run = self._directory.prepared(cell)
+        run.forget_failures(widths)
+        missing = [width for width in widths if not run.is_done(width)]
+        self._settled |= {(cell.digest, width) for width in widths if width not in missing}
+        if not missing:
+            yield from self._assembly(cell)
+            return
+        try:
+            self._directory.check_unchanged(cell)
+            sent = Sent(load_problem(cell.config), code_digest(cell.config))
+        except Exception as error:  # of one cell; the others go on
+            if ends_all(error) or not self._directory.grid.varying:
+                raise
+            self._refuse(cell, missing, error)
+            return
+        if judgement(run).allows(missing):
+            yield from self._widths(cell, sent, missing)
+        else:
+            yield self._judging(cell, sent, missing)
+
+    def _judging(self, cell: Cell, sent: Sent, missing: list[int]) -> Task:
+        timed = not self._directory.grid.varying
+
+        def take(found: Feasible, attempts: int) -> Iterable[Task]:
+            for sentence in found.sentences:
+                self._tell(f"{_prefix(cell)}{sentence}")
+            run = self._directory.cell_directory(cell)
+            Judgement(tuple(missing)).write(run)
+            expectations.write_expected(run, found.expected)
+            return self._widths(cell, sent, missing)
+
+        def give_up(error: Exception, attempts: int) -> Iterable[Task]:
+            self._refuse(cell, missing, error)
+            return ()
+
+        arguments = (sent, missing, timed, self._force, self._shown)
+        return Task(f"{_prefix(cell)}pilot", unit_work.feasible, arguments, take, give_up)
+
+    def _refuse(self, cell: Cell, missing: list[int], error: Exception) -> None:
+        """Write down why none of these widths is run."""
+        hopeless = isinstance(error, HopelessRun)
+        reason = str(error).strip() or type(error).__name__
+        Judgement(tuple(missing), reason, hopeless).write(self._directory.cell_directory(cell))
+        self._settled |= {(cell.digest, width) for width in missing}
+        self._tell(f"{_prefix(cell)}{'refused' if hopeless else 'failed'}: {one_line(error)}")
+
+    def _widths(self, cell: Cell, sent: Sent, widths: list[int]) -> list[Task]:
+        """Several workers begin with the widest, which takes longest."""
+        order = widths if isinstance(self._executor, Inline) else widths[::-1]
+        return [self._width(cell, sent, width) for width in order]
+
+    def _width(self, cell: Cell, sent: Sent, width: int) -> Task:
+        name = f"{cell.name}, width {width}" if cell.name else f"width {width}"
+        self._under_way[name] = self._directory.key(cell), width
+
+        def take(found: Width, attempts: int) -> Iterable[Task]:
+            self._keep(cell, width, found, attempts)
+            self._settle(cell, width, name, found.sentence)
+            return self._assembly(cell)
+
+        def give_up(error: Exception, attempts: int) -> Iterable[Task]:
+            self._directory.cell_directory(cell).write_failure(width, error, attempts)
+            self._settle(cell, width, name, f"failed: {one_line(error)}")
+            return ()
+
+        return Task(name, unit_work.one_width, (sent, width, self._shown), take, give_up)
+
+    def _keep(self, cell: Cell, width: int, found: Width, attempts: int) -> None:
+        run = self._directory.cell_directory(cell)
+        # Before the file, which says that the width is done.
+        run.write_record(
+            width, state=DONE, seconds=found.seconds, complete=found.complete, attempts=attempts
+        )
+        run.write_netcdf(run.width_file(width).name, found.results)
+        run.log(f"width {width}: {found.sentence}")
+
+    def _settle(self, cell: Cell, width: int, name: str, message: str) -> None:
+        self._settled.add((cell.digest, width))
+        self._tell(f"[{len(self._settled)}/{self._total}] {name}: {message}")
+
+    def _assembly(self, cell: Cell) -> Iterable[Task]:
+        """Put a cell's results together once all its widths are there, if that is not done."""
+        run = self._directory.cell_directory(cell)
+        if not all(map(run.is_done, cell.widths)) or run.is_assembled(cell.widths):
+            return ()
+        try:
+            self._directory.check_unchanged(cell)
+            sent = Sent(load_problem(cell.config), code_digest(cell.config))
+            found = self._found(cell, run)
+        except Exception as error:
+            if ends_all(error):
+                raise
+            self._give_up_assembly(cell, error)
+            return ()
+        if isinstance(found, int):
+            return self._widths(cell, sent, [found])
+        if several := mixed(found):
+            self._tell(f"{_prefix(cell)}{several}")
+
+        def take(whole: Whole, attempts: int) -> Iterable[Task]:
+            self._keep_whole(cell, run, whole)
+            return ()
+
+        def give_up(error: Exception, attempts: int) -> Iterable[Task]:
+            self._give_up_assembly(cell, error)
+            return ()
+
+        name = f"{_prefix(cell)}results"
+        return [Task(name, unit_work.put_together, (sent, found), take, give_up)]
+
+    def _found(self, cell: Cell, run: CellDirectory) -> "dict[int, xr.Dataset] | int":
+        """The results at each width; or one whose file was damaged, and which is run again."""
+        found = {}
+        for width in cell.widths:
+            path = run.width_file(width)
+            try:
+                found[width] = read_width(path, cell.config.as_dict()).load()
+            except DamagedFile as error:
+                if (cell.digest, width) in self._run_again:
+                    raise
+                kept = path.rename(path.with_name(f"{path.name}{_DAMAGED}"))
+                told = str(error).partition(": remove")[0]
+                self._tell(f"{told}: it is kept as {kept.name}, and its width is run again")
+                self._run_again.add((cell.digest, width))
+                self._settled.discard((cell.digest, width))
+                return width
+        return found
+
+    def _keep_whole(self, cell: Cell, run: CellDirectory, whole: Whole) -> None:
+        run.write_netcdf(RESULTS, whole.tree)
+        for name, figure in whole.figures.items():
+            run.write_bytes(name, figure)
+        run.set_status(
+            "exhausted" if whole.short else "done",
+            short=list(whole.short),
+            widths=list(cell.widths),
+        )
+        if whole.missing:
+            self._tell(f"{_prefix(cell)}{whole.missing}")
+
+    def _give_up_assembly(self, cell: Cell, error: Exception) -> None:
+        self._directory.cell_directory(cell).set_status(FAILED, error=str(error))
+        self._tell(f"{_prefix(cell)}results cannot be put together: {one_line(error)}")
+
+    def _tell(self, message: str) -> None:
+        self._bar.write(message, self._say)
+
+    def _show(self, names: list[str]) -> None:
+        """Let the bar, and who looks into the directory, know what is under way."""
+        running = [self._under_way[name] for name in names if name in self._under_way]
+        self._directory.note_running(self._share.name, running)
+        self._bar.show(len(self._settled), "; ".join(names))
+
+
+def _shared(grid: Grid, share: Share) -> list[tuple[Cell, list[int]]]:
+    """The widths of each cell that are in a share; cells of which none is are left out."""
+    found, number = [], 0
+    for cell in grid.cells:
+        own = [w for i, w in enumerate(cell.widths, number) if share.has(i)]
+        number += len(cell.widths)
+        if own:
+            found.append((cell, own))
+    return found
+
+
+def _prefix(cell: Cell) -> str:
+    return f"{cell.name}: " if cell.name else ""

@@ -1,17 +1,19 @@
 """One posterior of a configuration, sampled into a directory by one process or several."""
 
-import contextlib
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.draws import Draws
-from bnnpost.samplers import workers
+from bnnpost.parallel.coordinator import RETRIES, Say
+from bnnpost.parallel.inline import Inline
+from bnnpost.parallel.share import ALL, Share
+from bnnpost.samplers import spread
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.recorded_run import RecordedRun
 from bnnpost.samplers.run_directory import RunDirectory
-from bnnpost.samplers.workers import Share
 from bnnpost.storage import (
     DIGEST,
     PREDICTIONS,
@@ -23,12 +25,13 @@ from bnnpost.storage import (
     whole,
 )
 from bnnpost.sweeps import expectations
+from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import CONFIG, check_same_config
+from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
+from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.results import point_scores
-from bnnpost.sweeps.run import Say, check_feasible, draws_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,46 +48,45 @@ def sample(
     problem: Problem,
     path: str | Path,
     *,
-    share: Share | None = None,
+    executor: Executor | None = None,
+    retries: int = RETRIES,
+    share: Share = ALL,
     force: bool = False,
     progress: bool = False,
     say: Say = lambda message: None,
 ) -> Draws | None:
     """Draws from the posterior at the configuration's one width, kept in a directory.
 
-    A run that is there already is gone on with; its draws are those of one call. share: this
-    process's part where several work in the directory; the last to leave returns the draws,
-    the others None. Raises HopelessRun if the acceptance rate is too low and `force` is not
-    given, ConfigError or OtherRun if the directory holds another run, DirectoryInUse if
-    another process works there alone.
+    A run that is there already is gone on with; its draws are those of one call, whoever makes
+    them. executor: see `run_grid`. share: a part of the run's block files, for processes that
+    have nothing in common but the directory, or copies of it; returns None, and `merge` gives
+    the draws. Raises HopelessRun if the acceptance rate is too low and `force` is not given,
+    ConfigError or OtherRun if the directory holds another run, DirectoryInUse if another
+    process works there.
     """
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
     directory, expected = RunDirectory(path), {}
     check_config(directory, config)
     if not directory.has_begun():
-        expected = check_feasible(problem, [width], force, say, timed=True, progress=progress)
-    plan, shared = _plan(problem, width), share is not None and share.count > 1
-    with contextlib.ExitStack() as stack:
-
-        def begin(directory: RunDirectory) -> None:
-            check_config(directory, config)
-            directory.begin(plan, say)
-            directory.write_noted(CONFIG, located(config).as_dict())
-            expectations.record(directory, expected)
-            directory.set_status("running")
-            # From here on it is this run's directory, and no other's.
-            stack.enter_context(directory.noting_failure())
-
-        if share is not None and shared:
-            workers.work(path, begin, goal, share, say=say, progress=progress)
-        held = workers.alone_if_last(path) if shared else RunDirectory.alone(path)
-        own = stack.enter_context(held)
-        if own is None:
-            return None
-        begin(own)
-        draws = own.finish(goal, started=started, progress=progress)
-        return finished(own, problem, draws)
+        expected = check_feasible(problem, width, force, say, progress=progress)
+    plan = _plan(problem, width)
+    with directory.claimed(shared=not share.is_all):
+        check_config(directory, config)
+        directory.begin(plan, say)
+        directory.write_noted(CONFIG, located(config).as_dict())
+        expectations.write_expected(directory, expected)
+        directory.set_status("running")
+        with directory.noting_failure():
+            if executor is not None or not share.is_all:
+                workers = executor or Inline()
+                spread.compute(
+                    directory, goal, workers, share=share, retries=retries, progress=progress
+                )
+            if not share.is_all:
+                return None
+            draws = directory.finish(goal, started=started, progress=progress)
+            return finished(directory, problem, draws)
 
 
 def merge(
@@ -150,7 +152,7 @@ def read_config(path: str | Path) -> SweepConfig:
 def _plan(problem: Problem, width: int) -> Plan:
     config = problem.config
     return Plan.make(
-        draws_key(problem, width),
+        keys(config, width).draws,
         problem.posterior(width),
         space=config.space,
         collapse=config.collapse,

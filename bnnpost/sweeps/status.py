@@ -1,14 +1,13 @@
 """How far a grid is, read from its directory without disturbing who works there."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnnpost.sweeps.cell_directory import FAILED
 from bnnpost.sweeps.cells import Cell
-from bnnpost.sweeps.directory import FAILED
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
-from bnnpost.sweeps.units import Unit
 
 # States of a cell.
 COMPLETE, SHORT, RUNNING, REFUSED, PENDING = "done", "short", "running", "refused", "pending"
@@ -21,8 +20,8 @@ class CellStatus:
     state: "done"; "short", done with fewer draws than asked for, as max_proposals was reached;
     "failed" at some width; "refused" before it ran; "running"; or "pending", also where all widths
     are done and their results are yet to be put together.
-    done, missing, failed, running, short: widths. reason: of the first failure, of the refusal,
-    or why it is not done though all widths are, in a line. seconds: taken by the widths that are
+    done, missing, failed, running, short: widths. explanation: of the first failure, of the
+    refusal, or why it is not done though all widths are. seconds: taken by the widths that are
     done, NaN if unknown.
     """
 
@@ -34,7 +33,7 @@ class CellStatus:
     failed: tuple[int, ...]
     running: tuple[int, ...]
     short: tuple[int, ...]
-    reason: str
+    explanation: str
     seconds: float
 
     @property
@@ -42,21 +41,26 @@ class CellStatus:
         """What varies, in this cell."""
         return self.cell.settings
 
+    @property
+    def reason(self) -> str:
+        """The explanation in a line."""
+        return self.explanation.partition("\n")[0]
+
 
 def status(directory: GridDirectory) -> tuple[CellStatus, ...]:
     """The status of every cell, in the order of the grid."""
-    return tuple(_cell_status(directory, cell) for cell in directory.grid.cells)
+    at_work = directory.running()
+    return tuple(_cell_status(directory, cell, at_work) for cell in directory.grid.cells)
 
 
-def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
+def _cell_status(directory: GridDirectory, cell: Cell, at_work: Collection[object]) -> CellStatus:
     run = directory.cell_directory(cell)
-    units = [Unit(cell, width, run) for width in cell.widths]
-    done = tuple(unit.width for unit in units if unit.is_done)
+    done = tuple(width for width in cell.widths if run.is_done(width))
+    running = tuple(w for w in cell.widths if w not in done and (directory.key(cell), w) in at_work)
+    failed = tuple(w for w in cell.widths if w not in running and run.has_failed(w))
     records = {width: run.record(width) for width in cell.widths}
-    running = tuple(u.width for u in units if not u.is_done and u.is_claimed)
-    failed = tuple(u.width for u in units if u.has_failed and u.width not in running)
     short = tuple(width for width in done if records[width].get("complete") is False)
-    whole = len(done) == len(units)
+    whole = len(done) == len(cell.widths)
     judged = Judgement() if whole else judgement(run)
     reason = str(records[failed[0]].get("reason", "")) if failed else judged.refusal
     spoilt = judged.refusal and not judged.hopeless
@@ -78,7 +82,7 @@ def _cell_status(directory: GridDirectory, cell: Cell) -> CellStatus:
         failed=failed,
         running=running,
         short=short,
-        reason=reason.strip(),
+        explanation=reason.strip(),
         seconds=seconds,
     )
 

@@ -10,7 +10,10 @@ from jaxtyping import Array, Float
 from bnnpost.draws import Draws
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
+from bnnpost.verification.sets import TEST
+from bnnpost.verification.shapes import Sizes, fit
 from bnnpost.verification.teacher import Teacher
+from bnnpost.verification.unusable import check_usable
 
 # Draws, function values, or an object that predicts.
 Sampler: TypeAlias = Callable[[Array, Posterior], Any]
@@ -32,33 +35,34 @@ class Answer:
     independent: float
 
 
-def read(result: object, taught: Teacher, x_test: np.ndarray | None) -> Answer:
+def answer_of(result: object, taught: Teacher, x_test: np.ndarray | None) -> Answer:
     """The draws in what a sampler gave back for the teacher's posterior.
 
-    Raises TypeError for what is neither draws nor numbers, ValueError for wrong shapes and for
+    Raises ValueError for what is neither draws nor numbers, for wrong shapes and weights, and for
     values that are NaN or infinite.
     """
     if isinstance(result, Draws):
         return _of_draws(result, taught, x_test)
     predict = getattr(result, "predict", None)
-    if predict is None:
-        values, num_chains = _checked(result, taught)
-        return _plain(values, num_chains, np.zeros(len(values)))
     x = taught.posterior.x
-    points = x if x_test is None else np.concatenate([x, x_test])
-    values, num_chains = _checked(predict(points), taught)
+    given = (
+        result if predict is None else predict(x if x_test is None else np.concatenate([x, x_test]))
+    )
+    num_train, num_outputs = taught.f_train.shape
+    sizes = Sizes(num_train + len(taught.f_test), 0, num_outputs)
+    label = f"function values at the {num_train} training inputs, then x_test,"
+    chains = fit(label, given, sizes, names=(TEST,))[1]
+    check_usable({TEST: chains})
+    values = chains.reshape(-1, *chains.shape[2:])
+    has_chains = np.asarray(given).shape[:2] == chains.shape[:2]
     weights = np.asarray(getattr(result, "log_weights", np.zeros(len(values))), np.float64)
     if weights.shape != (len(values),) or np.isnan(weights).any() or np.max(weights) == -np.inf:
         raise ValueError(
             f"expected log_weights of shape ({len(values)},), not NaN and not all −∞, got "
             f"shape {weights.shape}"
         )
-    return _plain(values, num_chains, weights)
-
-
-def _plain(values: np.ndarray, num_chains: int | None, log_weights: np.ndarray) -> Answer:
-    size = WeightSum().add(log_weights).effective_sample_size()
-    return Answer(values, log_weights, num_chains, None, size)
+    size = WeightSum().add(weights).effective_sample_size()
+    return Answer(values, weights, len(chains) if has_chains else None, None, size)
 
 
 def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answer:
@@ -72,7 +76,7 @@ def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answe
             "that the sampler is called with"
         )
     values = np.concatenate(parts, axis=1)
-    _check_finite(values)
+    check_usable({TEST: values[None]})
     chains, info = draws.info.num_chains, draws.info
     independent = len(draws) if info.kind in ("exact", "chain", "prior") else None
     return Answer(
@@ -91,35 +95,3 @@ def _noise_std(draws: Draws) -> Float[np.ndarray, " s"] | None:
         return draws.noise_std()
     except ValueError:  # not drawn by this sampler
         return None
-
-
-def _checked(result: object, taught: Teacher) -> tuple[Float[np.ndarray, "s p k"], int | None]:
-    """Values [sample, point, output], chain after chain, and the number of chains."""
-    try:
-        values = np.asarray(result, np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(
-            "expected bnnpost Draws, an array of function values, or an object with "
-            f"predict(x), got {type(result).__name__}"
-        ) from None
-    shape = values.shape
-    num_train, num_outputs = taught.f_train.shape
-    num_points = num_train + len(taught.f_test)
-    one_column = num_outputs == 1 and values.shape[-2:] != (num_points, 1)
-    if one_column and values.shape[-1:] == (num_points,):
-        values = values[..., None]
-    if values.ndim not in (3, 4) or values.shape[-2:] != (num_points, num_outputs):
-        raise ValueError(
-            f"expected function values [sample, {num_points}, {num_outputs}] or [chain, sample, "
-            f"{num_points}, {num_outputs}] (points: the {num_train} training inputs, "
-            f"then x_test; the last axis may be missing for one output), got shape {shape}"
-        )
-    _check_finite(values)
-    num_chains = len(values) if values.ndim == 4 else None
-    return values.reshape(-1, num_points, num_outputs), num_chains
-
-
-def _check_finite(values: np.ndarray) -> None:
-    bad = int(values.size - np.isfinite(values).sum())
-    if bad:
-        raise ValueError(f"{bad:,} of {values.size:,} function values are NaN or infinite")

@@ -48,7 +48,7 @@ def autocorrelation_times(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarra
     return np.where(seen, np.maximum(times, 1.0), 1.0)
 
 
-def thinned(chains: Float[np.ndarray, "c d q"], time: float) -> Float[np.ndarray, "draw q"]:
+def thinned_chains(chains: Float[np.ndarray, "c d q"], time: float) -> Float[np.ndarray, "draw q"]:
     """Draws two autocorrelation times apart, of all chains one after another; all if time is 1."""
     step = 1 if time <= 1 else math.ceil(_APART * time)
     return chains[:, ::step].reshape(-1, chains.shape[2])

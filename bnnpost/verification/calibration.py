@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.progress import Progress
 from bnnpost.verification import answers, teacher, uniformity
 from bnnpost.verification.answers import Answer, Sampler
@@ -102,8 +102,7 @@ def calibrate(
 
 
 def _check(posterior: object, sampler: object, level: object) -> None:
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if not callable(sampler):
         raise TypeError(
             "expected a sampler such as lambda key, posterior: bnnpost.pcn.sample(key, "
@@ -133,7 +132,7 @@ def _answered(sampler: Sampler, taught: Teacher, points: np.ndarray | None, numb
         "sampler(taught.sampler_key, taught.posterior)"
     )
     try:
-        return answers.read(sampler(taught.sampler_key, taught.posterior), taught, points)
+        return answers.answer_of(sampler(taught.sampler_key, taught.posterior), taught, points)
     except Exception as error:
         raise SamplerFailed(
             f"the sampler failed on dataset {number}: {type(error).__name__}: {error}. {repeat}"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bnnpost.verification import uniformity
-from bnnpost.verification.detectable import POWER, Detectable, detectable
+from bnnpost.verification.uniformity import POWER, Detectable, detectable
 
 # Datasets whose draws are worth too few for a verdict, and ties in a statistic, at most. The
 # least of many estimated sizes is an underestimate: right chains of which a third of the datasets

@@ -3,31 +3,42 @@
 import dataclasses
 import math
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.draws import Draws, Ensemble
+from bnnpost.arguments import real_array
+from bnnpost.draws import Draws, Ensemble, load
+from bnnpost.draws.netcdf import FORMAT
 from bnnpost.numerics.random import require_key
-from bnnpost.verification import files, tables, trees
+from bnnpost.storage import read_array, read_arrays, read_tree
+from bnnpost.verification import trees
+from bnnpost.verification.columns import from_columns, read_csv
 from bnnpost.verification.sets import (
     TEST,
     TRAIN,
     Candidate,
     Values,
     columns_of,
+    equally_weighted,
+    in_one_chain,
     side_by_side,
 )
-from bnnpost.verification.shapes import PLACES, Sizes, check_inputs, fit, named, numbers
-from bnnpost.verification.trees import Contents
+from bnnpost.verification.shapes import BARE, PLACES, Given, Sizes, check_inputs
 from bnnpost.verification.unusable import check_moving, check_unrepeated, check_usable
-from bnnpost.verification.weighting import equally_weighted, in_one_chain
 
-_WEIGHTS = ("log_weight", "log_weights")
+if TYPE_CHECKING:
+    import xarray as xr
+
+_ENDINGS = ".npz, .npy, .nc (netCDF) or .csv"
+# What numpy raises for a damaged file or for one that only pickle could read.
+_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _INDEPENDENT = ("exact", "capped", "prior", "ensemble")
 _RESAMPLED = (
     "the candidate repeats some of its draws: it was resampled by its weights, and repeats look "
@@ -38,6 +49,42 @@ _ACCEPTED = (
     "an array, a mapping or file of arrays f and f_train, a CSV file, an ArviZ object or its "
     "netCDF file, a numpyro MCMC object, or bnnpost.Draws or an ensemble"
 )
+
+
+def read_values(path: Path) -> object:
+    """What a file holds: an array, arrays by name, a tree of labelled arrays, or our own draws.
+
+    Raises FileNotFoundError, or ValueError for a file of another kind or a damaged one.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: expected a file in it, such as draws.nc")
+    if not path.exists():
+        raise FileNotFoundError(f"no file {path}")
+    match path.suffix.lower():
+        case ".npz" | ".npy":
+            return _numpy(path)
+        case ".nc" | ".netcdf" | ".nc4" | ".h5":
+            return _netcdf(path)
+        case ".csv":
+            return read_csv(path)
+    raise ValueError(f"{path}: expected a file name ending in {_ENDINGS}")
+
+
+def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
+    try:
+        return read_array(path) if path.suffix.lower() == ".npy" else read_arrays(path)
+    except _DAMAGED as error:
+        raise ValueError(
+            f"{path}: not a numpy file of plain numbers, or damaged: {error}"
+        ) from error
+
+
+def _netcdf(path: Path) -> "xr.DataTree | Draws":
+    tree = read_tree(path)
+    # Other versions of our own format too: `load` says what is wrong with them.
+    if str(tree.attrs.get("format", "")).startswith(FORMAT.rsplit(" ", 1)[0]):
+        return load(path)
+    return tree
 
 
 def candidate_of(
@@ -73,44 +120,46 @@ def candidate_of(
     """
     sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train)
     key = jax.random.fold_in(jax.random.key(0), _THIN) if key is None else require_key(key)
-    origin, contents = _read(given, sizes)
-    found = _finished(contents, key, may_repeat)
+    held = _held(given, sizes)
+    found = _finished(held, sizes, key, may_repeat)
     if isinstance(given, Candidate):
-        return dataclasses.replace(found, source=origin)
+        return dataclasses.replace(found, notes=(*given.notes, *found.notes))
     places = " and ".join(f"{v.shape[2]} {PLACES[name]}" for name, v in found.values.items())
-    return dataclasses.replace(found, source=f"{origin}, at {places} inputs")
+    return dataclasses.replace(found, source=f"{held.origin}, at {places} inputs")
 
 
-def _read(given: object, sizes: Sizes) -> tuple[str, Contents]:
-    """What was given in words, and what is in it."""
+def _held(given: object, sizes: Sizes) -> Given:
+    """What was given, whatever it is in."""
     if isinstance(given, Candidate):
-        return given.source, _of_candidate(given, sizes)
+        kind, se = "exact" if given.independent else None, given.log_evidence_se
+        known = given.log_evidence is not None and se is not None
+        evidence = (given.log_evidence, se) if known else None
+        return Given(given.source, given.values, kind=kind, log_evidence=evidence)  # type: ignore[arg-type]
     if isinstance(given, str | os.PathLike):
         path = Path(given)
-        origin, contents = _read(_from_file(path, sizes.num_outputs), sizes)
-        return f"{path.name}, {origin}", contents
+        held = _held(_from_file(path, sizes.num_outputs), sizes)
+        return dataclasses.replace(held, origin=f"{path.name}, {held.origin}")
     if isinstance(given, Draws):
-        return repr(given), _of_draws(given, sizes)
+        return _of_draws(given, sizes)
     if isinstance(given, Ensemble):
-        return repr(given), Contents(_function_values(given, sizes), "ensemble")
+        return Given(repr(given), _function_values(given, sizes), kind="ensemble")
     if callable(getattr(given, "get_samples", None)):
-        return "numpyro MCMC", _of_mcmc(given, sizes)
+        return Given("numpyro MCMC", _sites(given), is_numpyro=True)
     if trees.is_tree(given):
-        return "labelled arrays", trees.of_tree(given, sizes)
+        return trees.of_tree(given)
     if trees.is_dataset(given):
-        return "labelled arrays", trees.of_dataset(given, sizes)  # type: ignore[arg-type]
+        return trees.of_dataset(given)  # type: ignore[arg-type]
     if hasattr(given, "to_numpy") and hasattr(given, "columns"):
-        return "table", _of_mapping(_of_table(given), sizes)
+        return Given("table", _of_table(given))
     if isinstance(given, Mapping):
-        return "arrays", _of_mapping(given, sizes)
+        return Given("arrays", given)
     if isinstance(given, list | tuple) or hasattr(given, "__array__"):
-        name, array = fit("the candidate", given, sizes)
-        return "array", Contents({name: array}, notes=_ambiguous([name], sizes))
+        return Given("array", {BARE: given})
     raise TypeError(f"expected the candidate to be {_ACCEPTED}, got {type(given).__name__}")
 
 
 def _from_file(path: Path, num_outputs: int) -> object:
-    found = files.read(path)
+    found = read_values(path)
     if isinstance(found, np.ndarray) and path.suffix.lower() == ".csv":
         # Without a header: all outputs of a point beside each other.
         whole = found.shape[1] % num_outputs == 0
@@ -118,39 +167,13 @@ def _from_file(path: Path, num_outputs: int) -> object:
     return found
 
 
-def _of_candidate(given: Candidate, sizes: Sizes) -> Contents:
-    values = {name: fit(name, v, sizes, names=(name,))[1] for name, v in given.values.items()}
-    evidence = None
-    if given.log_evidence is not None and given.log_evidence_se is not None:
-        evidence = given.log_evidence, given.log_evidence_se
-    return Contents(values, "exact" if given.independent else None, None, evidence, given.notes)
-
-
 def _of_table(table: Any) -> Mapping[str, object]:
     """Of a data frame: the same columns as in a CSV file."""
     header = [str(name) for name in table.columns]
-    return tables.from_table("the table", header, numbers("the table", table.to_numpy()))
+    return from_columns("the table", header, real_array("the table", table.to_numpy()))
 
 
-def _of_mapping(given: Mapping[Any, object], sizes: Sizes) -> Contents:
-    arrays = {str(name): array for name, array in given.items()}
-    found = [arrays.pop(name) for name in _WEIGHTS if name in arrays]
-    weights = numbers("log_weight", found[0]).ravel() if found else None
-    values, notes = named(arrays, sizes)
-    return Contents(values, None, weights, None, (*notes, *_ambiguous(list(values), sizes)))
-
-
-def _ambiguous(names: list[str], sizes: Sizes) -> tuple[str, ...]:
-    """A note where values at the training inputs would have looked the same."""
-    if names != [TEST] or sizes.num_test != sizes.num_train:
-        return ()
-    return (
-        f"values are taken to be at the test inputs, of which there are {sizes.num_test} as of "
-        'training inputs: name them "f_train" if they are at those',
-    )
-
-
-def _of_mcmc(mcmc: Any, sizes: Sizes) -> Contents:
+def _sites(mcmc: Any) -> Mapping[str, object]:
     """Of a numpyro MCMC object that has run."""
     try:
         sites = mcmc.get_samples(group_by_chain=True)
@@ -158,22 +181,23 @@ def _of_mcmc(mcmc: Any, sizes: Sizes) -> Contents:
         sites = None
     if not sites:
         raise ValueError("the numpyro MCMC object holds no draws: run it first")
-    values, notes = trees.of_numpyro(dict(sites), sizes)
-    return Contents(values, notes=notes)
+    return dict(sites)
 
 
-def _of_draws(draws: Draws, sizes: Sizes) -> Contents:
+def _of_draws(draws: Draws, sizes: Sizes) -> Given:
     """Values at the training inputs and, where there are some, at the test inputs."""
     info = draws.info
     if info.kind == "resampled":
         raise ValueError(_RESAMPLED)
-    values = _function_values(draws, sizes, info.num_chains or 1)
-    return Contents(values, info.kind, draws.log_weights, (info.log_evidence, info.log_evidence_se))
+    arrays = _function_values(draws, sizes, info.num_chains or 1)
+    arrays["log_weight"] = draws.log_weights
+    evidence = (info.log_evidence, info.log_evidence_se)
+    return Given(repr(draws), arrays, kind=info.kind, log_evidence=evidence)
 
 
 def _function_values(
     networks: Draws | Ensemble, sizes: Sizes, num_chains: int = 1
-) -> dict[str, Values]:
+) -> dict[str, np.ndarray]:
     """Of networks that can be asked for them, as [chain, draw, point, output] by name."""
     outputs = networks.posterior.num_outputs
     if outputs != sizes.num_outputs:
@@ -182,36 +206,35 @@ def _function_values(
     arrays = {TRAIN: networks.training_outputs()} if sizes.num_train else {}
     if sizes.x_test is not None:
         arrays[TEST] = networks.predict(sizes.x_test)
-    chained = {
+    return {
         name: array.reshape(num_chains, -1, *array.shape[1:]) if len(networks) else array
         for name, array in arrays.items()
     }
-    return named(chained, sizes)[0]
 
 
-def _finished(contents: Contents, key: Array, may_repeat: bool) -> Candidate:
+def _finished(held: Given, sizes: Sizes, key: Array, may_repeat: bool) -> Candidate:
     """Checked, equally weighted, and in one chain if independent."""
-    if contents.kind == "resampled":
+    values, log_weights, notes = held.values(sizes)
+    if held.kind == "resampled":
         raise ValueError(_RESAMPLED)
-    independent = contents.kind in _INDEPENDENT
-    values, notes = dict(contents.values), contents.notes
+    independent = held.kind in _INDEPENDENT
     check_usable(values)
     if independent:
         values = in_one_chain(values)
     if not may_repeat:
         _check_changing(values, independent)
-    if contents.log_weights is not None and np.ptp(contents.log_weights) != 0:
-        values, note = equally_weighted(values, contents.log_weights, key)
+    if log_weights is not None and np.ptp(log_weights) != 0:
+        values, note = equally_weighted(values, log_weights, key)
         check_usable(values)
         if not may_repeat:
             _check_changing(values, independent)
         notes = (*notes, note)
     if not independent:
         notes = (*notes, *_short_chains(values))
-    value, error = contents.log_evidence or (math.nan, math.nan)
-    known = contents.kind != "prior" and math.isfinite(value) and math.isfinite(error)
+    value, error = held.log_evidence or (math.nan, math.nan)
+    known = held.kind != "prior" and math.isfinite(value) and math.isfinite(error)
     return Candidate(
-        values, "", independent, value if known else None, error if known else None, notes
+        values, held.origin, independent, value if known else None, error if known else None, notes
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.verification import moments, permutation, pit
+from bnnpost.verification import permutation, pit, score_moments
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.report import PIT, Check
 
@@ -21,10 +21,8 @@ _SHARES = {
 }
 # Draws compared by permutation, at most, and how many of the reference's to one of the candidate's.
 _MOST_CANDIDATE, _MOST_REFERENCE, _TIMES = 10_000, 20_000, 5
-# Checks by permutation whose sizes are in units of the values, and what these are of scores.
-_OF_VALUES, _IF_NORMAL = ("location", "spread", "pairs", "projections"), " if its law is normal"
-# A normal deviate that is exceeded one time in ten.
-_ONE_IN_TEN = 1.2816
+# Of sizes in units of the values, where scores are compared.
+_IF_NORMAL = " if its law is normal"
 
 
 def all_of(
@@ -64,28 +62,25 @@ def _by_permutation(
     candidate = _evenly(both.kept, _MOST_CANDIDATE)
     reference = _evenly(both.draws, min(_MOST_REFERENCE, _TIMES * len(candidate)))
     error = np.sqrt(1 / len(candidate) + 1 / len(reference))
-    for test in permutation.compare(
+    is_heavy = bool(np.any(both.heavy))
+    scores = " (of normal scores where tails are heavy)" if is_heavy else ""
+    for test in permutation.all_tests(
         candidate, reference, both.columns, level * share, rng, both.heavy
     ):
+        kind = test.family
         yield Check(
-            name=test.name,
-            measure=_measure(test.name, bool(np.any(both.heavy))),
+            name=kind.name,
+            measure="MMD², its own spread over permutations"
+            if kind.groups
+            else f"largest difference in standard errors{scores}",
             statistic=test.statistic,
             p_value=test.p_value,
             adjusted=_adjusted(test.corrected, share),
             effective=(len(candidate), len(reference)),
             where=test.where,
-            smallest=_found_by_permutation(test.name, test.found * error)
-            + (_IF_NORMAL if test.name in _OF_VALUES and np.any(both.heavy) else ""),
+            smallest=kind.told(test.found * error)
+            + (_IF_NORMAL if kind.of_values and is_heavy else ""),
         )
-
-
-def _measure(name: str, is_heavy: bool) -> str:
-    """What a check by permutation measures."""
-    if name == "joint law":
-        return "MMD², its own spread over permutations"
-    scores = " (of normal scores where tails are heavy)"
-    return f"largest difference in standard errors{scores if is_heavy else ''}"
 
 
 def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray, "r column"]:
@@ -93,26 +88,6 @@ def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray,
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
-
-
-def _found_by_permutation(name: str, size: float) -> str:
-    """A difference of a standardised feature in the units of what it tells."""
-    match name:
-        case "location":
-            return f"a mean shift of {size:.2g} posterior std at one value"
-        case "spread":  # the square of a standard normal has variance 2
-            return f"a std {100 * size * np.sqrt(2) / 2:.2g} % off at one value"
-        case "distribution":  # an indicator at the median has std 1/2
-            return f"{100 * size / 2:.2g} % of one value's draws on the wrong side of its median"
-        case "tails":
-            share = 0.025
-            moved = size * np.sqrt(share * (1 - share))
-            return f"{100 * moved:.2g} % too many or too few beyond a 2.5 % quantile of one value"
-        case "pairs":
-            return f"a correlation of two values {size:.2g} off where they are independent"
-        case "projections":
-            return f"a mean shift of {size:.2g} std along a principal direction"
-    return ""
 
 
 def _of_pit(
@@ -142,12 +117,12 @@ def _of_moments(
 ) -> Iterator[Check]:
     width = len(both.columns)
     times = both.times[:width], both.times[width:]
-    found = moments.means(both.scores, times[0], level * shares["means"], rng)
-    size = np.max((found.critical + _ONE_IN_TEN) * found.std)
+    found = score_moments.means(both.scores, times[0], level * shares["means"], rng)
+    size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a mean shift of {size:.2g} posterior std"
     yield _of_largest(both, "means", found, times[0], shares, ("high", "low"), smallest)
-    found = moments.variances(both.scores, times[1], level * shares["variances"], rng)
-    size = np.max((found.critical + _ONE_IN_TEN) * found.std)
+    found = score_moments.variances(both.scores, times[1], level * shares["variances"], rng)
+    size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a std {100 * size / 2:.2g} % off"
     yield _of_largest(both, "variances", found, times[1], shares, ("wide", "narrow"), smallest)
 
@@ -155,7 +130,7 @@ def _of_moments(
 def _of_largest(
     both: Compared,
     name: str,
-    found: moments.Largest,
+    found: score_moments.Largest,
     times: Float[np.ndarray, " column"],
     shares: dict[str, float],
     directions: tuple[str, str],
@@ -177,7 +152,7 @@ def _of_largest(
 
 def _of_chains(both: Compared, share: float) -> Check:
     width = len(both.columns)
-    statistics, p_values = moments.chains_disagree(both.scores.chains, both.times[:width])
+    statistics, p_values = score_moments.chains_disagree(both.scores.chains, both.times[:width])
     worst = int(np.argmin(p_values))
     p_value = min(1.0, width * float(p_values[worst]))
     count = both.chains.shape[0] * both.chains.shape[1]
@@ -199,7 +174,7 @@ def _of_evidence(both: Compared, level: float, share: float) -> Check:
     assert given.log_evidence is not None and held.log_evidence is not None
     error = float(np.hypot(given.log_evidence_se or 0.0, held.log_evidence_se or 0.0))
     z = (given.log_evidence - held.log_evidence) / error
-    p_value = moments.two_sided(z)
+    p_value = score_moments.two_sided(z)
     critical = -float(ndtri(level * share / 2))
     return Check(
         name="log evidence",
@@ -208,5 +183,5 @@ def _of_evidence(both: Compared, level: float, share: float) -> Check:
         p_value=p_value,
         adjusted=_adjusted(p_value, share),
         effective=(float(both.candidate.num_draws), len(both.draws)),
-        smallest=f"{(critical + _ONE_IN_TEN) * error:.2g} nats",
+        smallest=f"{(critical + pit.ONE_IN_TEN) * error:.2g} nats",
     )

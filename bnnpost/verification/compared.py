@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bnnpost.verification import pit, scores
-from bnnpost.verification.autocorrelation import autocorrelation_times, thinned
-from bnnpost.verification.features import heavy_tailed
+from bnnpost.verification.autocorrelation import autocorrelation_times, thinned_chains
+from bnnpost.verification.permutation import heavy_tailed
 from bnnpost.verification.references import Reference
 from bnnpost.verification.scores import Scores
 from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of, side_by_side, some
@@ -49,7 +49,7 @@ class Compared:
 
     def pit(self) -> Float[np.ndarray, "kept column"]:
         """The reference's distribution functions at the candidate's independent draws."""
-        return thinned(self.scores.uniforms, float(self.times.max()))
+        return thinned_chains(self.scores.uniforms, float(self.times.max()))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
     both = scores.of_both(laws, chains, draws, means, variances)
     moving = np.concatenate([both.middles, both.middles**2], axis=2)
     times = np.ones(moving.shape[2]) if candidate.independent else autocorrelation_times(moving)
-    kept = thinned(chains, float(np.max(times)))
+    kept = thinned_chains(chains, float(np.max(times)))
     _require_enough(len(kept), chains, float(np.max(times)))
     return Compared(
         candidate,

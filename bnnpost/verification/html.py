@@ -10,7 +10,13 @@ import numpy as np
 from bnnpost.pages import Html, Section, check_free, element, join, page
 from bnnpost.pages.parts import facts, notes, paragraphs, titled
 from bnnpost.storage import versions, write_text
-from bnnpost.verification.panels import Bands, bands, largest_difference, panel
+from bnnpost.verification.panels import (
+    PitBands,
+    ecdf_difference,
+    largest_difference,
+    pit_bands,
+    pit_histogram,
+)
 from bnnpost.verification.report import PIT, Check, Report
 
 MOST_PANELS = 24
@@ -111,20 +117,28 @@ def _pictures(report: Report) -> Iterator[Html]:
             f"Of {len(order)} values the {MOST_PANELS} with the largest differences are shown, "
             "the largest first."
         )
-    panels = (Html(panel(report.columns[i], columns[i], found)) for i in shown)
-    cells = (element("div", one, class_="picture") for one in panels)
+    cells = (
+        element(
+            "div",
+            *(
+                element("div", draw(report.columns[i], columns[i], found), class_="picture")
+                for draw in (pit_histogram, ecdf_difference)
+            ),
+        )
+        for i in shown
+    )
     yield element("div", *cells, class_="pictures across-3")
 
 
-def _bands(report: Report, num_rows: int) -> Bands:
+def _bands(report: Report, num_rows: int) -> PitBands:
     """Of one value, so that those of all values hold together."""
     found = (check.effective for check in report.checks if check.name == PIT)
     sizes = next(found, None)
     num_draws, num_reference = (num_rows, math.inf) if sizes is None else sizes
-    return bands(num_draws, num_reference, report.level / max(len(report.columns), 1))
+    return pit_bands(num_draws, num_reference, report.level / max(len(report.columns), 1))
 
 
-def _legend(report: Report, found: Bands) -> Html:
+def _legend(report: Report, found: PitBands) -> Html:
     return element(
         "p",
         "Above: histogram of the reference’s CDF at the candidate’s draws, which is flat for a "

@@ -19,7 +19,7 @@ _REACH = 8.0
 # The reference's own error is looked at where its distribution function is within these.
 _INNER = (0.02, 0.98)
 # A normal deviate that is exceeded one time in ten.
-_ONE_IN_TEN = 1.2816
+ONE_IN_TEN = 1.2816
 
 Values = Float[np.ndarray, "*shape"]
 
@@ -66,7 +66,7 @@ class Distribution:
         return before + parts * (values - before)
 
 
-def of_draws(values: Float[np.ndarray, " draw"]) -> Distribution:
+def empirical_law(values: Float[np.ndarray, " draw"]) -> Distribution:
     """The empirical distribution function; (rank − ½)/draws where a value is met once."""
     places, counts = np.unique(values, return_counts=True)
     upper = np.cumsum(counts)
@@ -86,7 +86,7 @@ def in_parts(means: Values, variances: Values) -> Float[np.ndarray, "*shape part
     return means[..., None] + np.sqrt(variances)[..., None] * ndtri(PARTS)
 
 
-def of_components(
+def mixture_law(
     means: Float[np.ndarray, " draw"], variances: Float[np.ndarray, " draw"]
 ) -> Distribution:
     """That of the mixture of Gaussians, some of which may be of variance 0.
@@ -143,4 +143,4 @@ def found_nine_times_in_ten(level: float, effective: float) -> float:
     """The distance at one place that is found at this level in nine of ten runs."""
     from scipy.special import kolmogi
 
-    return float(kolmogi(level) + _ONE_IN_TEN / 2) / np.sqrt(effective)
+    return float(kolmogi(level) + ONE_IN_TEN / 2) / np.sqrt(effective)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,23 +16,79 @@ from bnnpost.draws.info import unseen_words
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.advice import quickest
+from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.forecast import Option, forecast
 from bnnpost.storage import read_dataset
-from bnnpost.verification.recorded import components, recorded
-from bnnpost.verification.sets import TEST, TRAIN
-from bnnpost.verification.weighting import kept_draws
+from bnnpost.verification.sets import TEST, TRAIN, kept_draws
 
 if TYPE_CHECKING:
     import xarray as xr
 
+# After "f" and "f_train": the names of the Gaussians that these values were drawn from.
+_MEAN, _VARIANCE = "_mean", "_variance"
+_POINTS, _INPUTS = {TEST: "point", TRAIN: "train_point"}, {TEST: "x_test", TRAIN: "x_train"}
+# Variances below this part of the spread of the means: the values themselves were given.
+_GIVEN = 1e-9
+
+Variable = tuple[tuple[str, ...], np.ndarray]
+Component = tuple[Float[np.ndarray, "s m k"], Float[np.ndarray, "s m k"]]
 # A reference drawn on the spot has five times the candidate's draws, within these.
 _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 # Draws on the spot are strict where these take so many seconds at most here, and no more than so
 # many times the proposals that were forecast; else capped.
 _LONGEST, _OVERRUN = 60.0, 4
-# Weights with a heavier tail make no reference (Vehtari et al. 2024).
-_LARGEST_PARETO_K = 0.7
 _EVIDENCE = ("log_evidence", "log_evidence_se")
+
+
+def reference_arrays(draws: Draws, x_test: Float[np.ndarray, "m *f"] | None) -> "xr.Dataset":
+    """What draws are as a reference: values at the test and training inputs, and the record.
+
+    f [sample, point, output] at x_test [point, feature] (left out where that is None), f_train
+    [sample, train_point, output] at x_train; log_weight [sample], in nats; the fields of
+    `draws.info` as attributes. Where the readout was collapsed, also f_mean, of the shape of f,
+    and f_variance [sample, point], or [sample, point, output] where outputs have noise of their
+    own: of the Gaussian that each draw's f is from given its hidden layers (`Draws.mixture`);
+    likewise f_train_mean and f_train_variance.
+    """
+    import xarray as xr
+
+    variables: dict[str, Variable] = {"log_weight": (("sample",), draws.log_weights)}
+    for name, inputs in ((TEST, x_test), (TRAIN, draws.posterior.x)):
+        if inputs is not None:
+            variables.update(_at(name, draws, inputs))
+    return xr.Dataset(variables, attrs=draws.info.as_attributes())
+
+
+def _at(name: str, draws: Draws, inputs: np.ndarray) -> Iterator[tuple[str, Variable]]:
+    """The variables of one set of inputs."""
+    dims = ("sample", _POINTS[name], "output")
+    values = draws.predict(inputs) if name == TEST else draws.training_outputs()
+    yield name, (dims, values)
+    features = ("feature", *(f"feature_{i}" for i in range(1, inputs.ndim - 1)))
+    yield _INPUTS[name], ((_POINTS[name], *features), inputs)
+    if draws.space.collapse:
+        means, variances, _ = draws.mixture(inputs)
+        yield name + _MEAN, (dims, means)
+        yield name + _VARIANCE, (dims[: variances.ndim], variances)
+
+
+def components(data: "xr.Dataset") -> dict[str, Component]:
+    """Means and variances [sample, point, output] of the Gaussians, by "f" and "f_train".
+
+    Only of those values that were drawn from a Gaussian: under a likelihood that is not
+    Gaussian, values at the training inputs are given before the readout.
+    """
+    found = {}
+    for name in (TEST, TRAIN):
+        if name + _MEAN not in data:
+            continue
+        means, variances = (
+            np.asarray(data[name + part], np.float64) for part in (_MEAN, _VARIANCE)
+        )
+        variances = variances if variances.ndim == 3 else variances[:, :, None]
+        if np.all(variances.mean(axis=0) > _GIVEN * means.var(axis=0)):
+            found[name] = means, np.broadcast_to(variances, means.shape)
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +123,7 @@ class Reference:
         return {name: array.shape[1:] for name, array in self.values.items()}
 
 
-def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
+def drawn_reference(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
     """Draws from a posterior to compare so many with. Raises ValueError where rejection fails."""
     forecast_key, sample_key = jax.random.split(key)
     count = min(max(_TIMES * num_candidates, _FEWEST), _MOST)
@@ -79,11 +135,11 @@ def drawn(key: Array, posterior: Posterior, num_candidates: int) -> Draws:
             return draws
     draws = rejection.sample(capped_key, posterior, num_samples=count, bound="capped")
     k = draws.info.pareto_k
-    if k is None or k > _LARGEST_PARETO_K:
+    if k is None or k > LARGEST_PARETO_K:
         raise ValueError(
             f"rejection has no reference for this posterior: weights of capped draws have a "
             f"Pareto k of {'unknown size' if k is None else format(k, '.2f')}, expected at most "
-            f"{_LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
+            f"{LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
         )
     return draws
 
@@ -107,9 +163,9 @@ def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Dra
 def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     """The reference that draws, or a file of them, make. Raises TypeError for anything else."""
     if isinstance(given, Draws):
-        return of_draws(key, given, x_test)
+        return reference_of_draws(key, given, x_test)
     if isinstance(given, str | os.PathLike):
-        return of_file(key, given, x_test)
+        return reference_of_file(key, given, x_test)
     raise TypeError(
         "expected a reference of exact or capped bnnpost.Draws, the path of a file of them, or a "
         f"bnnpost.Posterior to draw from; got {type(given).__name__}: bare values do not say that "
@@ -117,11 +173,11 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     )
 
 
-def of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
+def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
     """The reference that exact or capped draws make. Raises ValueError for any others."""
     _require_fit(draws.info.kind, draws.info.pareto_k)
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
-    return _of_recorded(key, recorded(draws, points), "")
+    return _of_recorded(key, reference_arrays(draws, points), "")
 
 
 def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
@@ -132,15 +188,15 @@ def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
             f"{where}expected a reference of exact or capped draws, got draws of kind {kind!r}: "
             "a verdict would say nothing of the posterior"
         )
-    if kind == "capped" and (pareto_k is None or pareto_k > _LARGEST_PARETO_K):
+    if kind == "capped" and (pareto_k is None or pareto_k > LARGEST_PARETO_K):
         raise ValueError(
             f"{where}expected capped draws whose weights have a Pareto k of at most "
-            f"{_LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
+            f"{LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
             "more, or with a higher cap"
         )
 
 
-def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
+def reference_of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
     """The reference in a file: of `Draws.save`, or of function values with a record.
 
     Raises FileNotFoundError; ValueError for files of anything else, damaged, or that do not say
@@ -151,7 +207,7 @@ def of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> 
         raise FileNotFoundError(f"{path}: no such file")
     values = read_dataset(path)
     if TEST not in values or "kind" not in values.attrs:
-        return of_draws(key, load(path), x_test)
+        return reference_of_draws(key, load(path), x_test)
     return of_values(key, values, x_test, str(path))
 
 

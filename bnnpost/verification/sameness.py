@@ -15,6 +15,7 @@ from bnnpost.draws.netcdf import FORMAT
 from bnnpost.likelihoods.records import to_record
 from bnnpost.networks import to_spec
 from bnnpost.posterior import Posterior
+from bnnpost.storage import read_dataset
 
 _MOST = 4
 
@@ -47,23 +48,21 @@ def of_posterior(posterior: Posterior) -> Description:
 
 def of_file(path: Path) -> Description | None:
     """What the draws in a file of `Draws.save` are of; None for any other or a damaged file."""
-    import xarray as xr
-
     if path.suffix != ".nc" or not path.is_file():
         return None
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as data:
-            if data.attrs.get("format") != FORMAT:
-                return None
-            network, likelihood = (json.loads(data.attrs[n]) for n in ("network", "likelihood"))
-            return Description(
-                network if isinstance(network, list) else None,
-                likelihood if "type" in likelihood else None,
-                data["x"].values,
-                data["y"].values,
-            )
-    except Exception:  # h5py raises almost anything; who reads the draws will say what is wrong
+        data = read_dataset(path)
+        if data.attrs.get("format") != FORMAT:
+            return None
+        network, likelihood = (json.loads(data.attrs[n]) for n in ("network", "likelihood"))
+    except (KeyError, OSError, ValueError):  # who reads the draws will say what is wrong
         return None
+    return Description(
+        network if isinstance(network, list) else None,
+        likelihood if "type" in likelihood else None,
+        data["x"].values,
+        data["y"].values,
+    )
 
 
 def check_same(candidate: Description | None, reference: Description | None) -> None:

@@ -44,7 +44,9 @@ def distributions(
     """The reference's distribution function of each column; of its components where known."""
     known = np.any(variances > 0, axis=0)
     return [
-        pit.of_components(means[:, i], variances[:, i]) if known[i] else pit.of_draws(draws[:, i])
+        pit.mixture_law(means[:, i], variances[:, i])
+        if known[i]
+        else pit.empirical_law(draws[:, i])
         for i in range(draws.shape[1])
     ]
 
@@ -93,3 +95,10 @@ def _of_components(
 ) -> tuple[np.ndarray, np.ndarray]:
     scores = normal(law.at(pit.in_parts(means, variances), pit.PARTS), count)
     return scores.mean(axis=1), np.mean(scores**2, axis=1)
+
+
+def normal_scores(values: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
+    """Of the ranks of one quantity's values among each other; equal values have the same."""
+    from scipy.stats import rankdata  # slow to import
+
+    return ndtri((rankdata(values) - 0.5) / len(values))  # type: ignore[no-any-return]

@@ -1,12 +1,13 @@
-"""Which axes of an array are chains, draws, points and outputs."""
+"""Which axes of arrays are chains, draws, points and outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.arguments import listed
+from bnnpost.arguments import listed, real_array
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
 PLACES = {TEST: "test", TRAIN: "training"}
@@ -48,6 +49,9 @@ class Sizes:
         return f"{' or '.join(parts)} inputs and {self.num_outputs} output(s)"
 
 
+# The name of an array that has none.
+BARE = "the candidate"
+_WEIGHTS = ("log_weight", "log_weights")
 _NO_TRAIN = "{}: the reference has none at the training inputs"
 
 Reading = Callable[[np.ndarray, int, int], Values | None]
@@ -79,6 +83,58 @@ _WORDS: dict[Reading, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a user handed in, of which is not said what the axes of its arrays are.
+
+    origin: what it is, in a few words. arrays: by name, log weights among them if draws have
+    some. kind, log_evidence: of our own draws, as in `DrawsInfo`. inputs: by "f" and "f_train",
+    the points at which values say they are. is_numpyro: whether sites are named as its models do.
+    """
+
+    origin: str
+    arrays: Mapping[Any, object]
+    readings: Sequence[Reading] = EITHER
+    kind: str | None = None
+    log_evidence: tuple[float, float] | None = None
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    is_numpyro: bool = False
+
+    def values(
+        self, sizes: Sizes
+    ) -> tuple[dict[str, Values], Float[np.ndarray, " draw"] | None, tuple[str, ...]]:
+        """Values by "f" and "f_train", log weights, and notes on how they were taken.
+
+        Raises ValueError for values at other inputs, and names or shapes that do not fit.
+        """
+        for name, inputs in self.inputs.items():
+            check_inputs(name, inputs, sizes)
+        arrays = {str(name): array for name, array in self.arrays.items()}
+        weights = [arrays.pop(name) for name in _WEIGHTS if name in arrays]
+        if self.is_numpyro:
+            values, notes = _of_numpyro(arrays, sizes)
+        else:
+            values, notes = by_name(arrays, sizes, readings=self.readings)
+        log_weights = real_array("log_weight", weights[0]).ravel() if weights else None
+        return values, log_weights, notes
+
+
+def _of_numpyro(
+    sites: dict[str, object], sizes: Sizes
+) -> tuple[dict[str, Values], tuple[str, ...]]:
+    """Values from [chain, draw, …] by site: "f_train" and "f_test", else "f" by its shape.
+
+    `hmc.model` records f at the training inputs, so that an f that fits these is taken for it.
+    """
+    known = {name: sites[name] for name in (TRAIN, "f_test", TEST) if name in sites}
+    if list(known) == [TEST] and fits(known[TEST], sizes, TRAIN, CHAINS):
+        values, _ = by_name({TRAIN: known[TEST]}, sizes, readings=CHAINS)
+        return values, ("f is taken to be at the training inputs, as hmc.model records it",)
+    if {TEST, "f_test"} <= set(known):
+        del known[TEST]
+    return by_name(known or sites, sizes, readings=CHAINS)
+
+
 def fit(
     label: str,
     given: object,
@@ -92,7 +148,7 @@ def fit(
     The first reading that fits is taken, with it the first of the names. Raises ValueError
     where none does, with what was expected and what came.
     """
-    array = numbers(label, given)
+    array = real_array(label, given, "real numbers")
     for reading in readings:
         for name in names:
             values = _read(array, sizes, name, reading)
@@ -108,8 +164,7 @@ def fit(
     hint = hint if TEST in names and sizes.num_test is None else ""
     raise ValueError(
         f"expected {label} to have {sizes.expected(names)}, as {layouts} (the last axis may be "
-        f"missing for one output), got shape {array.shape}"
-        f"{_difference(array, sizes, names)}{hint}"
+        f"missing for one output), got shape {array.shape}{hint}"
     )
 
 
@@ -134,39 +189,13 @@ def _doubtful(array: np.ndarray, sizes: Sizes) -> bool:
     )
 
 
-def numbers(label: str, given: object) -> np.ndarray:
-    """Real numbers in double precision. Raises ValueError for anything else."""
-    if np.ma.is_masked(given):
-        raise ValueError(f"expected {label} to be real numbers, got masked ones among them")
-    try:
-        array = np.asarray(given)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"expected {label} to be an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
-        raise ValueError(f"expected {label} to be real numbers, got an array of {array.dtype}")
-    return array.astype(np.float64)
-
-
-def _difference(array: np.ndarray, sizes: Sizes, names: Sequence[str]) -> str:
-    """What is wrong with the shape, where that can be told."""
-    if array.ndim in (3, 4):
-        points, outputs = array.shape[-2:]
-        if outputs != sizes.num_outputs and points in {sizes.points(name) for name in names}:
-            return f": {outputs} output(s) instead of {sizes.num_outputs}"
-        if outputs == sizes.num_outputs:
-            return f": {points} point(s), which is none of these"
-    if array.ndim == 2 and sizes.num_outputs == 1:
-        return f": {array.shape[1]} point(s), which is none of these"
-    return ""
-
-
 def check_inputs(name: str, given: object, sizes: Sizes) -> None:
     """Raise ValueError if values are at other inputs [point, feature] than they should be."""
     expected = sizes.inputs(name)
     if expected is None:
         return
     what = f"the candidate is at other {PLACES[name]} inputs"
-    inputs, expected = numbers(f"its {PLACES[name]} inputs", given), np.asarray(expected)
+    inputs, expected = real_array(f"its {PLACES[name]} inputs", given), np.asarray(expected)
     if inputs.shape != expected.shape:
         raise ValueError(f"{what}: expected shape {expected.shape}, got {inputs.shape}")
     wrong = ~(np.abs(inputs - expected) <= _SAME_INPUT * np.max(np.abs(expected)))
@@ -179,7 +208,7 @@ def check_inputs(name: str, given: object, sizes: Sizes) -> None:
         )
 
 
-def named(
+def by_name(
     arrays: Mapping[str, object], sizes: Sizes, *, readings: Sequence[Reading] = EITHER
 ) -> tuple[dict[str, Values], tuple[str, ...]]:
     """Values by "f" and "f_train" from arrays under names, and notes on how they were taken.
@@ -204,10 +233,24 @@ def named(
         if (label == test) != (name == TEST):
             notes.append(f"{label} is taken to be at the {sizes.num_train} training inputs")
         values[name] = values_there
+    return values, (*notes, *_left_out(arrays, known), *_ambiguous(values, sizes, readings))
+
+
+def _left_out(arrays: Mapping[str, object], known: Sequence[str]) -> tuple[str, ...]:
     others = sorted(set(arrays) - set(known))
-    if others:
-        notes.append(f"not looked at: {listed(others)}")
-    return values, tuple(notes)
+    return (f"not looked at: {listed(others)}",) if others else ()
+
+
+def _ambiguous(
+    values: Mapping[str, Values], sizes: Sizes, readings: Sequence[Reading]
+) -> tuple[str, ...]:
+    """A note where values at the training inputs would have looked the same."""
+    if list(values) != [TEST] or sizes.num_test != sizes.num_train or readings is CHAINS:
+        return ()
+    return (
+        f"values are taken to be at the test inputs, of which there are {sizes.num_test} as of "
+        'training inputs: name them "f_train" if they are at those',
+    )
 
 
 def _comparable(
@@ -232,23 +275,22 @@ def _only(
     fitting = [
         label
         for label, array in arrays.items()
-        if any(
+        # Of one alone `fit` says what is wrong with it.
+        if len(arrays) == 1
+        or any(
             np.asarray(array).shape[-2:] == (sizes.points(name), sizes.num_outputs)
             and fits(array, sizes, name, readings)
             for name in (TEST, TRAIN)
         )
     ]
-    if len(arrays) == 1:
-        fitting = list(arrays)  # and `fit` says what is wrong with it
     if len(fitting) != 1:
         shapes = [f"{label} {np.asarray(array).shape}" for label, array in arrays.items()]
         raise ValueError(
             f'expected function values under the names "f" (at {sizes.num_test} test inputs) or '
             f'"f_train" (at {sizes.num_train} training inputs), got {listed(shapes) or "nothing"}'
         )
-    name, values = fit(fitting[0], arrays[fitting[0]], sizes, readings=readings)
-    notes = [f"{fitting[0]} is taken for values at the {PLACES[name]} inputs"]
-    others = sorted(set(arrays) - set(fitting))
-    if others:
-        notes.append(f"not looked at: {listed(others)}")
-    return {name: values}, tuple(notes)
+    name, array = fit(fitting[0], arrays[fitting[0]], sizes, readings=readings)
+    taken = f"{fitting[0]} is taken for values at the {PLACES[name]} inputs"
+    values = {name: array}
+    notes = () if fitting == [BARE] else (taken, *_left_out(arrays, fitting))
+    return values, (*notes, *_ambiguous(values, sizes, readings))

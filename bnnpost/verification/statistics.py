@@ -12,12 +12,52 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
 from bnnpost.verification.answers import Answer
 from bnnpost.verification.autocorrelation import effective_sizes
-from bnnpost.verification.ranks import distances, normal_scores, rank, selected
+from bnnpost.verification.scores import normal_scores
 from bnnpost.verification.teacher import Teacher
 
 LOG_LIKELIHOOD, DISTANCE, NOISE_STD = "log likelihood", "distance from the mean", "noise std"
 # Draws whose likelihoods are computed at once.
 _AT_ONCE = 64
+
+
+def selected(log_weights: Float[np.ndarray, " s"], count: int, place: float) -> np.ndarray:
+    """Places of `count` draws, each chosen as often as its weight says, as few twice as can be.
+
+    Systematic: at (i + place)/count of the summed weights, with `place` uniform in [0, 1). Of
+    equally weighted draws evenly spaced ones, so that a chain is thinned as far as it can be.
+    """
+    weights = np.exp(log_weights - np.max(log_weights))
+    edges = np.cumsum(weights) / weights.sum()
+    places = (np.arange(count) + place) / count
+    return np.minimum(np.searchsorted(edges, places, side="right"), len(edges) - 1)
+
+
+def rank(
+    truth: Float[np.ndarray, " q"], draws: Float[np.ndarray, "l q"], places: Float[np.ndarray, " q"]
+) -> Int[np.ndarray, " q"]:
+    """How many draws are less than the truth; one place of those with equal draws at random.
+
+    places: uniform in [0, 1), one for each quantity.
+    """
+    below, equal = np.sum(draws < truth, axis=0), np.sum(draws == truth, axis=0)
+    return below + np.floor(places * (equal + 1)).astype(int)  # type: ignore[no-any-return]
+
+
+def distances_from_mean(
+    truth: Float[np.ndarray, " p"], draws: Float[np.ndarray, "l p"]
+) -> Float[np.ndarray, " l+1"]:
+    """Mean squared distance from the mean, in standard deviations, of the truth and each draw.
+
+    Mean and standard deviation of each value are of the truth and the draws together, which
+    makes all of them exchangeable if the truth is one more draw, whatever their law (where tails
+    are heavy the furthest draws decide, which finds less but is as valid). It tells at many values
+    at once whether draws spread as they should. Values that never change are left out.
+    """
+    together = np.concatenate([truth[None], draws])
+    std = together.std(axis=0)
+    changing = std > 0
+    scores = (together - together.mean(axis=0))[:, changing] / std[changing]
+    return np.sum(scores**2, axis=1) / max(int(changing.sum()), 1)
 
 
 @dataclass(frozen=True)
@@ -71,7 +111,7 @@ def ranked(teacher: Teacher, answer: Answer, statistics: Statistics, num_draws: 
     own = _values(truth[None], noise_std, teacher, statistics)[0]
     place, *places = _uniform(teacher.ties_key, len(statistics.names) + 1)
     few = selected(answer.log_weights, num_draws, place)
-    far = distances(truth.ravel(), answer.values[few].reshape(num_draws, -1))
+    far = distances_from_mean(truth.ravel(), answer.values[few].reshape(num_draws, -1))
     at = statistics.names.index(DISTANCE)
     own, draws = np.insert(own, at, far[0]), np.insert(found[few], at, far[1:], axis=1)
     tied = np.all(draws == own, axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.likelihoods import Likelihood
-from bnnpost.networks.layers import Layer, Parameters
+from bnnpost.networks.layers import Layer, Parameters, num_parameters
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -131,27 +131,13 @@ def check_can_simulate(likelihood: Likelihood) -> None:
         )
 
 
-def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
-    """Weights, biases and scales of a network for inputs of this shape, one input's."""
-    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
-
-
-def _init_network(network: Layer, key: Array, features: tuple[int, ...]) -> Parameters:
-    return network.init(key, features)
-
-
 def _outputs(network: Layer, parameters: Parameters, x: object) -> Float[np.ndarray, "n k"]:
     return np.asarray(_apply(network, parameters, x), np.float64)
 
 
-def _apply_network(network: Layer, parameters: Parameters, x: Array) -> Array:
-    return network.apply(parameters, x)
-
-
 # The network is an argument, so that every dataset of a posterior runs the same program.
-_init = jax.jit(_init_network, static_argnums=2)
-_apply = jax.jit(_apply_network)
+_init = jax.jit(lambda network, key, features: network.init(key, features), static_argnums=2)
+_apply = jax.jit(lambda network, parameters, x: network.apply(parameters, x))
 
 
 @in_double_precision

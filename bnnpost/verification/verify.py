@@ -54,8 +54,8 @@ def verify(
     if isinstance(reference, Posterior):
         points = None if x_test is None else reference.checked_test_points(x_test)
         given = _read(read_key, candidate, points, reference.x, _shapes(reference, points))
-        draws = references.drawn(draw_key, reference, given.num_draws)
-        held = references.of_draws(keep_key, draws, points)
+        draws = references.drawn_reference(draw_key, reference, given.num_draws)
+        held = references.reference_of_draws(keep_key, draws, points)
     else:
         held = references.reference_of(keep_key, reference, x_test)
         given = _read(read_key, candidate, held.x_test, held.x_train, held.shapes)

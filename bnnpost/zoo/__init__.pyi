@@ -1,5 +1,5 @@
-from .checks import CheckFailed
 from .entries import Entry, entry, names
-from .references import build, load, posterior
+from .reference_checks import CheckFailed
+from .zoo import build, load, posterior
 
 __all__ = ["CheckFailed", "Entry", "build", "entry", "load", "names", "posterior"]

@@ -163,8 +163,10 @@ def names() -> tuple[str, ...]:
     return tuple(entry.name for entry in ENTRIES)
 
 
-def entry(name: str) -> Entry:
-    """The description of one posterior. Raises ValueError for an unknown name."""
+def entry(name: str | Entry) -> Entry:
+    """The description of one posterior; one passes. Raises ValueError for an unknown name."""
+    if isinstance(name, Entry):
+        return name
     for one in ENTRIES:
         if one.name == name:
             return one

@@ -1,104 +1,73 @@
-"""The flags that say who does the work of a sweep, and the executor that they name."""
+"""The flags that say who does the work, and the executor that they name."""
 
-import functools
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-_NAMES = ("inline", "process", "slurm")
+from bnnpost_cli.options import Fraction
 
-
-class _Option(click.ParamType):
-    """An option of jobs and its value."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        key, equals, text = str(value).partition("=")
-        if not (key and equals):
-            self.fail(f"expected an option and its value, such as partition=gpu, got {value!r}")
-        return key.strip(), text.strip()
+_OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    click.option(
+        "--executor",
+        metavar="NAME",
+        help="inline: in this process; process: in several on this machine; dask: by workers of "
+        "dask.distributed; MODULE:FACTORY: by a concurrent.futures.Executor of your own. "
+        "[default: inline, process with --jobs, dask with --scheduler]",
+    ),
+    click.option(
+        "--jobs", type=click.IntRange(min=1), help="Processes on this machine. [default: 2]"
+    ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="Of dask, such as tcp://host:8786 or a scheduler file. [default: one for this run]",
+    ),
+    click.option(
+        "--share",
+        type=Fraction(),
+        metavar="I/K",
+        help="Do part I (from 0) of K alone, as a job of an array whose jobs cannot talk.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=1,
+        show_default=True,
+        help="Further attempts where a worker was killed, or memory or the file system gave out.",
+    ),
+)
+NAMES = ("executor", "jobs", "scheduler", "share", "retries")
 
 
 def executor_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--executor, --jobs, --slurm, --wait, --retries."""
+    """--executor, --jobs, --scheduler, --share, --retries."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
-retries_option = click.option(
-    "--retries",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Further attempts where a process was killed, or memory or the file system gave out.",
-)
-_OPTIONS: tuple[Decorator, ...] = (
-    click.option(
-        "--executor",
-        type=click.Choice(_NAMES),
-        help="inline: in this process; process: in several on this machine; slurm: as a job "
-        "array. [default: inline, or process with --jobs]",
-    ),
-    click.option(
-        "--jobs",
-        type=click.IntRange(min=1),
-        help="Processes or jobs at once. [default: 2 processes, at most 16 jobs]",
-    ),
-    click.option(
-        "--slurm",
-        type=_Option(),
-        multiple=True,
-        help="Option of the jobs: time (of each, as of sbatch: minutes, M:SS or H:MM:SS; default "
-        "60), memory, cpus, gpus, partition, account, …; again for more. cluster=local tries jobs "
-        "as processes. Also a table [slurm] in the configuration.",
-    ),
-    click.option("--wait", is_flag=True, help="slurm: wait until the jobs have ended."),
-    retries_option,
-)
+def chosen(executor: str | None, jobs: int | None, scheduler: str | None) -> Executor:
+    """The executor that the flags name, to be used in a `with` block. Raises ExecutorError.
 
-
-def is_plain(executor: str | None, jobs: int | None, slurm: Any) -> bool:
-    """Whether this process does everything itself. Raises UsageError for flags at odds."""
-    if executor == "inline" and jobs not in (None, 1):
-        raise click.UsageError("--jobs needs --executor process or slurm")
-    if slurm and executor != "slurm":
-        raise click.UsageError("--slurm needs --executor slurm")
-    return executor == "inline" or (executor is None and jobs in (None, 1))
-
-
-def chosen(
-    executor: str | None,
-    jobs: int | None,
-    slurm: tuple[tuple[str, str], ...],
-    wait: bool,
-    config: str | None = None,
-) -> Any:
-    """The executor that the flags name, with programs kept where it compiles them.
-
-    Raises ConfigError for a bad table [slurm].
+    Programs are kept where this machine compiles them.
     """
-    if executor == "slurm":
-        from bnnpost.sweeps.cluster import Cluster
-        from bnnpost.sweeps.config import read_cluster
+    from bnnpost import parallel
 
-        options = {**read_cluster(config), **dict(slurm)}
-        # Each job finds the folder for programs of its own machine.
-        return Cluster(options, jobs, wait, keep_programs=True)
     keep_programs()
-    if is_plain(executor, jobs, slurm):
-        from bnnpost.sweeps.running import inline
+    made = parallel.executor(executor, jobs=jobs, scheduler=scheduler)
+    if dashboard := getattr(made, "dashboard", ""):
+        click.echo(f"dask's dashboard: {dashboard}", err=True)
+    return made
 
-        return functools.partial(inline, progress=True)
-    from bnnpost.sweeps.processes import Processes
 
-    return Processes(2 if jobs is None else jobs)
+def share_of(fraction: tuple[int, int] | None) -> Any:
+    """The share that the flag names; all of the work without it."""
+    from bnnpost.parallel.share import ALL, Share
+
+    return ALL if fraction is None else Share(*fraction)
 
 
 def keep_programs() -> None:

@@ -41,13 +41,12 @@ def reported(resume: str = "") -> Iterator[None]:
 
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
-    from bnnpost.sweeps.errors import BudgetExhausted, ConfigError, HopelessRun, WorkLeft
+    from bnnpost.parallel.failures import ExecutorError, WorkLeft
     from bnnpost.sweeps.programs import kept_in
+    from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 
-    if isinstance(error, ConfigError | HopelessRun):
+    if isinstance(error, ConfigError | ExecutorError | HopelessRun):
         return str(error), USAGE
-    if isinstance(error, BudgetExhausted):
-        return str(error), BUDGET
     if isinstance(error, WorkLeft):
         return f"{error}; {resume}" if resume else str(error), SOME_FAILED
     if isinstance(error, OSError):

@@ -25,8 +25,8 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     """
     from bnnpost.spaces.space import SPACES
     from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.planning import forecasts
     from bnnpost.sweeps.problem import load_problem
-    from bnnpost.sweeps.run import forecasts
 
     with reported():
         settings = load_config(config, given(flags))

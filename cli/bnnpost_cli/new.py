@@ -105,7 +105,7 @@ def _check_readable(data: str, target: str | None) -> None:
 
 
 def _csv_column_lines(data: str, target: str | None) -> tuple[str, str, tuple[str, ...]]:
-    from bnnpost.datasets.files import columns, read
+    from bnnpost.datasets.user_files import columns, read
 
     names, unread = columns(data)
     wanted = names[-1] if target is None else target

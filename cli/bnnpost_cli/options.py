@@ -11,7 +11,7 @@ import click
 from bnnpost.sweeps import keys
 from bnnpost_cli import completed
 
-_MOST_WORKERS = 1_000_000
+_MOST_SHARES = 1_000_000
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -64,7 +64,7 @@ class _Law(click.ParamType):
 
 
 class Fraction(click.ParamType):
-    """A worker and how many there are, such as 0/4."""
+    """A share and how many there are, such as 0/4."""
 
     name = "i/k"
 
@@ -74,13 +74,13 @@ class Fraction(click.ParamType):
         try:
             index, count = map(int, str(value).split("/"))
         except ValueError:
-            self.fail(f"expected a worker and their number, such as 0/4, got {value!r}")
-        if count > _MOST_WORKERS:
-            self.fail(f"expected at most {_MOST_WORKERS:,} workers, got {_short(value)}")
+            self.fail(f"expected a share and their number, such as 0/4, got {value!r}")
+        if count > _MOST_SHARES:
+            self.fail(f"expected at most {_MOST_SHARES:,} shares, got {_short(value)}")
         if count < 1:
-            self.fail(f"expected at least one worker, such as 0/1, got {value!r}")
+            self.fail(f"expected at least one share, such as 0/1, got {value!r}")
         if not 0 <= index < count:
-            self.fail(f"expected a worker from 0/{count} to {count - 1}/{count}, got {value!r}")
+            self.fail(f"expected a share from 0/{count} to {count - 1}/{count}, got {value!r}")
         return index, count
 
 

@@ -6,27 +6,27 @@ from typing import Any
 from bnnpost_cli import tables
 
 
-def as_text(plan: Any) -> str:
+def as_text(plan: Any, force: bool) -> str:
     """Settings, expected cost at each width, advice and whether it would run."""
     parts = ["Plan of the sweep; nothing was run or written", _settings(plan)]
     if plan.forecasts:
         parts += [_widths(plan), tables.advice(plan.forecasts, plan.config.num_samples)]
     if plan.finished:
         parts.append(f"Finished already, and read back: {', '.join(map(str, plan.finished))}")
-    reason = plan.refusal.splitlines()[0] if plan.refusal else ""
+    reason = "" if force else plan.refusal.partition("\n")[0]
     verdict = f"It would be refused: {reason}" if reason else "It would run."
     if not plan.forecasts:
         verdict = "Nothing is left to run."
     return "\n\n".join([*parts, tables.wrapped(verdict)])
 
 
-def as_json(plan: Any) -> dict[str, Any]:
+def as_json(plan: Any, force: bool) -> dict[str, Any]:
     """The same as plain data."""
     widths = [
         {
             "width": width,
             **dataclasses.asdict(plan.option(width)),
-            "proposals": plan.option(width).proposals(plan.config.num_samples),
+            "proposals": plan.proposals(width),
             "seconds": plan.option(width).seconds(plan.config.num_samples),
             "source": one.source,
             "advice": one.advice(plan.config.num_samples).splitlines(),
@@ -38,7 +38,7 @@ def as_json(plan: Any) -> dict[str, Any]:
         "widths": widths,
         "finished": list(plan.finished),
         "disk_bytes": plan.disk_bytes,
-        "refusal": plan.refusal or None,
+        "refusal": (not force and plan.refusal) or None,
     }
     plain: dict[str, Any] = tables.plain(found)
     return plain

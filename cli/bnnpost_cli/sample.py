@@ -4,27 +4,22 @@ from typing import Any
 
 import click
 
+from bnnpost_cli import executors
 from bnnpost_cli.failures import reported
-from bnnpost_cli.options import Fraction, as_json, given, sample_options
+from bnnpost_cli.options import as_json, given, sample_options
 from bnnpost_cli.shown_draws import show
 
 
 @click.command(short_help="Draws of one posterior, kept as they are made.")
 @sample_options
 @click.option("--out", required=True, metavar="DIR", help="Directory of the run; made if need be.")
-@click.option(
-    "--worker",
-    type=Fraction(),
-    default=None,
-    help="This process is worker i (from 0) of k that work in DIR at once or one after another.",
-)
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
+@executors.executor_options
 @as_json
 def command(
     config: str | None,
     width: int | None,
     out: str,
-    worker: tuple[int, int] | None,
     force: bool,
     as_json: bool,
     **flags: Any,
@@ -34,41 +29,60 @@ def command(
     \b
     Example:  bnnpost sample --config diabetes --width 256 --out runs/one
               bnnpost sample --num-train 50 --width 4096 --bound capped --out runs/fifty
-              bnnpost sample --width 1024 --num-train 9 --worker 3/16 --out runs/many
+              bnnpost sample --width 1024 --num-train 9 --jobs 2 --out runs/many
               bnnpost sample --method nuts --num-train 50 --width 32 --out runs/chains
 
     Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
     kill or a full disk the same command goes on, to the same draws; with more --num-samples
-    it adds to those there. Workers share DIR on one machine or a common disk: each makes
-    blocks of its own, and the last to leave merges (or: bnnpost merge). Chains that have not
-    converged are kept, with exit code 0, and that is said on stderr.
+    it adds to those there. Draws are the same for any number of workers. Jobs that cannot talk
+    each make a share of the blocks, --share 3/16, in DIR or copies of it, and bnnpost merge puts
+    them together. Chains that have not converged are kept, with exit code 0, and that is said on
+    stderr.
     """
     from bnnpost.sweeps.chain_config import check_taken, load_sample_config
     from bnnpost.sweeps.problem import load_problem
 
+    workers = {name: flags.pop(name) for name in executors.NAMES}
     with reported(resume=f"the same command goes on from what is in {out}"):
         overrides = {**given(flags), **({} if width is None else {"widths": (width,)})}
         settings, chain = load_sample_config(config, overrides)
         if chain is not None:
-            used = {"worker": worker is not None, "force": force}
-            check_taken(chain.method, [name for name, is_used in used.items() if is_used])
+            used = {**workers, "retries": None, "force": force or None}
+            check_taken(chain.method, [name for name, value in used.items() if value is not None])
         problem = load_problem(settings)
         if chain is None:
-            draws = _by_rejection(problem, out, worker, force)
+            draws = _by_rejection(problem, out, force, **workers)
         else:
             draws = _by_chains(problem, out, chain)
         if draws is None:
-            _say(f"other workers go on in {out}: the last one merges, or bnnpost merge {out}")
+            _say(f"this share is done; bnnpost merge {out} gives the draws once all are")
         else:
             show(draws, problem, out, as_json)
 
 
-def _by_rejection(problem: Any, out: str, worker: tuple[int, int] | None, force: bool) -> Any:
-    from bnnpost.samplers.workers import Share
+def _by_rejection(
+    problem: Any,
+    out: str,
+    force: bool,
+    *,
+    share: tuple[int, int] | None,
+    retries: int,
+    **chosen: Any,
+) -> Any:
+    from bnnpost.parallel import Inline
     from bnnpost.sweeps.sampling import sample
 
-    share = None if worker is None else Share(*worker)
-    return sample(problem, out, share=share, force=force, progress=True, say=_say)
+    with executors.chosen(**chosen) as executor:
+        return sample(
+            problem,
+            out,
+            executor=None if isinstance(executor, Inline) else executor,
+            retries=retries,
+            share=executors.share_of(share),
+            force=force,
+            progress=True,
+            say=_say,
+        )
 
 
 def _by_chains(problem: Any, out: str, chain: Any) -> Any:

@@ -5,12 +5,12 @@ import math
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from bnnpost_cli import tables
+from bnnpost_cli import executors, plan, tables
 from bnnpost_cli.failures import BUDGET, SOME_FAILED, USAGE
 from bnnpost_cli.plan import size
 from bnnpost_cli.report import write_report
@@ -26,19 +26,34 @@ _RATES = {
 }
 
 
-def show(results: Any, as_json: bool) -> None:
-    """Rates to stdout, what is not done to stderr; exits with the code that says so."""
-    click.echo(json.dumps(report_json(results), indent=2) if as_json else rates(results))
+def show(results: Any, as_json: bool, *, is_share: bool = False) -> None:
+    """What there is to stdout, what is not done to stderr; exits with the code that says so.
+
+    is_share: only a part was to be done, and what is left of the others is no failure.
+    """
+    click.echo(numbers(results, as_json))
     states = [cell.status for cell in results]
     click.echo(ending(results), err=True)
     if any(cell.tree is not None for cell in results):
         write_report(results.path)
-    if states and all(state == "refused" for state in states):
+    if all(state == "refused" for state in states):
         sys.exit(USAGE)
-    if "failed" in states or "refused" in states:
+    if "failed" in states or "refused" in states or ("pending" in states and not is_share):
         sys.exit(SOME_FAILED)
     if not results.varying and "short" in states:
         sys.exit(BUDGET)
+
+
+def numbers(results: Any, as_json: bool) -> str:
+    """Of a single run its table, of a grid the rates of its cells; the same as JSON."""
+    from bnnpost.sweeps import results_text
+
+    tree = None if results.varying else results.cells[0].tree
+    if as_json:
+        return json.dumps(
+            report_json(results) if tree is None else results_text.results_json(tree), indent=2
+        )
+    return rates(results) if tree is None else results_text.results_table(tree)
 
 
 def status(results: Any) -> str:
@@ -65,31 +80,36 @@ def rates(results: Any) -> str:
 
 def report_json(results: Any) -> dict[str, Any]:
     """Status, rates and distances of every cell as plain data."""
-    from bnnpost.sweeps import report
-    from bnnpost.sweeps.loaded import as_json
+    from bnnpost.sweeps import results_text
+    from bnnpost.sweeps.loaded import status_json
 
-    found = as_json(results)
+    found = status_json(results)
     for cell, record in zip(results, found["cells"], strict=True):  # type: ignore[call-overload]
-        numbers = {} if cell.tree is None else report.as_json(cell.tree)
+        numbers = {} if cell.tree is None else results_text.results_json(cell.tree)
         record |= {key: value for key, value in numbers.items() if key != "config"}
     return found
 
 
-def dry_run(
-    config: str | None, out: str | None, force: bool, as_json: bool, settings: Mapping[str, Any]
-) -> None:
-    """Print the plan of a grid; exits with 2 if every cell would be refused."""
-    from bnnpost.sweeps import load_grid
+def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
+    """Print what a grid would do and cost; exits with 2 if every cell would be refused."""
     from bnnpost.sweeps.grid_directory import GridDirectory
-    from bnnpost.sweeps.grid_plan import plan_grid
+    from bnnpost.sweeps.planning import plan_grid
 
-    grid = load_grid(config, settings)
+    executors.keep_programs()
+    click.echo(f"pilot and timing at widths {_listed(grid.widths)}", err=True)
     plans = []
-    directory = None if out is None else GridDirectory(out, grid)
-    for one in plan_grid(grid, directory, progress=True):
+    for one in plan_grid(None if out is None else GridDirectory(out, grid), grid, progress=True):
         plans.append(one)
-        click.echo(f"[{len(plans)}/{len(grid.cells)}] {one.cell.name}", err=True)
-    click.echo(json.dumps(_plan_json(plans), indent=2) if as_json else _plan(grid, plans, force))
+        if grid.varying:
+            click.echo(f"[{len(plans)}/{len(grid.cells)}] {one.cell.name}", err=True)
+    single = None if grid.varying else plans[0]
+    if as_json:
+        found = _plan_json(plans) if single is None else plan.as_json(single.plan, force)
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo(
+            _plan(grid, plans, force) if single is None else plan.as_text(single.plan, force)
+        )
     if not force and all(one.refusal for one in plans):
         sys.exit(USAGE)
 
@@ -107,7 +127,7 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
         rows.append((*labels, _listed(one.left), *blank, verdict))
     lines = _aligned([head, *rows])
     for i in range(len(rows), 0, -1):
-        lines[i + 1 : i + 1] = _wrapped(plans[i - 1].refusal)
+        lines[i + 1 : i + 1] = _wrapped(plans[i - 1].refusal.partition("\n")[0])
     running = [one for one in plans if one.plan is not None and (force or not one.refusal)]
     proposals, seconds = (sum(getattr(o, n) for o in running) for n in ("proposals", "seconds"))
     units = sum(len(one.left) for one in running)
@@ -133,7 +153,7 @@ def _plan_json(plans: Sequence[Any]) -> Any:
                 "proposals": one.proposals,
                 "seconds": one.seconds,
                 "disk_bytes": one.disk_bytes,
-                "refusal": one.refusal or None,
+                "refusal": one.refusal.partition("\n")[0] or None,
             }
             for one in plans
         ]
@@ -213,7 +233,8 @@ def ending(results: Any) -> str:
     for cell in results:
         label = cell.name or "the sweep"
         if cell.status == "refused":
-            lines.append(f"bnnpost: {label} was refused: {cell.detail.reason}")
+            told = cell.detail.reason if results.varying else cell.detail.explanation
+            lines.append(f"bnnpost: {label} was refused: {told}")
         elif cell.status == "failed":
             at = f" at width {_listed(cell.detail.failed)}" if cell.detail.failed else ""
             lines.append(f"bnnpost: {label} failed{at}: {cell.detail.reason}")
@@ -222,7 +243,7 @@ def ending(results: Any) -> str:
     text = _summary(results)
     if any(cell.status != "done" for cell in results):
         text += f" (bnnpost sweep status {out})"
-    lines.append(text)
+    lines.append(f"{text}; results are in {out}")
     if any(cell.status == "failed" for cell in results):
         lines.append(f"bnnpost sweep resume {out} tries again what failed")
     return "\n".join(lines)

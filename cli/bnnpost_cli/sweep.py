@@ -11,7 +11,7 @@ from bnnpost_cli.lazy import LazyGroup
 class _SweepGroup(LazyGroup):
     """Arguments without a command are those of run."""
 
-    names = ("run", "status", "resume", "report", "worker")
+    names = ("run", "status", "resume", "report")
     module = "bnnpost_cli.sweep_{}"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -26,7 +26,7 @@ class _SweepGroup(LazyGroup):
 
 @click.group(
     cls=_SweepGroup,
-    subcommand_metavar="[run|status|resume|report|worker] ...",
+    subcommand_metavar="[run|status|resume|report] ...",
     short_help="Exact draws and their distance to the limit, over widths and grids of settings.",
 )
 def command() -> None:

@@ -1,7 +1,5 @@
 """bnnpost sweep report: the rates of every cell of a sweep."""
 
-import json
-
 import click
 
 from bnnpost_cli import shown_grid
@@ -24,16 +22,8 @@ def command(out: str, as_json: bool) -> None:
     that of the run. The page report.html in OUT is written anew, as by bnnpost report.
     """
     with reported():
-        from bnnpost.sweeps import report
         from bnnpost.sweeps.loaded import load_results
 
         found = load_results(out)
-        single = None if found.varying else found.cells[0].tree
-        if single is not None:
-            numbers = report.as_json(single)
-            click.echo(json.dumps(numbers, indent=2) if as_json else report.table(single))
-        elif as_json:
-            click.echo(json.dumps(shown_grid.report_json(found), indent=2))
-        else:
-            click.echo(shown_grid.rates(found))
+        click.echo(shown_grid.numbers(found, as_json))
         write_report(out)

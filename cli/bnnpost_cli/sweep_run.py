@@ -1,17 +1,13 @@
 """bnnpost sweep run: one configuration over its widths, or a grid of them."""
 
-import dataclasses
-import json
-import sys
 from typing import Any
 
 import click
 
-from bnnpost_cli import executors, plan, shown_grid
+from bnnpost_cli import executors, shown_grid
 from bnnpost_cli.completed import configurations
-from bnnpost_cli.failures import USAGE, reported
+from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, sweep_options
-from bnnpost_cli.report import write_report
 
 
 @click.command(short_help="Run a configuration or a grid; the default.")
@@ -65,104 +61,47 @@ def command(
 
     \b
               bnnpost sweep --config grid_depths --out runs/depths --jobs 2
-              bnnpost sweep run grid.toml --out runs/grid --executor slurm --jobs 32 \\
-                  --slurm partition=short --slurm time=2:00:00 --slurm memory=8GB
+              bnnpost sweep run grid.toml --out runs/grid --scheduler tcp://host:8786
+              bnnpost sweep run grid.toml --out runs/grid --share $SLURM_ARRAY_TASK_ID/16
     """
     if file is not None and config is not None:
         raise click.UsageError("expected one configuration, got two: CONFIG or --config")
-    config = config or file
-    work = {name: flags.pop(name) for name in ("executor", "jobs", "slurm", "wait", "retries")}
-    plain = executors.is_plain(work["executor"], work["jobs"], work["slurm"])
     if out is None and not dry_run:
         raise click.UsageError("--out DIR says where the run is kept; --dry-run needs none")
+    workers = {name: flags.pop(name) for name in executors.NAMES}
     resume = "" if dry_run else f"the same command goes on from what is in {out}"
     with reported(resume=resume):
-        is_grid = _is_grid(config)
+        from bnnpost.sweeps import load_grid
+
+        grid = load_grid(config or file, given(flags))
         if dry_run:
-            executors.keep_programs()
-        if dry_run and is_grid:
-            shown_grid.dry_run(config, out, force, as_json, given(flags))
-        elif dry_run:
-            _plan(config, out, force, as_json, flags)
-        elif is_grid or not plain:
-            _run_grid(config, str(out), force, as_json, given(flags), work)
+            shown_grid.dry_run(grid, out, force, as_json)
         else:
-            run_single(config, str(out), force, as_json, given(flags))
+            run(grid, str(out), force, as_json, **workers)
 
 
-def _is_grid(config: str | None) -> bool:
-    from bnnpost.sweeps.config import GRID, read_toml
-
-    return config is not None and GRID in read_toml(config)
-
-
-def _run_grid(
-    config: str | None,
+def run(
+    grid: Any,
     out: str,
     force: bool,
     as_json: bool,
-    settings: dict[str, Any],
-    work: dict[str, Any],
+    *,
+    share: tuple[int, int] | None,
+    retries: int,
+    **chosen: Any,
 ) -> None:
-    from bnnpost.sweeps import load_grid, run_grid
+    """Run what is missing of a grid, and show what there is then."""
+    from bnnpost.sweeps import run_grid
 
-    retries = work.pop("retries")
-    executor = executors.chosen(**work, config=config)
-    grid = load_grid(config, settings)
-    found = run_grid(grid, out, executor=executor, retries=retries, force=force, say=_say)
-    shown_grid.show(found, as_json)
-
-
-def run_single(
-    config: str | None, out: str, force: bool, as_json: bool, settings: dict[str, Any]
-) -> None:
-    """One configuration in this process."""
-    from bnnpost.sweeps import BudgetExhausted, load_config, run_sweep
-    from bnnpost.sweeps.contents import located
-    from bnnpost.sweeps.directory import RunDirectory
-    from bnnpost.sweeps.problem import load_problem
-
-    executors.keep_programs()
-    chosen = located(load_config(config, settings))
-    problem = load_problem(chosen)
-    with RunDirectory.claim(out, chosen) as directory:
-        try:
-            tree = run_sweep(problem, directory, force=force, progress=True, say=_say)
-        except BudgetExhausted as error:
-            _show(error.results, directory, as_json)
-            raise
-        _show(tree, directory, as_json)
-
-
-def _plan(
-    config: str | None, out: str | None, force: bool, as_json: bool, flags: dict[str, Any]
-) -> None:
-    from bnnpost.sweeps import load_config
-    from bnnpost.sweeps.directory import RunDirectory
-    from bnnpost.sweeps.plan import make_plan
-    from bnnpost.sweeps.problem import load_problem
-
-    settings = load_config(config, given(flags))
-    directory = None if out is None else RunDirectory.inspect(out, settings)
-    said = ", ".join(map(str, settings.widths))
-    _say(f"pilot and timing at each width: {said}")
-    found = make_plan(load_problem(settings), directory, progress=True)
-    found = dataclasses.replace(found, refusal="") if force else found
-    click.echo(json.dumps(plan.as_json(found), indent=2) if as_json else plan.as_text(found))
-    if found.refusal:
-        sys.exit(USAGE)
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)
-
-
-def _show(tree: Any, directory: Any, as_json: bool) -> None:
-    from bnnpost.sweeps import report
-
-    missing = report.figures_missing(tree, directory)
-    click.echo(json.dumps(report.as_json(tree), indent=2) if as_json else report.table(tree))
-    if missing:
-        _say(f"bnnpost: {missing}")
-    _say(f"results {'' if missing else 'and figures '}are in {directory.path}")
-    write_report(directory.path)
+    with executors.chosen(**chosen) as executor:
+        found = run_grid(
+            grid,
+            out,
+            executor=executor,
+            retries=retries,
+            share=executors.share_of(share),
+            force=force,
+            progress=True,
+            say=lambda message: click.echo(message, err=True),
+        )
+    shown_grid.show(found, as_json, is_share=share is not None)

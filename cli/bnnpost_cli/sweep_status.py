@@ -21,8 +21,9 @@ def command(out: str, as_json: bool) -> None:
     OUT is the directory of a grid, or of a single run. It may be at work.
     """
     with reported():
-        from bnnpost.sweeps.loaded import as_json as plain
-        from bnnpost.sweeps.loaded import see_results
+        from bnnpost.sweeps.loaded import see_results, status_json
 
         found = see_results(out)
-        click.echo(json.dumps(plain(found), indent=2) if as_json else shown_grid.status(found))
+        click.echo(
+            json.dumps(status_json(found), indent=2) if as_json else shown_grid.status(found)
+        )

@@ -27,7 +27,7 @@ def draws_of(given: str, with_inputs: bool = False) -> tuple[Path, Any]:
 
 def _inputs_of(path: Path) -> Any:
     """The test inputs that the run was configured with; None of a run of the library."""
-    from bnnpost.sweeps.directory import CONFIG
+    from bnnpost.sweeps.cell_directory import CONFIG
     from bnnpost.sweeps.sampling import read_predictions
 
     if (path / PREDICTIONS).exists():
@@ -47,15 +47,15 @@ def read_inputs(given: str) -> Any:
     """
     import numpy as np
 
-    from bnnpost.verification import files
+    from bnnpost.verification.candidates import read_values
 
     path = Path(given)
     if path.suffix.lower() == ".csv":
         if not path.exists():
             raise FileNotFoundError(f"no file {path}")
-        from bnnpost.verification.tables import read_numbers
+        from bnnpost.datasets.csv_files import read_table
 
-        return read_numbers(path)[1]
+        return read_table(path).numbers()
     if path.suffix.lower() == ".npy":
-        return np.asarray(files.read(path))
+        return np.asarray(read_values(path))
     raise ValueError(f"expected --x-test to end in .csv or .npy, got {path}")

@@ -66,11 +66,11 @@ def show(name: str, directory: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost import zoo
-        from bnnpost.zoo.building import record
+        from bnnpost.zoo.zoo import plain_record
 
         entry = _entry(name)
         try:
-            found: dict[str, Any] | None = record(zoo.load(name, directory))
+            found: dict[str, Any] | None = plain_record(zoo.load(name, directory))
         except FileNotFoundError as error:
             found, absent = None, str(error)
         if as_json:
@@ -130,7 +130,7 @@ def verify(
         from bnnpost import zoo
         from bnnpost.verification.sameness import check_same, of_file, of_posterior
         from bnnpost.verification.verify import verify as compare
-        from bnnpost.zoo.files import netcdf_path
+        from bnnpost.zoo.reference_files import netcdf_path
         from bnnpost_cli import verified_files
 
         if candidate in zoo.names():

@@ -4,9 +4,7 @@ import webbrowser
 
 import pytest
 
-from bnnpost.sweeps import SweepConfig
-from bnnpost.sweeps.directory import RunDirectory
-from bnnpost_cli import sweep_run
+from bnnpost.sweeps import SweepConfig, unit_work
 from bnnpost_cli.report import write_report
 from tests.cli.invocation import invoke
 from tests.reports import made_up
@@ -56,16 +54,10 @@ def test_a_run_that_is_finished_does_not_fail_for_its_page(run, monkeypatch, cap
     assert said.startswith("bnnpost: no report was written: KeyError") and said.count("\n") == 1
 
 
-def test_a_run_whose_figures_fail_shows_its_results(tmp_path, monkeypatch, capsys):
-    def broken(tree, directory):
+def test_a_run_whose_figures_fail_has_its_results(monkeypatch):
+    def broken(tree, folder):
         raise ValueError("no such font")
 
-    monkeypatch.setattr("bnnpost.sweeps.report.write_figures", broken)
-    config = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
-    made_up.directory(tmp_path / "run", config)
-    with RunDirectory.claim(tmp_path / "run", config) as directory:
-        sweep_run._show(made_up.tree(config), directory, as_json=False)
-    shown = capsys.readouterr()
-    assert "exponent" in shown.out
-    assert "bnnpost: no figures were made: ValueError: no such font\n" in shown.err
-    assert "figures are in" not in shown.err
+    monkeypatch.setattr(unit_work, "write_figures", broken)
+    tree = made_up.tree(SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40))
+    assert unit_work._figures(tree) == ({}, "no figures were made: ValueError: no such font")

@@ -54,11 +54,13 @@ def test_sample_prints_how_it_went_and_writes_everything(finished):
 def test_sample_draws_what_sweep_draws(finished):
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
-    from bnnpost.sweeps.run import draws_key
+    from bnnpost.sweeps.random_keys import keys
 
     config = json.loads((finished[0] / "config.json").read_text())
     problem = load_problem(load_config(None, config))
-    draws = bnnpost.rejection.sample(draws_key(problem, 8), problem.posterior(8), num_samples=100)
+    draws = bnnpost.rejection.sample(
+        keys(problem.config, 8).draws, problem.posterior(8), num_samples=100
+    )
     assert numbers(finished[0]) == draws.proposal_numbers.tolist()
 
 
@@ -71,15 +73,15 @@ def test_a_run_is_extended_and_read_as_json(finished, copy):
     assert numbers(copy)[:100] == numbers(finished[0])
 
 
-@pytest.mark.parametrize("worker", [(), ("--worker", "0/2")])
-def test_another_configuration_is_refused(copy, worker):
-    done = sample(copy, "--seed", 3, *worker)
+@pytest.mark.parametrize("share", [(), ("--share", "0/2")])
+def test_another_configuration_is_refused(copy, share):
+    done = sample(copy, "--seed", 3, *share)
     assert done.exit_code == 2
     assert "another configuration (seed 0 → 3)" in done.stderr
     # Without its configuration the run is still known by what it samples, and left as it was.
     (copy / "config.json").unlink()
     before = contents(copy)
-    done = sample(copy, "--seed", 3, *worker)
+    done = sample(copy, "--seed", 3, *share)
     assert done.exit_code == 1
     assert "another key" in done.stderr
     assert contents(copy) == before
@@ -98,12 +100,17 @@ def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
     assert 0 < len(numbers(copy)) < 100
 
 
-def test_workers_and_merge(finished, tmp_path):
-    path = tmp_path / "run"
-    done = sample(path, "--worker", "1/2")
+def test_workers_draw_what_one_process_draws(finished, tmp_path):
+    done = sample(tmp_path / "run", "--jobs", 2)
     assert done.exit_code == 0, done.stderr
-    assert numbers(path) == numbers(finished[0])
-    (path / "draws.nc").unlink()
+    assert numbers(tmp_path / "run") == numbers(finished[0])
+
+
+def test_shares_and_merge(finished, tmp_path):
+    path = tmp_path / "run"
+    done = sample(path, "--share", "1/2")
+    assert done.exit_code == 0, done.stderr
+    assert "bnnpost merge" in done.stderr and not (path / "draws.nc").exists()
     merged = invoke("merge", path)
     assert merged.exit_code == 0, merged.stderr
     assert numbers(path) == numbers(finished[0])
@@ -127,11 +134,11 @@ def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["sample", *PROBLEM, "--worker", "2/2"], 2, "from 0/2 to 1/2"),
-        (["sample", *PROBLEM, "--worker", "0/0"], 2, "at least one worker"),
+        (["sample", *PROBLEM, "--share", "2/2"], 2, "from 0/2 to 1/2"),
+        (["sample", *PROBLEM, "--share", "0/0"], 2, "at least one share"),
         (["sample", *PROBLEM, "--target", "age"], 1, "comes with its target"),
         (["sample", *PROBLEM, "--bound", "capped", "--cap", 99], 2, "is expected to need"),
-        (["sample", *PROBLEM, "--worker", "one"], 2, "such as 0/4"),
+        (["sample", *PROBLEM, "--share", "one"], 2, "such as 0/4"),
         (["sample", *PROBLEM[:-2]], 2, "--width"),
         (["sample", *PROBLEM, "--max-proposals", 10**20], 2, "expected at most"),
         (["sample", *PROBLEM, "--cap", "-3"], 2, 'only with bound = "capped"'),

@@ -1,11 +1,9 @@
 """The commands of a sweep over a grid: output and exit codes. Units of work take no time here."""
 
 import json
-import shutil
 
 import pytest
 
-from bnnpost_cli.executors import chosen
 from tests.cli.invocation import invoke
 from tests.sweeps.fake_work import Fake
 
@@ -15,8 +13,6 @@ num_test = 1
 widths = [4, 8]
 [grid]
 depth = [1, 2]
-[slurm]
-time = 30
 """
 
 
@@ -36,9 +32,9 @@ def config(tmp_path):
 
 def test_the_help_of_a_sweep_lists_its_commands():
     text = invoke("sweep", "--help").output
-    for word in ("run", "status", "resume", "report", "worker", "bnnpost sweep --config diabetes"):
+    for word in ("run", "status", "resume", "report", "bnnpost sweep --config diabetes"):
         assert word in text
-    for name in ("run", "status", "resume", "report", "worker"):
+    for name in ("run", "status", "resume", "report"):
         text = invoke("sweep", name, "--help").output
         assert "Example:  bnnpost sweep" in text, name
 
@@ -48,7 +44,7 @@ def test_a_grid_is_run_reported_and_found_again(fake, config, tmp_path, words):
     done = invoke("sweep", *words, config, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "depth  status  TV" in done.stdout and "-1.00 ± 0.50" in done.stdout
-    assert "[4/4] depth=2, width 8: done" in done.stderr and "[4/4]" not in done.stdout
+    assert "[4/4] depth=2, width 8: 7 draws" in done.stderr and "[4/4]" not in done.stdout
     assert len(fake.ran) == 4
     report = invoke("sweep", "report", tmp_path / "out")
     assert report.exit_code == 0 and report.stdout == done.stdout
@@ -94,25 +90,13 @@ def test_the_plan_of_a_grid_with_no_cell_that_would_run_is_printed(config):
     assert done.stdout.count("refused") == 2 and done.stdout.endswith("No cell would run.\n")
 
 
-def test_workers_share_a_grid_that_nobody_began(fake, config, tmp_path):
+def test_shares_of_a_grid_are_done_apart(fake, config, tmp_path):
     out = tmp_path / "out"
-    begun = invoke("sweep", "worker", "--config", config, "--out", out, "--index", 1, "--of", 2)
-    assert begun.exit_code == 0, begun.output
-    assert fake.ran[0] == (2, 4) and len(fake.ran) == 4
-    assert invoke("sweep", "worker", out, "--index", 0, "--of", 2).exit_code == 0
-    assert len(fake.ran) == 4
+    for index in (1, 0):
+        done = invoke("sweep", config, "--out", out, "--share", f"{index}/2")
+        assert done.exit_code == 0, done.output
+    assert sorted(fake.ran) == [(1, 4), (1, 8), (2, 4), (2, 8)]
     assert "-1.00 ± 0.50" in invoke("sweep", "report", out).stdout
-
-
-def test_a_worker_leaves_what_has_failed_unless_told(fake, config, tmp_path):
-    fake.raises[1, 8] = [ValueError("no such thing")]
-    out = tmp_path / "out"
-    assert invoke("sweep", "worker", "--config", config, "--out", out).exit_code == 5
-    assert invoke("sweep", "worker", out).exit_code == 5
-    assert len(fake.ran) == 4
-    done = invoke("sweep", "worker", out, "--again", "--json")
-    assert done.exit_code == 0 and len(fake.ran) == 5
-    assert json.loads(done.stdout)["cells"][0]["status"] == "done"
 
 
 @pytest.mark.parametrize(
@@ -121,14 +105,9 @@ def test_a_worker_leaves_what_has_failed_unless_told(fake, config, tmp_path):
         (["run", "CONFIG", "--config", "CONFIG", "--out", "o"], "got two"),
         (["run", "CONFIG"], "--out DIR"),
         (["run", "CONFIG", "--out", "o", "--depth", "3"], "--depth cannot be given as well"),
-        (["run", "CONFIG", "--out", "o", "--executor", "inline", "--jobs", "2"], "--jobs needs"),
-        (["run", "CONFIG", "--out", "o", "--slurm", "time=3"], "--executor slurm"),
-        (["run", "CONFIG", "--out", "o", "--executor", "slurm", "--slurm", "x"], "partition=gpu"),
-        (["worker", "--index", "0"], "expected either OUT"),
-        (["worker", "o", "--out", "p"], "expected either OUT"),
-        (["worker", "o", "--seed", "1"], "expected either OUT"),
-        (["worker", "o", "--index", "2", "--of", "2"], "from 0 to 1"),
-        (["worker", "o", "--index", "2"], "--of N"),
+        (["run", "CONFIG", "--out", "o", "--executor", "inline", "--jobs", "2"], "several jobs"),
+        (["run", "CONFIG", "--out", "o", "--executor", "slurm"], "module:factory"),
+        (["run", "CONFIG", "--out", "o", "--share", "2/2"], "from 0/2 to 1/2"),
         (["statu", "o"], "Did you mean status?"),
     ],
 )
@@ -149,21 +128,7 @@ def test_a_file_is_no_misspelt_command(fake, tmp_path, monkeypatch):
 
 
 def test_there_is_no_status_where_there_is_no_sweep(tmp_path):
-    for name in ("status", "report", "resume", "worker"):
+    for name in ("status", "report", "resume"):
         done = invoke("sweep", name, tmp_path)
         assert done.exit_code == 1, done.output
         assert "holds no sweep" in done.stderr
-
-
-def test_without_sbatch_there_is_advice(fake, config, tmp_path, monkeypatch):
-    pytest.importorskip("submitit")
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    done = invoke("sweep", "run", config, "--out", tmp_path / "out", "--executor", "slurm")
-    assert done.exit_code == 2, done.output
-    assert "--slurm cluster=local" in done.stderr
-
-
-def test_options_of_jobs_come_from_the_file_and_flags_go_on_top(config):
-    executor = chosen("slurm", 3, (("memory", "8GB"), ("time", "1:30:00")), True, str(config))
-    assert executor.options == {"time": "1:30:00", "memory": "8GB"}
-    assert executor.jobs == 3 and executor.wait and executor.keep_programs

@@ -13,8 +13,8 @@ import bnnpost
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.sampling import predictions
 from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.columns import write_csv
 from bnnpost.verification.report import Check, Report
-from bnnpost.verification.tables import write_csv
 from tests.cli.invocation import invoke
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
@@ -146,7 +146,7 @@ def test_bad_data_is_code_1(run, right, values, tmp_path):
     np.savetxt(tmp_path / "inputs.csv", X_TEST[:, :3], delimiter=",")
     for arguments, words in (
         ((tmp_path / "nan.npz", run), "NaN or infinite"),
-        ((tmp_path / "other.npz", run), "4 point"),
+        ((tmp_path / "other.npz", run), "shape (500, 4, 1)"),
         ((tmp_path / "bad.csv", run), "line 2"),
         ((tmp_path / "absent.npz", run), "no file"),
         ((right, tmp_path / "absent"), "no file or directory"),

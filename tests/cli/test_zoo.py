@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from bnnpost.zoo import building, entries
+from bnnpost.zoo import entries
+from bnnpost.zoo import zoo as references
 from tests.cli.invocation import invoke
 from tests.zoo.tiny import TINY, made_up
 
@@ -14,7 +15,7 @@ from tests.zoo.tiny import TINY, made_up
 def _tiny(monkeypatch):
     """One entry more, whose draws are made up."""
     monkeypatch.setattr(entries, "ENTRIES", (TINY, *entries.ENTRIES))
-    monkeypatch.setattr(building, "_made", made_up)
+    monkeypatch.setattr(references, "_made", made_up)
 
 
 def test_help_opens_with_examples():

@@ -60,7 +60,7 @@ def test_total_variation_of_two_normal_laws(shift, std):
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(ValueError, match="at least 200 members, got 199"):
+    with pytest.raises(ValueError, match="at least 200, got 199"):
         bnnpost.compare_ensemble(KEY, linear(), X_TEST, num_members=199)
     law = bnnpost.ensemble_limit(posterior(bnnpost.mlp()), ridge=0.0)
     with pytest.raises(ValueError, match="next to no spread at some test inputs"):

@@ -12,7 +12,8 @@ import scipy.stats
 
 import bnnpost
 from bnnpost import likelihoods
-from bnnpost.comparison import differences, sampled
+from bnnpost.comparison import differences
+from bnnpost.comparison.compare import by_pairs
 from bnnpost.likelihoods import Likelihood
 from bnnpost.samplers.importance import weighted_space
 from tests.comparison import one_point
@@ -88,7 +89,7 @@ def test_an_exact_guide_gives_what_the_closed_form_does():
     posterior = cases.Case(width=16, depth=2, num_outputs=2).posterior()
     space = weighted_space(posterior, "auto", "single")
     points = posterior.checked_test_points(X_TEST)
-    estimates = sampled.sampled(cases.key(1), space, points, 4000).estimates()
+    estimates = by_pairs(cases.key(1), space, points, 4000).estimates()
     closed = bnnpost.compare(cases.key(2), posterior, X_TEST, num_proposals=8000)
     for name, (value, error) in estimates.items():
         z = (value - closed[name]) / np.hypot(error, closed[f"{name}_se"])

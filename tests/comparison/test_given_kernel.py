@@ -13,7 +13,7 @@ import scipy.special
 
 import bnnpost
 from bnnpost.comparison import given_kernel
-from bnnpost.comparison.given_kernel import Inner, Problem
+from bnnpost.comparison.given_kernel import Asked, Inner
 from bnnpost.spaces import controls, fits
 from bnnpost.spaces.sources import Source
 from tests.samplers import checks
@@ -68,7 +68,7 @@ def estimated(name, guided=True, num=2**13):
         train = kernel()[: len(X), : len(X)]
         guide = fits.guide_for(likelihood, one.targets, train, k).guide if guided else None
         edges = np.broadcast_to(EDGES, (len(X_TEST), k, EDGES.size))
-        problem = Problem(one, guide, edges, np.arange(len(kernel())), 0.0)
+        problem = Asked(one, guide, edges, np.arange(len(kernel())), 0.0)
 
         def draw(key):
             guide_key, normal_key = jax.random.split(key)
@@ -141,6 +141,6 @@ def test_a_log_probability_that_is_nan_is_not_dropped(limit):
     problem = one_point(UnitNoise(limit=limit))
     with jax.enable_x64(True):
         edges = np.linspace(-3.0, 3.0, 7)[None, None]
-        asked = Problem(problem, None, edges, np.arange(2), 0.0)
+        asked = Asked(problem, None, edges, np.arange(2), 0.0)
         found = given_kernel.law(asked, jnp.ones((2, 2)), Inner(None, jnp.ones((2, 1))))
         assert bool(jnp.isnan(found.masses).any()) == np.isfinite(limit)

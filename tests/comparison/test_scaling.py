@@ -12,7 +12,7 @@ from scipy import stats
 
 import bnnpost
 from bnnpost.comparison.losses import LOSSES, Predictive
-from bnnpost.comparison.theory_response import Response
+from bnnpost.comparison.theory.response import Response
 from tests.samplers.oracles import chi_square_nodes
 
 SIGMAS = 4.5

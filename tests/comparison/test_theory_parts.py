@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 import bnnpost
-from bnnpost.comparison import theory_layers, theory_maps, theory_response, theory_units
+from bnnpost.comparison.theory import derivatives, hidden_layers, response
 from bnnpost.numerics import gp
 
 SIGMAS = 4.5
@@ -25,14 +25,14 @@ def symmetric(rng, size: int) -> np.ndarray:
 
 
 @jax.enable_x64(True)
-def kernel_map(activation, kernel) -> theory_maps.KernelMap:
-    return theory_maps.kernel_map(activation, kernel)
+def kernel_map(activation, kernel) -> derivatives.KernelMap:
+    return derivatives.kernel_map(activation, kernel)
 
 
 def test_derivatives_by_moments_are_those_of_the_closed_form():
     own = bnnpost.Activation(jax.scipy.special.erf)
     pair = kernel_map(own, KERNEL), kernel_map(bnnpost.Activation("erf"), KERNEL)
-    for name, found, closed in zip(theory_maps.KernelMap._fields, *pair, strict=True):
+    for name, found, closed in zip(derivatives.KernelMap._fields, *pair, strict=True):
         np.testing.assert_allclose(found, closed, atol=1e-10, err_msg=name)
 
 
@@ -41,7 +41,7 @@ def test_a_change_is_carried_as_differences_of_the_map_say(activation):
     rng, step = np.random.default_rng(0), 1e-3
     act = bnnpost.Activation(activation)
     first, second = symmetric(rng, 3), symmetric(rng, 3)
-    found = kernel_map(act, KERNEL).carried(theory_maps.Change(first[None], second[None]))
+    found = kernel_map(act, KERNEL).carried(derivatives.Change(first[None], second[None]))
     low, centre, high = (
         kernel_map(act, KERNEL + t * first + 0.5 * t**2 * second).value for t in (-step, 0, step)
     )
@@ -71,16 +71,16 @@ def test_the_response_is_what_autodiff_of_the_posterior_says():
     rng = np.random.default_rng(1)
     a, targets, noise_var = rng.normal(size=(5, 7)), rng.normal(size=(3, 2)), 0.2
     kernel, d, e = a @ a.T / 7, symmetric(rng, 5), symmetric(rng, 5)
-    basis = theory_response.basis(kernel, targets, noise_var)
+    basis = response.basis(kernel, targets, noise_var)
     # A map that adds e as second derivative: κ(K) with κ′ = 1 and κ″[D, D] = e for this D.
     zero, one = np.zeros((5, 5)), np.ones((5, 5))
-    bend = theory_maps.KernelMap(zero, one, zero, e / d**2, zero, zero, zero)
-    plain = theory_maps.KernelMap(zero, one, zero, zero, zero, zero, zero)
-    steps = [theory_response.Step(plain, 1.0), theory_response.Step(bend, 1.0)]
-    found = theory_response.to_directions(d[None], steps, basis)
+    bend = derivatives.KernelMap(zero, one, zero, e / d**2, zero, zero, zero)
+    plain = derivatives.KernelMap(zero, one, zero, zero, zero, zero, zero)
+    steps = [response.Step(plain, 1.0), response.Step(bend, 1.0)]
+    found = response.to_directions(d[None], steps, basis)
     slopes, bends = derivatives_along(kernel, d, e, targets, noise_var)
     (mean, covariance, g), variance = slopes, np.diagonal(slopes[1])
-    expected = theory_response.Response(
+    expected = response.Response(
         mean=0.5 * bends[0] + mean * g,
         within=0.5 * bends[1] + covariance * g,
         between=np.einsum("ik,jk->kij", mean, mean),
@@ -96,10 +96,10 @@ def test_the_response_is_what_autodiff_of_the_posterior_says():
 
 def spread(activation: str, seed: int, num_units: int = 2**14) -> np.ndarray:
     """Σ D⊗D of one layer, over pairs of points, from one randomisation."""
-    root = theory_units._root(KERNEL)
-    units = theory_units._units(root, np.random.SeedSequence(seed), num_units)
+    root = hidden_layers._root(KERNEL)
+    units = hidden_layers._units(root, np.random.SeedSequence(seed), num_units)
     mean = kernel_map(bnnpost.Activation(activation), KERNEL).value
-    blocks = theory_units._directions(FUNCTIONS[activation](units), mean, 1000)
+    blocks = hidden_layers._directions(FUNCTIONS[activation](units), mean, 1000)
     flat = np.concatenate([block[:, PAIRS[0], PAIRS[1]] for block in blocks])
     return flat.T @ flat
 
@@ -171,15 +171,15 @@ def expected_kernel(activation: str, k: np.ndarray) -> np.ndarray:
 def first_order(activation: str) -> tuple[np.ndarray, np.ndarray]:
     """V and G₁ of the kernel after two hidden layers of one width, over pairs."""
     act = bnnpost.Activation(activation)
-    hidden = [theory_layers.Hidden(1, act, W_VAR, B_VAR)] * 2
+    hidden = [hidden_layers.Hidden(1, act, W_VAR, B_VAR)] * 2
     with jax.enable_x64(True):
-        kernels, steps = zip(*theory_units.limit_steps(KERNEL, hidden), strict=True)
+        kernels, steps = zip(*hidden_layers.limit_steps(KERNEL, hidden), strict=True)
     v, g = np.zeros((6, 6)), np.zeros(6)
     for i, kernel in enumerate(kernels):
-        units = theory_units._units(theory_units._root(kernel), np.random.SeedSequence(i), 2**16)
+        units = hidden_layers._units(hidden_layers._root(kernel), np.random.SeedSequence(i), 2**16)
         values = FUNCTIONS[activation](units)
-        for block in theory_units._directions(values, steps[i].kernel_map.value, 1000):
-            change = theory_response.changes(block, steps[i:])
+        for block in hidden_layers._directions(values, steps[i].kernel_map.value, 1000):
+            change = response.changes(block, steps[i:])
             flat = change.first[:, *PAIRS]
             v, g = v + flat.T @ flat, g + 0.5 * change.second.sum(axis=0)[PAIRS]
     return v, g

@@ -87,13 +87,10 @@ def test_quotes_spaces_blank_lines_and_byte_order_mark(csv_file):
     np.testing.assert_array_equal(data.y, [1.0, 3.0])
 
 
-def test_missing_file(tmp_path):
-    refused(tmp_path / "absent.csv", "y", words=["no such file", "check"])
-
-
-def test_folder_is_no_file(tmp_path):
-    (tmp_path / "folder.csv").mkdir()
-    refused(tmp_path / "folder.csv", "y", words=["no such file"])
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
+def test_no_file(tmp_path, make):
+    make(tmp_path / "absent.csv")
+    refused(tmp_path / "absent.csv", "y", words=["no such file"])
 
 
 @pytest.mark.parametrize("name", ["mine.txt", "mine", "mine.csv.gz"])
@@ -101,13 +98,26 @@ def test_wrong_suffix(csv_file, name):
     refused(csv_file(GOOD, name), "y", words=[".csv or .npz", "convert"])
 
 
-def test_text_that_is_not_utf8(csv_file):
-    refused(csv_file(b"a,y\n1,\xff\n"), "y", words=["UTF-8", "cannot be read"])
-
-
-def test_text_that_is_not_csv(csv_file):
-    # The csv module refuses fields of more than 131072 characters.
-    refused(csv_file("a,y\n1," + "2" * 200_000), "y", words=["cannot be read", "field"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a,y\n1,\xff\n", ["UTF-8", "cannot be read"]),
+        # The csv module refuses fields of more than 131072 characters.
+        ("a,y\n1," + "2" * 200_000, ["cannot be read", "field"]),
+        ("", ["empty", "header"]),
+        ("\n\n", ["empty", "header"]),
+        ("a,y\n", ["header but no rows"]),
+        ("1,2\n3,4\n", ["first row must be a header", "(1, 2, ...)"]),
+        ("a;y\n1;2\n", ["single column 'a;y'", "semicolons", "commas"]),
+        ("a,,y\n1,2,3\n", ["column 2 of 3 has no name"]),
+        ("a,b,a,b,y\n1,2,3,4,5\n", ["duplicate column names", "a, b"]),
+        (GOOD + "5\n", ["ragged", "3 columns", "line 4 has 1"]),
+        (GOOD + "5,6,7,8\n", ["ragged", "3 columns", "line 4 has 4"]),
+        ("a,y\n1,yes\n2,3\n", ["finite number", "'yes'", "column 'y'", "line 2"]),
+    ],
+)
+def test_what_is_no_table_of_numbers(csv_file, content, words):
+    refused(csv_file(content), "y", words=words)
 
 
 def test_file_without_read_permission(csv_file, monkeypatch):
@@ -120,70 +130,26 @@ def test_file_without_read_permission(csv_file, monkeypatch):
     refused(path, "y", words=["cannot be read", "Permission denied"])
 
 
-@pytest.mark.parametrize("content", ["", "\n\n"])
-def test_empty_file(csv_file, content):
-    refused(csv_file(content), "y", words=["empty", "header"])
-
-
-def test_header_without_rows(csv_file):
-    refused(csv_file("a,y\n"), "y", words=["header but no rows"])
-
-
-def test_no_header(csv_file):
-    refused(csv_file("1,2\n3,4\n"), "y", words=["first row must be a header", "(1, 2, ...)"])
-
-
-def test_single_column_points_to_the_separator(csv_file):
-    refused(csv_file("a;y\n1;2\n"), "y", words=["single column 'a;y'", "commas"])
-
-
-def test_column_without_name(csv_file):
-    refused(csv_file("a,,y\n1,2,3\n"), "y", words=["column 2 of 3 has no name"])
-
-
-def test_duplicate_column_names(csv_file):
-    refused(csv_file("a,b,a,b,y\n1,2,3,4,5\n"), "y", words=["duplicate column names", "a, b"])
-
-
-@pytest.mark.parametrize(("row", "count"), [("5", 1), ("5,6,7,8", 4)])
-def test_ragged_rows(csv_file, row, count):
-    words = ["ragged", "3 columns", f"line 4 has {count}"]
-    refused(csv_file(GOOD + row + "\n"), "y", words=words)
-
-
-def test_target_must_be_named_for_csv(csv_file):
-    refused(csv_file(GOOD), words=["target column must be named", "a, b, y"])
-
-
-def test_unknown_target_lists_and_suggests(csv_file):
-    path = csv_file("age,price,size\n1,2,3\n")
-    refused(
-        path,
-        "prize",
-        words=["'prize'", "as a target", "did you mean 'price'", "age, price, size"],
-    )
-    refused(path, "Price", words=["did you mean 'price'"])
-    refused(csv_file("A,COST\n1,2\n"), "cost", words=["did you mean 'COST'"])
-
-
-def test_unknown_feature(csv_file):
-    refused(csv_file(GOOD), "y", features=["a", "qq"], words=["'qq'", "as a feature", "a, b, y"])
-
-
 @pytest.mark.parametrize(
-    ("target", "features"), [("y", "a,y"), ("y,y", None), ("y", ["a", "a"]), ("y,b", "b")]
-)
-def test_column_used_twice(csv_file, target, features):
-    refused(csv_file(GOOD), target, features=features, words=["used more than once"])
-
-
-def test_no_features_left(csv_file):
-    refused(csv_file(GOOD), "a,b,y", words=["at least one feature column"])
-    refused(csv_file(GOOD), "y", features=[], words=["at least one feature column"])
-
-
-def test_no_targets(csv_file):
-    refused(csv_file(GOOD), [], words=["at least one target column"])
+    ("content", "target", "features", "words"),
+    [
+        (GOOD, None, None, ["target column must be named", "a, b, y"]),
+        ("age,price,size\n1,2,3\n", "prize", None,
+         ["'prize'", "as a target", "did you mean 'price'", "age, price, size"]),
+        ("age,price,size\n1,2,3\n", "Price", None, ["did you mean 'price'"]),
+        ("A,COST\n1,2\n", "cost", None, ["did you mean 'COST'"]),
+        (GOOD, "y", ["a", "qq"], ["'qq'", "as a feature", "a, b, y"]),
+        (GOOD, "y", "a,y", ["used more than once"]),
+        (GOOD, "y,y", None, ["used more than once"]),
+        (GOOD, "y", ["a", "a"], ["used more than once"]),
+        (GOOD, "y,b", "b", ["used more than once"]),
+        (GOOD, "a,b,y", None, ["at least one feature column"]),
+        (GOOD, "y", [], ["at least one feature column"]),
+        (GOOD, [], None, ["at least one target column"]),
+    ],
+)  # fmt: skip
+def test_columns_that_cannot_be_had(csv_file, content, target, features, words):
+    refused(csv_file(content), target, features=features, words=words)
 
 
 @pytest.mark.parametrize("cell", ["red", "1_000", "inf", "-Infinity", "1 2", "12%", '"1,5"'])
@@ -197,11 +163,6 @@ def test_non_numeric_value(csv_file, cell):
     ]
     # The blank line 4 counts, as it does in an editor.
     refused(csv_file(GOOD + f"\n7,{cell},9\n"), "y", words=words)
-
-
-def test_non_numeric_target(csv_file):
-    words = ["finite number", "'yes'", "column 'y'", "line 2"]
-    refused(csv_file("a,y\n1,yes\n2,3\n"), "y", words=words)
 
 
 def test_a_column_of_words_is_of_classes(csv_file):
@@ -247,26 +208,29 @@ def test_npz_by_other_names(npz_file):
     assert read(path, ["y"], features=["inputs"]).y.shape == (3,)
 
 
-def test_npz_without_the_array(npz_file):
-    path = npz_file(x=np.ones((2, 1)), target=np.ones(2))
-    refused(path, words=["no array is called 'y'", "x, target"])
-    refused(path, "targets", words=["'targets'", "did you mean 'target'"])
-    refused(path, "target", features="z", words=["no array is called 'z'"])
+X, Y = np.ones((2, 1)), np.ones(2)
 
 
-def test_npz_with_several_names(npz_file):
-    path = npz_file(x=np.ones((2, 1)), y=np.ones(2))
-    refused(path, ["y", "x"], words=["one array", "['y', 'x']"])
-    refused(path, "y", features=[], words=["features", "one array"])
-
-
-def test_npz_without_any_arrays(npz_file):
-    refused(npz_file(), words=["the file is empty"])
-
-
-def test_npz_that_needs_pickle(npz_file):
-    path = npz_file(x=np.ones((2, 1)), y=np.array([1.0, None], dtype=object))
-    refused(path, words=["array 'y'", "pickle", "float array"])
+@pytest.mark.parametrize(
+    ("arrays", "target", "features", "words"),
+    [
+        ({"x": X, "target": Y}, None, None, ["no array is called 'y'", "x, target"]),
+        ({"x": X, "target": Y}, "targets", None, ["'targets'", "did you mean 'target'"]),
+        ({"x": X, "target": Y}, "target", "z", ["no array is called 'z'"]),
+        ({"x": X, "y": Y}, ["y", "x"], None, ["one array", "['y', 'x']"]),
+        ({"x": X, "y": Y}, "y", [], ["features", "one array"]),
+        ({}, None, None, ["the file is empty"]),
+        ({"x": X, "y": np.array([1.0, None], dtype=object)}, None, None,
+         ["array 'y'", "pickle", "float array"]),
+        ({"x": np.ones(3), "y": np.ones(3)}, None, None, ["two-dimensional"]),
+        ({"x": X, "y": np.float64(1.0)}, None, None, ["y must have shape"]),
+        ({"x": np.ones((3, 1)), "y": Y}, None, None, ["as many rows"]),
+        ({"x": np.array([["u"]]), "y": np.ones(1)}, None, None, ["numbers, all real"]),
+        ({"x": np.array([[np.nan]]), "y": np.ones(1)}, None, None, ["finite", "row 0", "'x0'"]),
+    ],
+)  # fmt: skip
+def test_arrays_that_cannot_be_had(npz_file, arrays, target, features, words):
+    refused(npz_file(**arrays), target, features=features, words=words)
 
 
 def test_npz_that_is_no_archive(tmp_path):
@@ -290,14 +254,6 @@ def test_npz_that_is_damaged(tmp_path, save, start, byte):
     content[start : start + 100] = [byte] * 100
     path.write_bytes(content)
     refused(path, words=["array 'x'", "damaged"])
-
-
-def test_npz_errors_of_the_table_come_through(npz_file):
-    refused(npz_file(x=np.ones(3), y=np.ones(3)), words=["two-dimensional"])
-    refused(npz_file(x=np.ones((3, 1)), y=np.float64(1.0)), words=["y must have shape"])
-    refused(npz_file(x=np.ones((3, 1)), y=np.ones(2)), words=["as many rows"])
-    refused(npz_file(x=np.array([["u"]]), y=np.ones(1)), words=["real numbers"])
-    refused(npz_file(x=np.array([[np.nan]]), y=np.ones(1)), words=["finite", "row 0", "'x0'"])
 
 
 def test_nothing_warns(csv_file, npz_file):

@@ -57,28 +57,9 @@ def test_diabetes_targets_by_hand():
     np.testing.assert_allclose(diabetes_problem(3, 2)[3], expected[3:], atol=1e-9)
 
 
-def test_diabetes_is_standardised_over_all_rows():
-    x, y, _, _ = diabetes_problem(442, 0)
-    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-13)
-    np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-13)
-    assert (y.mean(), y.std()) == (pytest.approx(0, abs=1e-13), pytest.approx(1))
-    assert abs(diabetes_problem(50, 0)[1].mean()) > 0.01
-
-
-@pytest.mark.parametrize("scaled", [True, False])
-def test_diabetes_is_the_same_from_either_form_in_scikit_learn(scaled):
-    source = pytest.importorskip("sklearn.datasets").load_diabetes(scaled=scaled)
-    check(diabetes_problem(300, 142), *plain_diabetes(source.data, source.target), 300, 142)
-
-
 def test_digits_is_the_plain_preparation():
     raw = load_shipped("digits")
     check(digits_problem(1000, 797), *plain_digits(raw.x, raw.y.argmax(axis=1)), 1000, 797)
-
-
-def test_digits_is_the_same_from_scikit_learn():
-    source = pytest.importorskip("sklearn.datasets").load_digits()
-    check(digits_problem(1000, 797), *plain_digits(source.data, source.target), 1000, 797)
 
 
 def test_digits_rows_have_norm_8_and_targets_sum_to_zero():

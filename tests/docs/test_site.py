@@ -60,6 +60,8 @@ def public_names():
     for module in MODULES:
         found = getattr(bnnpost, module, None) or importlib.import_module(f"bnnpost.{module}")
         names |= {f"bnnpost.{module}.{name}" for name in found.__all__}
+    chains = {n for n in bnnpost.chains.__all__ if not inspect.ismodule(getattr(bnnpost.chains, n))}
+    names |= {f"bnnpost.chains.{name}" for name in chains}
     samplers = ("pcn", "elliptical_slice", "prior", "ensemble")
     names |= {f"bnnpost.{sampler}.sample" for sampler in samplers}
     return names | {"bnnpost.importance.estimate"}

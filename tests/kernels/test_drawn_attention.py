@@ -7,7 +7,8 @@ import pytest
 import bnnpost
 from bnnpost import Activation, Dense, GlobalAvgPool, SelfAttention, Serial
 from bnnpost.kernels import HeadsWarning, blocks, monte_carlo_error, tiles
-from bnnpost.networks.attention_parts import attention_parts, with_sampling
+from bnnpost.networks.attention import with_sampling
+from bnnpost.networks.layers import parts_of
 from tests.reference import cases
 
 KEY = jax.random.key(0)
@@ -106,7 +107,7 @@ def test_both_ways_estimate_the_same(of, monkeypatch):
 
 def test_two_layers_draw_from_keys_of_their_own():
     twice = Serial([*network().layers[:2], *network().layers[1:]])
-    first, second = attention_parts(with_sampling(twice, KEY, together=True))
+    first, second = parts_of(with_sampling(twice, KEY, together=True), SelfAttention)
     words = [jax.random.key_data(layer.sampling.key).tolist() for layer in (first, second)]
     assert words[0] != words[1]
 

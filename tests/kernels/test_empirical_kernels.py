@@ -14,63 +14,48 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Fixed,
-    Flatten,
-    GlobalAvgPool,
-    LayerNorm,
-    PositionEncoding,
-    Residual,
-    SelfAttention,
-    Serial,
-    empirical_nngp,
-    empirical_ntk,
-)
+import bnnpost.networks as nn
+from bnnpost import empirical_nngp, empirical_ntk
 from bnnpost.kernels.maps import evaluated
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.normal(size=(3, 4))
 SEQUENCES = RNG.normal(size=(2, 3, 4))
-READOUT = Dense(4, w_std=1.1, b_std=0.3)
+READOUT = nn.Dense(4, w_std=1.1, b_std=0.3)
 KINDS = {"nngp": empirical_nngp, "ntk": empirical_ntk}
 
 
 def sums():
-    rectified = [Activation("relu"), Dense(16, w_std=1.2, b_std=0.4)]
-    periodic = [Dense(16, w_std=0.8), Activation("sin"), Dense(16, w_std=0.9)]
-    return [FanInSum([[Dense(16, w_std=1.4), Residual(rectified)], periodic])]
+    rectified = [nn.Activation("relu"), nn.Dense(16, w_std=1.2, b_std=0.4)]
+    periodic = [nn.Dense(16, w_std=0.8), nn.Activation("sin"), nn.Dense(16, w_std=0.9)]
+    return [nn.FanInSum([[nn.Dense(16, w_std=1.4), nn.Residual(rectified)], periodic])]
 
 
 def windows():
     return [
-        Conv(16, [2], strides=[2], w_std=1.3, b_std=0.3),
-        Activation("relu"),
-        AvgPool([2], padding="SAME"),
-        Conv(16, [3], padding="CIRCULAR", w_std=1.2),
-        GlobalAvgPool(),
+        nn.Conv(16, [2], strides=[2], w_std=1.3, b_std=0.3),
+        nn.Activation("relu"),
+        nn.AvgPool([2], padding="SAME"),
+        nn.Conv(16, [3], padding="CIRCULAR", w_std=1.2),
+        nn.GlobalAvgPool(),
     ]
 
 
 def bilinear():
-    return [SelfAttention(8, mechanism="identity", scaling="sqrt", key_std=1.2), Flatten()]
+    return [nn.SelfAttention(8, mechanism="identity", scaling="sqrt", key_std=1.2), nn.Flatten()]
 
 
 def encoded(kind="CONCAT"):
-    attention = SelfAttention(
+    attention = nn.SelfAttention(
         32, heads=16, key_width=4, value_width=4, mechanism="identity", scaling="sqrt",
-        positions=PositionEncoding(kind, 0.7),
+        positions=nn.PositionEncoding(kind, 0.7),
     )  # fmt: skip
-    return [Dense(128, w_std=1.3, b_std=0.3), attention, Flatten()]
+    return [nn.Dense(128, w_std=1.3, b_std=0.3), attention, nn.Flatten()]
 
 
 def normalised():
-    attention = SelfAttention(128, heads=1, key_width=256, value_width=128, b_std=0.3)
-    return [Dense(256, w_std=1.3, b_std=0.3), LayerNorm(0.1), attention, Flatten()]
+    attention = nn.SelfAttention(128, heads=1, key_width=256, value_width=128, b_std=0.3)
+    return [nn.Dense(256, w_std=1.3, b_std=0.3), nn.LayerNorm(0.1), attention, nn.Flatten()]
 
 
 CASES = {
@@ -89,14 +74,14 @@ every_case = pytest.mark.parametrize(
 @functools.cache
 def empirical(name, kind):
     layers, x, num_draws = CASES[name]
-    network = Serial([*layers(), READOUT])
+    network = nn.Serial([*layers(), READOUT])
     return KINDS[kind](jax.random.key(7), network, x, num_draws=num_draws)
 
 
 def limit(layers, x):
     """Both kernels, from one program."""
     with jax.enable_x64(True):
-        k = evaluated(Serial([*layers, READOUT]), x, x, None, tangent=True)
+        k = evaluated(nn.Serial([*layers, READOUT]), x, x, None, tangent=True)
         return {"nngp": np.asarray(k.cross), "ntk": np.asarray(k.tangent)}
 
 
@@ -116,11 +101,11 @@ def test_finite_networks_have_the_kernels_of_the_limit(name):
         assert_within_errors(found, expected[kind])
 
 
-class PaddingLeftOut(AvgPool):
+class PaddingLeftOut(nn.AvgPool):
     """Divides by the positions that are there."""
 
     def gathered(self, k):
-        whole = AvgPool.gathered(self, k)
+        whole = nn.AvgPool.gathered(self, k)
         share = self._means(jnp.ones((1, *k.grid, 1)), 1, k.grid).ravel()
         divided = whole.of_positions(lambda a: a / share[:, None] / share[None, :])
         return divided.changed(units=whole.units)
@@ -151,7 +136,7 @@ def test_a_tangent_that_leaves_out_the_readout_is_seen():
 
 @pytest.mark.slow
 def test_mean_and_error_are_those_of_the_draws_one_by_one(monkeypatch):
-    network = Serial([Dense(5, b_std=0.4), Activation("erf"), Dense(2, w_std=1.3)])
+    network = nn.Serial([nn.Dense(5, b_std=0.4), nn.Activation("erf"), nn.Dense(2, w_std=1.3)])
     key = jax.random.key(3)
 
     @jax.jit
@@ -175,9 +160,9 @@ def test_mean_and_error_are_those_of_the_draws_one_by_one(monkeypatch):
 
 
 def test_fixed_parameters_have_no_tangent():
-    hidden = Dense(3, prior=Fixed(np.ones((4, 3))), b_std=0.5, bias_prior=Fixed(0.3))
+    hidden = nn.Dense(3, prior=nn.Fixed(np.ones((4, 3))), b_std=0.5, bias_prior=nn.Fixed(0.3))
     found = empirical_ntk(
-        jax.random.key(0), Serial([hidden, Activation("erf"), Dense(1)]), ROWS, num_draws=2
+        jax.random.key(0), nn.Serial([hidden, nn.Activation("erf"), nn.Dense(1)]), ROWS, num_draws=2
     )
     # All that is left is the readout's: the mean of φφ, the same for every draw.
     z = np.asarray(jax.scipy.special.erf(ROWS.sum(1) / 2 + 0.15), np.float64)
@@ -199,7 +184,11 @@ NETWORK = bnnpost.mlp(width=3, depth=1)
         ({"x1": np.array([[np.nan, 1.0]])}, ValueError, "finite numbers in x1"),
         ({"x2": np.ones((2, 3))}, ValueError, "one shape of inputs"),
         ({"x1": SEQUENCES}, ValueError, "outputs are \\[point, unit\\], got outputs of shape"),
-        ({"network": Serial([Conv(2, [2])])}, ValueError, r"layer 0 \(Conv\): expected inputs"),
+        (
+            {"network": nn.Serial([nn.Conv(2, [2])])},
+            ValueError,
+            r"layer 0 \(Conv\): expected inputs",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, error, message):

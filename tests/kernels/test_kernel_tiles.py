@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.kernels import maps, sheets, tiles
+from bnnpost.kernels import maps, tiles
 from bnnpost.networks import Activation, Conv, Dense, Flatten, GlobalAvgPool, Reshape, Serial
 from tests.kernels import points
 
@@ -98,8 +98,8 @@ def test_the_last_bit_of_one_entry_is_seen():
 @pytest.mark.parametrize("rows", [7, 16, 17, 40, 100])
 def test_half_of_a_symmetric_matrix_is_filled_from_above_its_diagonal(rows):
     matrix = np.random.default_rng(1).normal(size=(rows, rows))
-    tiling = sheets.Tiling.of(rows, 16)
-    sheet = sheets.Sheet(tiling, None, matrix.dtype)
+    tiling = tiles.Tiling.of(rows, 16)
+    sheet = tiles.Sheet(tiling, None, matrix.dtype)
     padded = np.pad(matrix, (0, tiling.tiles * tiling.size - rows))
     sheet.matrix[:] = np.nan
     for i, j in sheet.places():

@@ -10,22 +10,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from bnnpost.kernels.maps import evaluated
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.units import of_inputs
@@ -34,7 +19,7 @@ from tests.kernels import points
 RNG = np.random.default_rng(8)
 SEQUENCES = 0.7 * RNG.normal(size=(3, 4, 3))
 IMAGES = RNG.normal(size=(2, 3, 4, 2))
-RELU, ERF = Activation("relu"), Activation("erf")
+RELU, ERF = nn.Activation("relu"), nn.Activation("erf")
 STDS = np.array([1.1, 0.8, 0.7, 0.3])
 
 
@@ -47,17 +32,17 @@ def both(network, x):
 def everything(stds):
     """Normalised convolutions, attention and a residual block, with these standard deviations."""
     conv_std, key_std, encoding_std, decay = stds
-    encoding = PositionEncoding("CONCAT", encoding_std, decay=decay)
-    return Serial(
+    encoding = nn.PositionEncoding("CONCAT", encoding_std, decay=decay)
+    return nn.Serial(
         [
-            Conv(1, [2], w_std=conv_std, b_std=0.2),
-            LayerNorm(0.01),
+            nn.Conv(1, [2], w_std=conv_std, b_std=0.2),
+            nn.LayerNorm(0.01),
             RELU,
-            SelfAttention(1, key_std=key_std, positions=encoding),
-            Residual([ERF, Dense(1)]),
+            nn.SelfAttention(1, key_std=key_std, positions=encoding),
+            nn.Residual([ERF, nn.Dense(1)]),
             RELU,
-            GlobalAvgPool(),
-            Dense(1),
+            nn.GlobalAvgPool(),
+            nn.Dense(1),
         ]
     )
 
@@ -108,10 +93,10 @@ def through(layer, k):
 
 
 BLOCKS = {
-    "relu": [RELU, Dense(1, w_std=np.sqrt(2), b_std=0.1)],
-    "erf": [ERF, Dense(1, w_std=1.3, b_std=0.1)],
-    "sign": [Activation("sign"), Dense(1)],
-    "residual": [Residual([LayerNorm(), Activation("gelu"), Dense(1, w_std=0.3)])],
+    "relu": [RELU, nn.Dense(1, w_std=np.sqrt(2), b_std=0.1)],
+    "erf": [ERF, nn.Dense(1, w_std=1.3, b_std=0.1)],
+    "sign": [nn.Activation("sign"), nn.Dense(1)],
+    "residual": [nn.Residual([nn.LayerNorm(), nn.Activation("gelu"), nn.Dense(1, w_std=0.3)])],
 }
 
 
@@ -123,7 +108,7 @@ def test_depth_thirty_is_finite_and_definite(name):
         first = Covariance.of_self(jnp.asarray(x @ x.T / x.shape[1]))
         k = dataclasses.replace(first, tangent=jnp.asarray(first.cross))
         for _ in range(30):
-            k = through(Serial(BLOCKS[name]), k)
+            k = through(nn.Serial(BLOCKS[name]), k)
     for kernel in map(np.asarray, (k.cross, k.tangent)):
         eigenvalues = np.linalg.eigvalsh(0.5 * (kernel + kernel.T))
         assert np.all(np.isfinite(kernel))
@@ -142,11 +127,13 @@ def sizes(jaxpr):
                 yield from sizes(inner)
 
 
-@pytest.mark.parametrize(("gather", "squared"), [(Flatten(), False), (GlobalAvgPool(), True)])
+@pytest.mark.parametrize(("gather", "squared"), [(nn.Flatten(), False), (nn.GlobalAvgPool(), True)])
 def test_only_pooling_follows_pairs_of_positions(gather, squared):
     # Images of 10 × 12 positions, in a residual network; the inputs have one channel.
-    branch = [RELU, Conv(1, [3, 3], padding="CIRCULAR")]
-    network = Serial([Conv(1, [3, 3]), Residual(branch), LayerNorm(), ERF, gather, Dense(1)])
+    branch = [RELU, nn.Conv(1, [3, 3], padding="CIRCULAR")]
+    network = nn.Serial(
+        [nn.Conv(1, [3, 3]), nn.Residual(branch), nn.LayerNorm(), ERF, gather, nn.Dense(1)]
+    )
     x1, x2 = np.ones((3, 10, 12, 1)), np.ones((2, 10, 12, 1))
     program = jax.make_jaxpr(lambda *x: evaluated(network, *x, None, tangent=True).tangent)(x1, x2)
     largest = max(sizes(program.jaxpr))
@@ -155,7 +142,7 @@ def test_only_pooling_follows_pairs_of_positions(gather, squared):
 
 def test_equal_positions_are_the_diagonal_of_all_pairs():
     # The same network, read as if all pairs were needed.
-    network = Serial([Conv(1, [2, 3], strides=[2, 1]), LayerNorm(), RELU])
+    network = nn.Serial([nn.Conv(1, [2, 3], strides=[2, 1]), nn.LayerNorm(), RELU])
     with jax.enable_x64(True):
         found = network_covariance(network, IMAGES, all_pairs=False)
         pairs = network_covariance(network, IMAGES, all_pairs=True)
@@ -173,47 +160,52 @@ def network_covariance(network, x, *, all_pairs):
 
 def test_before_the_first_linear_layer_inputs_are_known_numbers():
     # Layers there act on the inputs themselves: their kernel is that of what comes out.
-    readout = Dense(1, w_std=1.2, b_std=0.3)
+    readout = nn.Dense(1, w_std=1.2, b_std=0.3)
     normalised = (SEQUENCES - SEQUENCES.mean(-1, keepdims=True)) / SEQUENCES.std(-1, keepdims=True)
     summed = np.maximum(SEQUENCES, 0) + SEQUENCES
     pooled = SEQUENCES[:, :3].sum(1) / 2 + SEQUENCES[:, 1:].sum(1) / 2
     cases = [
-        ([AvgPool([2]), GlobalSumPool()], pooled),
-        ([FanInSum([RELU, LayerNorm(0.0)]), Flatten()], np.maximum(SEQUENCES, 0) + normalised),
-        ([Residual(RELU), GlobalAvgPool()], summed.mean(1)),
-        ([Reshape((2, 6)), GlobalAvgPool()], SEQUENCES.reshape(3, 2, 6).mean(1)),
+        ([nn.AvgPool([2]), nn.GlobalSumPool()], pooled),
+        (
+            [nn.FanInSum([RELU, nn.LayerNorm(0.0)]), nn.Flatten()],
+            np.maximum(SEQUENCES, 0) + normalised,
+        ),
+        ([nn.Residual(RELU), nn.GlobalAvgPool()], summed.mean(1)),
+        ([nn.Reshape((2, 6)), nn.GlobalAvgPool()], SEQUENCES.reshape(3, 2, 6).mean(1)),
     ]
     with jax.enable_x64(True):
         for layers, outputs in cases:
             rows = outputs.reshape(3, -1)
-            found = both(Serial([*layers, readout]), SEQUENCES)
+            found = both(nn.Serial([*layers, readout]), SEQUENCES)
             assert np.allclose(found, 1.44 * rows @ rows.T / rows.shape[1] + 0.09, rtol=1e-12)
 
 
 def test_a_sum_before_positions_are_made_keeps_their_pairs():
-    layers = [Dense(1), RELU, GlobalAvgPool()]
+    layers = [nn.Dense(1), RELU, nn.GlobalAvgPool()]
     summed = np.maximum(SEQUENCES, 0) + SEQUENCES
     with jax.enable_x64(True):
-        found = both(Serial([Residual(RELU), Reshape((4, 3)), *layers]), SEQUENCES.reshape(3, 12))
-        assert np.allclose(found, both(Serial(layers), summed), rtol=1e-13)
+        found = both(
+            nn.Serial([nn.Residual(RELU), nn.Reshape((4, 3)), *layers]), SEQUENCES.reshape(3, 12)
+        )
+        assert np.allclose(found, both(nn.Serial(layers), summed), rtol=1e-13)
 
 
 def test_sums_of_independent_branches_add_their_kernels():
-    first = [Dense(1, w_std=1.2), RELU, Dense(1, b_std=0.1)]
-    second = [Dense(1), ERF, Dense(1, w_std=0.7)]
+    first = [nn.Dense(1, w_std=1.2), RELU, nn.Dense(1, b_std=0.1)]
+    second = [nn.Dense(1), ERF, nn.Dense(1, w_std=0.7)]
     # One branch may end in an activation: nothing of it is correlated with the others.
-    third = [Dense(1), ERF]
+    third = [nn.Dense(1), ERF]
     with jax.enable_x64(True):
         x = points.awkward_points()
-        apart = [both(Serial(branch), x) for branch in (first, second, third)]
+        apart = [both(nn.Serial(branch), x) for branch in (first, second, third)]
         for chosen in itertools.combinations(range(3), 2):
             branches = [(first, second, third)[i] for i in chosen]
-            found = both(FanInSum(branches), x)
+            found = both(nn.FanInSum(branches), x)
             assert np.allclose(found, sum(apart[i] for i in chosen), rtol=1e-14)
 
 
 def test_layer_normalisation_makes_variances_one():
-    network = Serial([Dense(1, w_std=3.0), LayerNorm(0.0)])
+    network = nn.Serial([nn.Dense(1, w_std=3.0), nn.LayerNorm(0.0)])
     with jax.enable_x64(True):
         kernel = np.asarray(bnnpost.nngp(network, points.awkward_points()))
     # The zero row has no direction: it stays 0.
@@ -224,8 +216,8 @@ def test_layer_normalisation_makes_variances_one():
 
 
 def test_global_sum_is_the_mean_times_the_number_of_positions():
-    layers = [Dense(1), RELU]
+    layers = [nn.Dense(1), RELU]
     with jax.enable_x64(True):
-        mean = both(Serial([*layers, GlobalAvgPool()]), IMAGES)
-        total = both(Serial([*layers, GlobalSumPool()]), IMAGES)
+        mean = both(nn.Serial([*layers, nn.GlobalAvgPool()]), IMAGES)
+        total = both(nn.Serial([*layers, nn.GlobalSumPool()]), IMAGES)
     assert np.allclose(total, 12**2 * np.asarray(mean), rtol=1e-13)

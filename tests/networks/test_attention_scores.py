@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bnnpost import SelfAttention
-from bnnpost.networks.attention_parts import with_sampling
+from bnnpost.networks.attention import with_sampling
 from bnnpost.networks.covariance import Covariance
 
 P, STDS, VALUE_VAR, BIAS = 3, 1.3 * 0.9, (1.1 * 0.8) ** 2, 0.2

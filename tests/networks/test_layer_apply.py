@@ -4,22 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from tests.networks import plain_layers
 
 RNG = np.random.default_rng(3)
@@ -59,14 +44,14 @@ def assert_equal(found, expected):
 
 @every_window
 def test_convolution(x, shape, strides, padding):
-    layer = Conv(2, shape, strides=strides, padding=padding, w_std=1.4, b_std=0.3)
+    layer = nn.Conv(2, shape, strides=strides, padding=padding, w_std=1.4, b_std=0.3)
     found, (affine,) = outputs(layer, x)
     assert_equal(found, plain_layers.conv(x, affine, shape, strides, padding, 1.4, 0.3))
 
 
 def test_an_even_filter_padded_on_the_other_side_is_seen():
     # A mirrored filter over a mirrored sequence: the same, but for where the padding is.
-    found, (affine,) = outputs(Conv(2, [4]), SEQUENCES)
+    found, (affine,) = outputs(nn.Conv(2, [4]), SEQUENCES)
     mirrored = affine._replace(weights=affine.weights.reshape(4, 3, 2)[::-1].reshape(12, 2))
     wrong = plain_layers.conv(SEQUENCES[:, ::-1], mirrored, (4,), (1,), "SAME")[:, ::-1]
     with pytest.raises(AssertionError):
@@ -75,35 +60,37 @@ def test_an_even_filter_padded_on_the_other_side_is_seen():
 
 @every_window
 def test_average_over_windows(x, shape, strides, padding):
-    found, _ = outputs(AvgPool(shape, strides=strides, padding=padding), x)
+    found, _ = outputs(nn.AvgPool(shape, strides=strides, padding=padding), x)
     assert_equal(found, plain_layers.average(x, shape, strides, padding))
 
 
 def test_a_filter_of_one_position_is_a_dense_layer():
-    found, parameters = outputs(Conv(2, [1, 1]), IMAGES)
+    found, parameters = outputs(nn.Conv(2, [1, 1]), IMAGES)
     with jax.enable_x64(True):
-        assert_equal(found, np.asarray(Dense(2).apply(parameters, IMAGES)))
+        assert_equal(found, np.asarray(nn.Dense(2).apply(parameters, IMAGES)))
 
 
 def test_pooling_and_flattening():
-    assert_equal(outputs(GlobalAvgPool(), IMAGES)[0], IMAGES.mean((1, 2)))
-    assert_equal(outputs(GlobalSumPool(), IMAGES)[0], IMAGES.sum((1, 2)))
-    assert_equal(outputs(Flatten(), IMAGES)[0], IMAGES.reshape(2, -1))
-    assert_equal(outputs(Reshape((10, 6)), IMAGES)[0], IMAGES.reshape(2, 10, 6))
+    assert_equal(outputs(nn.GlobalAvgPool(), IMAGES)[0], IMAGES.mean((1, 2)))
+    assert_equal(outputs(nn.GlobalSumPool(), IMAGES)[0], IMAGES.sum((1, 2)))
+    assert_equal(outputs(nn.Flatten(), IMAGES)[0], IMAGES.reshape(2, -1))
+    assert_equal(outputs(nn.Reshape((10, 6)), IMAGES)[0], IMAGES.reshape(2, 10, 6))
 
 
 @pytest.mark.parametrize("eps", [1e-12, 0.5])
 def test_layer_normalisation(eps):
-    assert_equal(outputs(LayerNorm(eps), IMAGES)[0], plain_layers.normalised(IMAGES, eps))
+    assert_equal(outputs(nn.LayerNorm(eps), IMAGES)[0], plain_layers.normalised(IMAGES, eps))
 
 
 def test_layer_normalisation_of_equal_channels_is_zero():
-    assert np.all(outputs(LayerNorm(0.0), np.ones((2, 3)))[0] == 0)
+    assert np.all(outputs(nn.LayerNorm(0.0), np.ones((2, 3)))[0] == 0)
 
 
 def test_residual_and_sums_of_branches():
-    first, second = [Activation("relu"), Dense(3, b_std=0.2)], [Dense(3, w_std=0.7)]
-    found, parameters = outputs(Serial([Residual(first), FanInSum([first, second])]), SEQUENCES)
+    first, second = [nn.Activation("relu"), nn.Dense(3, b_std=0.2)], [nn.Dense(3, w_std=0.7)]
+    found, parameters = outputs(
+        nn.Serial([nn.Residual(first), nn.FanInSum([first, second])]), SEQUENCES
+    )
     x = SEQUENCES + plain_layers.linear(np.maximum(SEQUENCES, 0), parameters[0], 1.0, 0.2)
     expected = plain_layers.linear(np.maximum(x, 0), parameters[1], 1.0, 0.2)
     assert_equal(found, expected + plain_layers.linear(x, parameters[2], 0.7))
@@ -120,7 +107,7 @@ def test_residual_and_sums_of_branches():
     ],
 )
 def test_attention(heads, scaling, mechanism):
-    layer = SelfAttention(
+    layer = nn.SelfAttention(
         4, heads=heads, key_width=2, value_width=5, mechanism=mechanism, scaling=scaling, **STDS
     )
     found, parameters = outputs(layer, SEQUENCES)
@@ -138,8 +125,8 @@ def test_attention(heads, scaling, mechanism):
     [("SUM", True, None), ("SUM", False, 0.3), ("CONCAT", True, 0.3), ("CONCAT", False, None)],
 )
 def test_attention_with_encodings_of_positions(kind, in_values, decay):
-    encoding = PositionEncoding(kind, 0.8, in_values, decay)
-    layer = SelfAttention(4, heads=2, key_width=3, value_width=2, positions=encoding, **STDS)
+    encoding = nn.PositionEncoding(kind, 0.8, in_values, decay)
+    layer = nn.SelfAttention(4, heads=2, key_width=3, value_width=2, positions=encoding, **STDS)
     x = IMAGES[:, :2]  # decays with the distance on a grid
     found, (drawn, keys, values, out) = outputs(layer, x)
     rows = x.reshape(2, 8, 3)
@@ -159,7 +146,7 @@ def test_attention_with_encodings_of_positions(kind, in_values, decay):
 
 def test_encodings_of_many_alike_positions_are_finite_in_single_precision():
     # exp(−0.01 r²) over 20 positions is singular to rounding.
-    encoding = PositionEncoding(decay=0.01)
+    encoding = nn.PositionEncoding(decay=0.01)
     root = np.asarray(encoding._root((20,), np.float32))
     correlation = np.asarray(encoding.correlation((20,), np.float32))
     assert root.dtype == np.float32

@@ -6,54 +6,39 @@ import pytest
 from numpyro.distributions import HalfNormal, Laplace
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from bnnpost.networks import Layer
 from bnnpost.networks.covariance import Covariance
 
 ROWS, SEQUENCES = np.ones((3, 4)), np.ones((2, 5, 4))
-RELU, ERF = Activation("relu"), Activation("erf")
+RELU, ERF = nn.Activation("relu"), nn.Activation("erf")
 NO_POSITIONS = "expected inputs .*position.*channel"
 
 
 def after_dense(*layers):
-    return Serial([Dense(3), *layers])
+    return nn.Serial([nn.Dense(3), *layers])
 
 
 # Networks, inputs and what is said: by the forward pass and by the kernel map alike.
 MISFITS = {
-    "valid": (Serial([Conv(3, [6], padding="VALID")]), SEQUENCES,
+    "valid": (nn.Serial([nn.Conv(3, [6], padding="VALID")]), SEQUENCES,
               r"layer 0 \(Conv\): a window of 6 positions does not fit inputs of 5"),
-    "conv": (after_dense(Conv(3, [2])), ROWS, rf"layer 1 \(Conv\): {NO_POSITIONS}"),
-    "conv 2d": (after_dense(Conv(3, [2, 2])), SEQUENCES, r"shape \[2, 2\].* with 1 axes"),
-    "pool": (after_dense(AvgPool([2])), ROWS, rf"layer 1 \(AvgPool\): {NO_POSITIONS}"),
-    "pool too wide": (after_dense(AvgPool([9])), SEQUENCES, "window of 9 positions does not fit"),
-    "mean": (after_dense(GlobalAvgPool()), ROWS, rf"layer 1 \(GlobalAvgPool\): {NO_POSITIONS}"),
-    "sum": (after_dense(GlobalSumPool()), ROWS, rf"layer 1 \(GlobalSumPool\): {NO_POSITIONS}"),
-    "flatten": (after_dense(Flatten()), ROWS, rf"layer 1 \(Flatten\): {NO_POSITIONS}"),
-    "reshape": (Serial([Reshape((2, 3)), Dense(1)]), ROWS,
+    "conv": (after_dense(nn.Conv(3, [2])), ROWS, rf"layer 1 \(Conv\): {NO_POSITIONS}"),
+    "conv 2d": (after_dense(nn.Conv(3, [2, 2])), SEQUENCES, r"shape \[2, 2\].* with 1 axes"),
+    "pool": (after_dense(nn.AvgPool([2])), ROWS, rf"layer 1 \(AvgPool\): {NO_POSITIONS}"),
+    "pool too wide": (after_dense(nn.AvgPool([9])), SEQUENCES, "of 9 positions does not fit"),
+    "mean": (after_dense(nn.GlobalAvgPool()), ROWS, rf"layer 1 \(GlobalAvgPool\): {NO_POSITIONS}"),
+    "sum": (after_dense(nn.GlobalSumPool()), ROWS, rf"layer 1 \(GlobalSumPool\): {NO_POSITIONS}"),
+    "flatten": (after_dense(nn.Flatten()), ROWS, rf"layer 1 \(Flatten\): {NO_POSITIONS}"),
+    "reshape": (nn.Serial([nn.Reshape((2, 3)), nn.Dense(1)]), ROWS,
                 r"layer 0 \(Reshape\): expected inputs of 6 numbers for shape \[2, 3\]"),
-    "attention": (after_dense(SelfAttention(3)), ROWS,
+    "attention": (after_dense(nn.SelfAttention(3)), ROWS,
                   r"layer 1 \(SelfAttention\): expected inputs.*position"),
-    "nested": (after_dense(Residual([ERF, Dense(3), Flatten()])), ROWS,
+    "nested": (after_dense(nn.Residual([ERF, nn.Dense(3), nn.Flatten()])), ROWS,
                rf"layer 1 \(Residual\): layer 2 \(Flatten\): {NO_POSITIONS}"),
-    "widths": (after_dense(Residual([RELU, Dense(4)])), ROWS,
+    "widths": (after_dense(nn.Residual([RELU, nn.Dense(4)])), ROWS,
                r"layer 1 \(Residual\): .* got \[\[3\], \[4\]\]"),
-    "sum of widths": (Serial([FanInSum([Dense(3), Dense(4)])]), ROWS,
+    "sum of widths": (nn.Serial([nn.FanInSum([nn.Dense(3), nn.Dense(4)])]), ROWS,
                       r"layer 0 \(FanInSum\): .* \[\[3\], \[4\]\]"),
 }  # fmt: skip
 
@@ -69,7 +54,7 @@ def test_shapes_that_do_not_fit_are_refused_by_both_readings(name):
 
 
 def test_weights_for_other_inputs_are_refused():
-    network = after_dense(ERF, Dense(1))
+    network = after_dense(ERF, nn.Dense(1))
     parameters = network.init(jax.random.key(0), 4)
     with pytest.raises(
         ValueError, match=r"layer 0 \(Dense\): expected inputs of 4 features.*got 2"
@@ -83,21 +68,21 @@ CORRELATED = "units of these branches are correlated"
 @pytest.mark.parametrize(
     ("network", "x", "message"),
     [
-        (after_dense(RELU, LayerNorm()), ROWS, r"layer 2 \(LayerNorm\): .*follows an activation"),
+        (after_dense(RELU, nn.LayerNorm()), ROWS, r"layer 2 \(LayerNorm\): .*an activation"),
         (after_dense(RELU, ERF), ROWS, r"layer 2 \(Activation\): .*not Gaussian in the limit"),
-        (Residual([ERF, Dense(4)]), ROWS, "inputs themselves and of units that grow"),
-        (after_dense(Conv(1, [2])), SEQUENCES, r"outputs at positions \[5\]: gather them"),
-        (after_dense(Reshape((3, 1))), ROWS, r"layer 1 \(Reshape\): .*put it first"),
-        (after_dense(Residual(Conv(3, [2], padding="VALID"))), SEQUENCES,
+        (nn.Residual([ERF, nn.Dense(4)]), ROWS, "inputs themselves and of units that grow"),
+        (after_dense(nn.Conv(1, [2])), SEQUENCES, r"outputs at positions \[5\]: gather them"),
+        (after_dense(nn.Reshape((3, 1))), ROWS, r"layer 1 \(Reshape\): .*put it first"),
+        (after_dense(nn.Residual(nn.Conv(3, [2], padding="VALID"))), SEQUENCES,
          r"layer 1 \(Residual\): expected branches whose .* got \[\[5, 3\], \[4, 3\]\]"),
-        (SelfAttention(3, positions=PositionEncoding()), SEQUENCES, "put a Dense before attention"),
-        (Serial([Dense(3, prior=Laplace()), ERF, Dense(1)]), SEQUENCES,
+        (nn.SelfAttention(3, positions=nn.PositionEncoding()), SEQUENCES, "put a Dense before"),
+        (nn.Serial([nn.Dense(3, prior=Laplace()), ERF, nn.Dense(1)]), SEQUENCES,
          "law of its weights.* without positions"),
-        (Dense(3, w_std=HalfNormal()), SEQUENCES, "no one kernel"),
-        (after_dense(Residual(RELU)), ROWS, rf"layer 1 \(Residual\): the {CORRELATED}"),
-        (after_dense(Residual(LayerNorm())), ROWS, CORRELATED),
-        (after_dense(Residual(Residual([RELU, Dense(3)]))), ROWS, CORRELATED),
-        (FanInSum([[Dense(3), RELU], [Dense(3), ERF]]), ROWS, CORRELATED),
+        (nn.Dense(3, w_std=HalfNormal()), SEQUENCES, "no one kernel"),
+        (after_dense(nn.Residual(RELU)), ROWS, rf"layer 1 \(Residual\): the {CORRELATED}"),
+        (after_dense(nn.Residual(nn.LayerNorm())), ROWS, CORRELATED),
+        (after_dense(nn.Residual(nn.Residual([RELU, nn.Dense(3)]))), ROWS, CORRELATED),
+        (nn.FanInSum([[nn.Dense(3), RELU], [nn.Dense(3), ERF]]), ROWS, CORRELATED),
     ],
 )  # fmt: skip
 def test_what_has_no_limit_here_is_refused_with_the_reason(network, x, message):
@@ -118,7 +103,7 @@ def test_an_activation_without_a_derivative_has_no_tangent_kernel():
         return jax.pure_callback(np.tanh, shape, x, vmap_method="expand_dims")
 
     with pytest.raises(ValueError, match="derivative of the activation opaque cannot be had"):
-        jax.eval_shape(bnnpost.ntk, after_dense(Activation(opaque), Dense(1)), ROWS)
+        jax.eval_shape(bnnpost.ntk, after_dense(nn.Activation(opaque), nn.Dense(1)), ROWS)
 
 
 def test_a_layer_that_loses_the_tangent_is_named_as_such():
@@ -129,7 +114,7 @@ def test_a_layer_that_loses_the_tangent_is_named_as_such():
         def covariance(self, k):
             return Covariance(k.cross, k.within1, k.within2)
 
-    network = after_dense(Forgets(), Dense(1))
+    network = after_dense(Forgets(), nn.Dense(1))
     assert bnnpost.nngp(network, ROWS).shape == (3, 3)
     for others in ((), (ROWS[:2],)):
         with pytest.raises(ValueError, match="gives no tangent kernel"):
@@ -139,27 +124,27 @@ def test_a_layer_that_loses_the_tangent_is_named_as_such():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: SelfAttention(3, heads=0), ValueError, "heads to be at least 1, got 0"),
-        (lambda: SelfAttention(3, key_width=1.5), TypeError, "key_width to be a whole number"),
-        (lambda: SelfAttention(3, mechanism="sofmax"), ValueError, "did you mean softmax"),
-        (lambda: SelfAttention(3, scaling="sqr"), ValueError, "'sqr': did you mean sqrt"),
-        (lambda: SelfAttention(3, query_std=-1.0), ValueError, "query_std to be positive.*got -1"),
-        (lambda: SelfAttention(3, out_std=HalfNormal()), ValueError, "out_std .* to be a number"),
-        (lambda: SelfAttention(3, positions="SUM"), TypeError, "expected positions to be a Posi"),
-        (lambda: PositionEncoding("ADD"), ValueError, "kind to be SUM or CONCAT, got 'ADD'"),
-        (lambda: PositionEncoding(std=0.0), ValueError, "std to be a positive number, got 0"),
-        (lambda: PositionEncoding(decay=-0.1), ValueError, "decay to be a positive number"),
-        (lambda: LayerNorm(-1.0), ValueError, "eps to be a number of at least 0, got -1"),
-        (lambda: Conv(3, 3), TypeError, "filter_shape to be a list of whole numbers, got 3"),
-        (lambda: Conv(3, [0]), ValueError, "each of filter_shape to be at least 1, got 0"),
-        (lambda: Conv(3, [3], strides=[1, 1]), ValueError, "a stride for each of the 1 axes"),
-        (lambda: Conv(3, [3], padding="SMAE"), ValueError, "SAME, VALID, CIRCULAR, got 'SMAE'"),
-        (lambda: AvgPool([]), TypeError, "window_shape to be a list"),
-        (lambda: Reshape((2, -1)), ValueError, "each of shape to be at least 1, got -1"),
-        (lambda: Residual(RELU.name), TypeError, "layer 0: expected a bnnpost layer"),
-        (lambda: Residual(None), TypeError, "expected a list of layers, got NoneType"),
-        (lambda: FanInSum([]), ValueError, "at least one branch"),
-        (lambda: FanInSum(Dense(3)), TypeError, "a list of branches, got Dense"),
+        (lambda: nn.SelfAttention(3, heads=0), ValueError, "heads to be at least 1, got 0"),
+        (lambda: nn.SelfAttention(3, key_width=1.5), TypeError, "key_width to be a whole number"),
+        (lambda: nn.SelfAttention(3, mechanism="sofmax"), ValueError, "did you mean softmax"),
+        (lambda: nn.SelfAttention(3, scaling="sqr"), ValueError, "'sqr': did you mean sqrt"),
+        (lambda: nn.SelfAttention(3, query_std=-1.0), ValueError, "query_std to be positive"),
+        (lambda: nn.SelfAttention(3, out_std=HalfNormal()), ValueError, "out_std .* a number"),
+        (lambda: nn.SelfAttention(3, positions="SUM"), TypeError, "positions to be a Posi"),
+        (lambda: nn.PositionEncoding("ADD"), ValueError, "kind to be SUM or CONCAT, got 'ADD'"),
+        (lambda: nn.PositionEncoding(std=0.0), ValueError, "std to be a positive number, got 0"),
+        (lambda: nn.PositionEncoding(decay=-0.1), ValueError, "decay to be a positive number"),
+        (lambda: nn.LayerNorm(-1.0), ValueError, "eps to be a number of at least 0, got -1"),
+        (lambda: nn.Conv(3, 3), TypeError, "filter_shape to be a list of whole numbers, got 3"),
+        (lambda: nn.Conv(3, [0]), ValueError, "each of filter_shape to be at least 1, got 0"),
+        (lambda: nn.Conv(3, [3], strides=[1, 1]), ValueError, "a stride for each of the 1 axes"),
+        (lambda: nn.Conv(3, [3], padding="SMAE"), ValueError, "SAME, VALID, CIRCULAR, got 'SMAE'"),
+        (lambda: nn.AvgPool([]), TypeError, "window_shape to be a list"),
+        (lambda: nn.Reshape((2, -1)), ValueError, "each of shape to be at least 1, got -1"),
+        (lambda: nn.Residual(RELU.name), TypeError, "layer 0: expected a bnnpost layer"),
+        (lambda: nn.Residual(None), TypeError, "expected a list of layers, got NoneType"),
+        (lambda: nn.FanInSum([]), ValueError, "at least one branch"),
+        (lambda: nn.FanInSum(nn.Dense(3)), TypeError, "a list of branches, got Dense"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_named(make, error, message):

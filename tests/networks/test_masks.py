@@ -6,23 +6,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    Mask,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from bnnpost.kernels import monte_carlo_error
 from bnnpost.kernels.maps import evaluated
 from bnnpost.networks.errors import LayerError, ShapeError
@@ -48,33 +32,35 @@ def padded(constant=PADDING):
 
 
 # cos(0) is not 0, and biases are added: neither must come out of what is masked.
-COS = Activation("cos")
-FIRST = [Dense(5, w_std=1.3, b_std=0.4), COS]
-LAST = [GlobalAvgPool(), Dense(1, b_std=0.2)]
-CONV = Conv(5, (3,), w_std=1.2, b_std=0.3)
-DECAYING = PositionEncoding("SUM", 0.6, in_values=True, decay=0.4)
+COS = nn.Activation("cos")
+FIRST = [nn.Dense(5, w_std=1.3, b_std=0.4), COS]
+LAST = [nn.GlobalAvgPool(), nn.Dense(1, b_std=0.2)]
+CONV = nn.Conv(5, (3,), w_std=1.2, b_std=0.3)
+DECAYING = nn.PositionEncoding("SUM", 0.6, in_values=True, decay=0.4)
 
 
 def attention(mechanism="softmax", scaling="linear", **options):
-    return SelfAttention(5, mechanism=mechanism, scaling=scaling, b_std=0.3, key_std=1.4, **options)
+    return nn.SelfAttention(
+        5, mechanism=mechanism, scaling=scaling, b_std=0.3, key_std=1.4, **options
+    )
 
 
 NETWORKS = {
     "dense": [*FIRST, *LAST],
-    "sum": [*FIRST, Dense(4, b_std=0.2), GlobalSumPool(), Dense(1)],
+    "sum": [*FIRST, nn.Dense(4, b_std=0.2), nn.GlobalSumPool(), nn.Dense(1)],
     "softmax": [*FIRST, attention(), COS, *LAST],
     "inputs attended to": [attention(), *LAST],
     "identity": [*FIRST, attention("identity", "sqrt"), *LAST],
     "relu": [*FIRST, attention("relu", "sqrt"), *LAST],
     "convolutions": [CONV, COS, CONV, *LAST],
-    "average pool": [*FIRST, AvgPool((3,), padding="SAME"), *LAST],
-    "inputs pooled": [COS, GlobalAvgPool(), Dense(5), Activation("relu"), Dense(1)],
-    "encoded": [Dense(5, b_std=0.3), attention(positions=DECAYING), *LAST],
+    "average pool": [*FIRST, nn.AvgPool((3,), padding="SAME"), *LAST],
+    "inputs pooled": [COS, nn.GlobalAvgPool(), nn.Dense(5), nn.Activation("relu"), nn.Dense(1)],
+    "encoded": [nn.Dense(5, b_std=0.3), attention(positions=DECAYING), *LAST],
     "branches": [
-        Dense(5, b_std=0.3),
-        LayerNorm(),
-        Residual([Activation("relu"), Dense(5, b_std=0.3)]),
-        FanInSum([[COS, CONV], Dense(5, b_std=0.2)]),
+        nn.Dense(5, b_std=0.3),
+        nn.LayerNorm(),
+        nn.Residual([nn.Activation("relu"), nn.Dense(5, b_std=0.3)]),
+        nn.FanInSum([[COS, CONV], nn.Dense(5, b_std=0.2)]),
         *LAST,
     ],
 }
@@ -86,7 +72,7 @@ def some_slow(names):
 
 
 def masked(layers, constant=PADDING):
-    return Serial([Mask(constant), *layers])
+    return nn.Serial([nn.Mask(constant), *layers])
 
 
 def kernels(network, x):
@@ -99,7 +85,7 @@ def kernels(network, x):
 @pytest.mark.parametrize("name", some_slow(NETWORKS))
 def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
     layers, x = NETWORKS[name], padded()
-    alone = kernels(Serial(layers), np.stack([sequences()[i] for i in ALIKE]))
+    alone = kernels(nn.Serial(layers), np.stack([sequences()[i] for i in ALIKE]))
     for found, known in zip(kernels(masked(layers), x), alone, strict=True):
         assert np.allclose(found[np.ix_(ALIKE, ALIKE)], known, rtol=1e-10, atol=0)
     # Padding that is not masked takes part.
@@ -110,7 +96,7 @@ def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
 # Encodings have weights for each position, and so none for sequences of another length.
 @pytest.mark.parametrize("name", some_slow(name for name in NETWORKS if name != "encoded"))
 def test_padded_sequences_have_the_outputs_that_they_have_without_padding(name):
-    network, x = Serial(NETWORKS[name]), padded()
+    network, x = nn.Serial(NETWORKS[name]), padded()
     parameters = network.init(jax.random.key(0), x.shape[1:])
     apply = jax.jit(lambda network, x: network.apply(parameters, x))
     found = apply(masked(NETWORKS[name]), x)
@@ -124,21 +110,21 @@ def test_kernel_between_sequences_of_different_length():
     found = kernels(masked(layers), padded())[0]
     with jax.enable_x64(True):
         short, long = (jnp.asarray(sequences()[i][None]) for i in (0, 1))
-        state = entering(Serial(layers), short, long)
-        k = jax.jit(lambda network, k: network.covariance(k))(Serial(layers), state)
+        state = entering(nn.Serial(layers), short, long)
+        k = jax.jit(lambda network, k: network.covariance(k))(nn.Serial(layers), state)
     assert found[0, 1] == pytest.approx(float(k.cross[0, 0]), rel=1e-10)
 
 
 def test_flatten_keeps_as_many_features():
-    layers = [*FIRST, Flatten(), Dense(1)]
+    layers = [*FIRST, nn.Flatten(), nn.Dense(1)]
     found = kernels(masked(layers), padded())[0]
-    alone = kernels(Serial(layers), np.stack([sequences()[i] for i in ALIKE]))[0]
+    alone = kernels(nn.Serial(layers), np.stack([sequences()[i] for i in ALIKE]))[0]
     assert np.allclose(found[np.ix_(ALIKE, ALIKE)], alone * 3 / LONGEST, rtol=1e-10, atol=0)
 
 
 def test_strides_mask_where_the_middle_of_the_filter_is():
     mask = jnp.asarray([[False, False, False, True, True]])
-    layer = Conv(1, (3,), strides=(2,), padding="VALID")
+    layer = nn.Conv(1, (3,), strides=(2,), padding="VALID")
     x = jnp.ones((1, 5, 2))
     _, after = layer.carry(x, mask, lambda layer, rows: jnp.ones((*rows.shape[:-1], 1)))
     assert after.tolist() == [[False, True]]  # the middles are positions 1 and 3
@@ -149,18 +135,18 @@ def test_drawn_scores_are_masked_too():
     layers = [*FIRST, attention(scaling="sqrt", num_draws=1024), *LAST]
     alone = np.stack([sequences()[i] for i in ALIKE])
     for of in (bnnpost.nngp, bnnpost.ntk):
-        known = of(Serial(layers), alone, key=jax.random.key(0))
+        known = of(nn.Serial(layers), alone, key=jax.random.key(0))
         found = of(masked(layers), padded(), key=jax.random.key(1))[1:, 1:]
-        error = monte_carlo_error(Serial(layers), alone, key=jax.random.key(2), kernel=of)
+        error = monte_carlo_error(nn.Serial(layers), alone, key=jax.random.key(2), kernel=of)
         # Passes by chance with probability 2e-4; were the seed random, fails with that.
         assert np.max(np.abs(found - known) / (np.sqrt(2) * error)) < 4
-        other = of(Serial(layers), padded(), key=jax.random.key(1))[1:, 1:]
+        other = of(nn.Serial(layers), padded(), key=jax.random.key(1))[1:, 1:]
         assert np.max(np.abs(other - known) / (np.sqrt(2) * error)) > 4
 
 
 @pytest.mark.slow
 def test_draws_in_function_space_are_networks_with_a_mask():
-    network, x = masked([Dense(5, b_std=0.4), COS, *LAST]), padded()
+    network, x = masked([nn.Dense(5, b_std=0.4), COS, *LAST]), padded()
     posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(0.5), x, np.ones(3))
     draws = bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=3)
     outputs = draws.predict(x, completion="function")
@@ -169,7 +155,7 @@ def test_draws_in_function_space_are_networks_with_a_mask():
 
 
 def test_mask_after_reshape_and_as_data():
-    network = Serial([Reshape((LONGEST, CHANNELS)), Mask(PADDING), *NETWORKS["dense"]])
+    network = nn.Serial([nn.Reshape((LONGEST, CHANNELS)), nn.Mask(PADDING), *NETWORKS["dense"]])
     flat = padded().reshape(len(LENGTHS), -1)
     assert np.allclose(bnnpost.nngp(network, flat), kernels(masked(NETWORKS["dense"]), padded())[0])
     spec = bnnpost.to_spec(network)
@@ -192,11 +178,11 @@ def test_an_input_that_is_masked_throughout_is_named():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: Serial([Dense(4), Mask(0.0), GlobalAvgPool(), Dense(1)]),
-        lambda: Serial([Mask(0.0), Mask(1.0), GlobalAvgPool(), Dense(1)]),
-        lambda: Serial([COS, Serial([Mask(0.0)]), GlobalAvgPool(), Dense(1)]),
-        lambda: Residual([Mask(0.0), Dense(2)]),
-        lambda: FanInSum([[Mask(0.0), Dense(2)], Dense(2)]),
+        lambda: nn.Serial([nn.Dense(4), nn.Mask(0.0), nn.GlobalAvgPool(), nn.Dense(1)]),
+        lambda: nn.Serial([nn.Mask(0.0), nn.Mask(1.0), nn.GlobalAvgPool(), nn.Dense(1)]),
+        lambda: nn.Serial([COS, nn.Serial([nn.Mask(0.0)]), nn.GlobalAvgPool(), nn.Dense(1)]),
+        lambda: nn.Residual([nn.Mask(0.0), nn.Dense(2)]),
+        lambda: nn.FanInSum([[nn.Mask(0.0), nn.Dense(2)], nn.Dense(2)]),
     ],
     ids=["after", "twice", "nested", "residual", "sum"],
 )
@@ -207,9 +193,9 @@ def test_mask_anywhere_but_first_is_refused(build):
 
 def test_what_a_mask_needs():
     with pytest.raises(ValueError, match="finite number, got nan"):
-        Mask(np.nan)
+        nn.Mask(np.nan)
     with pytest.raises(ShapeError, match="it masks positions"):
-        bnnpost.nngp(Serial([Mask(0.0), Dense(1)]), np.ones((2, 3)))
+        bnnpost.nngp(nn.Serial([nn.Mask(0.0), nn.Dense(1)]), np.ones((2, 3)))
 
 
 class Halve(Map):
@@ -223,7 +209,7 @@ class Halve(Map):
 
 
 def test_a_layer_with_other_positions_must_say_what_becomes_of_masks():
-    network = masked([Dense(3), Halve(), *LAST])
+    network = masked([nn.Dense(3), Halve(), *LAST])
     with pytest.raises(LayerError, match=r"layer 2 \(Halve\): .*keeps the positions"):
         network.init(jax.random.key(0), padded().shape[1:])
     with pytest.raises(LayerError, match=r"layer 2 \(Halve\): .*keeps the positions"):

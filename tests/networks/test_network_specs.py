@@ -8,22 +8,7 @@ import jax
 import pytest
 
 import bnnpost
-from bnnpost import (
-    Activation,
-    AvgPool,
-    Conv,
-    Dense,
-    FanInSum,
-    Flatten,
-    GlobalAvgPool,
-    GlobalSumPool,
-    LayerNorm,
-    PositionEncoding,
-    Reshape,
-    Residual,
-    SelfAttention,
-    Serial,
-)
+import bnnpost.networks as nn
 from tests.networks import formulas
 from tests.reference import cases
 
@@ -31,7 +16,7 @@ DENSE = {"type": "Dense", "W_std": 1.5, "b_std": 0.1}
 
 
 def widths(network):
-    return [layer.width for layer in network.layers if isinstance(layer, Dense)]
+    return [layer.width for layer in network.layers if isinstance(layer, nn.Dense)]
 
 
 @pytest.mark.parametrize("group", cases.KERNEL_GROUPS)
@@ -69,7 +54,9 @@ def assert_says(found, given, name):
 @pytest.mark.parametrize(("name", "hyperparameters", "phi"), formulas.ACTIVATIONS, ids=formulas.IDS)
 def test_every_named_activation_goes_round_through_json(name, hyperparameters, phi):
     del phi
-    network = Serial([Dense(4), Activation(name, **hyperparameters), Dense(1, b_std=0.2)])
+    network = nn.Serial(
+        [nn.Dense(4), nn.Activation(name, **hyperparameters), nn.Dense(1, b_std=0.2)]
+    )
     spec = json.loads(json.dumps(bnnpost.to_spec(network)))
     assert eqx.tree_equal(bnnpost.from_spec(spec), network)
 
@@ -104,13 +91,13 @@ W_std = 0.9
 def test_network_from_toml():
     read = tomllib.loads(TOML)
     network = bnnpost.from_spec(read["layers"], width=read["width"])
-    expected = Serial(
+    expected = nn.Serial(
         [
-            Dense(12, w_std=1.25, b_std=0.5),
-            Activation("erf", a=0.5, b=0.7),
-            Dense(5),
-            Activation("polynomial", coef=[0.0, 1.0, 0.25]),
-            Dense(1, w_std=0.9),
+            nn.Dense(12, w_std=1.25, b_std=0.5),
+            nn.Activation("erf", a=0.5, b=0.7),
+            nn.Dense(5),
+            nn.Activation("polynomial", coef=[0.0, 1.0, 0.25]),
+            nn.Dense(1, w_std=0.9),
         ]
     )
     assert eqx.tree_equal(network, expected)
@@ -129,23 +116,29 @@ def test_spec_goes_round_through_toml():
 
 def every_type():
     """A network with every type of layer and every option, none as by default."""
-    attention = SelfAttention(
+    attention = nn.SelfAttention(
         6, heads=2, key_width=3, value_width=5, mechanism="relu", key_std=1.1, query_std=0.9,
         value_std=1.2, out_std=1.3, b_std=0.2,
-        positions=PositionEncoding("CONCAT", 0.7, in_values=False, decay=0.3),
+        positions=nn.PositionEncoding("CONCAT", 0.7, in_values=False, decay=0.3),
     )  # fmt: skip
-    return Serial(
+    return nn.Serial(
         [
-            Reshape((6, 4, 3)),
-            Conv(6, [3, 2], strides=[2, 1], padding="VALID", w_std=1.4, b_std=0.1),
-            Residual([Activation("relu"), Conv(6, [2, 3], padding="CIRCULAR")]),
-            AvgPool([2, 1], strides=[1, 2], padding="SAME"),
-            LayerNorm(0.01),
-            FanInSum([[Activation("erf"), Dense(6)], attention, [Residual(Dense(6)), Dense(6)]]),
-            Activation("leaky_relu", alpha=0.3),
-            SelfAttention(6, scaling="sqrt", mechanism="identity"),
-            GlobalAvgPool(),
-            Dense(2, w_std=0.9),
+            nn.Reshape((6, 4, 3)),
+            nn.Conv(6, [3, 2], strides=[2, 1], padding="VALID", w_std=1.4, b_std=0.1),
+            nn.Residual([nn.Activation("relu"), nn.Conv(6, [2, 3], padding="CIRCULAR")]),
+            nn.AvgPool([2, 1], strides=[1, 2], padding="SAME"),
+            nn.LayerNorm(0.01),
+            nn.FanInSum(
+                [
+                    [nn.Activation("erf"), nn.Dense(6)],
+                    attention,
+                    [nn.Residual(nn.Dense(6)), nn.Dense(6)],
+                ]
+            ),
+            nn.Activation("leaky_relu", alpha=0.3),
+            nn.SelfAttention(6, scaling="sqrt", mechanism="identity"),
+            nn.GlobalAvgPool(),
+            nn.Dense(2, w_std=0.9),
         ]
     )
 
@@ -160,7 +153,11 @@ def inline(value):
 
 
 def test_every_type_of_layer_goes_round_through_json_and_toml():
-    for network in (every_type(), Serial([Flatten(), Dense(1)]), Serial([GlobalSumPool()])):
+    for network in (
+        every_type(),
+        nn.Serial([nn.Flatten(), nn.Dense(1)]),
+        nn.Serial([nn.GlobalSumPool()]),
+    ):
         spec = bnnpost.to_spec(network)
         through_json = json.loads(json.dumps(spec))
         through_toml = tomllib.loads(f"layers = {inline(spec)}")["layers"]
@@ -198,12 +195,12 @@ def test_null_and_zero_bias_std_mean_no_bias():
 
 
 def test_nested_network_is_written_flat():
-    nested = Serial([Serial([Dense(3), Activation("relu")]), Dense(1)])
+    nested = nn.Serial([nn.Serial([nn.Dense(3), nn.Activation("relu")]), nn.Dense(1)])
     assert [layer["type"] for layer in bnnpost.to_spec(nested)] == ["Dense", "Relu", "Dense"]
 
 
 def test_function_of_the_users_cannot_be_written():
-    network = Serial([Dense(3), Activation(jax.nn.elu), Dense(1)])
+    network = nn.Serial([nn.Dense(3), nn.Activation(jax.nn.elu), nn.Dense(1)])
     with pytest.raises(ValueError, match=r"layer 1 \(elu\) cannot be written as data"):
         bnnpost.to_spec(network)
 

@@ -1,4 +1,4 @@
-"""Directories of sweeps as `run_sweep` writes them, with made-up numbers and no sampling."""
+"""Directories of sweeps as `run_grid` writes them, with made-up numbers and no sampling."""
 
 import json
 

@@ -13,7 +13,7 @@ import shutil
 import pytest
 
 from bnnpost import reports
-from bnnpost.reports import draws
+from bnnpost.reports import draws_page
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
@@ -57,7 +57,7 @@ def a_sweep(path):
     config = SweepConfig(num_test=5, widths=(4, 16, 64, 256, 1024), num_samples=40)
     made_up.directory(path, config)
     expected = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
-    expectations.record(Directory(path), dict.fromkeys(config.widths, expected))
+    expectations.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
     return reports.to_html(path)
 
 
@@ -76,10 +76,10 @@ PAGES = {
     "grid": a_grid,
     "sweep": a_sweep,
     "unfinished": an_unfinished_sweep,
-    "exact": lambda path: draws.to_html(run(EXACT, points=5)),
-    "capped": lambda path: draws.to_html(run(CAPPED, features=1, points=30)),
-    "chains": lambda path: draws.to_html(run(CHAINS, points=3, outputs=2)),
-    "begun": lambda path: draws.to_html(run(None)),
+    "exact": lambda path: draws_page.to_html(run(EXACT, points=5)),
+    "capped": lambda path: draws_page.to_html(run(CAPPED, features=1, points=30)),
+    "chains": lambda path: draws_page.to_html(run(CHAINS, points=3, outputs=2)),
+    "begun": lambda path: draws_page.to_html(run(None)),
     "verdict": lambda path: verdict_page(dataclasses.replace(VERDICT, notes=("a" * 200,))),
 }
 

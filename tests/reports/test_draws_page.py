@@ -11,7 +11,7 @@ import pytest
 
 from bnnpost import reports
 from bnnpost.draws.info import ChainsInfo, DrawsInfo
-from bnnpost.reports import draws
+from bnnpost.reports import draws_page
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import SweepConfig
@@ -41,7 +41,7 @@ def run(info=EXACT, features=2, points=2, outputs=1, **changes):
                     rng.normal(size=shape[1:]))  # fmt: skip
     capped = info is not None and info.kind == "capped"
     found = DrawsRun(
-        path=reports.sources.Path("runs/one"),
+        path=reports.report_sources.Path("runs/one"),
         config=CONFIG.as_dict(),
         status={"state": "done"},
         made_with={"versions": {"bnnpost": "0.1.0"}, "device": "a device"},
@@ -56,7 +56,7 @@ def run(info=EXACT, features=2, points=2, outputs=1, **changes):
 
 
 def page_of(found):
-    return checked(draws.to_html(found))
+    return checked(draws_page.to_html(found))
 
 
 def test_exact_draws():

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from bnnpost import reports
-from bnnpost.reports import grid, grid_settings
+from bnnpost.reports import grid_page, grid_settings
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid import grid_of
 from tests.pages.reader import checked
@@ -40,7 +40,7 @@ def rate(exponent, low=-0.1, high=0.1):
     ],
 )
 def test_the_headline_counts_cells(rates, expected):
-    assert grid.headline(rates) == expected
+    assert grid_page.grid_headline(rates) == expected
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ ONE_HIDDEN = [{"type": "Dense"}, {"type": "Relu"}, {"type": "Dense"}]
 def test_the_configuration_gives_the_same_grid(tmp_path, varying):
     values = {"num_test": 2, "widths": [4, 8], "grid": varying}
     found = made_up_grid.directory(tmp_path / "grid", values, undone=range(100))
-    text = grid_settings.as_toml(load_results(tmp_path / "grid"))
+    text = grid_settings.grid_toml(load_results(tmp_path / "grid"))
     again = grid_of(tomllib.loads(text))
     assert [cell.digest for cell in again.cells] == [cell.digest for cell in found.cells]
     assert [cell.settings for cell in again.cells] == [cell.settings for cell in found.cells]

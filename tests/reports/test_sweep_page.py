@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from bnnpost import reports
-from bnnpost.reports import sweep
+from bnnpost.reports import sweep_page
 from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
@@ -28,7 +28,7 @@ def page_of(path):
 def page_of_tree(tree):
     """Of results that lie in no directory."""
     config = json.loads(tree.attrs["config"])
-    return checked(sweep.to_html(Sweep(pathlib.Path("run"), config, {}, tree)))
+    return checked(sweep_page.to_html(Sweep(pathlib.Path("run"), config, {}, tree)))
 
 
 def headline(page):
@@ -111,9 +111,9 @@ def test_the_forecast_is_the_one_that_was_recorded(tmp_path):
     made_up.directory(tmp_path / "run")
     record = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
     wrong = dataclasses.replace(record, acceptance_rate=0.0001, seconds=None, source="limit")
-    expectations.record(Directory(tmp_path / "run"), {4: record})
-    expectations.record(Directory(tmp_path / "run"), {256: wrong})
-    assert expectations.read(tmp_path / "run") == {4: record, 256: wrong}
+    expectations.write_expected(Directory(tmp_path / "run"), {4: record})
+    expectations.write_expected(Directory(tmp_path / "run"), {256: wrong})
+    assert expectations.read_expected(tmp_path / "run") == {4: record, 256: wrong}
     page = page_of(tmp_path / "run")
     expected = ["4", "40", "0.0123", "0.0100", "3,300", "4,096", "7.5 s", "1.5 s", "a pilot"]
     assert page.row("4") == expected

@@ -4,6 +4,7 @@ All run 64 chains. A kernel that is wrong is a class of its own, as programs are
 for each class.
 """
 
+import contextlib
 import warnings
 from unittest import mock
 
@@ -12,29 +13,39 @@ import jax.numpy as jnp
 import numpy as np
 
 import bnnpost
-from bnnpost.samplers import chain_run, hamiltonian, hmc, moves
-from bnnpost.samplers.chain_draws import ConvergenceWarning
+from bnnpost.samplers.chains import (
+    ConvergenceWarning,
+    CrankNicolson,
+    EllipticalSlice,
+    Hamiltonian,
+    Rotation,
+    elliptical_slice,
+    pcn,
+    rotation,
+)
 from tests.samplers import cases
 
 QUIET = {"cross_check": False}
 SIZE = {"num_samples": 64, "num_warmup": 200, "num_chains": 64, "thinning": 4}
 
 # By name: the module, and what its `sample` is given besides.
+HMC = bnnpost.hmc
 OPTIONS = {
     "pcn": (bnnpost.pcn, {}),
     "elliptical slice": (bnnpost.elliptical_slice, {}),
-    "rotation": (hmc, {"space": "functions", "method": "hmc", "num_steps": 1}),
-    "three rotations": (hmc, {"space": "functions", "method": "hmc", "num_steps": 3}),
-    "leapfrog": (hmc, {"space": "functions", "method": "hmc", "integrator": "leapfrog"}),
-    "nuts": (hmc, {"space": "functions"}),
-    "hmc of weights": (hmc, {"method": "hmc"}),
-    "nuts of weights": (hmc, {}),
+    "rotation": (HMC, {"space": "functions", "method": "hmc", "num_steps": 1}),
+    "three rotations": (HMC, {"space": "functions", "method": "hmc", "num_steps": 3}),
+    "leapfrog": (HMC, {"space": "functions", "method": "hmc", "integrator": "leapfrog"}),
+    "nuts": (HMC, {"space": "functions"}),
+    "hmc of weights": (HMC, {"method": "hmc"}),
+    "nuts of weights": (HMC, {}),
 }
+# By name: a class of kernels, and its settings.
 KERNELS = {
-    "pcn": moves.CrankNicolson,
-    "elliptical slice": moves.EllipticalSlice,
-    "rotation": moves.Rotation,
-    "hmc of weights": hamiltonian.Hamiltonian,
+    "pcn": (CrankNicolson, {}),
+    "elliptical slice": (EllipticalSlice, {}),
+    "rotation": (Rotation, {"num_steps": 1}),
+    "hmc of weights": (Hamiltonian, {"name": "hmc"}),
 }
 
 
@@ -46,38 +57,35 @@ def sample(name, posterior, seed=0, size=SIZE, **options):
         return module.sample(cases.key(seed), posterior, **size, **{**QUIET, **usual, **options})
 
 
-def by_kernel(kind, name, posterior, **options):
-    """The same with a kernel of another class, that has the same numbers."""
-    finished = chain_run.finished
-
-    def replaced(kernel, *arguments):
-        return finished(kind(**vars(kernel)), *arguments)
-
-    with mock.patch.object(chain_run, "finished", replaced):
-        return sample(name, posterior, **options)
+def by_kernel(name, posterior, changes, seed=0, size=SIZE, **settings):
+    """The same by a class of its own, of which some methods are others."""
+    kind, usual = KERNELS[name]
+    kernel = type("Wrong", (kind,), changes)(**{**usual, **settings})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return bnnpost.chains.sample(cases.key(seed), posterior, kernel, **size, **QUIET)
 
 
 def accepting_all(name, posterior, **options):
     """Whatever is proposed is accepted."""
-    kind = type("AcceptingAll", (KERNELS[name],), {})
-    with (
-        mock.patch.object(moves, "exponential", lambda key: jnp.asarray(1e9, jnp.float64)),
+    with contextlib.ExitStack() as stack:
+        for module in (pcn, elliptical_slice, rotation):
+            patch = mock.patch.object(module, "exponential", lambda key: jnp.float64(1e9))
+            stack.enter_context(patch)
         # What numpyro accepts by.
-        mock.patch.object(jax.random, "bernoulli", lambda key, p: jnp.ones_like(p, bool)),
-    ):
-        return by_kernel(kind, name, posterior, **options)
+        patch = mock.patch.object(jax.random, "bernoulli", lambda key, p: jnp.ones_like(p, bool))
+        stack.enter_context(patch)
+        return by_kernel(name, posterior, {}, **options)
 
 
 def reusing_keys(name, posterior, **options):
     """Every transition of every chain has the same key."""
 
-    def step(self, key, state, number):
+    def step(self, key, state, target, adapting):
         del key
-        return KERNELS[name].step(self, cases.key(1), state, number)
+        return KERNELS[name][0].step(self, cases.key(1), state, target, adapting)
 
-    return by_kernel(
-        type("ReusingKeys", (KERNELS[name],), {"step": step}), name, posterior, **options
-    )
+    return by_kernel(name, posterior, {"step": step}, **options)
 
 
 def counting_twice(name, posterior, **options):

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import time
+import types
 
 import equinox as eqx
 import jax
@@ -12,14 +13,24 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers import chain_directory
-from bnnpost.samplers.chain_files import ChainFiles, _packed, _unpacked
-from bnnpost.samplers.chains import Carried, Chains, Totals
+from bnnpost.samplers.chains import chains, directory
+from bnnpost.samplers.chains.files import ChainFiles, _packed, _unpacked
+from bnnpost.samplers.chains.running import Runner
+from bnnpost.samplers.chains.transitions import Chain, Totals
+from tests.samplers.cases import Case, X
 from tests.samplers.small_blocks import start_python
-from tests.samplers.small_chains import assert_same, parts, sample, several_files, states
+from tests.samplers.small_chains import (
+    QUIET,
+    assert_same,
+    contents,
+    parts,
+    sample,
+    several_files,
+    states,
+)
+from tests.samplers.user_likelihoods import Shifted
 
-# Few chains and draws agree by chance only.
-pytestmark = pytest.mark.filterwarnings("ignore::bnnpost.samplers.chain_draws.ConvergenceWarning")
+pytestmark = QUIET
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,7 @@ def test_thinned_chains_are_gone_on_with(tmp_path):
 @pytest.mark.parametrize("calls", [1, 3, 8])
 def test_an_interruption_anywhere_loses_one_block(whole, tmp_path, monkeypatch, calls, seconds):
     """In warmup or later, whether a write is due or not."""
-    advance, path, done = Chains.advance, tmp_path / "run", []
+    advance, path, done = Runner.advance, tmp_path / "run", []
 
     def interrupted(self, chains, first, count, every):
         if len(done) == calls:
@@ -70,9 +81,9 @@ def test_an_interruption_anywhere_loses_one_block(whole, tmp_path, monkeypatch, 
         done.append(count * every)
         return advance(self, chains, first, count, every)
 
-    monkeypatch.setattr(chain_directory, "SECONDS", seconds)
+    monkeypatch.setattr(directory, "SECONDS", seconds)
     with monkeypatch.context() as patch:
-        patch.setattr(Chains, "advance", interrupted)
+        patch.setattr(Runner, "advance", interrupted)
         with pytest.raises(KeyboardInterrupt):
             sample(directory=path)
     assert json.loads((path / "status.json").read_text())["state"] == "interrupted"
@@ -85,12 +96,12 @@ def test_a_kill_between_the_first_draws_and_their_state(whole, tmp_path, monkeyp
     written = ChainFiles.write_state
 
     def killed(self, saved, chains):
-        if saved.num_kept:
+        if saved.at.num_samples:
             raise KeyboardInterrupt
         written(self, saved, chains)
 
     with monkeypatch.context() as patch:
-        patch.setattr(chain_directory, "SECONDS", 0.0)
+        patch.setattr(directory, "SECONDS", 0.0)
         patch.setattr(ChainFiles, "write_state", killed)
         with pytest.raises(KeyboardInterrupt):
             sample(directory=tmp_path)
@@ -103,27 +114,6 @@ def test_a_kill_between_later_draws_and_their_state(whole, copy):
     (copy / "states" / ".half.0123456789ab.tmp.npz").write_bytes(b"half")
     assert_same(sample(directory=copy), whole)
     assert not list(copy.rglob("*.tmp*"))
-
-
-def test_a_finished_run_is_read_and_not_computed(whole, copy, monkeypatch):
-    monkeypatch.setattr(Chains, "advance", None)
-    before = {file: file.stat().st_mtime_ns for file in (*parts(copy), *states(copy))}
-    assert_same(sample(directory=copy), whole)
-    assert before == {file: file.stat().st_mtime_ns for file in (*parts(copy), *states(copy))}
-
-
-@pytest.mark.parametrize("which", [0, 2, -1])
-def test_a_damaged_part_is_set_aside_and_made_again(whole, copy, which):
-    file = parts(copy)[which]
-    file.write_bytes(file.read_bytes()[:-100])
-    with (
-        pytest.warns(UserWarning, match="are missing: run again"),
-        pytest.warns(UserWarning, match=r"is damaged .* set aside"),
-    ):
-        draws = sample(directory=copy)
-    assert_same(draws, whole)
-    assert file.with_name(file.name + ".damaged").exists()
-    assert_same(sample(directory=copy), whole)
 
 
 @pytest.mark.parametrize("gone", [[-1], [-1, -2]])
@@ -148,7 +138,7 @@ def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(whole, copy):
 
 
 def test_another_version_is_told_and_goes_on(whole, copy, monkeypatch):
-    monkeypatch.setattr(chain_directory, "made_with", lambda: {"processor": "another"})
+    monkeypatch.setattr(directory, "made_with", lambda: {"processor": "another"})
     states(copy)[-1].unlink()
     with pytest.warns(UserWarning, match="need not be, bit for bit"):
         assert_same(sample(directory=copy), whole)
@@ -164,15 +154,16 @@ class Tree(eqx.Module):
 
 def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
     class Fake:
-        def precision(self):
-            return jax.enable_x64(True)
+        target = types.SimpleNamespace(x64=True)
 
+        @property
         def shapes(self):
-            return jax.eval_shape(lambda: made(0)), None
+            with jax.enable_x64(True):
+                return jax.eval_shape(lambda: made(0)), None
 
     def made(i):
         numbers = {"whole": jnp.arange(3) + i, "small": jnp.float32(i), "on": jnp.array(i > 0)}
-        return Carried(Tree(jax.random.key(i), numbers), Totals.none())
+        return Chain(Tree(jax.random.key(i), numbers), Totals.none())
 
     with jax.enable_x64(True):
         carried = [made(0), made(5)]
@@ -181,6 +172,78 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
     for one, other in zip(jax.tree.leaves(again), jax.tree.leaves(carried), strict=True):
         assert one.dtype == other.dtype
         assert (one == other).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_warmup": 50}, r"num_warmup \(40 → 50\)"),
+        ({"num_chains": 3}, r"num_chains \(2 → 3\)"),
+        ({"thinning": 2}, r"thinning \(1 → 2\)"),
+        ({"step_size": 0.5}, r"step_size \(None → 0.5\)"),
+        ({"target_accept": 0.4}, r"target_accept \(0.3 → 0.4\)"),
+        ({"chain_method": "vectorized"}, "vectorized"),
+        ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → elliptical_slice\)"),
+        ({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)"),
+    ],
+)
+def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words):
+    before = contents(copy)
+    with pytest.raises(ValueError, match=words):
+        sample(directory=copy, **options)
+    assert contents(copy) == before
+
+
+def test_a_directory_that_is_replaced_meanwhile_is_not_written_to(tmp_path, monkeypatch):
+    advance, path = Runner.advance, tmp_path / "run"
+
+    def removed(self, *arguments):
+        shutil.rmtree(path, ignore_errors=True)
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(Runner, "advance", removed)
+    with pytest.raises(ValueError, match="removed or replaced"):
+        sample(directory=path)
+    assert not (path / "blocks").exists()
+
+
+def test_draws_that_would_not_fit_in_memory_are_refused_before_they_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(chains, "available_memory", lambda: 10**5)
+    with pytest.raises(ValueError, match=r"2 chains of 200 draws need about .* thinning="):
+        sample(directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def with_shift(path, shift, num_samples):
+    network = Case().posterior().network
+    posterior = bnnpost.Posterior(network, Shifted(shift), X, Case().targets)
+    return sample(num_samples, posterior=posterior, directory=path, collapse=False)
+
+
+def test_draws_that_do_not_come_out_the_same_again_are_noticed(copy):
+    """As where code, libraries or data have changed since; found before anything is computed."""
+    run = json.loads((copy / "run.json").read_text())["run"]
+    files = ChainFiles(copy, run, say=print, check=lambda: None)
+    part = files.part_from(int(states(copy)[-2].stem) - 40)
+    part.samples.info["lp"][0, 0] += 0.01
+    files.write_part(part)
+    with pytest.raises(ValueError, match="come to other draws than before"):
+        sample(201, directory=copy)
+
+
+@pytest.mark.slow
+def test_a_likelihood_that_changed_since_the_run_began_is_noticed(tmp_path):
+    with_shift(tmp_path, 0.0, 128)
+    for num_samples in (128, 129):
+        with pytest.raises(ValueError, match="come to other draws than before"):
+            with_shift(tmp_path, 0.01, num_samples)
+
+
+def test_no_start_leaves_no_draws_and_says_so(tmp_path):
+    with pytest.raises(FloatingPointError, match="finds no start"):
+        with_shift(tmp_path / "run", np.nan, 128)
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert status["state"] == "failed" and "finds no start" in status["error"]
 
 
 @pytest.mark.slow
@@ -194,7 +257,7 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
     ],
 )
 def test_hamiltonian_chains_are_gone_on_with_from_within_warmup(tmp_path, monkeypatch, options):
-    advance, left = Chains.advance, [4]
+    advance, left = Runner.advance, [4]
 
     def interrupted(self, *arguments):
         left[0] -= 1
@@ -202,7 +265,7 @@ def test_hamiltonian_chains_are_gone_on_with_from_within_warmup(tmp_path, monkey
             raise KeyboardInterrupt
         return advance(self, *arguments)
 
-    monkeypatch.setattr(Chains, "advance", interrupted)
+    monkeypatch.setattr(Runner, "advance", interrupted)
     settings = {"sampler": bnnpost.hmc, **options}
     with pytest.raises(KeyboardInterrupt):
         sample(directory=tmp_path / "run", **settings)

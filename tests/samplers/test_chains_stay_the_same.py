@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers import chains
+from bnnpost.samplers.chains import running
 from tests.samplers import cases, chain_samplers, likelihood_cases
 from tests.samplers.test_one_point_posteriors import OTHER, X, posterior
 
@@ -41,7 +41,7 @@ def assert_same(one, other, **tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chains_do_not_depend_on_blocks(name, runs):
-    with mock.patch.multiple(chains, _SECONDS=0.0, _LARGEST=3):
+    with mock.patch.multiple(running, _SECONDS=0.0, _LARGEST=3):
         assert_same(run(name), runs[name])
 
 
@@ -140,7 +140,7 @@ def test_the_view_of_arviz_has_the_chains(name, runs):
     assert stats["diverging"].dtype == bool
     assert (stats["n_steps"].values >= 1).all()
     rates = stats["acceptance_rate"].values
-    assert ((rates >= 0) & (rates <= 1)).all()
+    assert ((rates >= 0) & (rates <= 1)).all() and 0.05 < rates.mean() < 0.99
 
 
 def test_the_record_counts_what_was_done(runs):
@@ -167,9 +167,21 @@ def test_diagnostics_are_of_any_inputs(runs):
     assert runs["pcn"].info.chains.r_hat == at_training.max()
 
 
-def test_step_sizes_stay_as_they_are_given_and_adapt_in_warmup_alone(runs):
-    fixed = run("pcn", step_size=0.25)
-    np.testing.assert_allclose(fixed.info.chains.step_size, 0.25)
+def test_resampled_draws_are_in_no_chains(runs):
+    resampled = runs["nuts of weights"].resample(cases.key(1), 7)
+    assert resampled.info.num_chains is None
+    assert resampled.diagnostics()["r_hat"].shape == (1, 1)
+    assert "7 resampled of 2 chain(s)" in repr(resampled)
+
+
+@pytest.mark.parametrize(("name", "step_size"), [("pcn", 0.25), ("hmc of weights", 1e-3)])
+def test_step_sizes_stay_as_they_are_given(name, step_size):
+    few = {"num_samples": 6, "num_warmup": 2, "max_tree_depth": 3} if name != "pcn" else {}
+    fixed = run(name, step_size=step_size, **few)
+    np.testing.assert_allclose(fixed.info.chains.step_size, step_size, rtol=1e-6)
+
+
+def test_step_sizes_adapt_in_warmup_alone(runs):
     longer = run("three rotations", num_samples=65)
     assert longer.info.chains.step_size == runs["three rotations"].info.chains.step_size
 

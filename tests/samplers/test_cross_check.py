@@ -4,35 +4,32 @@ The level is 1e-5 for a set of right chains; seeds are fixed.
 """
 
 import dataclasses
-import time
 import warnings
 
 import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers import chain_run
-from bnnpost.samplers.chain_draws import ConvergenceWarning
-from bnnpost.samplers.chains import Length
-from bnnpost.samplers.moves import EllipticalSlice
-from bnnpost.spaces import cells, make_space
+from bnnpost.samplers.chains import ConvergenceWarning, EllipticalSlice, results
+from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.spaces import cells
 from tests.samplers import cases, likelihood_cases
 from tests.samplers.test_two_modes import PROBLEMS
 
 POSTERIOR = PROBLEMS["two points"].posterior()
-LENGTH = Length(num_samples=1000, num_warmup=200, num_chains=4, thinning=1)
 
 
 def in_one_mode():
     """Chains whose noise starts and moves around the first fit alone."""
-    space = make_space(POSTERIOR, strict=False, alone=True)
-    mixture = space.guide.mixture
+    size = {"num_samples": 1000, "num_warmup": 200}
+    chains = Chains.make(cases.key(0), POSTERIOR, EllipticalSlice(), **size)
+    mixture = chains.space.guide.mixture
     first = mixture.log_masses[len(mixture.log_whole)]
-    guide = dataclasses.replace(space.guide, moments=cells.moments(mixture.edges, first))
-    space = dataclasses.replace(space, guide=guide)
-    kernel = EllipticalSlice(space=space, num_warmup=np.int64(LENGTH.num_warmup))
-    settings = cases.key(0), LENGTH, "auto", True, False, time.perf_counter()
-    return chain_run.finished(kernel, space, *settings)
+    guide = dataclasses.replace(chains.space.guide, moments=cells.moments(mixture.edges, first))
+    chains = chains.within(dataclasses.replace(chains.space, guide=guide))
+    *_, done = run(Runner(chains))
+    return results.draws(chains, done, 0.0)
 
 
 def test_a_mode_that_no_chain_visits_is_told():

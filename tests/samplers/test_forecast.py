@@ -10,7 +10,7 @@ import pytest
 
 import bnnpost
 from bnnpost.likelihoods import Likelihood
-from bnnpost.samplers.options import Option
+from bnnpost.samplers.advice import Option
 from bnnpost.spelling import count, duration
 
 NOISE = bnnpost.likelihoods.Gaussian(np.sqrt(0.1))

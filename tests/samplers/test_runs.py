@@ -10,10 +10,9 @@ import pytest
 import bnnpost
 from bnnpost.likelihoods import Likelihood
 from bnnpost.samplers.run_directory import RunDirectory
-from bnnpost.storage import DirectoryInUse, Lock
 from tests.samplers.cases import Case, X
 from tests.samplers.small_blocks import assert_same, block_files, sample
-from tests.samplers.user_likelihoods import one_point
+from tests.samplers.user_likelihoods import Indicator, Shifted, one_point
 
 OPTIONS = {"strict": {}, "capped": {"bound": "capped"}, "given cap": {"bound": "capped", "cap": -5}}
 
@@ -47,11 +46,6 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
     assert len(block_files(tmp_path / "run")) > 2 or name != "strict"
 
 
-def test_fewer_draws_than_there_were_are_announced(copy):
-    with pytest.warns(UserWarning, match="held 300 draws and now holds 40; all blocks are kept"):
-        sample(40, directory=copy)
-
-
 @pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])
 def test_a_limit_on_proposals_is_kept_and_may_be_raised(whole, tmp_path, max_proposals):
     few = sample(directory=tmp_path / "run", max_proposals=max_proposals)
@@ -70,23 +64,6 @@ def test_missing_blocks_are_computed_again(whole, copy, gone):
         files[i].unlink() if i < len(files) else None
     assert_same(sample(directory=copy), whole)
     assert block_files(copy) == files
-
-
-def test_a_finished_run_is_read_and_not_computed(whole, copy, monkeypatch):
-    monkeypatch.setattr("bnnpost.samplers.trials.blocks", None)
-    assert_same(sample(directory=copy), whole)
-
-
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.99])
-def test_a_truncated_block_file_is_set_aside_and_computed_again(whole, copy, part):
-    file = block_files(copy)[1]
-    contents = file.read_bytes()
-    file.write_bytes(contents[: int(part * len(contents))])
-    with pytest.warns(UserWarning, match="is damaged .* set aside, its blocks are run again"):
-        draws = sample(directory=copy)
-    assert_same(draws, whole)
-    assert file.with_name(file.name + ".damaged").exists()
-    assert file.read_bytes() == contents
 
 
 def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(whole, copy):
@@ -114,66 +91,9 @@ def _same_blocks(blocks, others):
     )
 
 
-def test_a_block_file_of_another_run_is_refused(copy, tmp_path):
-    sample(seed=1, directory=tmp_path / "other")
-    shutil.copy(block_files(tmp_path / "other")[1], block_files(copy)[1])
-    with pytest.raises(ValueError, match="belongs to another run"):
-        sample(directory=copy)
-
-
-def test_a_block_file_under_another_number_is_noticed(whole, copy):
-    files = block_files(copy)
-    shutil.copy(files[0], files[1])
-    with pytest.warns(UserWarning, match="of unit 0"):
-        assert_same(sample(directory=copy), whole)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"seed": 1}, "another key"),
-        ({"bound": "capped"}, "another bound"),
-        ({"space": "weights"}, "another space"),
-        ({"collapse": False}, "another collapse"),
-        ({"precision": "double"}, "another precision"),
-        ({"posterior": Case(width=9).posterior()}, "network differ"),
-        ({"posterior": Case(noise_std=0.6).posterior()}, "likelihood differ"),
-    ],
-)
-def test_another_run_in_the_directory_is_refused_and_left_alone(copy, options, words):
-    before = {f: f.read_bytes() for f in copy.rglob("*") if f.is_file()}
-    with pytest.raises(ValueError, match=words):
-        sample(directory=copy, **options)
-    assert before == {f: f.read_bytes() for f in copy.rglob("*") if f.is_file()}
-
-
-class UnitNoise(Likelihood):
-    """A user's likelihood, whose code files cannot hold."""
-
-    shift = 0.0
-
-    def log_prob(self, outputs, targets):
-        return -0.5 * ((targets - outputs - self.shift) ** 2).sum()
-
-    def log_bound(self, targets):
-        return 0.0
-
-
-class Indicator(Likelihood):
-    """Nothing but outputs near the targets: weights are one or zero."""
-
-    shift = 1.0
-
-    def log_prob(self, outputs, targets):
-        return jnp.where(jnp.abs(targets - outputs).max() < self.shift, 0.0, -jnp.inf)
-
-    def log_bound(self, targets):
-        return 0.0
-
-
 @pytest.mark.parametrize(
     ("kind", "shift"),
-    [(UnitNoise, 0.01), pytest.param(Indicator, 0.98, marks=pytest.mark.slow)],
+    [(Shifted, 0.01), pytest.param(Indicator, 0.98, marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize("num_samples", [pytest.param(20, marks=pytest.mark.slow), 40])
 def test_code_that_changed_since_the_run_began_is_noticed(tmp_path, kind, shift, num_samples):
@@ -185,17 +105,13 @@ def test_code_that_changed_since_the_run_began_is_noticed(tmp_path, kind, shift,
     few = sample(15, posterior=posterior(kind()), directory=tmp_path / "run")
     more = sample(20, posterior=posterior(kind()), directory=tmp_path / "run")
     np.testing.assert_array_equal(more.proposal_numbers[:15], few.proposal_numbers)
-    edited = type(kind.__name__, (kind,), {"shift": shift})
     with pytest.raises(ValueError, match="other weights than when the run began"):
-        sample(num_samples, posterior=posterior(edited()), directory=tmp_path / "run")
+        sample(num_samples, posterior=posterior(kind(shift)), directory=tmp_path / "run")
 
 
-def test_files_that_are_no_block_files_are_not_looked_at(whole, copy):
-    file = block_files(copy)[0]
-    file.with_name("000000000 (1).npz").write_bytes(b"a copy of some other program's making")
-    file.with_name("notes.txt").write_text("mine")
-    (copy / "blocks" / "000000" / "1x.npz").mkdir()
-    assert_same(sample(directory=copy), whole)
+def test_another_bound_is_refused(copy):
+    with pytest.raises(ValueError, match="another bound"):
+        sample(directory=copy, bound="capped")
 
 
 def test_another_random_stream_is_refused(copy):
@@ -208,27 +124,13 @@ def test_another_random_stream_is_refused(copy):
 
 
 def test_infinite_weights_are_refused():
-    class Spike(UnitNoise):
+    class Spike(Shifted):
         def log_prob(self, outputs, targets):
             return jnp.where(outputs[0, 0] > 0, jnp.inf, 0.0)
 
     posterior = bnnpost.Posterior(Case().posterior().network, Spike(), X, Case().targets)
     with pytest.raises(FloatingPointError, match="is infinite"):
         sample(posterior=posterior, bound="capped", cap=0.0)
-
-
-def test_a_directory_of_other_files_is_refused(tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ValueError, match="files that are not a run's"):
-        sample(directory=tmp_path)
-    with pytest.raises(ValueError, match="is a file"):
-        sample(directory=tmp_path / "thesis.tex")
-    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_a_second_process_is_refused(copy):
-    with Lock(copy / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse, match="wait for it"):
-        sample(directory=copy)
 
 
 def test_a_run_that_was_never_begun_starts_anew(whole, tmp_path):
@@ -238,19 +140,6 @@ def test_a_run_that_was_never_begun_starts_anew(whole, tmp_path):
     (tmp_path / "run" / "run.json").unlink()
     (tmp_path / "run" / "draws.nc").unlink()
     assert_same(sample(directory=tmp_path / "run"), whole)
-
-
-def test_damaged_records_are_named(copy):
-    (copy / "run.json").write_text("{")
-    with pytest.raises(ValueError, match=r"run\.json is damaged"):
-        sample(directory=copy)
-
-
-def test_a_swapped_plan_is_noticed(copy, tmp_path):
-    sample(num_samples=20, directory=tmp_path / "other", seed=1)
-    shutil.copy(tmp_path / "other" / "run.nc", copy / "run.nc")
-    with pytest.raises(ValueError, match=r"not the one that run\.json was written for"):
-        sample(directory=copy)
 
 
 def test_an_error_in_a_run_keeps_what_was_computed(tmp_path):

@@ -1,17 +1,16 @@
-"""Several workers in one directory: each makes its own block files, and the draws are the same."""
+"""Several workers of one run: each makes files of blocks, and the draws are the same."""
 
-import json
 import shutil
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from bnnpost.samplers import workers
-from bnnpost.samplers.block_files import BlockFiles
+from bnnpost.parallel import Inline, Processes, WorkLeft
+from bnnpost.parallel.share import ALL, Share
+from bnnpost.samplers import spread
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.run_directory import OtherRun, RunDirectory
-from bnnpost.samplers.workers import Share
 from bnnpost.storage import DirectoryInUse, Lock, LockHeld
 from tests.samplers import cases
 from tests.samplers.cases import Case
@@ -21,7 +20,6 @@ from tests.samplers.small_blocks import (
     block_files,
     sample,
     small_blocks,
-    start_python,
 )
 
 NUM_SAMPLES = 300
@@ -37,101 +35,69 @@ def plan(seed=0):
     return Plan.make(cases.key(seed), Case().posterior(), precision="single", **options)
 
 
-def work(path, index, count, num_samples=NUM_SAMPLES, said=None, max_proposals=None):
-    """One worker's part; the draws if it was the last to leave."""
-    said = [] if said is None else said
-    goal = Goal(num_samples, max_proposals)
-    with small_blocks():
-
-        def begin(directory):
-            directory.begin(plan(), said.append)
-
-        workers.work(path, begin, goal, Share(index, count), say=said.append)
-        with workers.alone_if_last(path) as directory:
-            if directory is None:
-                return None
-            begin(directory)
-            return directory.finish(goal, started=0.0)
+def spread_over(path, executor, num_samples=NUM_SAMPLES, max_proposals=None, share=ALL, seed=0):
+    """A run by workers, or its share; the draws, gathered from the files."""
+    goal, said = Goal(num_samples, max_proposals), []
+    with small_blocks(), RunDirectory(path).claimed(shared=not share.is_all) as directory:
+        directory.begin(plan(seed), said.append)
+        spread.compute(directory, goal, executor, share=share)
+        return directory.finish(goal, started=0.0) if share.is_all else None
 
 
-class Elsewhere:
-    """Stands for a worker that is alive in another process."""
-
-    def __init__(self, path):
-        path.mkdir(exist_ok=True)
-        self.lock = Lock(path / ".run.lock").hold_shared()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.lock.release()
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
 
 
-def test_workers_make_files_of_their_own_and_the_last_one_merges(whole, tmp_path):
+@pytest.mark.parametrize("limit", [None, 700, 1024])
+def test_workers_draw_what_one_process_draws(tmp_path, threads, limit):
+    expected = sample(NUM_SAMPLES, max_proposals=limit)
+    assert_same(spread_over(tmp_path / "run", threads, max_proposals=limit), expected)
+    with small_blocks(), RunDirectory.alone(tmp_path / "run") as directory:
+        directory.resume(None, print)  # from the files alone
+        goal = Goal(NUM_SAMPLES, limit)
+        stored = directory.plan.gather(directory.stored(goal), goal, started=0.0)
+    if limit != 700:  # whose last block is cut short, and not kept
+        assert_same(stored, expected)
+
+
+def test_workers_of_processes_draw_the_same(whole, tmp_path):
+    with Processes(2) as executor:
+        assert_same(spread_over(tmp_path / "run", executor), whole)
+
+
+def test_shares_make_files_of_their_own_and_what_is_missing_is_computed(whole, tmp_path):
     path = tmp_path / "run"
-    with Elsewhere(path):
-        for index in (2, 0):
-            assert work(path, index, 3) is None
-    units = {int(file.stem) for file in block_files(path)}
-    assert {unit % 3 for unit in units} == {0, 2}
+    for index in (2, 0):
+        assert spread_over(path, Inline(), share=Share(index, 3)) is None
+    assert {int(file.stem) % 3 for file in block_files(path)} == {0, 2}
     assert not (path / "draws.nc").exists()
-    assert_same(work(path, 1, 3), whole)
-    assert (path / "draws.nc").exists()
+    assert_same(spread_over(path, Inline()), whole)  # share 1 never came
 
 
-def test_the_blocks_of_a_lost_worker_are_computed_by_the_last_one(whole, tmp_path):
+def test_workers_do_no_more_than_is_needed_and_may_come_for_more(tmp_path, threads):
     path = tmp_path / "run"
-    with Elsewhere(path):
-        work(path, 2, 3)
-        work(path, 0, 3)
-    # Worker 1 never came.
-    assert_same(work(path, 0, 3), whole)
-
-
-@pytest.mark.parametrize("limit", [700, 1024])
-def test_workers_keep_a_limit_on_proposals(tmp_path, limit):
-    path = tmp_path / "run"
-    with Elsewhere(path):
-        work(path, 1, 2, max_proposals=limit)
-    draws = work(path, 0, 2, max_proposals=limit)
-    assert_same(draws, sample(NUM_SAMPLES, max_proposals=limit))
-
-
-def test_a_worker_does_no_more_than_is_needed(tmp_path):
-    path = tmp_path / "run"
-    work(path, 0, 2)
+    spread_over(path, threads, num_samples=100)
     before = {file: file.stat().st_mtime_ns for file in block_files(path)}
-    work(path, 1, 2)
-    work(path, 0, 5)
+    spread_over(path, threads, num_samples=100)
     assert before == {file: file.stat().st_mtime_ns for file in block_files(path)}
+    assert_same(spread_over(path, threads, num_samples=400), sample(400))
 
 
-def test_workers_may_come_for_more_draws(tmp_path):
-    path = tmp_path / "run"
-    work(path, 0, 2, num_samples=100)
-    assert_same(work(path, 1, 2, num_samples=400), sample(400))
+def test_a_file_that_cannot_be_made_leaves_the_others(whole, tmp_path, monkeypatch):
+    def fail(plan, starts, max_proposals):
+        if starts[0] >= 2 * PER_FILE * 256:
+            raise ValueError("a layer of the user's own")
+        return computed(plan, starts, max_proposals)
 
-
-def test_a_file_that_another_process_writes_meanwhile(whole, tmp_path, monkeypatch):
-    """After this worker has seen that it is not there, and before it writes its own."""
-    path, other = tmp_path / "run", tmp_path / "other"
-    with Elsewhere(other):
-        work(other, 0, 5)
-    recorded = BlockFiles.recorded
-
-    def later(files, computed):
-        for file in block_files(other):
-            target = path / file.relative_to(other)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target)
-        return recorded(files, computed)
-
-    monkeypatch.setattr(BlockFiles, "recorded", later)
-    with Elsewhere(path):
-        work(path, 0, 2)
+    computed = spread.computed
+    monkeypatch.setattr(spread, "computed", fail)
+    with pytest.raises(WorkLeft, match=r"proposals from \d+ on: a layer of the user's own"):
+        spread_over(tmp_path / "run", Inline())
+    assert len(block_files(tmp_path / "run")) == 2
     monkeypatch.undo()
-    assert_same(work(path, 1, 2), whole)
+    assert_same(spread_over(tmp_path / "run", Inline()), whole)
 
 
 def test_a_block_keeps_only_what_was_accepted():
@@ -153,36 +119,22 @@ def test_blocks_out_of_order_are_refused():
                 chosen.gather(blocks, goal, started=0.0)
 
 
-def test_the_same_worker_twice_is_refused(tmp_path):
+def test_a_process_alone_keeps_others_out(tmp_path):
     path = tmp_path / "run"
     path.mkdir()
     with (
-        Lock(path / ".worker-1-of-2.lock").hold_alone(),
-        pytest.raises(DirectoryInUse, match="worker 1/2 is running"),
+        Lock(path / ".run.lock").hold_shared(),
+        pytest.raises(DirectoryInUse, match="another process"),
     ):
-        work(path, 1, 2)
-
-
-def test_a_process_alone_and_workers_keep_out_of_each_others_way(tmp_path):
-    path, said = tmp_path / "run", []
-    with Elsewhere(path), pytest.raises(DirectoryInUse, match="another process"):
         sample(20, directory=path)
-    lock = Lock(path / ".run.lock").hold_alone()
-    threading.Timer(1.0, lock.release).start()
-    assert work(path, 0, 2, num_samples=20, said=said) is not None
-    assert "waiting for it" in said[0]
+    with Lock(path / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse):
+        spread_over(path, Inline(), share=Share(0, 2))
 
 
-def test_a_worker_of_another_run_is_refused(tmp_path):
+def test_workers_of_another_run_are_refused(tmp_path):
     sample(20, directory=tmp_path / "run", seed=1)
     with pytest.raises(OtherRun, match="another key"):
-        work(tmp_path / "run", 0, 2)
-
-
-@pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 3), (0, 0)])
-def test_a_share_that_cannot_be(index, count):
-    with pytest.raises(ValueError, match="expected a worker from 0/"):
-        Share(index, count)
+        spread_over(tmp_path / "run", Inline())
 
 
 def resumed(path):
@@ -219,30 +171,6 @@ def test_stored_blocks_end_at_the_first_gap(whole, tmp_path):
     assert stored.info.num_proposals == 2 * PER_FILE * directory.files.block
     count = len(stored)
     np.testing.assert_array_equal(stored.proposal_numbers, whole.proposal_numbers[:count])
-
-
-CONCURRENT = """
-import sys
-from pathlib import Path
-from tests.samplers import test_workers
-draws = test_workers.work(Path(sys.argv[1]), int(sys.argv[2]), 2)
-print("merged" if draws is not None else "left")
-"""
-
-
-def test_two_processes_at_once(whole, tmp_path):
-    path = tmp_path / "run"
-    processes = [
-        start_python(
-            CONCURRENT.replace("sys.argv[1]", repr(str(path))).replace("sys.argv[2]", str(index))
-        )
-        for index in (0, 1)
-    ]
-    said = [process.communicate(timeout=120) for process in processes]
-    # Both, if one was done before the other came.
-    assert {"merged"} <= {out.strip() for out, _ in said} <= {"left", "merged"}, said
-    assert_same(sample(NUM_SAMPLES, directory=path), whole)
-    assert json.loads((path / "status.json").read_text())["state"] == "done"
 
 
 def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):

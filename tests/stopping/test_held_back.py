@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from bnnpost.storage import files, parsed_archive, whole, write_archive
+from bnnpost.storage import files, read_archive, whole, write_archive
 
 VALUES = {"a": np.arange(3.0), "b": np.zeros(2)}
 
@@ -66,7 +66,7 @@ def test_ctrl_c_at_any_moment_is_an_interrupt_and_the_file_is_whole(tmp_path):
     moments = 0
     while error := write_interrupted(tmp_path / "a.npz", moments + 1):
         assert type(error) is KeyboardInterrupt, moments
-        record, arrays = parsed_archive((tmp_path / "a.npz").read_bytes())
+        record, arrays = read_archive(tmp_path / "a.npz")
         assert record == {"n": 1}
         np.testing.assert_equal(arrays, VALUES)
         assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]

@@ -13,10 +13,10 @@ PACKAGE = Path(bnnpost.__file__).parent
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name, dotted; `at_load` unless in a function or for type checkers only."""
+    """One imported name, dotted. deferred: in a function; imports for type checkers are not."""
 
     name: str
-    at_load: bool
+    deferred: bool
 
 
 @functools.cache
@@ -30,21 +30,17 @@ def trees() -> dict[str, ast.Module]:
     return found
 
 
-def imports(tree: ast.AST, at_load: bool = True) -> Iterator[Import]:
+def imports(tree: ast.AST, deferred: bool = False) -> Iterator[Import]:
     """Every name that a module imports, relative imports aside (there are none)."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
-            yield from (Import(alias.name, at_load) for alias in node.names)
+            yield from (Import(alias.name, deferred) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             prefix = "." * node.level + (node.module or "")
-            yield from (Import(f"{prefix}.{alias.name}", at_load) for alias in node.names)
+            yield from (Import(f"{prefix}.{alias.name}", deferred) for alias in node.names)
         else:
-            deferred = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from imports(node, at_load and not deferred and not _for_type_checkers(node))
-
-
-def _for_type_checkers(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from imports(node, deferred or function)
 
 
 def module_of(name: str, known: dict[str, ast.Module]) -> str | None:

@@ -7,10 +7,10 @@ import xarray as xr
 
 from bnnpost.storage import dataset_digest
 from bnnpost.storage.digest import DIGEST
-from bnnpost.sweeps import judging, report, work
-from bnnpost.sweeps.directory import DONE, RESULTS
-from bnnpost.sweeps.errors import HopelessRun
+from bnnpost.sweeps import unit_work
 from bnnpost.sweeps.grid import grid_of
+from bnnpost.sweeps.problem import check_comparable
+from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results import THEORY
 
 # Two cells of two widths.
@@ -26,43 +26,44 @@ def grid(**changes):
 class Fake:
     """Counts units that were run, as (depth, width).
 
-    raises: what a unit raises, attempt after attempt. hopeless: depths of cells to be refused,
-    for their width 8.
-    short: units whose draws are cut short.
+    raises: what a unit raises, attempt after attempt; judging: what looking at cells raises, one
+    after another. hopeless: depths of cells to be refused, for their width 8. short: units whose
+    draws are cut short.
     """
 
     ran: list[tuple[int, int]] = field(default_factory=list)
     judged: list[int] = field(default_factory=list)
     raises: dict[tuple[int, int], list[BaseException]] = field(default_factory=dict)
+    judging: list[BaseException] = field(default_factory=list)
     hopeless: tuple[int, ...] = ()
     short: tuple[tuple[int, int], ...] = ()
 
     def install(self, monkeypatch):
         """Put it in the place of what takes time."""
-        monkeypatch.setattr(work, "one_width", self.one_width)
-        monkeypatch.setattr(work, "assembled", self.assembled)
-        monkeypatch.setattr(report, "write_figures", lambda tree, directory: None)
-        monkeypatch.setattr(judging, "check_feasible", self.check_feasible)
+        for name in ("feasible", "one_width", "put_together"):
+            monkeypatch.setattr(unit_work, name, getattr(self, name))
         return self
 
-    def check_feasible(self, problem, widths, force, say):
-        self.judged.append(problem.config.depth)
-        if problem.config.depth in self.hopeless and 8 in widths:
+    def feasible(self, sent, widths, timed, force, progress):
+        depth = sent.problem.config.depth
+        self.judged.append(depth)
+        if self.judging:
+            raise self.judging.pop(0)
+        if depth in self.hopeless and 8 in widths and not force:
             raise HopelessRun("width 8 is expected to need 1e+20 proposals.\nMore advice.")
+        check_comparable(sent.problem)
+        return unit_work.Feasible({}, [])
 
-    def one_width(self, problem, directory, width, progress, say, attempts):
-        unit = (problem.config.depth, width)
+    def one_width(self, sent, width, progress):
+        unit = (sent.problem.config.depth, width)
         self.ran.append(unit)
         if self.raises.get(unit):
             raise self.raises[unit].pop(0)
-        data = xr.Dataset({"tv": ((), 1.0 / width)})
+        data = xr.Dataset({"tv": ((), 1.0 / width)}, attrs={"num_samples": 7, "num_proposals": 70})
         data.attrs[DIGEST] = dataset_digest(data)
-        complete = unit not in self.short
-        directory.write_record(width, state=DONE, seconds=1.5, complete=complete, attempts=attempts)
-        directory.write_netcdf(directory.width_file(width).name, data)
-        say(f"width {width}: done")
+        return unit_work.Width(data, unit not in self.short, 0.5, 1.5)
 
-    def assembled(self, problem, directory, found):
+    def put_together(self, sent, found):
         widths = list(found)
         tv = [float(one["tv"]) for one in found.values()]
         distances = xr.Dataset({"tv": ("width", tv)}, coords={"width": widths})
@@ -75,6 +76,4 @@ class Fake:
         groups = {"/distances": distances, "/rates": rates, "/sampling": sampling}
         tree = xr.DataTree.from_dict(groups)
         tree.attrs["config"] = "{}"
-        directory.write_netcdf(RESULTS, tree)
-        directory.set_status("done", widths=list(problem.config.widths))
-        return tree, []
+        return unit_work.Whole(tree, (), {"distances.png": b"a figure"}, "")

@@ -3,18 +3,17 @@
 import dataclasses
 import errno
 import json
-import os
+import platform
 
 import pytest
 import xarray as xr
 
-from bnnpost.storage import DirectoryInUse, LockHeld
-from bnnpost.sweeps import ConfigError, load_results, run_grid
-from bnnpost.sweeps.claims import JOB_SECONDS
+from bnnpost.parallel.failures import WorkerDied
+from bnnpost.parallel.share import Share
+from bnnpost.storage import DirectoryInUse
+from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
-from bnnpost.sweeps.units import Unit
-from bnnpost.sweeps.work import Effort, unassembled, units, work
 from tests.sweeps.fake_work import Fake, grid
 
 # Nothing varies: a run over widths.
@@ -162,18 +161,12 @@ def test_a_cell_is_judged_once(fake, tmp_path):
     assert sorted(fake.judged) == [1, 2]
 
 
-def test_a_refusal_holds_for_the_widths_it_was_found_for(fake, tmp_path):
-    """A worker forgets no refusal, and goes on once the hopeless width is out of the grid."""
+def test_a_cell_without_its_hopeless_width_is_run(fake, tmp_path):
     fake.hopeless = (1,)
     run(tmp_path / "out")
     fake.ran.clear()
-    for again in range(2):
-        with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-            work(directory, Effort(), say=lambda line: None)
-        assert not fake.ran and fake.judged.count(1) == 1, again
-    with GridDirectory.begun(tmp_path / "out", grid(widths=[4])) as directory:
-        work(directory, Effort(), say=lambda line: None)
-    assert fake.ran == [(1, 4)] and states(load_results(tmp_path / "out")) == ["done", "done"]
+    found, _ = run(tmp_path / "out", grid(widths=[4]))
+    assert fake.ran == [(1, 4)] and states(found) == ["done", "done"]
 
 
 def test_a_limit_that_is_no_gaussian_process_is_refused(fake, tmp_path):
@@ -188,57 +181,25 @@ def test_fewer_draws_than_asked_for_are_done_with_a_note(fake, tmp_path):
     assert states(found) == ["short", "done"] and found.cells[0].detail.short == (8,)
 
 
-def test_a_unit_whose_processes_died_is_given_up_after_its_retries(fake, tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        unit = units(directory)[0]
-        directory.prepared(unit.cell)
-        claim = unit.directory.path / ".width_000004.claim"
-        claim.write_text(json.dumps({"attempts": 1, "pid": 1}))
-        work(directory, Effort(), say=lambda line: None)
-        assert len(fake.ran) == 4 and unit.is_done
-        other = units(directory)[1]
-        other.directory.width_file(other.width).unlink()
-        (other.directory.path / f".width_{other.width:06d}.claim").write_text('{"attempts": 2}')
-        work(directory, Effort(), say=lambda line: None)
-        assert len(fake.ran) == 4 and other.has_failed
-    found = load_results(tmp_path / "out")
-    assert any("its process was killed twice" in cell.detail.reason for cell in found)
-    run(tmp_path / "out")
-    assert len(fake.ran) == 5
-
-
-def test_a_cell_whose_judges_died_is_given_up_after_the_retries(fake, tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        cell = directory.grid.cells[0]
-        claim = directory.prepared(cell).path / ".feasible.claim"
-        claim.write_text('{"attempts": 2}')
-        said = []
-        work(directory, Effort(), say=said.append)
-        assert fake.judged == [2] and sorted(fake.ran) == EVERYTHING[2:]
-        assert "depth=1: failed: its process was killed twice (lack of memory, or a signal)" in said
-    found = load_results(tmp_path / "out")
-    assert states(found) == ["failed", "done"] and not claim.exists()
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_unit_whose_workers_die_is_given_up_after_its_retries(fake, tmp_path, retries):
+    fake.raises[1, 4] = [WorkerDied("its process was killed")] * (retries + 1)
+    found, _ = run(tmp_path / "out", retries=retries)
+    assert states(found) == ["failed", "done"] and fake.ran.count((1, 4)) == retries + 1
+    assert "its process was killed" in found.cells[0].detail.reason
+    record = json.loads((found.cells[0].path / "width_000004.json").read_text())
+    assert (record["kind"], record["attempts"]) == ("killed", retries + 1)
     found, _ = run(tmp_path / "out")
     assert states(found) == ["done", "done"]
 
 
-@pytest.mark.parametrize(("seconds", "given_up"), [("60", True), ("7200", False), (None, False)])
-def test_a_unit_that_takes_all_of_a_jobs_time_is_given_up(
-    fake, tmp_path, monkeypatch, seconds, given_up
-):
-    """Of a job of two minutes or less any time is; of no job or a long one none was taken."""
-    if seconds is not None:
-        monkeypatch.setenv(JOB_SECONDS, seconds)
-    fake.raises[1, 4] = [KeyboardInterrupt(), KeyboardInterrupt()]
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        for _ in range(2):
-            with pytest.raises(KeyboardInterrupt):
-                work(directory, Effort(), say=lambda line: None)
-        work(directory, Effort(), say=lambda line: None)
-    found = load_results(tmp_path / "out")
-    assert states(found) == ["failed" if given_up else "done", "done"]
-    assert ("longer than the job's time" in found.cells[0].detail.reason) == given_up
-    assert fake.ran.count((1, 4)) == (2 if given_up else 3)
+def test_a_cell_whose_judges_die_is_given_up_after_the_retries(fake, tmp_path):
+    fake.judging = [WorkerDied("its process was killed")] * 2
+    found, said = run(tmp_path / "out")
+    assert fake.judged == [1, 1, 2] and states(found) == ["failed", "done"]
+    assert "depth=1: failed: its process was killed" in said
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"]
 
 
 def test_ctrl_c_under_another_name_ends_all_and_nothing_has_failed(fake, tmp_path):
@@ -246,37 +207,19 @@ def test_ctrl_c_under_another_name_ends_all_and_nothing_has_failed(fake, tmp_pat
     error = ValueError("open writing handle")
     error.__context__ = KeyboardInterrupt()
     fake.raises[1, 4] = [error]
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        with pytest.raises(ValueError, match="writing handle"):
-            work(directory, Effort(), say=lambda line: None)
-        assert fake.ran == [(1, 4)] and not any(unit.has_failed for unit in units(directory))
-        work(directory, Effort(), say=lambda line: None)
-    assert states(load_results(tmp_path / "out")) == ["done", "done"]
+    with pytest.raises(ValueError, match="writing handle"):
+        run(tmp_path / "out")
+    assert fake.ran == [(1, 4)] and states(load_results(tmp_path / "out")) == ["pending"] * 2
+    found, _ = run(tmp_path / "out")
+    assert states(found) == ["done", "done"]
 
 
-def test_a_judge_that_dies_leaves_word_of_it(fake, tmp_path, monkeypatch):
-    notes = []
-
-    def look(problem, widths, force, say):
-        notes.extend(path.read_text() for path in tmp_path.rglob(".feasible.claim"))
-
-    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", look)
-    run(tmp_path / "out", SINGLE)
-    assert json.loads(notes[0])["attempts"] == 1
-
-
-def test_judging_is_tried_again_where_that_may_help(fake, tmp_path, monkeypatch):
-    errors = [OSError("disk gone"), ValueError("no such law"), None]
-
-    def fail(problem, widths, force, say):
-        if (error := errors.pop(0)) is not None:
-            raise error
-
-    monkeypatch.setattr("bnnpost.sweeps.judging.check_feasible", fail)
+def test_judging_is_tried_again_where_that_may_help(fake, tmp_path):
+    fake.judging = [ValueError("no such law"), OSError("disk gone")]
     found, said = run(tmp_path / "out")
-    assert states(found) == ["failed", "done"] and not errors
-    assert "depth=1: failed, and is tried again: disk gone" in said
-    errors[:] = [OSError(28, "No space left on device")]
+    assert states(found) == ["failed", "done"] and fake.judged == [1, 2, 2]
+    assert any("disk gone" in line and "is tried again" in line for line in said)
+    fake.judging = [OSError(28, "No space left on device")]
     with pytest.raises(OSError, match="No space left"):
         run(tmp_path / "out")
 
@@ -298,20 +241,21 @@ def test_a_cell_whose_results_are_not_put_together_is_not_done(fake, tmp_path):
 
 
 def test_a_cell_without_figures_has_its_results(fake, tmp_path, monkeypatch):
-    def fail(tree, directory):
-        raise ValueError("no such font")
+    def without(sent, found):
+        return dataclasses.replace(
+            fake.put_together(sent, found), figures={}, missing="no such font"
+        )
 
-    monkeypatch.setattr("bnnpost.sweeps.report.write_figures", fail)
+    monkeypatch.setattr(unit_work, "put_together", without)
     found, said = run(tmp_path / "out")
     assert states(found) == ["done", "done"] and found.cells[0].tree is not None
-    assert "depth=1: no figures were made: ValueError: no such font" in said
+    assert "depth=1: no such font" in said
 
 
 def test_results_of_other_widths_are_not_those_asked_for(fake, tmp_path):
     run(tmp_path / "out", grid(widths=[4, 8, 16]))
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
+    with GridDirectory.begun(tmp_path / "out", grid()):
         assert states(load_results(tmp_path / "out")) == ["pending", "pending"]
-        assert len(unassembled(directory)) == 2
 
 
 def cut(path):
@@ -383,32 +327,43 @@ def test_results_are_not_put_together_with_data_that_have_changed(fake, tmp_path
     assert any("cannot be put together" in line and "has changed" in line for line in said)
 
 
-def test_one_that_is_claimed_is_left_to_its_worker(fake, tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        unit = next(one for one in units(directory) if one.cell.config.depth == 2)
-        directory.prepared(unit.cell)
-        with unit.claim.held():
-            assert unit.is_claimed
-            with pytest.raises(LockHeld), unit.claim.held():
-                pass
-            work(directory, Effort(share=(1, 2)), say=lambda line: None)
-            assert load_results(tmp_path / "out").cells[1].status == "running"
-        assert not unit.is_claimed
-        assert sorted(fake.ran) == [one for one in EVERYTHING if one != (2, unit.width)]
+def test_who_looks_sees_what_is_under_way(fake, tmp_path, monkeypatch):
+    seen = []
+
+    def look(sent, width, progress):
+        found = see_results(tmp_path / "out")
+        seen.append((states(found), found.cells[0].detail.running))
+        return fake.one_width(sent, width, progress)
+
+    monkeypatch.setattr(unit_work, "one_width", look)
+    run(tmp_path / "out", SINGLE)
+    assert seen == [(["running"], (4,)), (["running"], (8,))]
+    assert not list((tmp_path / "out").glob(".running*"))
+    # Of a process that is gone, nothing is believed.
+    note = {"pid": 2**22 + 1, "host": platform.node(), "units": [["", 4]]}
+    (tmp_path / "out" / "width_000004.nc").unlink()
+    (tmp_path / "out" / ".running.json").write_text(json.dumps(note))
+    assert states(see_results(tmp_path / "out")) == ["pending"]
 
 
-def test_workers_begin_at_different_places(fake, tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid()) as directory:
-        work(directory, Effort(share=(1, 2)), say=lambda line: None)
-    assert fake.ran == EVERYTHING[2:] + EVERYTHING[:2]
+def test_shares_do_all_of_a_grid_and_nothing_twice(fake, tmp_path):
+    for index in (1, 0, 2):
+        found, _ = run(tmp_path / "out", share=Share(index, 3))
+    assert sorted(fake.ran) == EVERYTHING and states(found) == ["done", "done"]
+    with GridDirectory.begun(tmp_path / "out", grid(), shared=True):
+        run(tmp_path / "out", share=Share(0, 2))  # others may be at theirs
+        with pytest.raises(DirectoryInUse, match="another process"):
+            run(tmp_path / "out")
+    with pytest.raises(ConfigError, match="a part of it cannot be run"):
+        run(tmp_path / "out", grid(widths=[4]), share=Share(0, 2))
 
 
-def test_another_grid_is_refused_while_others_are_at_work(fake, tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid()):
-        with pytest.raises(DirectoryInUse, match="a grid that differs"):
-            run(tmp_path / "out", grid(widths=[4]))
-        found, _ = run(tmp_path / "out")  # the same one is joined
-    assert states(found) == ["done", "done"]
+def test_a_directory_in_use_is_refused(fake, tmp_path):
+    with (
+        GridDirectory.begun(tmp_path / "out", grid()),
+        pytest.raises(DirectoryInUse, match="another process"),
+    ):
+        run(tmp_path / "out")
 
 
 def test_directories_that_hold_something_else_are_refused(fake, tmp_path):
@@ -441,16 +396,3 @@ def test_a_sweep_whose_settings_are_not_known_can_be_looked_at_but_not_run(fake,
         ConfigError, match=r"config\.json cannot be read: expected a list of widths"
     ):
         see_results(tmp_path / "out")
-
-
-def test_one_run_shared_by_workers_is_in_the_format_of_a_single_run(fake, tmp_path):
-    found, _ = run(tmp_path / "out", SINGLE)
-    assert {"config.json", "width_000004.nc", "results.nc"} <= set(os.listdir(tmp_path / "out"))
-    assert states(found) == ["done"] and found.varying == ()
-
-
-def test_units_that_share_programs_follow_each_other(tmp_path):
-    directory = GridDirectory(tmp_path, grid(grid={"depth": [1, 2], "seed": [0, 1]}))
-    found = [(unit.cell.config.depth, unit.width) for unit in units(directory)]
-    assert found == [(1, 4)] * 2 + [(1, 8)] * 2 + [(2, 4)] * 2 + [(2, 8)] * 2
-    assert isinstance(units(directory)[0], Unit)

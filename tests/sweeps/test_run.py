@@ -10,28 +10,22 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.parallel import ExecutorError
 from bnnpost.samplers.recorded_run import OtherRun
-from bnnpost.storage import DirectoryInUse, dataset_digest
-from bnnpost.sweeps import (
-    BudgetExhausted,
-    ConfigError,
-    HopelessRun,
-    SweepConfig,
-    load_results,
-    report,
-    run_sweep,
-)
+from bnnpost.storage import dataset_digest
+from bnnpost.sweeps import ConfigError, SweepConfig, load_results, run_grid
+from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.chain_sampling import sample_chains
-from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.directory import RunDirectory
+from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.judging import check_unchanged
+from bnnpost.sweeps.planning import expected_option, forecasts, refusal
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.run import expected_option, expected_proposals, forecasts, read_width, refusal
 from bnnpost.sweeps.sampling import sample
+from bnnpost.sweeps.unit_work import Sent
+from bnnpost.sweeps.widths import read_width
 
 SMALL = SweepConfig(
     num_train=2,
@@ -44,19 +38,22 @@ SMALL = SweepConfig(
 )
 
 
+def grid(**changes):
+    """One cell, in which nothing varies."""
+    return Grid((), (Cell({}, dataclasses.replace(SMALL, **changes).as_dict(), ""),))
+
+
 def run(path, force=False, **changes):
-    config = dataclasses.replace(SMALL, **changes)
     said = []
-    with RunDirectory.claim(path, config) as directory:
-        tree = run_sweep(load_problem(config), directory, force=force, say=said.append)
-    return tree, said
+    (cell,) = run_grid(grid(**changes), path, force=force, say=said.append)
+    return cell, said
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run"
-    tree, _ = run(path)
-    return path, tree
+    cell, _ = run(path)
+    return path, cell.tree
 
 
 def test_results_are_complete_and_read_back(finished):
@@ -99,8 +96,10 @@ def test_the_first_order_theory_is_recorded_beside_what_was_measured(finished):
         assert float(row["coefficient"]) == float(expected.coefficients[name])
         assert 0 <= float(row["second_order_below"]) < float(row["second_order_below_high"])
     assert first.attrs["mean_within_from_width"] == expected.width_within(0.01)
-    assert "First-order theory" in report.table(tree)
-    assert report.as_json(tree)["first_order"]["tv"]["coefficient"] == float(first.coefficient[0])
+    assert "First-order theory" in results_text.results_table(tree)
+    assert results_text.results_json(tree)["first_order"]["tv"]["coefficient"] == float(
+        first.coefficient[0]
+    )
 
 
 def test_no_theory_is_recorded_for_many_points_or_where_it_does_not_apply(finished):
@@ -113,11 +112,12 @@ def test_no_theory_is_recorded_for_many_points_or_where_it_does_not_apply(finish
     assert np.isnan(narrow["second_order_below"]).all()
 
 
-def test_a_finished_run_is_read_and_not_run_again(finished):
-    path, tree = finished
-    again, said = run(path)
-    assert all("read from" in line for line in said)
-    xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+def test_a_finished_run_is_not_run_again(finished):
+    path, _ = finished
+    before = (path / "results.nc").stat().st_mtime_ns
+    cell, said = run(path)
+    assert cell.status == "done" and said == []
+    assert (path / "results.nc").stat().st_mtime_ns == before
 
 
 def test_another_configuration_is_refused_and_nothing_is_touched(finished):
@@ -132,59 +132,59 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
     """Also where it is not written unless it says something."""
     path, _ = finished
     for name, value in (("weight_prior", "Laplace(0, 0.7)"), ("bias_prior", "Laplace(0, 1)")):
-        with RunDirectory.claim(tmp_path / name, dataclasses.replace(SMALL, **{name: value})):
-            pass
+        begun(tmp_path / name, **{name: value})
         with pytest.raises(ConfigError, match=rf"another configuration \({name} .*→ None\)"):
-            run(tmp_path / name)
+            begun(tmp_path / name)
     # One of an earlier version, which had fewer settings, is the same with their defaults.
     held = SMALL.as_dict()
     del held["cap"], held["precision"], held["space"]
     copy = tmp_path / "copy"
     shutil.copytree(path, copy)
     (copy / "config.json").write_text(json.dumps(held))
-    with RunDirectory.claim(copy, SMALL), pytest.raises(ConfigError, match=r"\(space 'auto' → "):
-        RunDirectory.inspect(copy, dataclasses.replace(SMALL, space="functions"))
+    begun(copy)
+    with pytest.raises(ConfigError, match=r"\(space 'auto' → "):
+        GridDirectory(copy, grid(space="functions")).check_vacant()
 
 
 def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
     path, _ = finished
-    file = RunDirectory(path).width_file(4)
+    file = CellDirectory(path).width_file(4)
     assert read_width(file, dataclasses.replace(SMALL, widths=(4, 8)).as_dict()).attrs["config"]
     for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
         with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
             read_width(file, dataclasses.replace(SMALL, **changes).as_dict())
-    target = tmp_path / "run"
-    with RunDirectory.claim(target, dataclasses.replace(SMALL, seed=1)):
-        for width in SMALL.widths:
-            shutil.copy(RunDirectory(path).width_file(width), target)
-    with pytest.raises(ConfigError, match=r"width_000004\.nc is of a run with another"):
-        run(target, seed=1)
+    target = begun(tmp_path / "run", seed=1)
+    for width in SMALL.widths:
+        shutil.copy(CellDirectory(path).width_file(width), target)
+    cell, said = run(target, seed=1)
+    assert cell.status == "failed"
+    assert any("width_000004.nc is of a run with another" in line for line in said)
 
 
-def claimed(path, config):
+def begun(path, **changes):
     """A run of this configuration, begun and left."""
-    with RunDirectory.claim(path, config):
+    with GridDirectory.begun(path, grid(**changes)):
         return path
 
 
 def test_an_edited_table_is_not_gone_on_with(tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
-    config = dataclasses.replace(SMALL, data=str(table), target="y")
-    path = claimed(tmp_path / "run", config)
-    claimed(path, config)
+    given = {"data": str(table), "target": "y"}
+    path = begun(tmp_path / "run", **given)
+    begun(path, **given)
     table.write_text("a,y\n1,2\n3,5\n4,4\n5,9\n")
     words = r"mine\.csv has changed since the run in .* was begun.*choose another --out"
-    for again in (claimed, RunDirectory.inspect):
+    directory = GridDirectory(path, grid(**given))
+    for again in (
+        lambda: begun(path, **given),
+        directory.check_vacant,
+        lambda: directory.check_unchanged(directory.grid.cells[0]),  # between two widths
+    ):
         with pytest.raises(ConfigError, match=words):
-            again(path, config)
-    alone = Grid((), (Cell({}, config.as_dict(), ""),))
-    with pytest.raises(ConfigError, match=words), GridDirectory.begun(path, alone):
-        pass
-    with pytest.raises(ConfigError, match=words):  # found by a worker between two widths
-        check_unchanged(GridDirectory(path, alone), alone.cells[0])
+            again()
     (path / "contents.json").unlink()  # as of an earlier version, which did not look
-    claimed(path, config)
+    begun(path, **given)
 
 
 def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
@@ -196,12 +196,17 @@ def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
     )
     module = tmp_path / "mixed_code.py"
     module.write_text(code)
-    config = dataclasses.replace(SMALL, network="mixed_code:net")
-    path = claimed(tmp_path / "run", config)
-    claimed(path, config)
+    given = {"network": "mixed_code:net"}
+    path = begun(tmp_path / "run", **given)
+    begun(path, **given)
+    config = dataclasses.replace(SMALL, **given)
+    sent = Sent(load_problem(config), code_digest(config))
+    assert sent.opened() is sent.problem
     module.write_text(code.replace("Dense(width)", "Dense(width, b_std=1.0)"))
     with pytest.raises(ConfigError, match="the code of mixed_code:net has changed"):
-        claimed(path, config)
+        begun(path, **given)
+    with pytest.raises(ExecutorError, match="code of mixed_code:net is another on the worker"):
+        sent.opened()
     sys.modules.pop("mixed_code")
 
 
@@ -209,15 +214,14 @@ def test_a_table_is_the_same_however_its_path_is_spelt(tmp_path, monkeypatch):
     (tmp_path / "mine.csv").write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
     monkeypatch.chdir(tmp_path)
     config = dataclasses.replace(SMALL, data="mine.csv", target="y")
-    path = claimed(tmp_path / "run", located(config))
-    claimed(path, config)
+    path = begun(tmp_path / "run", **{**located(config).as_dict(), "widths": (4,)})
     held = GridDirectory.read(path).grid.cells[0].config
     assert held.data == str(tmp_path / "mine.csv") and located(SMALL) == SMALL
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    claimed(path, held)
+    begun(path, **held.as_dict())
     with pytest.raises(ConfigError, match="another configuration \\(data"):
-        RunDirectory.inspect(path, config)
+        begun(path, **{**config.as_dict(), "widths": (4,)})
 
 
 def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
@@ -227,8 +231,8 @@ def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     for name in ("config.json", "width_000004.nc", "width_000128.nc"):
         (target / name).write_bytes((path / name).read_bytes())
     again, said = run(target)
-    assert sum("read from" in line for line in said) == 2
-    xr.testing.assert_equal(again["distances"].to_dataset(), tree["distances"].to_dataset())
+    assert sum("draws of" in line for line in said) == 1
+    xr.testing.assert_equal(again.tree["distances"].to_dataset(), tree["distances"].to_dataset())
 
 
 def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
@@ -236,46 +240,18 @@ def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished[0], copy)
     for width, version in ((4, "0.1"), (64, "0.1"), (128, "0.2")):
-        file = RunDirectory(copy).width_file(width)
+        file = CellDirectory(copy).width_file(width)
         one = read_width(file)
         made = {**json.loads(one.attrs["versions"]), "jax": version, "numpy": "1.9"}
         one.attrs |= {"versions": json.dumps(made), "device": "TPU v9"}
         one.attrs["digest"] = dataset_digest(one)
         one.to_netcdf(file, engine="h5netcdf")
-    tree, said = run(copy)
+    (copy / "results.nc").unlink()
+    cell, said = run(copy)
+    tree = cell.tree
     found = json.loads(tree.attrs["versions"])
     assert (found["jax"], found["numpy"], tree.attrs["device"]) == ("0.1 and 0.2", "1.9", "TPU v9")
     assert "widths were made with several versions, jax 0.1 and 0.2: all are in results.nc" in said
-    assert not any("several versions" in line for line in run(finished[0])[1])
-
-
-def test_a_damaged_file_is_named(finished, tmp_path):
-    path, _ = finished
-    target = tmp_path / "copy"
-    target.mkdir()
-    (target / "config.json").write_bytes((path / "config.json").read_bytes())
-    for width in (4, 64, 128):
-        whole = (path / f"width_{width:06d}.nc").read_bytes()
-        (target / f"width_{width:06d}.nc").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(OSError, match=r"width_000004\.nc is damaged"):
-        run(target)
-
-
-def test_a_directory_in_use_is_refused(tmp_path):
-    config = SMALL
-    with (
-        RunDirectory.claim(tmp_path / "run", config),
-        pytest.raises(DirectoryInUse, match="another process"),
-        RunDirectory.claim(tmp_path / "run", config),
-    ):
-        pass
-
-
-def test_a_directory_of_other_files_is_refused(tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(ConfigError, match="not a run's"):
-        run(tmp_path)
-    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
@@ -295,18 +271,17 @@ def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
 
     assert len(sampled(path)) == 5
     before = sorted(path.rglob("*"))
-    for begun in (
-        lambda: RunDirectory.inspect(path, ONE),
-        lambda: claimed(path, ONE),
+    for taken in (
+        lambda: begun(path, widths=(4,), num_samples=5),
         lambda: GridDirectory.read(path),
         lambda: GridDirectory(path, alone).check_vacant(),
         lambda: load_results(path),
     ):
         with pytest.raises(ConfigError, match=r"holds draws of one posterior \(run\.json\)"):
-            begun()
+            taken()
     assert sorted(path.rglob("*")) == before
     with pytest.raises(ConfigError, match="was made for a sweep"):
-        sampled(claimed(tmp_path / "begun", ONE))
+        sampled(begun(tmp_path / "begun", widths=(4,), num_samples=5))
     assert len(sampled(path)) == 5
 
 
@@ -316,8 +291,9 @@ def test_draws_are_not_put_into_a_sweeps_directory(finished):
 
 
 def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
-    with pytest.raises(HopelessRun, match="is expected to need"):
-        run(tmp_path / "run", num_train=25, noise_std=0.05)
+    cell, _ = run(tmp_path / "run", num_train=25, noise_std=0.05)
+    assert cell.status == "refused" and "is expected to need" in cell.detail.reason
+    assert len(cell.detail.explanation.splitlines()) > 1  # with advice
     assert not list((tmp_path / "run").glob("width_*"))
 
 
@@ -327,9 +303,9 @@ def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
     problem = load_problem(config)
     found = forecasts(problem, config.widths)
     assert expected_option(config, found[128]).bound == "capped"
-    assert found[128].best.proposals(config.num_samples) > 1e3 * expected_proposals(
+    assert found[128].best.proposals(config.num_samples) > 1e3 * expected_option(
         config, found[128]
-    )
+    ).proposals(config.num_samples)
     assert refusal(config, found) == ""
     tight = dataclasses.replace(config, max_proposals=50)
     assert "raise max_proposals" in refusal(tight, found)
@@ -341,12 +317,11 @@ def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
 
 def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_drawn(tmp_path):
     changes = {"num_samples": 5000, "max_proposals": 1000, "widths": (64,)}
-    with pytest.raises(HopelessRun, match=r"more than 1e\+03"):
-        run(tmp_path / "run", **changes)
-    with pytest.raises(BudgetExhausted, match="max_proposals=1000") as caught:
-        run(tmp_path / "run", force=True, **changes)
-    drawn = caught.value.results["sampling"]["num_samples"].values
-    assert 0 < drawn[0] < 5000
+    cell, _ = run(tmp_path / "run", **changes)
+    assert cell.status == "refused" and "more than 1e+03" in cell.detail.reason
+    cell, _ = run(tmp_path / "run", force=True, **changes)
+    assert cell.status == "short"
+    assert 0 < cell.tree["sampling"]["num_samples"].values[0] < 5000
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "exhausted"
 
 
@@ -354,11 +329,12 @@ def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_dr
 def test_a_capped_sweep_says_what_its_draws_are(tmp_path):
     # Beyond strict rejection: it would be refused.
     hard = {"num_train": 12, "noise_std": 0.1, "widths": (128,), "num_proposals": 400}
-    with pytest.raises(HopelessRun, match="--bound capped"):
-        run(tmp_path / "strict", max_proposals=10**5, **hard)
-    tree, _ = run(tmp_path / "capped", bound="capped", **hard)
+    assert (
+        "--bound capped" in run(tmp_path / "strict", max_proposals=10**5, **hard)[0].detail.reason
+    )
+    tree = run(tmp_path / "capped", bound="capped", **hard)[0].tree
     assert tree.attrs["kind"] == "capped"
-    assert "weighted (capped rejection), and stored resampled" in report.table(tree)
+    assert "weighted (capped rejection), and stored resampled" in results_text.results_table(tree)
     assert tree["width_128/posterior"]["f"].shape == (4, 12, 2, 1)
     predictive = tree["predictive"].to_dataset()
     step = predictive["f"].diff("grid").mean("grid")

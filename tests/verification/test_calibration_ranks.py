@@ -5,7 +5,7 @@ import pytest
 
 from bnnpost.verification import uniformity
 from bnnpost.verification.autocorrelation import effective_sizes
-from bnnpost.verification.ranks import distances, rank, selected
+from bnnpost.verification.statistics import distances_from_mean, rank, selected
 
 
 def least_p_value(ranks, num_draws):
@@ -50,7 +50,7 @@ def test_the_distance_tells_draws_that_spread_wrongly(factor, right):
     ranks = []
     for _ in range(300):
         draws, truth = rng.normal(size=(39, 10)), factor * rng.normal(size=10)
-        far = distances(truth, draws)
+        far = distances_from_mean(truth, draws)
         ranks.append(rank(far[:1], far[1:, None], rng.random(1))[0])
     # A right one fails once in 1,000.
     assert (least_p_value(ranks, 39) > 0.001 / 4) == right
@@ -59,8 +59,10 @@ def test_the_distance_tells_draws_that_spread_wrongly(factor, right):
 def test_values_that_never_change_do_not_count_in_the_distance():
     draws = np.random.default_rng(0).normal(size=(9, 3))
     draws[:, 1] = 2.0
-    with_constant = distances(np.array([0.3, 2.0, 0.1]), draws)
-    np.testing.assert_allclose(with_constant, distances(np.array([0.3, 0.1]), draws[:, [0, 2]]))
+    with_constant = distances_from_mean(np.array([0.3, 2.0, 0.1]), draws)
+    np.testing.assert_allclose(
+        with_constant, distances_from_mean(np.array([0.3, 0.1]), draws[:, [0, 2]])
+    )
 
 
 def autoregressive(rho, num_chains, length, seed=0):

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 from bnnpost.verification import uniformity
-from bnnpost.verification.detectable import POWER, detectable
+from bnnpost.verification.uniformity import POWER, detectable
 
 EACH = list(uniformity.TESTS)
 

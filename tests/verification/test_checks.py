@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bnnpost.verification import checks, permutation, pit
-from bnnpost.verification.autocorrelation import autocorrelation_times, thinned
+from bnnpost.verification.autocorrelation import autocorrelation_times, thinned_chains
 from bnnpost.verification.compared import compared
 from bnnpost.verification.references import Reference
 from bnnpost.verification.sets import TEST, Candidate
@@ -94,11 +94,11 @@ def test_permutations_reject_as_often_as_they_say(monkeypatch):
     rng, failed, caught = np.random.default_rng(2), 0, 0
     for _ in range(200):
         z = normals(rng, 150)
-        tests = permutation.compare(z[:50], z[50:], COLUMNS, 0.1, rng)
+        tests = permutation.all_tests(z[:50], z[50:], COLUMNS, 0.1, rng)
         failed += min(test.corrected for test in tests) <= 0.1
     for _ in range(20):
         z = normals(rng, 150)
-        tests = permutation.compare(z[:50] + 0.8, z[50:], COLUMNS, 0.1, rng)
+        tests = permutation.all_tests(z[:50] + 0.8, z[50:], COLUMNS, 0.1, rng)
         caught += min(test.corrected for test in tests) <= 0.1
     assert 6 <= failed <= 36
     assert caught >= 18
@@ -108,8 +108,8 @@ def test_the_observed_partition_counts_among_the_permutations(monkeypatch):
     monkeypatch.setattr(permutation, "_MOST", 99)
     rng = np.random.default_rng(3)
     z = normals(rng, 200)
-    tests = permutation.compare(z[:100] + 5, z[100:], COLUMNS, 0.05, rng)
-    assert {test.name: test.p_value for test in tests}["location"] == pytest.approx(1 / 100)
+    tests = permutation.all_tests(z[:100] + 5, z[100:], COLUMNS, 0.05, rng)
+    assert {test.family.name: test.p_value for test in tests}["location"] == pytest.approx(1 / 100)
 
 
 @pytest.mark.parametrize("tau", [1, 3, 20])
@@ -119,7 +119,7 @@ def test_autocorrelation_times(tau):
     times = autocorrelation_times(chains)
     # At 40,000/τ effective draws an estimate is good to some per cent.
     np.testing.assert_allclose(times, tau, rtol=0.15)
-    kept = thinned(chains, times.max())
+    kept = thinned_chains(chains, times.max())
     assert np.abs(np.corrcoef(kept[:-1, 0], kept[1:, 0])[0, 1]) < 4 / np.sqrt(len(kept))
 
 
@@ -158,15 +158,17 @@ def test_the_log_evidence_is_compared_where_both_have_one():
 def test_distribution_functions():
     rng = np.random.default_rng(9)
     draws, means, variances = mixture(rng, 6000)
-    known = pit.of_components(means[:, 0], variances[:, 0])
+    known = pit.mixture_law(means[:, 0], variances[:, 0])
     from scipy.special import ndtr
 
     at = np.linspace(-3, 3, 25)
     direct = ndtr((at[:, None] - means[:, 0]) / np.sqrt(variances[:, 0])).mean(axis=1)
     np.testing.assert_allclose(known.at(at), direct, atol=2e-5)
-    np.testing.assert_allclose(pit.of_draws(draws[:, 0]).at(at), ndtr(at), atol=5 / np.sqrt(6000))
+    np.testing.assert_allclose(
+        pit.empirical_law(draws[:, 0]).at(at), ndtr(at), atol=5 / np.sqrt(6000)
+    )
     # The variance of the function over references of 200 draws, in the middle.
-    many = [pit.of_components(*(a[:, 0] for a in mixture(rng, 200)[1:])) for _ in range(300)]
+    many = [pit.mixture_law(*(a[:, 0] for a in mixture(rng, 200)[1:])) for _ in range(300)]
     variance = np.var([d.at(np.zeros(1))[0] for d in many]) * 200 / 0.25
     assert variance == pytest.approx(known.error, rel=0.3)
     assert known.error < 0.9

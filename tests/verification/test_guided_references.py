@@ -45,7 +45,7 @@ def test_a_posterior_that_no_strict_run_reaches_is_its_own_reference(exact):
 
 
 def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
-    draws = references.drawn(cases.key(5), cases.Case().posterior(), 100)
+    draws = references.drawn_reference(cases.key(5), cases.Case().posterior(), 100)
     assert draws.info.kind == "exact" and draws.info.complete
     values = draws.training_outputs()
     report = bnnpost.verify(cases.key(6), {"f_train": values[:400]}, cases.Case().posterior())
@@ -55,5 +55,5 @@ def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
 def test_a_forecast_that_was_too_kind_ends_in_capped_draws(monkeypatch):
     monkeypatch.setattr(references, "_OVERRUN", 1e-3)
     monkeypatch.setattr(references, "_LONGEST", np.inf)
-    draws = references.drawn(cases.key(7), PROBLEMS["unsigned"].posterior(), 100)
+    draws = references.drawn_reference(cases.key(7), PROBLEMS["unsigned"].posterior(), 100)
     assert draws.info.kind == "capped"

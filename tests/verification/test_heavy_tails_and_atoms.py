@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from bnnpost.verification import checks, features, permutation, pit
+from bnnpost.verification import checks, permutation, pit
 from bnnpost.verification.autocorrelation import effective_sizes
 from bnnpost.verification.compared import compared
-from bnnpost.verification.ranks import distances, normal_scores, rank
 from bnnpost.verification.references import Reference
+from bnnpost.verification.scores import normal_scores
 from bnnpost.verification.sets import TEST, Candidate
+from bnnpost.verification.statistics import distances_from_mean, rank
 
 LEVEL, SEEDS = 0.05, 1e-4
 NUM_CANDIDATE, NUM_REFERENCE = 200, 1000
@@ -163,7 +164,7 @@ def test_ties_that_are_not_parted_would_fail():
 def test_the_table_is_as_fine_as_the_draws_are(law):
     means, stds, _ = draws_of(law, np.random.default_rng(5), 4000)
     mean, std = means[:, 0], stds[:, 0]
-    found = pit.of_components(mean, std**2)
+    found = pit.mixture_law(mean, std**2)
     assert np.all(np.diff(found.places) > 0)
     from scipy.special import ndtr
 
@@ -193,7 +194,7 @@ def test_a_report_says_what_was_compared_in_another_way():
     assert "heavy tails at f[0], f[1]" in compared(*pair(cauchy_draws, rng)).notes[0]
     assert "many draws are equal at f[0], f[1]" in compared(*pair(dead_units, rng)).notes[-1]
     assert compared(*pair(gaussians, rng)).notes == ()
-    assert not features.heavy_tailed(rng.laplace(size=(3000, 2))).any()
+    assert not permutation.heavy_tailed(rng.laplace(size=(3000, 2))).any()
 
 
 def one_value(f):
@@ -267,6 +268,6 @@ def test_ranks_of_the_distance_are_uniform_whatever_the_law(law):
     rng, counts = np.random.default_rng(12), np.zeros(10)
     for _ in range(400):
         f = draws_of(law, rng, 10)[2]
-        far = distances(f[0], f[1:])
+        far = distances_from_mean(f[0], f[1:])
         counts[rank(far[:1], far[1:, None], rng.random(1))[0]] += 1
     assert np.sum((counts - 40) ** 2 / 40) < 33.7

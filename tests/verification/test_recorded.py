@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from bnnpost.verification import references
-from bnnpost.verification.recorded import components, recorded
+from bnnpost.verification.references import components, reference_arrays
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, X
 from tests.samplers.small_blocks import sample
@@ -13,7 +13,7 @@ from tests.samplers.small_blocks import sample
 
 @pytest.fixture(scope="module")
 def data():
-    return recorded(cases.standard_draws(), X_TEST)
+    return reference_arrays(cases.standard_draws(), X_TEST)
 
 
 def test_values_their_gaussians_and_the_record_are_those_of_the_draws(data):
@@ -32,8 +32,8 @@ def test_values_their_gaussians_and_the_record_are_those_of_the_draws(data):
 
 def test_a_file_makes_the_reference_that_its_draws_make(data, tmp_path):
     data.to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
-    held = references.of_file(cases.key(0), tmp_path / "one.nc", None)
-    direct = references.of_draws(cases.key(0), cases.standard_draws(), X_TEST)
+    held = references.reference_of_file(cases.key(0), tmp_path / "one.nc", None)
+    direct = references.reference_of_draws(cases.key(0), cases.standard_draws(), X_TEST)
     assert held.source == f"{direct.source}, from {tmp_path / 'one.nc'}"
     assert held.log_evidence == direct.log_evidence
     for name in ("f", "f_train"):
@@ -47,12 +47,12 @@ def test_a_damaged_file_makes_no_reference(data, tmp_path):
     path = tmp_path / "one.nc"
     data.assign_attrs(digest="0" * 64).to_netcdf(path, engine="h5netcdf")
     with pytest.raises(ValueError, match="is damaged: its contents do not match"):
-        references.of_file(cases.key(0), path, None)
+        references.reference_of_file(cases.key(0), path, None)
 
 
 def test_draws_that_know_no_gaussian_have_values_alone():
     draws = sample(num_samples=50, collapse=False)
-    data = recorded(draws, None)
+    data = reference_arrays(draws, None)
     assert set(data.data_vars) == {"f_train", "x_train", "log_weight"}
     assert components(data) == {}
 

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 import bnnpost
-from bnnpost.zoo import problems
 
 TINY = bnnpost.zoo.Entry(
     "tiny",
@@ -20,7 +19,7 @@ TINY = bnnpost.zoo.Entry(
 
 def made_up(entry=TINY, progress=False, say=lambda message: None):
     """Normal numbers in the place of draws, with a record as of a run: for what only files do."""
-    posterior, x_test = problems.posterior_of(entry)
+    posterior, x_test = bnnpost.zoo.posterior(entry)
     rng = np.random.default_rng(entry.seed)
     size, outputs = entry.num_samples, posterior.num_outputs
     variables = {

@@ -1,0 +1,13 @@
+"""Work done elsewhere, by any `concurrent.futures.Executor`, and kept by one coordinator.
+
+A task is a pure function of its arguments: workers compute and return, and nothing but the
+coordinator writes.
+"""
+
+from bnnpost.parallel.choice import executor
+from bnnpost.parallel.coordinator import Task, run
+from bnnpost.parallel.failures import ExecutorError, WorkLeft
+from bnnpost.parallel.inline import Inline
+from bnnpost.parallel.processes import Processes
+
+__all__ = ["ExecutorError", "Inline", "Processes", "Task", "WorkLeft", "executor", "run"]

@@ -1,0 +1,327 @@
+"""Figures of a sweep's results: distances from the limit against width, and densities."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnnpost.plots.style import (
+    BLUE,
+    GREEN,
+    MUTED,
+    OCHRE,
+    PURPLE,
+    STYLE,
+    TWO_SIDED,
+    VERMILION,
+    error_bars,
+    headed,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_PANELS, _MOST_WIDTHS, _MOST_LAYERS = 10, 4, 6
+_CROP = 0.004  # panels show where a density exceeds this share of the highest
+
+
+# Label with units, colour and marker of each distance, by its name in the tree.
+_Curves = dict[str, tuple[str, str, str]]
+_LAWS: _Curves = {
+    "tv": ("total variation", BLUE, "o"),
+    "kl": ("KL divergence (nats)", VERMILION, "s"),
+}
+_MOMENTS: _Curves = {
+    "log_evidence_error": ("log evidence (nats)", PURPLE, "D"),
+    "variance_error": ("variance (units of f²)", GREEN, "^"),
+    "mean_error": ("mean (units of f)", OCHRE, "o"),
+}
+
+
+def distances(tree: "xr.DataTree") -> "Figure":
+    """Distance of the posterior from its infinite-width limit against width, log-log.
+
+    tree: a sweep's results (groups /distances and /rates). Left: total variation and KL of
+    the marginals of f, averaged over test inputs and outputs; right: root-mean-square errors
+    of their mean (units of f) and variance (units of f²), and of the log evidence (nats).
+    Lines are fitted power laws; dashes, where the results have group /first_order, the
+    first-order theory, dotted below the width (a tick) where the next order may exceed a
+    tenth of it. A value at or below zero is an arrow down from the upper end of its interval.
+    Size 9 × 4.5 inches.
+    """
+    import matplotlib
+
+    law = "exact posterior" if tree.attrs["kind"] == "exact" else "posterior"
+    title = f"How a finite network’s {law} approaches its infinite-width limit"
+    note = (
+        f"Bars, brackets: 95 % intervals (bars ± {TWO_SIDED} jackknife standard errors). "
+        f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: not fitted."
+    )
+    found = tree["distances"].to_dataset()
+    if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
+        note += " Arrows: values below 0, at bars’ upper ends."
+    if "first_order" in tree.children:
+        share = 100 * tree["first_order"].attrs["share"]
+        note += (
+            "\nBlack dashes: first-order theory, nothing fitted; dotted below the width where the "
+            f"next order may exceed {share:.0f} %."
+        )
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(4.5, title, note, tree)
+        left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
+        left.set_title("Marginal laws of f at the test inputs")
+        _draw_distances(left, _LAWS, tree)
+        right = figure.add_axes((0.548, 0.125, 0.24, 0.63))
+        right.set_title("Errors of their moments, and of the evidence")
+        _draw_distances(right, _MOMENTS, tree)
+    return figure
+
+
+def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figure":
+    """A figure that says of which problem its results are."""
+    config = json.loads(str(tree.attrs["config"]))
+    problem = (
+        f"{Path(config['data']).stem} · training points: {config['num_train']} · "
+        f"{_network(config)} · {_likelihood(config)}"
+    )
+    return headed(height, title, problem, note)
+
+
+def _likelihood(config: dict[str, Any]) -> str:
+    if "likelihood" in config:
+        return f"likelihood: {config['likelihood']['type']}"
+    return f"noise std: {config['noise_std']:.3g}"
+
+
+def _network(config: dict[str, Any]) -> str:
+    if "network" in config:
+        return f"network: {config['network']}"
+    if "layers" in config:
+        types = [str(layer["type"]) for layer in config["layers"]]
+        return ", ".join(types if len(types) <= _MOST_LAYERS else [*types[:_MOST_LAYERS], "…"])
+    return f"hidden layers: {config['depth']} · activation: {config['activation']}"
+
+
+def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
+    found, theory = tree["distances"].to_dataset(), tree["rates"]["theory"]
+    widths = found["width"].values.astype(float)
+    axes.set(xscale="log", yscale="log", xlabel="width N (units per hidden layer)")
+    axes.set(xlim=(widths.min() / 1.6, widths.max() * 1.6), ylim=_limits(found, curves))
+    ticks = _spread_out(widths, 0.11 * np.log(1.6**2 * widths.max() / widths.min()))
+    axes.set_xticks(ticks, [f"{width:.0f}" for width in ticks])
+    axes.minorticks_off()
+    labels = [_draw_curve(axes, tree, name, *style) for name, style in curves.items()]
+    _label_directly(axes, widths.max(), labels)
+    slopes = {name: float(theory.sel(distance=name)) for name in curves}
+    if "first_order" in tree.children:
+        first = tree["first_order"].to_dataset()
+        for name, slope in slopes.items():
+            row = {str(key): float(one) for key, one in first.sel(distance=name).items()}
+            _draw_first_order(axes, row, slope, widths)
+        return
+    for slope in set(slopes.values()):
+        names = [name for name in slopes if slopes[name] == slope]
+        _draw_guide(axes, found, names, slope, above=slope == max(slopes.values()))
+
+
+def _spread_out(widths: np.ndarray, least: float) -> list[float]:
+    """The widths, from the widest down, whose logs are at least so far apart."""
+    kept: list[float] = []
+    for width in np.sort(widths)[::-1]:
+        if not kept or np.log(kept[-1] / width) > least:
+            kept.append(float(width))
+    return kept
+
+
+def _size(found: "xr.Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes of a distance at each width, and half their 95 % intervals."""
+    value = found[name].values.astype(float)
+    # This one alone is signed.
+    value = np.abs(value) if name == "log_evidence_error" else value
+    return value, TWO_SIDED * found[f"{name}_se"].values.astype(float)
+
+
+def _limits(found: "xr.Dataset", curves: _Curves) -> tuple[float, float]:
+    """Lower and upper end, two decades apart at least, that show every value and upper end."""
+    sizes = [_size(found, name) for name in curves]
+    shown = np.concatenate([[*value, *(value + half)] for value, half in sizes])
+    logs = np.log10(shown[np.isfinite(shown) & (shown > 0)])
+    low, high = (logs.min(), logs.max()) if logs.size else (-1.0, 0.0)
+    margin = max(0.08 * (high - low) + 0.15, 1 - (high - low) / 2)
+    return 10 ** (low - margin), 10 ** (high + margin)
+
+
+def _draw_curve(
+    axes: "Axes", tree: "xr.DataTree", name: str, label: str, colour: str, marker: str
+) -> tuple[float, str, str]:
+    """Points, bars and the fitted line; returns the label's height, text and colour."""
+    found, rates = tree["distances"].to_dataset(), tree["rates"].to_dataset()
+    widths, (value, half) = found["width"].values.astype(float), _size(found, name)
+    rate = {str(key): float(one) for key, one in rates.sel(distance=name).items()}
+    fitted = (widths >= rates.attrs["fitted_from_width"]) & np.isfinite(rate["exponent"])
+    for chosen, face in ((fitted, colour), (~fitted, "white")):
+        style = {"color": colour, "marker": marker, "markerfacecolor": face}
+        _draw_points(axes, style, widths[chosen], value[chosen], half[chosen])
+    text = "no power law fitted"
+    if fitted.any():
+        ends = np.array([widths[fitted].min(), widths[fitted].max()])
+        axes.plot(ends, rate["coefficient"] * ends ** rate["exponent"], color=colour)
+        text = "slope {exponent:.2f} [{exponent_low:.2f}, {exponent_high:.2f}]".format(**rate)
+    height = float(np.where(value > 0, value, value + half)[np.argmax(widths)])
+    return height, f"{label}\n{text}".replace("-", "−"), colour
+
+
+def _draw_points(
+    axes: "Axes", style: dict[str, Any], widths: np.ndarray, value: np.ndarray, half: np.ndarray
+) -> None:
+    above, bounded = value > 0, (value <= 0) & (value + half > 0)
+    shown = widths[above], value[above], half[above]
+    error_bars(axes, *shown, markersize=5.5, elinewidth=1.1, **style)
+    style = {**style, "linestyle": "none", "zorder": 3, "marker": "$\\downarrow$"}
+    axes.plot(widths[bounded], (value + half)[bounded], markersize=9, **style)
+
+
+def _draw_first_order(
+    axes: "Axes", row: dict[str, float], slope: float, widths: np.ndarray
+) -> None:
+    """coefficient · N^slope over all widths, with a tick where the next order begins to matter."""
+
+    def line(n: np.ndarray) -> np.ndarray:
+        return abs(row["coefficient"]) * n**slope
+
+    first, last = widths.min(), widths.max()
+    turn = min(max(row["second_order_below_high"], first), last)
+    turn = first if np.isnan(turn) else turn
+    style: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
+    for start, end, dashes in ((first, turn, (1, 1.5)), (turn, last, (4, 2.5))):
+        if start < end:
+            ends = np.array([start, end])
+            axes.plot(ends, line(ends), linestyle=(0, dashes), **style)
+    if first < turn < last:
+        axes.plot(turn, line(turn), marker="|", markersize=8, **style)
+
+
+def _draw_guide(
+    axes: "Axes", found: "xr.Dataset", names: list[str], slope: float, above: bool
+) -> None:
+    """A thin dashed line of theory's slope, above the highest or below the lowest of these."""
+    widths = found["width"].values.astype(float)
+    wider = widths > np.sqrt(widths.min() * widths.max())
+    levels = np.concatenate([(_size(found, name)[0] * widths**-slope)[wider] for name in names])
+    levels = levels[levels > 0]
+    if not levels.size:
+        return
+    ends = np.geomspace(widths.min(), widths.max(), 9)[[3, 7]]
+    line = (2.2 * levels.max() if above else levels.min() / 2.2) * ends**slope
+    axes.plot(ends, line, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    text = "1/N" if slope == -1 else f"1/N$^{{{-slope:g}}}$"
+    at, offset, side = (1, 3, "left") if above else (0, -3, "right")
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "color": MUTED}
+    axes.annotate(text, (ends[at], line[at]), (offset, 0), ha=side, **style)
+
+
+def _label_directly(axes: "Axes", width: float, labels: list[tuple[float, str, str]]) -> None:
+    """Names of the curves in the right margin, each at its curve's end, pushed apart."""
+    low, high = np.log(axes.get_ylim())
+    labels = sorted(label for label in labels if label[0] > 0)
+    at = np.array([(np.log(height) - low) / (high - low) for height, _, _ in labels])
+    gap = 27 / (72 * 2.8)  # two lines of text and some air, of a panel 2.8 inches high
+    for _ in range(100):
+        for i in range(len(at) - 1):
+            push = max(0.0, gap - (at[i + 1] - at[i])) / 2
+            at[i : i + 2] += (-push, push)
+        at = np.maximum(at, gap / 2)
+    for (height, text, colour), y in zip(labels, at, strict=True):
+        line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkB": 5}
+        style: dict[str, Any] = {"va": "center", "size": 8.5, "color": colour, "arrowprops": line}
+        axes.annotate(text, (width, height), (1.04, y), textcoords="axes fraction", **style)
+
+
+def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figure":
+    """Predictive densities of f at test inputs, a few widths against the limit.
+
+    tree: a sweep's results (groups /predictive and /data). widths: those drawn; by default
+    up to four, from the narrowest to the widest. A panel for each of up to 6 test points
+    (with several outputs one for each of them, up to 10 in all); both are counted from 0, as
+    in the tree. The mark on the axis is the observed target, noise and all. Widths without
+    draws are left out. Raises ValueError for a width that the tree lacks.
+    """
+    import matplotlib
+
+    found = tree["predictive"].to_dataset()
+    chosen = _drawn_widths(found, widths)
+    panels, columns = _panels(found.sizes["point"], found.sizes["output"])
+    rows = -(-len(panels) // columns)
+    height = max(4.5, 1.7 + 1.4 * rows)
+    title = "Predictive density of f at test inputs: finite networks against the limit"
+    counts = np.unique(tree["sampling"]["num_samples"].sel(width=chosen)).astype(int)
+    draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
+    kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
+    note = f"f: output without noise. Each curve averages {draws or 'no'} {kind} posterior draws."
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(height, title, note, tree)
+        edges = {"left": 0.07, "right": 0.985, "top": 1 - 1.1 / height, "bottom": 0.85 / height}
+        grid = figure.add_gridspec(rows, columns, hspace=0.6, wspace=0.24, **edges)
+        for i, (point, output) in enumerate(panels):
+            axes = figure.add_subplot(grid[divmod(i, columns)])
+            _draw_densities(axes, tree, point, output, chosen)
+        figure.supxlabel("f (units of the target)", size=9, y=0.42 / height)
+        figure.supylabel("density (per unit of f)", size=9, x=0.008)
+        entries = axes.get_legend_handles_labels()
+        figure.legend(*entries, loc="lower center", ncols=len(chosen) + 2, frameon=False)
+    return figure
+
+
+def _drawn_widths(found: "xr.Dataset", widths: Sequence[int] | None) -> list[int]:
+    """The widths asked for, or a few, that have a density; ascending."""
+    known = sorted(int(width) for width in found["width"].values)
+    if missing := set(widths or ()) - set(known):
+        raise ValueError(f"no width {min(missing)} in these results, which hold {known}")
+    asked = known if widths is None else sorted(set(widths))
+    drawn = [width for width in asked if np.isfinite(found["density"].sel(width=width)).all()]
+    few = len(drawn) if widths is not None else min(len(drawn), _MOST_WIDTHS)
+    return [drawn[i] for i in np.linspace(0, len(drawn) - 1, few).round().astype(int)]
+
+
+def _panels(num_points: int, num_outputs: int) -> tuple[list[tuple[int, int]], int]:
+    """(point, output) of each panel, row by row, and the number of columns."""
+    num_outputs = min(num_outputs, _MOST_PANELS)
+    num_points = min(num_points, 6 if num_outputs == 1 else 3, _MOST_PANELS // num_outputs)
+    panels = [(p, o) for p in range(num_points) for o in range(num_outputs)]
+    if num_points > 1 < num_outputs:
+        return panels, num_outputs
+    return panels, len(panels) if len(panels) < 4 else -(-len(panels) // 2)
+
+
+def _draw_densities(
+    axes: "Axes", tree: "xr.DataTree", point: int, output: int, widths: list[int]
+) -> None:
+    from matplotlib import colormaps
+
+    data, found = (tree[name].to_dataset().isel(point=point) for name in ("data", "predictive"))
+    found = found.isel(output=output)
+    # Targets that are no numbers are not on the scale of f.
+    target = np.nan if "target_kind" in data.attrs else float(data["y_test"][output])
+    f, limit = found["f"].values, found["limit_density"].values
+    curves = [found["density"].sel(width=width).values for width in widths]
+    shades = colormaps["YlGnBu"](np.linspace(0.35, 0.95, max(len(curves), 2)))
+    for width, density, shade in zip(widths, curves, shades, strict=False):
+        axes.plot(f, density, color=shade, label=f"N = {width}")
+    axes.plot(f, limit, color="black", linestyle=(0, (3, 2)), linewidth=1.2, label="limit")
+    mark: dict[str, Any] = {"color": VERMILION, "linestyle": "none", "markeredgewidth": 2}
+    if np.isfinite(target):
+        axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
+        axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
+    highest = np.max([limit, *curves], axis=0)
+    shown = [*f[highest > _CROP * highest.max()], *([target] if np.isfinite(target) else [])]
+    margin = 0.03 * (max(shown) - min(shown))
+    axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.08 * highest.max()))
+    title = f"test point {point}"
+    if data.sizes["feature"] == 1:
+        title = f"x = {float(data['x_test'][0]):.2f}".replace("-", "−")
+    axes.set_title(title if data.sizes["output"] == 1 else f"{title}, output {output}", pad=4)
+    axes.locator_params(nbins=4)

@@ -1,0 +1,79 @@
+"""Draws by chains, whatever moves them."""
+
+import collections
+import os
+import time
+
+from jaxtyping import Array
+
+from bnnpost.draws import Draws
+from bnnpost.posterior import Posterior
+from bnnpost.samplers.chains import results
+from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.directory import ChainDirectory
+from bnnpost.samplers.chains.kernel import Kernel
+from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.samplers.warned import warn_user
+
+
+def sample(
+    key: Array,
+    posterior: Posterior,
+    kernel: Kernel,
+    *,
+    num_samples: int = 1000,
+    num_warmup: int | None = None,
+    num_chains: int = 4,
+    thinning: int = 1,
+    space: str | None = None,
+    collapse: bool | None = None,
+    precision: str = "single",
+    chain_method: str = "auto",
+    cross_check: bool = True,
+    directory: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Draws:
+    """Chains of one kernel: `chains.CrankNicolson()`, `chains.Hamiltonian("nuts")`, or your own.
+
+    num_samples: kept of each chain, one transition in `thinning`, after num_warmup in which a
+    kernel adapts itself (by default 1000; of elliptical slice 100). Chains move the standard
+    normals behind the functions (space "functions") or behind the weights ("weights", the default
+    of `Hamiltonian` alone), the readout integrated out unless collapse is False or the likelihood
+    does not allow it; in space "weights" `Hamiltonian` collapses nothing unless told to, and moves
+    the weights themselves. precision: of the random features, "single" or "double".
+    chain_method: "parallel" (threads), "vectorized" (one program) or "sequential".
+    directory: where the chains are kept as they are run; called again with the same arguments, and
+    perhaps another num_samples, it goes on from what is there, to the draws that one call would
+    have given; `bnnpost.load` reads its draws.nc. progress: a bar on stderr.
+
+    Draws are dependent, and from the posterior only in the limit of long chains:
+    `draws.info.chains` has R-hat and effective sample sizes of function values, and a
+    ConvergenceWarning says where they are bad. None of these sees a mode that no chain visits:
+    cross_check holds long chains against some thousand importance draws of the same posterior,
+    where these are worth something, and warns where they contradict the chains.
+
+    Raises TypeError for a legacy key, ValueError for bad arguments and for draws that would not fit
+    in memory, FloatingPointError if no prior draw in 100 has a positive weight; OtherRun if the
+    directory holds something else, DirectoryInUse if another process works there.
+    """
+    started = time.perf_counter()
+    chains = Chains.make(
+        key,
+        posterior,
+        kernel,
+        num_samples=num_samples,
+        num_warmup=num_warmup,
+        num_chains=num_chains,
+        thinning=thinning,
+        space=space,
+        collapse=collapse,
+        precision=precision,
+        chain_method=chain_method,
+        cross_check=cross_check,
+    )
+    if directory is None:
+        [done] = collections.deque(run(Runner(chains), progress=progress), maxlen=1)
+        return results.draws(chains, done, time.perf_counter() - started)
+    with ChainDirectory.alone(directory) as held:
+        held.begin(chains, warn_user)
+        return held.finish(started=started, progress=progress)

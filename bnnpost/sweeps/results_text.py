@@ -1,0 +1,162 @@
+"""A sweep's results for people: the table, the same as JSON, and the figures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnnpost.sweeps.results import FIRST_ORDER, SCORES, THEORY
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SHOWN = {
+    "tv": "TV",
+    "kl": "KL (nats)",
+    "mean_error": "mean",
+    "variance_error": "variance",
+    "log_evidence_error": "log evidence",
+}
+
+
+_KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored resampled"}
+
+
+def results_table(tree: "xr.DataTree") -> str:
+    """Draws and distances at each width, the fitted rates and the theory, as plain text."""
+    parts = [_widths_table(tree), _rates_table(tree)]
+    if SCORES in tree.children:
+        parts.append(_scores_table(tree))
+    if FIRST_ORDER in tree.children:
+        parts.append(_first_order_table(tree))
+    return "\n\n".join(parts)
+
+
+def _widths_table(tree: "xr.DataTree") -> str:
+    distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
+    head = f"{'width':>6} {'draws':>6} {'proposals':>11} {'accepted':>9}" + "".join(
+        f" {label:>20}" for label in _SHOWN.values()
+    )
+    lines = [
+        "Distance of the posterior from its infinite-width limit (± standard error)",
+        f"Draws are {_KINDS[str(tree.attrs['kind'])]}.",
+        head,
+    ]
+    for i, width in enumerate(distances["width"].values):
+        row = sampling.isel(width=i)
+        cells = [
+            f" {_plus_minus(float(distances[n][i]), float(distances[f'{n}_se'][i])):>20}"
+            for n in _SHOWN
+        ]
+        lines.append(
+            f"{width:>6} {int(row['num_samples']):>6} {int(row['num_proposals']):>11,} "
+            f"{float(row['acceptance_rate']):>9.2g}" + "".join(cells)
+        )
+    return "\n".join(lines)
+
+
+def _plus_minus(value: float, error: float) -> str:
+    return f"{value:.3g} ± {error:.1g}"
+
+
+def _rates_table(tree: "xr.DataTree") -> str:
+    rates = tree["rates"].to_dataset()
+    start = rates.attrs["fitted_from_width"]
+    lines = [f"Fitted as coefficient · width^exponent from width {start} on (95 % intervals)"]
+    for name in rates["distance"].values:
+        row = rates.sel(distance=name)
+        if not np.isfinite(float(row["exponent"])):
+            lines.append(
+                f"{name:<20} no fit: it needs two widths from {start} on, above their noise"
+            )
+            continue
+        lines.append(
+            f"{name:<20} exponent {float(row['exponent']):+.3f} "
+            f"[{float(row['exponent_low']):+.3f}, {float(row['exponent_high']):+.3f}]  theory "
+            f"{THEORY[str(name)]:+.0f}   coefficient {float(row['coefficient']):.3g} "
+            f"[{float(row['coefficient_low']):.3g}, {float(row['coefficient_high']):.3g}]"
+        )
+    return "\n".join(lines)
+
+
+def _scores_table(tree: "xr.DataTree") -> str:
+    found = tree[SCORES].to_dataset()
+    names = [str(name) for name in found.data_vars if not str(name).endswith("_by_point")]
+    head = f"{'width':>6}" + "".join(f" {name.replace('_', ' '):>14}" for name in names)
+    rows = {f"{width}": found.isel(width=i) for i, width in enumerate(found["width"].values)}
+    lines = ["Predictions of the test targets (log loss in nats), means over test points", head]
+    for label, row in rows.items():
+        lines.append(f"{label:>6}" + "".join(f" {float(row[name]):>14.4f}" for name in names))
+    if found.attrs:
+        limit = [float(found.attrs[f"limit_{name}"]) for name in names]
+        lines.append(f"{'limit':>6}" + "".join(f" {one:>14.4f}" for one in limit))
+    return "\n".join(lines)
+
+
+def _first_order_table(tree: "xr.DataTree") -> str:
+    found = tree[FIRST_ORDER].to_dataset()
+    lines = [
+        "First-order theory: coefficient of 1/width (KL: 1/width²), and below which width the next "
+        f"order, as measured, exceeds {100 * found.attrs['share']:.0f} % of it"
+    ]
+    for name in found["distance"].values:
+        row = {str(key): float(one) for key, one in found.sel(distance=name).items()}
+        text = f"{name:<20} {_plus_minus(row['coefficient'], row['coefficient_se']):>20}"
+        if np.isfinite(row["second_order_below"]):
+            text += (
+                "   below {second_order_below:.0f} (at most {second_order_below_high:.0f})".format(
+                    **row
+                )
+            )
+        lines.append(text)
+    lines.append(
+        f"By it the mean is within {100 * found.attrs['tolerance']:.0f} % of a posterior std from "
+        f"width {found.attrs['mean_within_from_width']}"
+    )
+    return "\n".join(lines)
+
+
+def results_json(tree: "xr.DataTree") -> dict[str, object]:
+    """The numbers of the table and the settings, as plain data (NaN as null)."""
+    import json
+
+    distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
+    scalars = [str(n) for n in distances.data_vars if distances[n].ndim == 1]
+    widths = [
+        {
+            "width": int(width),
+            **{n: _plain(distances[n].values[i]) for n in scalars},
+            **{str(n): _plain(sampling[n].values[i]) for n in sampling.data_vars},
+        }
+        for i, width in enumerate(distances["width"].values)
+    ]
+    fitted = _by_distance(tree["rates"].to_dataset())
+    config = json.loads(str(tree.attrs["config"]))
+    found = {"config": config, "widths": widths, "rates": fitted}
+    if SCORES in tree.children:
+        own = tree[SCORES].to_dataset()
+        names = [str(name) for name in own.data_vars if own[name].ndim == 1]
+        found["scores"] = {name: list(map(_plain, own[name].values)) for name in names}
+        found["scores"] |= own.attrs
+    if FIRST_ORDER in tree.children:
+        found["first_order"] = _by_distance(tree[FIRST_ORDER].to_dataset())
+    return found
+
+
+def _by_distance(rows: "xr.Dataset") -> dict[str, dict[str, float | None]]:
+    return {
+        str(name): {str(n): _plain(rows[n].values[i]) for n in rows.data_vars}
+        for i, name in enumerate(rows["distance"].values)
+    }
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def write_figures(tree: "xr.DataTree", folder: Path) -> None:
+    """distances and densities as PNG and SVG in a folder."""
+    import bnnpost.plots as plots
+
+    for name, draw in (("distances", plots.distances), ("densities", plots.densities)):
+        plots.save(draw(tree), folder / name)

@@ -1,0 +1,141 @@
+"""What workers do for a sweep: pure functions of data that are sent, on any machine."""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnnpost.comparison import compare
+from bnnpost.parallel.failures import ExecutorError, one_line
+from bnnpost.samplers import rejection
+from bnnpost.stopping import is_interruption
+from bnnpost.storage import DIGEST, dataset_digest
+from bnnpost.sweeps import results
+from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.planning import make_plan
+from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.programs import forget_programs
+from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.refusals import HopelessRun
+from bnnpost.sweeps.results_text import write_figures
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A cell as it is sent: its data, and the hash of its network's code, empty if it has none."""
+
+    problem: Problem
+    code: str
+
+    def opened(self) -> Problem:
+        """The problem. Raises ExecutorError where this machine has other code for the network."""
+        forget_programs()
+        config = self.problem.config
+        if self.code and code_digest(config) != self.code:
+            raise ExecutorError(
+                f"the code of {config.network} is another on the worker than here: install there "
+                "what is here"
+            )
+        return self.problem
+
+
+@dataclass(frozen=True)
+class Feasible:
+    """What was found of a cell before it runs: by width what is expected, and what to say of it."""
+
+    expected: Mapping[int, Expectation]
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Width:
+    """A cell at one width. seconds: of the draws, and of all."""
+
+    results: "xr.Dataset"
+    complete: bool
+    drawn: float
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        found = self.results.attrs
+        return (
+            f"{found['num_samples']} draws of {int(found['num_proposals']):,} proposals in "
+            f"{self.drawn:.1f} s, compared in {self.seconds - self.drawn:.1f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A cell's results. figures: files by name. missing: why there are none, in a line."""
+
+    tree: "xr.DataTree"
+    short: tuple[int, ...]
+    figures: Mapping[str, bytes]
+    missing: str
+
+
+def feasible(
+    sent: Sent, widths: Sequence[int], timed: bool, force: bool, progress: bool
+) -> Feasible:
+    """Whether a cell may be run at these widths. Raises HopelessRun where it is not `force`."""
+    plan = make_plan(sent.opened(), widths, timed=timed, progress=progress)
+    if plan.refusal and not force:
+        raise HopelessRun(plan.refusal)
+    return Feasible(plan.expected, plan.sentences())
+
+
+def one_width(sent: Sent, width: int, progress: bool) -> Width:
+    """Draws and distances at one width."""
+    problem, start = sent.opened(), time.perf_counter()
+    config, own = problem.config, keys(problem.config, width)
+    draws = rejection.sample(
+        own.draws,
+        problem.posterior(width),
+        num_samples=config.num_samples,
+        space=config.space,
+        collapse=config.collapse,
+        bound=config.bound,
+        cap=config.cap,
+        max_proposals=config.max_proposals,
+        precision=config.precision,
+        progress=progress,
+    )
+    drawn = time.perf_counter()
+    distances = compare(
+        own.compare,
+        problem.posterior(width),
+        problem.x_test,
+        num_proposals=config.num_proposals,
+        precision=config.precision,
+    )
+    found = results.width_results(draws, distances, problem, own.resample)
+    found.attrs[DIGEST] = dataset_digest(found)
+    seconds = time.perf_counter() - start
+    return Width(found.load(), draws.info.complete, drawn - start, seconds)
+
+
+def put_together(sent: Sent, found: Mapping[int, "xr.Dataset"]) -> Whole:
+    """The results of all widths as one tree, and the figures of them."""
+    tree = results.assemble(sent.opened(), found)
+    short = tuple(width for width, one in found.items() if one.attrs["complete"] == "false")
+    figures, missing = _figures(tree)
+    return Whole(tree, short, figures, missing)
+
+
+def _figures(tree: "xr.DataTree") -> tuple[dict[str, bytes], str]:
+    """The figures as files, or why there are none: whatever goes wrong, the results are there."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write_figures(tree, Path(folder))
+            return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}, ""
+    except Exception as error:
+        if is_interruption(error):
+            raise
+        return {}, f"no figures were made: {type(error).__name__}: {one_line(error)}"

@@ -1,0 +1,72 @@
+"""A reference in files: netCDF with its whole record, and a plain table of function values."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+
+from bnnpost.storage import dataset_digest, read_bytes, read_dataset, whole
+from bnnpost.verification.columns import write_csv
+from bnnpost.verification.references import of_values
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FORMAT = "bnnpost zoo 2"
+
+
+def netcdf_path(directory: Path, name: str) -> Path:
+    """Where the netCDF file of a posterior is."""
+    return directory / f"{name}.nc"
+
+
+def csv_path(directory: Path, name: str) -> Path:
+    """Where the table of its function values is."""
+    return directory / f"{name}.csv"
+
+
+def write_reference(directory: Path, name: str, data: "xr.Dataset") -> None:
+    """Write both files, each whole; the netCDF file comes last and is the sign that all is there.
+
+    Raises FileNotFoundError if the folder does not exist.
+    """
+    write_table(directory, name, data)
+    found = data.assign_attrs(format=FORMAT, csv_sha256=_hash(csv_path(directory, name)))
+    found = found.assign_attrs(digest=dataset_digest(found))
+    with whole(netcdf_path(directory, name)) as temporary:
+        found.to_netcdf(temporary, engine="h5netcdf")
+
+
+def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:
+    """Write the table: a row a draw, a column a value of f at test and at training inputs.
+
+    Rows are equally weighted: weighted draws are kept with probability weight / largest weight.
+    """
+    values = of_values(jax.random.key(0), data, None, name).values
+    write_csv(csv_path(directory, name), {key: array[None] for key, array in values.items()})
+
+
+def has_table(directory: Path, name: str, data: "xr.Dataset") -> bool:
+    """Whether the table that belongs to this netCDF file is there and unharmed."""
+    path = csv_path(directory, name)
+    return path.is_file() and _hash(path) == data.attrs["csv_sha256"]
+
+
+def read_reference(path: Path) -> "xr.Dataset":
+    """What `write` wrote. Raises ValueError for a file of anything else or a damaged one."""
+    cure = "remove it, or build into another directory"
+    try:
+        data = read_dataset(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; {cure}") from error
+    if data.attrs.get("format") != FORMAT:
+        found = data.attrs.get("format", "none")
+        raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}; {cure}")
+    if "digest" not in data.attrs:
+        raise ValueError(f"{path} is damaged: it has no digest; {cure}")
+    return data
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()

@@ -1,0 +1,124 @@
+"""The coordinator over any executor: what it takes in, tries again, gives up and ends for."""
+
+import concurrent.futures
+import errno
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+from bnnpost import parallel
+from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, calls
+from bnnpost.parallel.coordinator import room
+from bnnpost.parallel.share import ALL, Share
+from tests.parallel import tasks
+from tests.parallel.tasks import Kept
+
+
+@pytest.fixture(params=[Inline, lambda: ThreadPoolExecutor(2)], ids=["inline", "threads"])
+def executor(request):
+    with request.param() as made:
+        yield made
+
+
+def run(kept, given, executor, **options):
+    parallel.run(given, executor, say=kept.said.append, show=kept.shown.append, **options)
+
+
+def test_tasks_and_what_follows_from_them_are_done(executor):
+    kept = Kept()
+    later = kept.task("later", tasks.double, 5)
+    given = [kept.task(str(i), tasks.double, i, then=[later] if i == 0 else []) for i in range(4)]
+    run(kept, iter(given), executor)
+    assert kept.results == {"0": 0, "1": 2, "2": 4, "3": 6, "later": 10}
+    assert kept.shown[-1] == [] and {name for names in kept.shown for name in names} >= {"0", "3"}
+
+
+def test_tasks_are_asked_for_when_a_worker_is_free():
+    kept, asked = Kept(), []
+
+    def given():
+        for i in range(3):
+            assert len(kept.results) == i
+            asked.append(i)
+            yield kept.task(str(i), tasks.double, i)
+
+    run(kept, given(), Inline())
+    assert asked == [0, 1, 2]
+
+
+def test_what_may_pass_is_tried_again_and_all_else_given_up(executor):
+    kept = Kept()
+    given = [
+        kept.task("disk", tasks.fail, OSError("gone")),
+        kept.task("law", tasks.fail, ValueError("no such law")),
+        kept.task("good", tasks.double, 1),
+    ]
+    run(kept, given, executor, retries=2)
+    assert kept.failures == {"disk": ("OSError", 3), "law": ("ValueError", 1)}
+    assert kept.results == {"good": 2} and sum("tried again" in line for line in kept.said) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "no space"), ExecutorError("wrong"), KeyboardInterrupt()]
+)
+def test_what_would_come_again_ends_it(executor, error):
+    kept = Kept()
+    given = [kept.task("bad", tasks.fail, error), *[kept.task("x", tasks.double, 1)] * 50]
+    with pytest.raises(type(error)):
+        run(kept, given, executor)
+
+
+def test_an_executor_that_is_lost_leaves_work():
+    closed = ThreadPoolExecutor(1)
+    closed.shutdown()
+    kept = Kept()
+    with pytest.raises(WorkLeft, match="lost its workers"):
+        run(kept, [kept.task("x", tasks.double, 1)], closed)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool, pytest.raises(WorkLeft, match="lost its wor"):
+        run(kept, [kept.task("x", tasks.always_die, 1)], pool)
+    assert not kept.failures
+
+
+def test_warnings_of_workers_are_given_by_the_coordinator():
+    kept = Kept()
+    with ThreadPoolExecutor(1) as threads, pytest.warns(UserWarning, match="odd: 3"):
+        run(kept, [kept.task("x", tasks.warn, 3)], threads)
+
+
+def test_workers_of_other_versions_are_refused():
+    known = {"jax": "0.1", "bnnpost": "7"}
+    with pytest.raises(
+        ExecutorError, match=r"worker on far has jax 0\.2 and not 0\.1, bnnpost mis"
+    ):
+        calls.check_versions(known, {"jax": "0.2"}, "far")
+    with pytest.raises(ExecutorError, match="jax"):
+        calls.call({**calls.agreed(), "jax": "0.0.1"}, tasks.double, 1)
+    assert calls.call(calls.agreed(), tasks.double, 1).result == 2
+
+
+def test_room_is_for_a_worker_each_and_a_few_more():
+    with ThreadPoolExecutor(8) as threads, Processes(2) as processes:
+        assert (room(Inline()), room(threads), room(processes)) == (1, 10, 3)
+    assert room(concurrent.futures.Executor()) is None
+
+
+def test_a_task_that_fails_in_the_coordinator_ends_it():
+    def take(result, attempts):
+        raise OSError(errno.ENOSPC, "no space")
+
+    with pytest.raises(OSError, match="no space"):
+        parallel.run([Task("x", tasks.double, (1,), take, take)], Inline())
+
+
+@pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 3), (0, 0)])
+def test_a_share_that_cannot_be(index, count):
+    with pytest.raises(ValueError, match="expected a share from 0/"):
+        Share(index, count)
+
+
+def test_shares_have_everything_once():
+    owners = [[s.index for s in (Share(i, 3) for i in range(3)) if s.has(n)] for n in range(7)]
+    assert owners == [[0], [1], [2], [0], [1], [2], [0]]
+    assert ALL.is_all and ALL.name == "" and Share(1, 3).name == "-1-of-3"

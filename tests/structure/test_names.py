@@ -1,0 +1,44 @@
+"""One thing has one name: no two public things, and no two files, are called the same."""
+
+import ast
+from collections import defaultdict
+
+from tests.structure import sources
+
+# Public by their room or sampler: `datasets.load`, `pcn.sample`.
+OF_THEIR_ROOM = {"load", "names", "read", "sample"}
+# What is still called twice, and is to have names of its own.
+TO_BE_RENAMED = {
+    "Cell", "Conditional", "Contents", "Drawn", "Grid", "Moments", "Plan", "RunDirectory", "Scale",
+    "as_json", "as_toml", "count", "densities", "diagnostics", "finished", "functions", "happened",
+    "headline", "made_with", "measured", "moments", "named", "num_draws", "place", "record",
+    "recorded", "reproduce", "run", "section", "spelled", "table", "to_html", "whole", "work",
+    "key", "resolved", "said_of",
+    "write",
+}  # fmt: skip
+FILES_TO_BE_RENAMED = {
+    "calibration", "cells", "chains", "directory", "draws", "ensemble", "errors", "grid", "netcdf",
+    "parts", "plan", "report", "sources", "units", "scores",
+}  # fmt: skip
+
+
+def repeated(places):
+    return {name for name, where in places.items() if len(where) > 1}
+
+
+def test_no_two_public_things_have_one_name():
+    places = defaultdict(set)
+    for module, tree in sources.trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(module)
+    assert {"mlp", "Posterior", *OF_THEIR_ROOM} <= set(places)
+    assert repeated(places) <= OF_THEIR_ROOM | TO_BE_RENAMED
+
+
+def test_no_two_files_have_one_name():
+    places = defaultdict(set)
+    for path in sources.PACKAGE.rglob("*.py"):
+        if not path.stem.startswith("__"):
+            places[path.stem].add(path)
+    assert repeated(places) <= FILES_TO_BE_RENAMED
