@@ -166,12 +166,12 @@ def config_of(values: Mapping[str, object], source: str | Path | None = None) ->
         if key not in known:
             where = f"{source}: " if source is not None else ""
             raise ConfigError(where + unknown("configuration key", key, known))
-    return SweepConfig(**likelihoods.resolved(networks.resolved(values)))  # type: ignore[arg-type]
+    return SweepConfig(**likelihoods.gathered(networks.resolved(values)))  # type: ignore[arg-type]
 
 
 def known_keys(values: Mapping[str, object]) -> list[str]:
     """Keys of a configuration, the parameters of its likelihood among them."""
-    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.names(values)]))
+    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.parameter_keys(values)]))
 
 
 def shipped_configs() -> tuple[str, ...]:

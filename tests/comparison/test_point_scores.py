@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 
 from bnnpost import likelihoods
-from bnnpost.comparison.scores import scores
+from bnnpost.comparison.point_scores import scores
 
 RNG = np.random.default_rng(0)
 F = RNG.normal(size=(40, 5, 3))
