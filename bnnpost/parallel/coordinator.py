@@ -10,8 +10,8 @@ from typing import Any
 from bnnpost.parallel.calls import agreed, call
 from bnnpost.parallel.failures import WorkLeft, ends_all, is_death, is_loss, may_pass, one_line
 from bnnpost.parallel.inline import Inline
+from bnnpost.storage import Say
 
-Say = Callable[[str], None]
 # How often a task is tried again where that may help.
 RETRIES = 1
 

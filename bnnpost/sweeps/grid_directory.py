@@ -4,11 +4,11 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bnnpost.storage import Directory, as_path, read_json, read_text
+from bnnpost.storage import Directory, Say, as_path, read_json, read_text
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, check_no_draws, check_same_config
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.contents import content_digest
@@ -17,8 +17,6 @@ from bnnpost.sweeps.refusals import ConfigError
 FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way, by the part of the grid that a process does.
 _RUNNING = ".running{}.json"
-
-Say = Callable[[str], None]
 
 
 class GridDirectory(Directory):

@@ -1,7 +1,7 @@
 """What a sweep would do and cost, worked out without running or writing anything."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
@@ -9,6 +9,7 @@ from bnnpost.datasets import DataError
 from bnnpost.parallel.failures import one_line
 from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.storage import Say
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.config import SweepConfig
@@ -26,8 +27,6 @@ _DOUBLE = 8
 # Measured: four figures and the report; labels and attributes of results.nc, and of each width
 # in both files.
 _FIGURE_BYTES, _RESULTS_BYTES, _WIDTH_BYTES = 550_000, 50_000, 45_000
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from bnnpost.parallel import coordinator
-from bnnpost.parallel.coordinator import RETRIES, Say, Task
+from bnnpost.parallel.coordinator import RETRIES, Task
 from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.progress import Progress
+from bnnpost.storage import Say
 from bnnpost.sweeps import expectations, unit_work
 from bnnpost.sweeps.cell_directory import DONE, FAILED, RESULTS, CellDirectory
 from bnnpost.sweeps.cells import Cell, Grid

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.draws import Draws
-from bnnpost.parallel.coordinator import RETRIES, Say
+from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers import spread
@@ -18,6 +18,7 @@ from bnnpost.storage import (
     DIGEST,
     PREDICTIONS,
     RUN_ID,
+    Say,
     as_path,
     dataset_digest,
     read_dataset,

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from bnnpost.networks.priors import prior_of_record
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
-from bnnpost.storage import Directory, processor, versions
+from bnnpost.storage import Directory, Say, processor, versions
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.verification.references import reference_arrays
@@ -28,7 +27,6 @@ from bnnpost.zoo.entries import Entry, entry
 if TYPE_CHECKING:
     import xarray as xr
 
-Say = Callable[[str], None]
 # Folded into an entry's seed for the checks, so that they share no random number with its draws.
 _CHECKS = 0x7A6F6F
 DIRECTORY = "zoo"
