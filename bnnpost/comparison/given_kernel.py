@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int
 from bnnpost.numerics import gp
 from bnnpost.numerics.linalg import nested_factor
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.guides import Drawn, Guide
+from bnnpost.spaces.guides import DrawnSites, Guide
 
 # Beyond so many standard deviations there is no mass in double precision; e^−this is nearly 0.
 _FAR, _LARGEST_LOG = 40.0, 700.0
@@ -49,7 +49,7 @@ class Asked(eqx.Module):
 class Inner(NamedTuple):
     """What is drawn apart from the kernel: noise or sites (if there is a guide), and normals."""
 
-    drawn: Drawn | None
+    drawn: DrawnSites | None
     normals: Float[Array, "n+m k"]
 
 
@@ -79,7 +79,7 @@ def law(problem: Asked, kernel: Float[Array, "n+m n+m"], inner: Inner) -> Law:
 
 
 def _log_weight(
-    problem: Asked, kernel: Array, drawn: Drawn | None, outputs: Float[Array, "n k"] | None
+    problem: Asked, kernel: Array, drawn: DrawnSites | None, outputs: Float[Array, "n k"] | None
 ) -> Float[Array, ""]:
     """Of what was drawn to get the outputs, and of them, relative to the reference."""
     if problem.guide is not None:

@@ -17,7 +17,7 @@ from bnnpost.likelihoods.records import from_record, to_record
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.cells import CellMixture, moments
+from bnnpost.spaces.cells import CellMixture, log_var_moments
 from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
@@ -169,16 +169,19 @@ def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarr
     if isinstance(guide, DrawnNoise):
         edges, log_masses = rest
         mixture = CellMixture.single(edges, log_masses)
-        return [targets, *jax.tree.leaves((mixture, moments(edges, log_masses)))]
+        return [targets, *jax.tree.leaves((mixture, log_var_moments(edges, log_masses)))]
     return [targets, *(part[None] for part in rest), np.zeros((1, 1)), np.zeros(())]
 
 
-def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+def _guide_numbers(space: Space) -> list[np.ndarray]:
     """The numbers of a guide, which are part of what a draw is."""
-    numbers = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+
+
+def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     return {
         f"guide_{i}": (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
-        for i, array in enumerate(numbers)
+        for i, array in enumerate(_guide_numbers(space))
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnnpost.samplers.chains.files import STATES
+from bnnpost.samplers.chains.chain_files import STATES
 from bnnpost.samplers.recorded_run import BLOCKS, recorded
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG

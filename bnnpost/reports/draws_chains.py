@@ -10,7 +10,7 @@ from bnnpost.pages import Html, Section, element, join
 from bnnpost.pages.parts import count, figure, measured, notes, table, three_places
 from bnnpost.reports import draws_values, marginals
 from bnnpost.reports.draws_run import DrawsRun, Values
-from bnnpost.samplers.chains.results import LARGEST_R_HAT, problems
+from bnnpost.samplers.chains.chain_draws import LARGEST_R_HAT, problems
 
 _NAMES = {
     "nuts": "NUTS",

@@ -11,7 +11,7 @@ from bnnpost.reports import draws_chains
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.draws_run import DrawsRun
 from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.samplers.chains.results import problems
+from bnnpost.samplers.chains.chain_draws import problems
 
 
 def diagnostics_section(run: DrawsRun, info: DrawsInfo) -> Section:

@@ -9,7 +9,7 @@ from bnnpost.pages.parts import code, notes, paired, paragraphs
 from bnnpost.reports import draws_chains, draws_diagnostics, draws_values, settings, words
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.draws_run import DrawsRun
-from bnnpost.samplers.chains.results import problems
+from bnnpost.samplers.chains.chain_draws import problems
 from bnnpost.sweeps.sampling import CHAIN
 
 

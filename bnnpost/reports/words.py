@@ -159,10 +159,12 @@ def network(config: Mapping[str, Any]) -> str:
     return f"{config['activation']} network of {layers}, {', '.join(told)}"
 
 
-def recorded_text(num_points: int, network_: Any, likelihood: Any) -> str:
+def recorded_text(num_points: int, network_: Any, likelihood_: Any) -> str:
     """What a file of draws says of its posterior, in a sentence."""
     points = "1 training point" if num_points == 1 else f"{num_points:,} training points"
-    return f"{points}; likelihood {_record(likelihood)}; network {_layers(network_)}."
+    named = isinstance(likelihood_, dict) and "type" in likelihood_
+    told = laws.text(likelihood_) if named else "with code of its own"
+    return f"{points}; likelihood {told}; network {_layers(network_)}."
 
 
 def _layers(record: Any) -> str:
@@ -172,14 +174,3 @@ def _layers(record: Any) -> str:
         f"{one['type']} {one['width']:,}" if isinstance(one.get("width"), int) else str(one["type"])
         for one in record
     )
-
-
-def _record(record: Any) -> str:
-    if not isinstance(record, dict) or "type" not in record:
-        return "with code of its own"
-    values = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in record.items()
-        if name != "type" and isinstance(value, int | float | str)
-    ]
-    return f"{record['type']}{' (' + ', '.join(values) + ')' if values else ''}"

@@ -82,14 +82,16 @@ class Cells:
         return highest + np.log(self.widths)
 
 
-class Moments(NamedTuple):
+class LogVarMoments(NamedTuple):
     """Mean and standard deviation of t in each row."""
 
     mean: Float[np.ndarray, " r"]
     std: Float[np.ndarray, " r"]
 
 
-def moments(edges: Float[np.ndarray, " q+1"], log_masses: Float[np.ndarray, "r q"]) -> Moments:
+def log_var_moments(
+    edges: Float[np.ndarray, " q+1"], log_masses: Float[np.ndarray, "r q"]
+) -> LogVarMoments:
     """Of densities on cells."""
     masses = np.exp(log_masses)
     masses = masses / np.sum(masses, axis=1, keepdims=True)
@@ -97,7 +99,7 @@ def moments(edges: Float[np.ndarray, " q+1"], log_masses: Float[np.ndarray, "r q
     mean = masses @ (0.5 * (low + high))
     below, above = low - mean[:, None], high - mean[:, None]
     spread = (below**2 + above**2 + below * above) / 3
-    return Moments(mean, np.sqrt(np.sum(masses * spread, axis=1)))
+    return LogVarMoments(mean, np.sqrt(np.sum(masses * spread, axis=1)))
 
 
 class CellMixture(eqx.Module):

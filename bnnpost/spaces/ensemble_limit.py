@@ -18,7 +18,7 @@ from bnnpost.kernels import nngp, ntk
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.gaussian_law import Conditional, GaussianLaw
+from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
 from bnnpost.spaces.limit import require_one_gaussian_process
 
 # Eigenvalues of Θ₁₁ at or below this fraction of the largest are the rounding of the kernel.
@@ -72,12 +72,14 @@ class EnsembleLimit(GaussianLaw):
     training: Training
     key: Array | None = None
 
-    def conditional(self, x: object) -> Conditional:
+    def conditional(self, x: object) -> MeanAndCovariance:
         """Mean R y and covariance K₂₂ + R K₁₁ Rᵀ − R K₁₂ − K₂₁ Rᵀ at inputs x."""
         response = self.response(x)
         away = np.concatenate([-response, np.eye(len(response))], axis=1)
         covariance = away @ self._kernel(nngp, self._rows(x)) @ away.T
-        return Conditional(response @ self.posterior.targets, 0.5 * (covariance + covariance.T))
+        return MeanAndCovariance(
+            response @ self.posterior.targets, 0.5 * (covariance + covariance.T)
+        )
 
     def response(self, x: object) -> Float[np.ndarray, "m n"]:
         """R with f_t(x) = f₀(x) + R (y − f₀(X)), for each member's own f₀."""

@@ -14,7 +14,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 
 
-class Conditional(NamedTuple):
+class MeanAndCovariance(NamedTuple):
     """A Gaussian over function values: the same covariance for every output."""
 
     mean: Float[np.ndarray, "m k"]
@@ -25,7 +25,7 @@ class GaussianLaw(eqx.Module):
     """A Gaussian law of functions with independent outputs of one covariance."""
 
     @abc.abstractmethod
-    def conditional(self, x: object) -> Conditional:
+    def conditional(self, x: object) -> MeanAndCovariance:
         """Mean and covariance of f at inputs x [m, feature]."""
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:

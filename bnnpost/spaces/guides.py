@@ -24,7 +24,7 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.base import NoiseLaw
 from bnnpost.numerics import gp
 from bnnpost.numerics.gp import Sites, contrasts
-from bnnpost.spaces.cells import CellMixture, Moments
+from bnnpost.spaces.cells import CellMixture, LogVarMoments
 from bnnpost.spaces.sources import Source
 
 # The share of proposals from the prior of what is guided, the share of those from the law under
@@ -35,7 +35,7 @@ PRIOR_SHARE, BOUND_SHARE, MINOR_SHARE = 0.05, 0.02, 0.02
 _NO_SITE = 1e60
 
 
-class Drawn(NamedTuple):
+class DrawnSites(NamedTuple):
     """Sites for one draw, and the log weight, in nats, of what was drawn to get them."""
 
     sites: Sites
@@ -63,14 +63,14 @@ class Guide(eqx.Module):
         return self
 
     @abc.abstractmethod
-    def draw(self, source: Source) -> Drawn:
+    def draw(self, source: Source) -> DrawnSites:
         """The sites of a draw, with what is random about them from `source`."""
 
     @abc.abstractmethod
     def log_weight(
         self,
         kernel: Float[Array, "n n"],
-        drawn: Drawn,
+        drawn: DrawnSites,
         outputs: Float[Array, "n k"] | None,
         shift: Float[Array, " k"] | None = None,
     ) -> Float[Array, ""]:
@@ -93,7 +93,7 @@ class ExactGuide(Guide):
     exact = True
 
     def log_weight(
-        self, kernel: Array, drawn: Drawn, outputs: Array | None, shift: Array | None = None
+        self, kernel: Array, drawn: DrawnSites, outputs: Array | None, shift: Array | None = None
     ) -> Array:
         del outputs
         return gp.log_density(kernel, drawn.sites.less(shift)) + drawn.log_weight
@@ -112,9 +112,9 @@ class KnownNoise(ExactGuide):
     def fitted(self) -> bool:
         return False
 
-    def draw(self, source: Source) -> Drawn:
+    def draw(self, source: Source) -> DrawnSites:
         del source
-        return Drawn(self.sites, jnp.zeros((), jnp.float64))
+        return DrawnSites(self.sites, jnp.zeros((), jnp.float64))
 
 
 class DrawnNoise(ExactGuide):
@@ -128,13 +128,13 @@ class DrawnNoise(ExactGuide):
     targets: Float[np.ndarray, "n k"]
     likelihood: NoiseLaw
     mixture: CellMixture
-    moments: Moments
+    moments: LogVarMoments
 
     @property
     def one_noise(self) -> bool:
         return self.likelihood.shared
 
-    def draw(self, source: Source) -> Drawn:
+    def draw(self, source: Source) -> DrawnSites:
         if source.in_normals("noise"):
             log_var, log_weight = self._moved(source)
         else:
@@ -142,7 +142,7 @@ class DrawnNoise(ExactGuide):
             log_weight = jnp.sum(self.likelihood.log_density(log_var)) - log_density
         shape = (len(self.targets), 1) if self.mixture.num_rows == 1 else self.targets.shape
         variances = jnp.broadcast_to(jnp.exp(log_var).reshape(-1, *shape[1:]), shape)
-        return Drawn(Sites(jnp.asarray(self.targets), variances), log_weight)
+        return DrawnSites(Sites(jnp.asarray(self.targets), variances), log_weight)
 
     def _moved(self, source: Source) -> tuple[Float[Array, " r"], Float[Array, ""]]:
         """t = mean + std·g √(1 + g²/8) for a chain's normals g, and its prior density over theirs.
@@ -191,7 +191,7 @@ class FittedSites(Guide):
         shares = np.zeros_like(self.log_shares[:1])
         return FittedSites(self.targets, self.likelihood, first, shares, np.float64(0.0))
 
-    def draw(self, source: Source) -> Drawn:
+    def draw(self, source: Source) -> DrawnSites:
         prior_key, fit_key = jax.random.split(source.key)
         num_fits, num_groups = self.log_shares.shape
         chosen = jnp.zeros(num_groups, jnp.int32)
@@ -205,10 +205,10 @@ class FittedSites(Guide):
         )
         from_prior = jax.random.uniform(prior_key, (), jnp.float64) < self.prior_share
         sites = Sites(targets, jnp.where(from_prior, _NO_SITE, variances), self.sites.contrasts)
-        return Drawn(sites, jnp.zeros((), jnp.float64))
+        return DrawnSites(sites, jnp.zeros((), jnp.float64))
 
     def log_weight(
-        self, kernel: Array, drawn: Drawn, outputs: Array | None, shift: Array | None = None
+        self, kernel: Array, drawn: DrawnSites, outputs: Array | None, shift: Array | None = None
     ) -> Array:
         """The likelihood over the density that outputs were drawn from, relative to the prior's.
 

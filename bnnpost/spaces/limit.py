@@ -10,7 +10,7 @@ from bnnpost.networks.limiting import require_one_process, require_processes, sc
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.gaussian_law import Conditional, GaussianLaw
+from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
 from bnnpost.spaces.parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
@@ -28,7 +28,7 @@ class Limit(GaussianLaw):
     key: Array | None = None
     tangent: bool = eqx.field(static=True, default=False)
 
-    def conditional(self, x: object) -> Conditional:
+    def conditional(self, x: object) -> MeanAndCovariance:
         """Mean and covariance at inputs x: k*ᵀ(K+σ²I)⁻¹y and K** − k*ᵀ(K+σ²I)⁻¹k*."""
         train, points = self.posterior.x, self.posterior.checked_test_points(x)
         rows = np.concatenate([train, points])
@@ -38,7 +38,7 @@ class Limit(GaussianLaw):
         cross = scipy.linalg.solve_triangular(factor, kernel[:num_train, num_train:], lower=True)
         whitened = scipy.linalg.solve_triangular(factor, self.posterior.targets, lower=True)
         prior = kernel[num_train:, num_train:]
-        return Conditional(cross.T @ whitened, prior - cross.T @ cross)
+        return MeanAndCovariance(cross.T @ whitened, prior - cross.T @ cross)
 
 
 def limit(

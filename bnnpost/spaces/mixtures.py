@@ -1,6 +1,6 @@
 """How much each of several fits should be drawn from, and which of them differ. In numpy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -70,6 +70,32 @@ def largest(found: Float[np.ndarray, " c"]) -> Int[np.ndarray, " d"]:
     """Numbers of the fits that are kept, the largest share first."""
     order = np.argsort(-found, kind="stable")[:_MOST_FITS]
     return order[found[order] >= min(_LEAST_SHARE, found.max())]
+
+
+def weighed(
+    fits: Float[np.ndarray, "c *s"],
+    log_targets: Float[np.ndarray, " s"],
+    log_densities: Float[np.ndarray, "c s"],
+    minor: float,
+) -> tuple[Float[np.ndarray, "d *s"], Float[np.ndarray, " d"]]:
+    """The fits that are kept, and their shares; arguments as of `shares`."""
+    found = shares(log_targets, log_densities)
+    kept = largest(found)
+    return fits[kept], with_minor_share(found[kept], minor)
+
+
+def filled(
+    columns: Sequence[tuple[Float[np.ndarray, "c *s"], Float[np.ndarray, " c"]]],
+) -> tuple[list[Float[np.ndarray, "m *s"]], Float[np.ndarray, "m k"]]:
+    """Fits of each column, as many for all with copies of the first, and their log shares."""
+    most = max(len(fits) for fits, _ in columns)
+    log_shares = np.full((most, len(columns)), -np.inf)
+    for place, (_, found) in enumerate(columns):
+        log_shares[: len(found), place] = np.log(found)
+    copies = [np.repeat(fits[:1], most - len(fits), axis=0) for fits, _ in columns]
+    return [
+        np.concatenate([fits, more]) for (fits, _), more in zip(columns, copies, strict=True)
+    ], log_shares
 
 
 def with_minor_share(found: Float[np.ndarray, " c"], minor: float) -> Float[np.ndarray, " c"]:

@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 
 from bnnpost.likelihoods.base import NoiseLaw
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.spaces.cells import CellMixture, Cells, moments
+from bnnpost.spaces.cells import CellMixture, Cells, log_var_moments
 from bnnpost.spaces.guides import BOUND_SHARE, PRIOR_SHARE, DrawnNoise, Led
 from bnnpost.spaces.noise_modes import Kernel, several
 
@@ -48,7 +48,7 @@ def bounded_noise(law: NoiseLaw, targets: Float[np.ndarray, "n k"]) -> Led:
     log_total = logsumexp(masses)
     rows = (masses - log_total)[None]
     mixture = CellMixture.single(cells.edges, rows)
-    guide = DrawnNoise(targets, law, mixture, moments(cells.edges, rows))
+    guide = DrawnNoise(targets, law, mixture, log_var_moments(cells.edges, rows))
     return Led(guide, float(log_total))
 
 
@@ -101,7 +101,7 @@ def drawn_noise(
     if law.shared:
         marginal = np.logaddexp(np.log1p(-PRIOR_SHARE) + marginal, np.log(PRIOR_SHARE) + prior)
     mixture = CellMixture(cells.edges, masses, log_whole, log_shares)
-    guide = DrawnNoise(targets, law, mixture, moments(cells.edges, marginal))
+    guide = DrawnNoise(targets, law, mixture, log_var_moments(cells.edges, marginal))
     return Led(guide, log_bound)
 
 

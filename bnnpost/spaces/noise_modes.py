@@ -26,15 +26,8 @@ def several(
     cells: Cells, kernel: Kernel, targets: Float[np.ndarray, "n k"]
 ) -> tuple[Float[np.ndarray, "c r q"], Float[np.ndarray, "c k"]]:
     """Fits for each output by itself, and their log shares; outputs with fewer have copies of 0."""
-    columns = [_of_column(cells, kernel, y) for y in targets.T]
-    most = max(len(fits) for fits, _ in columns)
-    masses = np.stack(
-        [np.concatenate([f, np.repeat(f[:1], most - len(f), axis=0)]) for f, _ in columns], axis=2
-    )
-    log_shares = np.full((most, len(columns)), -np.inf)
-    for place, (_, found) in enumerate(columns):
-        log_shares[: len(found), place] = np.log(found)
-    return masses.reshape(most, targets.size, -1), log_shares
+    fits, log_shares = mixtures.filled([_of_column(cells, kernel, y) for y in targets.T])
+    return np.stack(fits, axis=2).reshape(len(log_shares), targets.size, -1), log_shares
 
 
 def _of_column(
@@ -51,9 +44,7 @@ def _of_column(
     log_densities = np.stack([np.sum(fit[places, drawn] - log_widths, axis=1) for fit in fits])
     log_var = cells.places(3)[:, 1][drawn]
     log_targets = np.sum(cells.log_prior(log_var), axis=1) + _log_normal(kernel, y, np.exp(log_var))
-    found = mixtures.shares(log_targets, log_densities)
-    kept = mixtures.largest(found)
-    return fits[kept], mixtures.with_minor_share(found[kept], MINOR_SHARE)
+    return mixtures.weighed(fits, log_targets, log_densities, MINOR_SHARE)
 
 
 def _draws(fits: Float[np.ndarray, "c n q"]) -> np.ndarray:

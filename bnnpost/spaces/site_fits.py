@@ -52,17 +52,10 @@ def independent_sites(
 ) -> FittedSites | None:
     """Sites of outputs that are independent given their targets; None where a fit fails."""
     columns = [_of_column(_terms(likelihood, y[:, None]), kernel) for y in targets.T]
-    most = max(len(fits) for fits, _ in columns)
-    filled = [fits + fits[:1] * (most - len(fits)) for fits, _ in columns]
-    centres, variances = (
-        np.stack([np.stack([fit[part] for fit in fits]) for fits in filled], axis=2)
-        for part in range(2)
-    )
+    fits, log_shares = mixtures.filled(columns)
+    centres, variances = np.moveaxis(np.stack(fits, axis=-1), 1, 0)
     if not np.isfinite(centres + variances).all():
         return None
-    log_shares = np.full((most, len(columns)), -np.inf)
-    for place, (_, found) in enumerate(columns):
-        log_shares[: len(found), place] = np.log(found)
     return FittedSites(
         targets, likelihood, Sites(centres, variances), log_shares, np.float64(PRIOR_SHARE)
     )
@@ -89,11 +82,13 @@ def _terms(likelihood: Likelihood, targets: Float[np.ndarray, "n 1"]) -> Terms:
     return terms
 
 
-def _of_column(terms: Terms, kernel: Kernel) -> tuple[list[Fit], Float[np.ndarray, " c"]]:
-    """The fits that differ, and their shares."""
+def _of_column(
+    terms: Terms, kernel: Kernel
+) -> tuple[Float[np.ndarray, "c 2 n"], Float[np.ndarray, " c"]]:
+    """The fits that differ, targets and variances of each, and their shares."""
     peaks = _peaks(terms, kernel)
     if peaks is None:
-        return [_expectation_propagation(terms, kernel, _PLACES)], np.ones(1)
+        return np.stack([_expectation_propagation(terms, kernel, _PLACES)]), np.ones(1)
     fits = [_expectation_propagation(terms, kernel, _MORE_PLACES)]
     mean, variance = _posterior(kernel, fits[0])
     residuals = (mean - peaks.place) / np.sqrt(variance + 1 / peaks.curvature)
@@ -102,10 +97,7 @@ def _of_column(terms: Terms, kernel: Kernel) -> tuple[list[Fit], Float[np.ndarra
     std = np.sqrt(np.diagonal(kernel) + np.finfo(float).tiny)
     moments = [_posterior(kernel, fit) for fit in fits]
     features = [np.concatenate([m / std, np.log(v + _LEAST_VARIANCE)]) for m, v in moments]
-    fits = [fits[i] for i in mixtures.distinct(np.stack(features), _APART)]
-    found = _shares(terms, kernel, fits)
-    kept = mixtures.largest(found)
-    return [fits[i] for i in kept], mixtures.with_minor_share(found[kept], MINOR_SHARE)
+    return _weighed(terms, kernel, [fits[i] for i in mixtures.distinct(np.stack(features), _APART)])
 
 
 class _Peaks(NamedTuple):
@@ -147,14 +139,17 @@ def _posterior(kernel: Kernel, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     return mean[:, 0], variance
 
 
-def _shares(terms: Terms, kernel: Kernel, fits: list[Fit]) -> Float[np.ndarray, " c"]:
-    """How much of the limit's posterior each fit explains."""
+def _weighed(
+    terms: Terms, kernel: Kernel, fits: list[Fit]
+) -> tuple[Float[np.ndarray, "c 2 n"], Float[np.ndarray, " c"]]:
+    """The fits that are kept, by how much of the limit's posterior each explains."""
     if len(fits) == 1:
-        return np.ones(1)
+        return np.stack(fits), np.ones(1)
     rng = np.random.default_rng(0)
     drawn = np.concatenate(list(_draws(kernel, fits, rng)))
     log_densities = np.stack([_log_led(kernel, fit, drawn) for fit in fits])
-    return mixtures.shares(np.sum(terms(drawn), axis=1), log_densities)
+    log_targets = np.sum(terms(drawn), axis=1)
+    return mixtures.weighed(np.stack(fits), log_targets, log_densities, MINOR_SHARE)
 
 
 def _draws(kernel: Kernel, fits: list[Fit], rng: np.random.Generator) -> Iterator[np.ndarray]:

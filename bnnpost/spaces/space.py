@@ -24,7 +24,7 @@ from bnnpost.spaces.completions import (
     AS_FUNCTION,
     Completion,
 )
-from bnnpost.spaces.guides import Drawn, Guide
+from bnnpost.spaces.guides import DrawnSites, Guide
 from bnnpost.spaces.parts import linear_layers, split_gaussian_readout
 from bnnpost.spaces.sources import Origin, Source, origin
 from bnnpost.spaces.steps import LayerDraw, LinearStep, matrix_form
@@ -114,11 +114,11 @@ class Space(eqx.Module):
         x = jnp.asarray(self.posterior.x, jnp.float64)
         return x if x_test is None else jnp.concatenate([x, x_test])
 
-    def drawn(self, draw: Array | Origin) -> Drawn:
+    def drawn(self, draw: Array | Origin) -> DrawnSites:
         """The sites of a draw. Needs a guide."""
         return self._drawn(Source(*origin(draw)))
 
-    def _drawn(self, source: Source) -> Drawn:
+    def _drawn(self, source: Source) -> DrawnSites:
         assert self.guide is not None
         key = jax.random.fold_in(source.key, _GUIDE)
         return self.guide.draw(Source(key, source.given, source.recorded))

@@ -15,7 +15,7 @@ from bnnpost.sweeps.refusals import ConfigError
 _PACKAGE = Path(__file__).parents[1]
 
 
-def named(setting: str, name: str, expected: str) -> object:
+def imported(setting: str, name: str, expected: str) -> object:
     """What module:name is. Modules are looked for in the working directory too.
 
     Raises ConfigError that says what was expected.
@@ -24,7 +24,7 @@ def named(setting: str, name: str, expected: str) -> object:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        with said_of(setting, name):
+        with user_errors(setting, name):
             return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
     except (ModuleNotFoundError, AttributeError, TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
@@ -33,7 +33,7 @@ def named(setting: str, name: str, expected: str) -> object:
 
 
 @contextlib.contextmanager
-def said_of(setting: str, name: str) -> Iterator[None]:
+def user_errors(setting: str, name: str) -> Iterator[None]:
     """What code of the user's raises, as a ConfigError with its file and line, in one line.
 
     Errors that no line of theirs has a part in pass.

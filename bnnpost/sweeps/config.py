@@ -166,12 +166,12 @@ def config_of(values: Mapping[str, object], source: str | Path | None = None) ->
         if key not in known:
             where = f"{source}: " if source is not None else ""
             raise ConfigError(where + unknown("configuration key", key, known))
-    return SweepConfig(**likelihoods.resolved(networks.resolved(values)))  # type: ignore[arg-type]
+    return SweepConfig(**likelihoods.gathered(networks.resolved(values)))  # type: ignore[arg-type]
 
 
 def known_keys(values: Mapping[str, object]) -> list[str]:
     """Keys of a configuration, the parameters of its likelihood among them."""
-    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.names(values)]))
+    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.parameter_keys(values)]))
 
 
 def shipped_configs() -> tuple[str, ...]:
@@ -237,34 +237,32 @@ def check_keys(config: object, keys: type) -> None:
                 one_of(name, str(one), meaning.choices)
 
 
+# What a value of each type is called.
+_EXPECTED = {
+    bool: "true or false",
+    float: "a number",
+    int: "a whole number",
+    str: "a string",
+    tuple: "a list of whole numbers",
+}
+
+
 def typed(name: str, kind: object, value: object) -> object:
     """`value` as what the field holds; raises ConfigError that says what was expected."""
-    text = str(kind).replace("typing.", "")
-    if value is None and "None" in text:
+    if value is None and "None" in str(kind):
         return None
-    if kind in (bool, bool | None) and isinstance(value, bool):
-        return value
-    if kind in (str, str | None) and isinstance(value, str):
-        return value
-    if kind in (float, float | None) and _is_number(value):
+    plain = next((one for one in _EXPECTED if kind in (one, one | None)), tuple)
+    if plain is float and _is_number(value):
         return _finite(name, value)
-    if kind in (int, int | None) and _is_whole(value):
+    if plain is int and _is_whole(value):
         if abs(int(value)) > LARGEST_COUNT:  # type: ignore[call-overload]
             raise ConfigError(f"{name}: expected at most {LARGEST_COUNT}, got {shown(value)}")
         return int(value)  # type: ignore[call-overload]
-    if kind == tuple[int, ...] and isinstance(value, list | tuple) and all(map(_is_whole, value)):
+    if plain is tuple and isinstance(value, list | tuple) and all(map(_is_whole, value)):
         return tuple(int(v) for v in value)
-    expected = {
-        bool: "true or false",
-        float: "a number",
-        int: "a whole number",
-        str: "a string",
-    }
-    plain = next(
-        (word for base, word in expected.items() if kind in (base, base | None)),
-        "a list of whole numbers",
-    )
-    raise ConfigError(f"{name}: expected {plain}, got {shown(value)}")
+    if plain in (bool, str) and isinstance(value, plain):
+        return value
+    raise ConfigError(f"{name}: expected {_EXPECTED[plain]}, got {shown(value)}")
 
 
 def _finite(name: str, value: object) -> float:

@@ -35,7 +35,7 @@ class Meaning:
     also: tuple[str, ...] = ()
 
 
-def key(default: Any, group: str, help: str, **others: Any) -> Any:
+def setting(default: Any, group: str, help: str, **others: Any) -> Any:
     """A field of a configuration."""
     return dataclasses.field(default=default, metadata={"meaning": Meaning(group, help, **others)})
 
@@ -44,83 +44,89 @@ def key(default: Any, group: str, help: str, **others: Any) -> Any:
 class SweepKeys:
     """Keys of one posterior, its draws and their comparison; `SweepConfig` checks them."""
 
-    data: str = key("diabetes", "data", "Shipped data set or generator, or a CSV or npz file.")
-    target: str | None = key(
+    data: str = setting("diabetes", "data", "Shipped data set or generator, or a CSV or npz file.")
+    target: str | None = setting(
         None, "data", "Target column(s) of a file, comma-separated; words in one are classes."
     )
-    standardise: bool = key(
+    standardise: bool = setting(
         True, "data",
         "Zero mean, unit std over all rows of features, and of targets that are numbers.",
         shown="standardise",
     )  # fmt: skip
-    split_seed: int = key(
+    split_seed: int = setting(
         0, "data", "Seed of the row order: the first rows train, the next test.", least=0
     )
-    num_train: int = key(5, "data", "Training points.", least=1)
-    num_test: int = key(5, "data", "Test points.", least=1)
-    widths: tuple[int, ...] = key(
+    num_train: int = setting(5, "data", "Training points.", least=1)
+    num_test: int = setting(5, "data", "Test points.", least=1)
+    widths: tuple[int, ...] = setting(
         (4, 16, 64, 256, 1024), "widths", "Units of the hidden layers.", least=1, also=("--width",)
     )
-    depth: int = key(2, "network", "Hidden layers.", least=1)
-    activation: str = key("erf", "network", "Activation: relu, erf, tanh, … (all: bnnpost info).")
-    w_std: float | Record = key(1.5, "network", "Prior std of weights, times √fan_in.", read="std")
-    b_std: float | Record = key(0.1, "network", "Prior std of biases; 0 for none.", read="std")
-    readout_w_std: float | Record | None = key(
+    depth: int = setting(2, "network", "Hidden layers.", least=1)
+    activation: str = setting(
+        "erf", "network", "Activation: relu, erf, tanh, … (all: bnnpost info)."
+    )
+    w_std: float | Record = setting(
+        1.5, "network", "Prior std of weights, times √fan_in.", read="std"
+    )
+    b_std: float | Record = setting(0.1, "network", "Prior std of biases; 0 for none.", read="std")
+    readout_w_std: float | Record | None = setting(
         None, "network", "The same for the readout.", shown="as w-std", read="std"
     )
-    readout_b_std: float | Record | None = key(
+    readout_b_std: float | Record | None = setting(
         None, "network", "The same for the readout.", shown="as b-std", read="std"
     )
-    noise_std: float | Record = key(
+    noise_std: float | Record = setting(
         0.31622776601683794, "noise",
         "Std of the observation noise, or its law: \"HalfNormal(0.5)\".",
         shown="0.316 (√0.1)", read="noise",
     )  # fmt: skip
-    num_samples: int = key(1000, "samples", "Draws at each width.", least=1)
-    num_proposals: int = key(
+    num_samples: int = setting(1000, "samples", "Draws at each width.", least=1)
+    num_proposals: int = setting(
         40_000, "comparison", "Proposals of the comparison with the limit.", least=200
     )
-    max_proposals: int | None = key(
+    max_proposals: int | None = setting(
         None, "sampling", "Stop a width after this many proposals.", shown="no limit", least=1
     )
-    seed: int = key(0, "seed", "Seed of every random number.")
-    bound: str = key(
+    seed: int = setting(0, "seed", "Seed of every random number.")
+    bound: str = setting(
         "strict", "sampling",
         "strict: exact draws; capped: weighted draws, for many points.",
         choices=("strict", "capped"),
     )  # fmt: skip
-    cap: float | None = key(
+    cap: float | None = setting(
         None, "sampling", "Log cap of capped draws, in nats.", shown="by a pilot"
     )
-    space: str = key(
+    space: str = setting(
         "auto", "sampling", "Where to draw: auto, functions or weights.",
         choices=("auto", "functions", "weights"),
     )  # fmt: skip
-    collapse: bool = key(
+    collapse: bool = setting(
         True, "sampling", "Integrate the readout out (many times the acceptance).",
         shown="collapse",
     )  # fmt: skip
-    precision: str = key(
+    precision: str = setting(
         "single", "sampling", "Of the random features: single or double.",
         choices=("single", "double"),
     )  # fmt: skip
-    network: str | None = key(
+    network: str | None = setting(
         None, "network",
         "Layers in the place of a perceptron's settings: a TOML or JSON file with a list of "
         "them, or module:function, a function of width and num_outputs that returns the network.",
     )  # fmt: skip
-    layers: tuple[Record, ...] | None = key(None, "", "A list of layers as `from_spec` takes it.")
-    weight_prior: Record | None = key(
+    layers: tuple[Record, ...] | None = setting(
+        None, "", "A list of layers as `from_spec` takes it."
+    )
+    weight_prior: Record | None = setting(
         None, "network", 'Law of hidden weights, times w_std/√fan_in: "Laplace(0, 0.7)".',
         shown="Normal(0, 1)", read="prior",
     )  # fmt: skip
-    bias_prior: Record | None = key(
+    bias_prior: Record | None = setting(
         None, "network", "The same for biases, times b_std.", shown="Normal(0, 1)", read="prior"
     )
-    features: str | None = key(
+    features: str | None = setting(
         None, "data", "Input columns of a file, comma-separated.", shown="all others"
     )
-    likelihood: Record | None = key(
+    likelihood: Record | None = setting(
         None, "likelihood",
         "Of the targets: student-t, categorical, poisson, … (all: bnnpost info), or module:Class; "
         'with its parameters: "StudentT(df=4, noise_std=0.4)".',
@@ -132,39 +138,41 @@ class SweepKeys:
 class ChainKeys:
     """Keys of chains; None stands for the method's own default. `ChainConfig` checks them."""
 
-    method: str = key(
+    method: str = setting(
         REJECTION, "method",
         "rejection: independent draws. Chains of dependent draws, for what rejection has no hope "
         "of: hmc and nuts follow gradients, pcn and slice turn functions.",
         choices=(REJECTION, *METHODS),
     )  # fmt: skip
-    num_chains: int | None = key(
+    num_chains: int | None = setting(
         None, "chains", "Chains: how many.", shown="4", least=1, also=("--chains",)
     )
-    num_warmup: int | None = key(
+    num_warmup: int | None = setting(
         None, "chains",
         "Chains: transitions before draws are kept, in which step sizes are adapted.",
         shown="1000; slice: 100", least=0, also=("--warmup",),
     )  # fmt: skip
-    thinning: int | None = key(
+    thinning: int | None = setting(
         None, "chains", "Chains: keep one transition in so many.", shown="1", least=1
     )
-    step_size: float | None = key(
+    step_size: float | None = setting(
         None, "chains", "hmc, nuts, pcn: a step size that stays.", shown="adapted"
     )
-    target_accept: float | None = key(
+    target_accept: float | None = setting(
         None, "chains", "hmc, nuts, pcn: acceptance that step sizes are adapted to.",
         shown="0.8; pcn: 0.3",
     )  # fmt: skip
-    num_steps: int | None = key(
+    num_steps: int | None = setting(
         None, "chains", "hmc: steps of one trajectory.", shown="chosen by hmc.sample", least=1
     )
-    integrator: str | None = key(None, "chains", "hmc: leapfrog or rotation.", shown="by the space")
-    max_tree_depth: int | None = key(
+    integrator: str | None = setting(
+        None, "chains", "hmc: leapfrog or rotation.", shown="by the space"
+    )
+    max_tree_depth: int | None = setting(
         None, "chains", "nuts: at most 2^N − 1 steps of one trajectory.", shown="10", least=1
     )
-    space: str | None = key(None, "", "Where the chains move: functions or weights.")
-    collapse: bool | None = key(None, "", "Whether the readout is integrated out.")
+    space: str | None = setting(None, "", "Where the chains move: functions or weights.")
+    collapse: bool | None = setting(None, "", "Whether the readout is integrated out.")
 
 
 # Parameters of likelihoods that have a flag of their own; the others are written with its name.

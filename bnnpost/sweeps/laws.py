@@ -30,7 +30,7 @@ def prior(name: str, value: object) -> Record | None:
     if value is None:
         return None
     try:
-        found = record(value)
+        found = as_record(value)
         weight_prior(name, prior_of_record(found))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
@@ -49,7 +49,7 @@ def scale(name: str, value: object) -> float | Record:
             f'{name}: expected a number or a law such as "HalfNormal(1)", got {shown(value)}'
         )
     try:
-        return scale_record(scale_of_record(record(value)))  # type: ignore[return-value]
+        return scale_record(scale_of_record(as_record(value)))  # type: ignore[return-value]
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from None
 
@@ -90,7 +90,7 @@ def _number(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def record(value: object) -> Record:
+def as_record(value: object) -> Record:
     """Plain data that is the same for the same law, however it was written."""
     if isinstance(value, str):
         return called(parsed(value), value)

@@ -26,7 +26,7 @@ _KEY, _TYPE, _NOISE = "likelihood", "type", "noise_std"
 _EXPECTED = "module:Class for a subclass of bnnpost.likelihoods.Likelihood"
 
 
-def names(values: Mapping[str, object]) -> tuple[str, ...]:
+def parameter_keys(values: Mapping[str, object]) -> tuple[str, ...]:
     """Parameters that may stand beside the name: those of the package's, and of the one named."""
     kinds = [*known().values()]
     if values.get(_KEY) is not None:
@@ -42,7 +42,7 @@ def overridden(values: Mapping[str, object], flags: Mapping[str, object]) -> dic
     found = {**values, **flags}
     if flags.get(_KEY) is not None:
         table = _table(flags[_KEY])
-        for name in names(values):
+        for name in parameter_keys(values):
             if name not in flags and (name in table or name not in parameters(_kind(table))):
                 found.pop(name, None)
     elif values.get(_KEY) is not None:
@@ -50,14 +50,14 @@ def overridden(values: Mapping[str, object], flags: Mapping[str, object]) -> dic
     return found
 
 
-def resolved(values: Mapping[str, object]) -> dict[str, object]:
+def gathered(values: Mapping[str, object]) -> dict[str, object]:
     """Settings with the parameters of the likelihood, noise_std apart, in one table with it.
 
     Raises ConfigError for a parameter that is given twice or that it does not take.
     """
     found = dict(values)
     table = _table(found.get(_KEY))
-    kind, beside = _kind(table), [n for n in names(values) if found.get(n) is not None]
+    kind, beside = _kind(table), [n for n in parameter_keys(values) if found.get(n) is not None]
     for name in beside:
         if name in table:
             raise ConfigError(f"{name} is given twice: beside the likelihood and as a part of it")
@@ -116,7 +116,7 @@ def _made(name: str, kind: type[Likelihood], arguments: Mapping[str, Any]) -> Li
     ]
     if missing:
         raise ConfigError(f"{_KEY}: {kind.__name__} needs {', '.join(missing)}")
-    theirs = code.said_of(_KEY, name) if ":" in name else contextlib.nullcontext()
+    theirs = code.user_errors(_KEY, name) if ":" in name else contextlib.nullcontext()
     try:
         with theirs:
             return made(kind, arguments)
@@ -184,7 +184,7 @@ def _kind(table: Record) -> type[Likelihood]:
     name = str(table[_TYPE])
     kinds = {_plain(one): kind for one, kind in known().items()}
     if ":" in name:
-        found = code.named(_KEY, name, _EXPECTED)
+        found = code.imported(_KEY, name, _EXPECTED)
         if not (isinstance(found, type) and issubclass(found, Likelihood)):
             raise ConfigError(f"{_KEY}: expected {name} to be {_EXPECTED}")
         return found

@@ -98,7 +98,7 @@ def of_code(name: str, width: int, num_outputs: int) -> Layer:
 
     Modules are looked for in the working directory too. Raises ConfigError.
     """
-    function = code.named("network", name, _EXPECTED)
+    function = code.imported("network", name, _EXPECTED)
     if not callable(function):
         raise ConfigError(f"network: {name} is no function of width and num_outputs")
     try:
@@ -107,7 +107,7 @@ def of_code(name: str, width: int, num_outputs: int) -> Layer:
         raise ConfigError(
             f"network: expected {name} to take width and num_outputs, by these names: {error}"
         ) from None
-    with code.said_of("network", name):
+    with code.user_errors("network", name):
         network = function(width=width, num_outputs=num_outputs)
     if not isinstance(network, Layer):
         raise ConfigError(

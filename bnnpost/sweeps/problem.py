@@ -23,7 +23,8 @@ from bnnpost.sweeps.refusals import HopelessRun
 class Problem:
     """The data of a sweep, and the posterior at each width.
 
-    levels: names of the classes whose numbers y and y_test hold; empty for other targets.
+    levels: names of the classes whose numbers y and y_test hold; empty for other targets. Raises
+    DataError where the likelihood does not take the targets.
     """
 
     config: SweepConfig
@@ -63,8 +64,7 @@ class Problem:
             return {}
         return {"target_kind": self.likelihood.target_kind, "levels": json.dumps(self.levels)}
 
-    def check_targets(self) -> None:
-        """Raise DataError where the likelihood does not take the targets."""
+    def __post_init__(self) -> None:
         for columns in (_columns(self.y), self.test_targets):
             try:
                 self.likelihood.check(columns, self.num_outputs)
@@ -111,7 +111,7 @@ def load_problem(config: SweepConfig) -> Problem:
         one_hot = table.y.ndim == 2 and config.data in datasets.names()
         table = table.standardise(targets=kind == "numbers" and not one_hot)
     split = table.split(*counts, config.split_seed)
-    return _checked(Problem(config, *split, table.levels))
+    return Problem(config, *split, table.levels)
 
 
 def _of_digits(config: SweepConfig, kind: str) -> Problem:
@@ -120,15 +120,10 @@ def _of_digits(config: SweepConfig, kind: str) -> Problem:
         config.num_train, config.num_test, seed=config.split_seed
     )
     if kind != "classes":
-        return _checked(Problem(config, x, y, x_test, y_test))
+        return Problem(config, x, y, x_test, y_test)
     labels = (one.argmax(axis=1).astype(np.float64) for one in (y, y_test))
     levels = datasets.SHIPPED["digits"].class_names
-    return _checked(Problem(config, x, next(labels), x_test, next(labels), levels))
-
-
-def _checked(problem: Problem) -> Problem:
-    problem.check_targets()
-    return problem
+    return Problem(config, x, next(labels), x_test, next(labels), levels)
 
 
 def _warn_of_constants(table: datasets.Dataset) -> None:

@@ -1,17 +1,23 @@
-"""The table of a configuration's keys, read off its dataclass and the flags of the same names."""
+"""The table of a configuration's keys, read off its dataclass."""
 
 import dataclasses
 import importlib
 import re
-from typing import Any, get_type_hints
+from typing import Any
 
-import click
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-_DEFAULT = re.compile(r" ?\[default: .*\]$")
+from bnnpost.sweeps.keys import kinds, meanings
+
+_READ = {
+    "std": "number or law",
+    "noise": "number or law",
+    "prior": "law",
+    "likelihood": "text or table",
+}
 _KINDS = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}
 
 
@@ -23,12 +29,8 @@ def _found(path: str) -> Any:
 def _kind(hint: object) -> str:
     words = str(hint)
     numbers = [kind for name, kind in _KINDS.items() if re.search(rf"\b{name}\b", words)]
-    of_tables = "Mapping" in words or "dict" in words
     if "tuple" in words:
-        return "list of tables" if of_tables else f"list of {numbers[0]}s"
-    if of_tables:
-        # Its own keys and values are text, whatever else it may be.
-        return "number or law" if "float" in words else "law"
+        return "list of tables" if "Mapping" in words else f"list of {numbers[0]}s"
     return numbers[0] if numbers else words
 
 
@@ -45,39 +47,25 @@ def _default(field: Any) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
-def _helps(command: click.Command) -> dict[str, str]:
-    options = [p for p in command.params if isinstance(p, click.Option) and p.name]
-    return {str(o.name): _DEFAULT.sub("", o.help or "") for o in options}
-
-
-def _of_docstring(kind: type, name: str) -> str:
-    """What the class's docstring says of a key that has no flag."""
-    text = " ".join((kind.__doc__ or "").split())
-    match = re.search(rf"(?<!\w){name}(?:, \w+)*: (.*?)(?:[.;] |[.;]$)", text)
-    return f"{match[1][:1].upper()}{match[1][1:]}." if match else ""
-
-
-def rows(kind: type, command: click.Command) -> list[tuple[str, str, str, str]]:
+def rows(kind: type) -> list[tuple[str, str, str, str]]:
     """Key, kind, default and meaning of each field."""
-    hints, helps = get_type_hints(kind), _helps(command)
-    return [
-        (
-            f.name,
-            _kind(hints[f.name]),
-            _default(f),
-            helps.get(f.name) or _of_docstring(kind, f.name),
-        )
-        for f in dataclasses.fields(kind)
-    ]
+    hints, told = kinds(kind), meanings(kind)
+    found = []
+    for field in dataclasses.fields(kind):
+        meaning = told[field.name]
+        held = _READ.get(meaning.read) or _kind(hints[field.name])
+        default = _default(field) or meaning.shown or ""
+        found.append((field.name, held, default, meaning.help))
+    return found
 
 
 class ConfigurationKeys(SphinxDirective):
-    """`configuration-keys:: module:Dataclass module:command`."""
+    """`configuration-keys:: module:Dataclass`."""
 
-    required_arguments = 2
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        kind, command = map(_found, self.arguments)
+        kind = _found(self.arguments[0])
         lines = [
             ":::{table}",
             ":class: reference-table",
@@ -85,7 +73,7 @@ class ConfigurationKeys(SphinxDirective):
             "| key | kind | default | meaning |",
             "|---|---|---|---|",
         ]
-        for name, *others in rows(kind, command):
+        for name, *others in rows(kind):
             lines.append("| " + " | ".join([f"`{name}`", *others]) + " |")
         lines.append(":::")
         return self.parse_text_to_nodes(StringList(lines, "configuration-keys"))

@@ -159,7 +159,7 @@ def test_a_run_and_its_draws_alone(finished):
     assert {record["acceptance_rate"], record["proposals"]} <= set(page.numbers)
     assert read_run(finished).info.acceptance_rate in page.numbers
     alone = checked(reports.to_html(finished / "draws.nc"))
-    assert "1 training point; likelihood Gaussian (noise_std 0.3162)" in alone.text
+    assert "1 training point; likelihood Gaussian(noise_std=0.3162)" in alone.text
     assert "Training point 0" in alone.text and "bnnpost.load(" in alone.text
 
 

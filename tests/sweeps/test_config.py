@@ -8,6 +8,9 @@ import pytest
 
 from bnnpost.sweeps import ConfigError, SweepConfig, load_config, load_grid
 from bnnpost.sweeps.config import shipped_configs
+from bnnpost.sweeps.keys import ChainKeys, SweepKeys, meanings
+from bnnpost_cli.sample import command as sample
+from bnnpost_cli.sweep_run import command as run
 
 
 def test_flags_go_on_top_of_a_file(tmp_path):
@@ -73,3 +76,15 @@ def test_digest_changes_with_every_setting():
     digests = {dataclasses.replace(base, **{k: v}).digest() for k, v in changed.items()}
     assert len(digests | {base.digest()}) == len(changed) + 1
     assert SweepConfig().digest() == base.digest()
+
+
+def test_every_key_has_its_flag_with_its_default():
+    params = {one.name: one for one in (*sample.params, *run.params)}
+    for kind in (SweepKeys, ChainKeys):
+        for name, told in meanings(kind).items():
+            if not told.group:
+                continue
+            assert told.help in params[name].help
+            default = getattr(kind, name)
+            if default is not None and told.shown is None and name != "widths":
+                assert f"[default: {default}]" in params[name].help

@@ -18,7 +18,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.spaces import limit
-from bnnpost.spaces.limit import Conditional, Limit
+from bnnpost.spaces.limit import Limit, MeanAndCovariance
 
 _DIMS = {2: ("point", "output"), 3: ("output", "point", "point_2")}
 
@@ -62,7 +62,7 @@ def theory(
 class FirstOrder(NamedTuple):
     """The limit at the test points, and the coefficients of 1/N from each randomisation."""
 
-    limit: Conditional
+    limit: MeanAndCovariance
     responses: list[Response]
 
     def estimates(self, of: Callable[[Response], Quantities]) -> Estimates:
