@@ -46,10 +46,8 @@ bibtex_reference_style = "author_year"
 nitpicky = True
 # Types of other packages, whose inventories would have to be fetched.
 nitpick_ignore_regex = [
-    (
-        r"py:.*",
-        r"(jax|jaxlib|jaxtyping|matplotlib|numpy|xarray|xr|collections|concurrent|os|pathlib)\..*",
-    ),
+    (r"py:.*", r"(jax|jaxlib|jaxtyping|matplotlib|numpy|xarray|xr)\..*"),
+    (r"py:.*", r"(collections|concurrent|os|pathlib)\..*"),
     (r"py:class", r"(Array|Axes|ndarray|Figure|LinearStep)"),
     # Classes of the inner workings, named in signatures alone.
     (r"py:class", r"bnnpost(\.\w+){2,3}\.[A-Z]\w*"),

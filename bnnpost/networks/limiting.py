@@ -13,7 +13,7 @@ from jaxtyping import Array
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.layers import Layer, parts_of, with_parts
 from bnnpost.networks.linear import Linear
-from bnnpost.networks.priors import PER_INPUT, Fixed, Moments, Scale, WeightPrior, standard
+from bnnpost.networks.priors import PER_INPUT, EntryMoments, Fixed, Scale, WeightPrior, standard
 
 # Where a function is looked at to see whether it is bounded, and how much it may grow there.
 _NEAR, _FAR, _GROWTH = 1e2, 1e8, 2.0
@@ -146,9 +146,9 @@ def _check_weights(where: str, layer: Linear, *, first: bool, readout: bool) -> 
         )
 
 
-def _moments(prior: WeightPrior) -> Moments:
+def _moments(prior: WeightPrior) -> EntryMoments:
     """Of one entry; a Fixed number is its own mean. NotImplementedError if not independent."""
-    return Moments(float(prior.values), 0.0) if isinstance(prior, Fixed) else prior.moments()
+    return EntryMoments(float(prior.values), 0.0) if isinstance(prior, Fixed) else prior.moments()
 
 
 def _no_whole_arrays(where: str, what: str, prior: WeightPrior | None) -> None:

@@ -22,7 +22,7 @@ LAYERWISE, PER_INPUT = "layer", "input"
 _FIXED, _PER = "fixed", "per"
 
 
-class Moments(NamedTuple):
+class EntryMoments(NamedTuple):
     """Mean and variance of one entry."""
 
     mean: float
@@ -52,7 +52,7 @@ class WeightPrior(eqx.Module):
     def log_prob(self, values: Float[Array, "..."]) -> Float[Array, ""]:
         """log density of the whole array, in nats; constants may be left out."""
 
-    def moments(self) -> Moments:
+    def moments(self) -> EntryMoments:
         """Mean and variance of one entry, where all are independent with one law."""
         raise NotImplementedError(
             f"{type(self).__name__} does not say the mean and variance of its entries: define "
@@ -81,8 +81,8 @@ class StandardNormals(WeightPrior):
     def log_prob(self, values: Array) -> Array:
         return jnp.sum(jax.scipy.stats.norm.logpdf(values))
 
-    def moments(self) -> Moments:
-        return Moments(0.0, 1.0)
+    def moments(self) -> EntryMoments:
+        return EntryMoments(0.0, 1.0)
 
     def from_normals(self, normals: Array) -> Array:
         return normals
@@ -99,7 +99,7 @@ class IndependentEntries(WeightPrior):
     def log_prob(self, values: Array) -> Array:
         return jnp.sum(self.law.log_prob(values))
 
-    def moments(self) -> Moments:
+    def moments(self) -> EntryMoments:
         return law_moments(self.law)
 
     def from_normals(self, normals: Array) -> Array:
@@ -135,7 +135,7 @@ class Fixed(WeightPrior):
         del values
         return jnp.zeros(())
 
-    def moments(self) -> Moments:
+    def moments(self) -> EntryMoments:
         raise NotImplementedError("fixed parameters have no law whose limit could be taken")
 
     @property
@@ -205,7 +205,7 @@ def per_input(law: object) -> Scale:
     return Scale(law, per=PER_INPUT)
 
 
-def law_moments(law: Any) -> Moments:
+def law_moments(law: Any) -> EntryMoments:
     """Mean and variance of a numpyro law; NaN or infinite where it has none.
 
     Traced where the law's parameters are.
@@ -214,10 +214,10 @@ def law_moments(law: Any) -> Moments:
         with jax.enable_x64(True):
             mean, variance = law.mean, law.variance
     except (NotImplementedError, ZeroDivisionError):
-        return Moments(float("nan"), float("nan"))
+        return EntryMoments(float("nan"), float("nan"))
     if concrete(mean) is None or concrete(variance) is None:
-        return Moments(mean, variance)
-    return Moments(float(mean), float(variance))
+        return EntryMoments(mean, variance)
+    return EntryMoments(float(mean), float(variance))
 
 
 def is_law(value: object) -> bool:

@@ -35,10 +35,9 @@ import bnnpost
 
 ROOT = Path(bnnpost.__file__).parents[1]
 LANGUAGES = ("python", "console", "output", "toml", "text")
-# What a page may tell a reader to run and the tests do not: it installs, needs a cluster or an
+# What a page may tell a reader to run and the tests do not: it installs, needs an
 # accelerator, or runs the tests themselves. Nothing else is left out.
-NOT_RUN = ("git clone", "make", "nvidia-smi", "pip install", "python benchmarks/zoo.py", "sbatch")
-NEEDS_SLURM = "--executor slurm"
+NOT_RUN = ("make", "nvidia-smi", "pip install", "python benchmarks/zoo.py")
 SECONDS_A_COMMAND = 900
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
@@ -87,8 +86,7 @@ def directives(text: str) -> set[str]:
 
 def is_run(command: str) -> bool:
     """Whether a command is run, and not only read."""
-    begins = any(command == head or command.startswith(head + " ") for head in NOT_RUN)
-    return not begins and NEEDS_SLURM not in command
+    return not any(command == head or command.startswith(head + " ") for head in NOT_RUN)
 
 
 def examples(page: Path, folder: Path) -> Iterator[Example]:

@@ -68,11 +68,9 @@ def test_nothing_is_left_out_silently(page):
         ("makeup", True),
         ("make test", False),
         ("pip install bnnpost", False),
-        ("git clone https://example.org/x", False),
-        ("bnnpost sweep run grid.toml --executor slurm", False),
     ],
 )
-def test_only_what_installs_or_needs_a_cluster_is_not_run(command, run):
+def test_only_what_installs_or_needs_much_is_not_run(command, run):
     assert is_run(command) is run
 
 

@@ -99,7 +99,6 @@ def test_examples_of_commands_keep_their_lines(built):
     ]
     assert any(b.startswith("bnnpost sweep --config diabetes --dry-run\nbnnpost") for b in blocks)
     assert any("\n[grid]\ndepth = [1, 2, 3]\n" in b for b in blocks)
-    assert any("--jobs 32 \\\n    --slurm partition" in b for b in blocks)
 
 
 def test_every_configuration_key_is_documented(built):
