@@ -31,10 +31,10 @@ from bnnpost.samplers.chains import (
     Hamiltonian,
     Kernel,
     Rotation,
-    results,
+    chain_draws,
 )
 from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.samplers.chains.runner import Runner, run_chains
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
@@ -85,10 +85,10 @@ def chained(
         KEY, posterior, kernel, **size, space=space, collapse=collapse, cross_check=False
     )
     started = finished = time.perf_counter()
-    for done in run(Runner(chains)):
+    for done in run_chains(Runner(chains)):
         finished = time.perf_counter()
         started = started if done.num_samples else finished
-    return Run(results.draws(chains, done, finished - started), finished - started)
+    return Run(chain_draws.draws(chains, done, finished - started), finished - started)
 
 
 def transition(posterior: bnnpost.Posterior) -> str:

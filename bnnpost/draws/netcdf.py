@@ -173,12 +173,15 @@ def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarr
     return [targets, *(part[None] for part in rest), np.zeros((1, 1)), np.zeros(())]
 
 
-def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+def _guide_numbers(space: Space) -> list[np.ndarray]:
     """The numbers of a guide, which are part of what a draw is."""
-    numbers = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+
+
+def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     return {
         f"guide_{i}": (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
-        for i, array in enumerate(numbers)
+        for i, array in enumerate(_guide_numbers(space))
     }
 
 

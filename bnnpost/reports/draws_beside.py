@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnnpost.samplers.chains.files import STATES
+from bnnpost.samplers.chains.chain_files import STATES
 from bnnpost.samplers.recorded_run import BLOCKS, recorded
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
@@ -32,7 +32,7 @@ class Beside(NamedTuple):
     gone: tuple[str, ...]
 
 
-def read(path: Path) -> Beside:
+def read_beside(path: Path) -> Beside:
     """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
     config = _there(path / CONFIG, read_noted)
     if config is not None:

@@ -10,7 +10,7 @@ from bnnpost.pages import Html, Section, element, join
 from bnnpost.pages.parts import count, figure, measured, notes, table, three_places
 from bnnpost.reports import draws_values, marginals
 from bnnpost.reports.draws_run import DrawsRun, Values
-from bnnpost.samplers.chains.results import LARGEST_R_HAT, problems
+from bnnpost.samplers.chains.chain_draws import LARGEST_R_HAT, problems
 
 _NAMES = {
     "nuts": "NUTS",
@@ -20,7 +20,7 @@ _NAMES = {
 }
 
 
-def section(run: DrawsRun, info: DrawsInfo, chains: ChainsInfo) -> Section:
+def chains_section(run: DrawsRun, info: DrawsInfo, chains: ChainsInfo) -> Section:
     """Traces and ranks of the worst value and of the log density, and what ArviZ says of each."""
     parts: list[object] = [notes(problems(chains), "bad")]
     values, number = run.values, info.num_chains
@@ -34,7 +34,7 @@ def section(run: DrawsRun, info: DrawsInfo, chains: ChainsInfo) -> Section:
         worst = np.unravel_index(np.argmax(np.nan_to_num(r_hat, nan=-1.0)), r_hat.shape)
         p, o = int(worst[0]), int(worst[1])
         series = values.f[:, p, o].reshape(number, -1)
-        name = draws_values.place(values, p, o)
+        name = draws_values.value_place(values, p, o)
         note = f"R-hat {r_hat[p, o]:.3f}"
         pictures += [marginals.trace(series, name, note), marginals.ranks(series, f"{name}: ranks")]
         parts.append(None)
@@ -80,7 +80,7 @@ def _r_hat(value: float) -> Html:
     return text
 
 
-def record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
+def chains_record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
     """How they were run, and what they are worth, by name."""
     steps = ", ".join(f"{step:.3g}" for step in chains.step_size if math.isfinite(step))
     return {

@@ -11,14 +11,16 @@ from bnnpost.reports import draws_chains
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.draws_run import DrawsRun
 from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.samplers.chains.results import problems
+from bnnpost.samplers.chains.chain_draws import problems
 
 
-def section(run: DrawsRun, info: DrawsInfo) -> Section:
+def diagnostics_section(run: DrawsRun, info: DrawsInfo) -> Section:
     """Doubts, and the record of the draws."""
     doubts = list(_doubts(run, info))
     shown: dict[str, object] = (
-        draws_chains.record(info, info.chains) if info.chains is not None else _record(run, info)
+        draws_chains.chains_record(info, info.chains)
+        if info.chains is not None
+        else _record(run, info)
     )
     shown |= {
         "Space": info.space,

@@ -9,7 +9,7 @@ from bnnpost.pages.parts import code, notes, paired, paragraphs
 from bnnpost.reports import draws_chains, draws_diagnostics, draws_values, settings, words
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.draws_run import DrawsRun
-from bnnpost.samplers.chains.results import problems
+from bnnpost.samplers.chains.chain_draws import problems
 from bnnpost.sweeps.sampling import CHAIN
 
 
@@ -19,10 +19,10 @@ def to_html(run: DrawsRun) -> str:
     whole = info is not None and info.complete and not run.gone
     sections = [] if whole else [_missing(run)]
     if info is not None:
-        sections.append(draws_values.section(run, info))
+        sections.append(draws_values.values_section(run, info))
         if info.chains is not None and info.num_chains is not None:
-            sections.append(draws_chains.section(run, info, info.chains))
-        sections.append(draws_diagnostics.section(run, info))
+            sections.append(draws_chains.chains_section(run, info, info.chains))
+        sections.append(draws_diagnostics.diagnostics_section(run, info))
     if info is None or info.chains is None:
         sections.append(Section("Forecast and what happened", "forecast", _forecast(run)))
     sections.append(Section("How to reproduce this", "reproduce", _reproduce(run)))
@@ -77,7 +77,9 @@ def _lead(run: DrawsRun) -> Iterator[object]:
     if run.config is not None:
         yield words.problem(run.config) + "."
     elif run.likelihood:
-        yield words.recorded(run.num_points, json.loads(run.network), json.loads(run.likelihood))
+        yield words.recorded_text(
+            run.num_points, json.loads(run.network), json.loads(run.likelihood)
+        )
     info = run.info
     if info is not None and info.kind == "capped":
         yield (

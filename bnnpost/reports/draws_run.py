@@ -71,7 +71,7 @@ def is_run(path: Path) -> bool:
 
 def read_run(path: Path) -> DrawsRun:
     """A run from its directory. Raises ValueError for damaged files."""
-    beside = draws_beside.read(path)._asdict()
+    beside = draws_beside.read_beside(path)._asdict()
     if not (path / DRAWS).exists():
         return DrawsRun(path=path, **beside)
     return _with_draws(path, path / DRAWS, path / PREDICTIONS, beside)

@@ -11,7 +11,7 @@ from bnnpost.reports.draws_run import DrawsRun, Values
 MOST_ROWS = 40
 
 
-def section(run: DrawsRun, info: DrawsInfo) -> Section:
+def values_section(run: DrawsRun, info: DrawsInfo) -> Section:
     """Functions or histograms, and a table of moments; or why there are none."""
     values = run.values
     if values is None or not len(values.f):
@@ -22,7 +22,7 @@ def section(run: DrawsRun, info: DrawsInfo) -> Section:
     observed = values.targets if words.on_the_scale_of_f(values.attributes) else None
     one_feature = values.x.ndim == 2 and values.x.shape[1] == 1
     if one_feature and values.f.shape[1:] > (4, 1) and values.f.shape[2] == 1:
-        picture = marginals.functions(
+        picture = marginals.function_figures(
             values.x[:, 0],
             values.f[:, :, 0],
             run.log_weights,
@@ -43,7 +43,7 @@ def section(run: DrawsRun, info: DrawsInfo) -> Section:
             values.f[:, p, o],
             run.log_weights,
             None if observed is None else float(observed[p, o]),
-            place(values, p, o),
+            value_place(values, p, o),
         )
         for p, o in shown
     ]
@@ -69,7 +69,7 @@ def _scores(values: Values) -> Html | None:
     return table(["Mean over test points", ""], rows, "Predictions of the test targets")
 
 
-def place(values: Values, point: int, output: int) -> str:
+def value_place(values: Values, point: int, output: int) -> str:
     """An input and an output in words."""
     words_ = f"{values.at.capitalize()} point {point}"
     if values.x.ndim == 2 and values.x.shape[1] == 1:
@@ -78,7 +78,7 @@ def place(values: Values, point: int, output: int) -> str:
 
 
 def _table(run: DrawsRun, values: Values) -> Html:
-    mean, std = marginals.moments(values.f, run.log_weights)
+    mean, std = marginals.marginal_moments(values.f, run.log_weights)
     several = values.f.shape[2] > 1
     rows = [
         [

@@ -50,7 +50,7 @@ def grid_headline(rates: Sequence[Rate | None]) -> str:
     inside = sum(words.agrees(rate) for rate in fitted)
     low, high = (words.signed(f(rate["exponent"] for rate in fitted)) for f in (min, max))
     span = f"exponent {low}" if low == high else f"exponents from {low} to {high}"
-    theory = words.whole(fitted[0]["theory"])
+    theory = words.whole_text(fitted[0]["theory"])
     agreeing = "every" if inside == len(fitted) else f"{inside:,} of {len(fitted):,}"
     several = "interval" if inside == len(fitted) else "intervals"
     if falling < len(fitted):
@@ -181,7 +181,7 @@ def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Html:
         parts,
         title="Exponents of total variation",
         note=f"by {varying}; dashes: theory",
-        said=f"Theory: {words.whole(theory)}. {listed}",
+        said=f"Theory: {words.whole_text(theory)}. {listed}",
         x_label="exponent, 95 % interval",
     )
 

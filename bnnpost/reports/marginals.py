@@ -15,7 +15,7 @@ _CHAIN_COLOURS = ("blue", "ochre", "green", "purple")
 _TAIL = 0.002
 
 
-def moments(
+def marginal_moments(
     f: Float[np.ndarray, "s m k"], log_weights: Float[np.ndarray, " s"]
 ) -> tuple[Float[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
     """Weighted means and standard deviations."""
@@ -47,7 +47,7 @@ def histogram(
     parts = [plot.area(across, up, "blue"), plot.line(across, up, "blue")]
     if target is not None:
         parts.append(plot.bar(target, 0, 0.1 * float(heights.max()), "red target"))
-    mean, std = (float(v[0, 0]) for v in moments(values[:, None, None], log_weights))
+    mean, std = (float(v[0, 0]) for v in marginal_moments(values[:, None, None], log_weights))
     observed = "" if target is None else f"; observed {spelled(target)}"
     return plot.draw(
         parts,
@@ -107,7 +107,7 @@ def ranks(chains: Float[np.ndarray, "c d"], title: str) -> Html:
     )
 
 
-def functions(
+def function_figures(
     x: Float[np.ndarray, " m"],
     f: Float[np.ndarray, "s m"],
     log_weights: Float[np.ndarray, " s"],

@@ -29,7 +29,7 @@ def line(name: str, given: Any) -> str:
     text = value(given)
     if isinstance(given, Sequence) and given and isinstance(given[0], Mapping):
         text = "[\n" + "".join(f"  {value(one)},\n" for one in given) + "]"
-    return f"{key(name)} = {text}"
+    return f"{key_text(name)} = {text}"
 
 
 def value(given: Any) -> str:
@@ -42,12 +42,12 @@ def value(given: Any) -> str:
         # The escapes of JSON are TOML's, but for DEL.
         return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(given, Mapping):
-        inner = (f"{key(k)} = {value(v)}" for k, v in given.items() if v is not None)
+        inner = (f"{key_text(k)} = {value(v)}" for k, v in given.items() if v is not None)
         return "{ " + ", ".join(inner) + " }"
     return "[" + ", ".join(value(one) for one in given) + "]"
 
 
-def key(name: str) -> str:
+def key_text(name: str) -> str:
     """A key as TOML has it."""
     return name if _BARE.match(name) else json.dumps(name)
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
+def sweep_diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
     """Doubts, the draws of each width, and how they were drawn."""
-    drawn = happened(tree)
+    drawn = sweep_happened(tree)
     rows = [_width_row(width, now, sweep, tree) for width, now in drawn.items()]
     heads = ("Width", "draws", "effective draws", "repeated", "Pareto k", "weights NaN",
              "log evidence", "less the limit’s")  # fmt: skip
@@ -109,12 +109,12 @@ def _doubts(sweep: Sweep, tree: "xr.DataTree", drawn: dict[int, dict[str, float]
         if words.is_fitted(rate) and not words.agrees(rate):
             yield (
                 f"The interval of {DISTANCES[name][1]}’s exponent excludes theory’s "
-                f"{words.whole(rate['theory'])}. At 95 % some do by chance; a network without "
+                f"{words.whole_text(rate['theory'])}. At 95 % some do by chance; a network without "
                 "this limit, and widths at which the next order matters, do for a reason."
             )
 
 
-def happened(tree: "xr.DataTree | None") -> dict[int, dict[str, float]]:
+def sweep_happened(tree: "xr.DataTree | None") -> dict[int, dict[str, float]]:
     """The record of the draws at each width that is there."""
     if tree is None:
         return {}

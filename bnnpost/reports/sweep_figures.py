@@ -9,7 +9,7 @@ import numpy as np
 from bnnpost.pages import Html, element
 from bnnpost.pages.parts import spelled
 from bnnpost.pages.plot import Plot, Scale, linear, logarithmic, named
-from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed, whole
+from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,7 +133,7 @@ def legend(first_order: bool, fitted: bool) -> Html:
     return element("ul", *keys, class_="legend")
 
 
-def densities(tree: "xr.DataTree") -> list[Html]:
+def density_figures(tree: "xr.DataTree") -> list[Html]:
     """A picture for each test point and output, some widths against the limit; the first twelve."""
     found, data = (tree[name].to_dataset() for name in ("predictive", "data"))
     widths = drawn_widths(found)
@@ -192,7 +192,7 @@ def _density(
     parts += [plot.bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
     return plot.draw(
         parts,
-        title=place(data, point, output),
+        title=place_name(data, point, output),
         said=f"Densities of f at width {', '.join(map(str, widths)) or 'none'} and in the limit, "
         f"whose mean is {spelled(float(one['limit_mean']))}"
         + "".join(f"; observed {spelled(target)}" for target in targets),
@@ -200,7 +200,7 @@ def _density(
     )
 
 
-def place(data: "xr.Dataset", point: int, output: int) -> str:
+def place_name(data: "xr.Dataset", point: int, output: int) -> str:
     """Which value a picture is of."""
     words = f"Test point {point}"
     if data.sizes["feature"] == 1:
@@ -214,6 +214,3 @@ def rows(dataset: "xr.Dataset") -> Mapping[str, Rate]:
         str(name): {str(n): float(dataset[n].values[i]) for n in dataset.data_vars}
         for i, name in enumerate(dataset["distance"].values)
     }
-
-
-__all__ = ["densities", "distance", "drawn_widths", "legend", "place", "rows", "whole"]

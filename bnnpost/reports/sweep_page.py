@@ -75,7 +75,7 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
     return [
         *found,
         Section("Forecast and what happened", "forecast", _forecast(sweep)),
-        Section("Diagnostics", "diagnostics", sweep_diagnostics.diagnostics(sweep, tree)),
+        Section("Diagnostics", "diagnostics", sweep_diagnostics.sweep_diagnostics(sweep, tree)),
         Section("How to reproduce this", "reproduce", _reproduce(sweep)),
     ]
 
@@ -239,13 +239,13 @@ def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
         row += [
             three_places(rate["exponent"]),
             words.interval(rate),
-            words.whole(rate["theory"]),
+            words.whole_text(rate["theory"]),
             "inside" if agrees else element("span", "outside", class_="wrong"),
             measured(rate["coefficient"]),
             _coefficient_interval(rate),
         ]
     else:
-        row += ["no fit", "–", words.whole(rate["theory"]), "–", "–", "–"]
+        row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
     if first is not None:
         row.append(measured(first["coefficient"], first["coefficient_se"]))
     return row
@@ -276,7 +276,7 @@ def _densities(tree: "xr.DataTree") -> Html:
     found = tree["predictive"].to_dataset()
     widths = sweep_figures.drawn_widths(found)
     total = found.sizes["point"] * found.sizes["output"]
-    pictures = sweep_figures.densities(tree)
+    pictures = sweep_figures.density_figures(tree)
     kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
     caption = (
         f"f is the output without noise, in units of the target. Each curve averages the Gaussians "
@@ -291,7 +291,7 @@ def _densities(tree: "xr.DataTree") -> Html:
 
 
 def _forecast(sweep: Sweep) -> Html:
-    happened = sweep_diagnostics.happened(sweep.tree)
+    happened = sweep_diagnostics.sweep_happened(sweep.tree)
     widths = [int(width) for width in sweep.config["widths"]]
     return forecast_table((w, sweep.expected.get(w), happened.get(w)) for w in widths)
 

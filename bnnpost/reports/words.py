@@ -51,7 +51,7 @@ def signed(value: float) -> str:
     return text if float(f"{value:.2f}") else "0.00"
 
 
-def whole(value: float) -> str:
+def whole_text(value: float) -> str:
     """Theory's exponent: −1."""
     return f"{value:g}".replace("-", "−")
 
@@ -75,7 +75,7 @@ def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -
     reason: why there is no rate, where there is none.
     """
     if is_fitted(rate):
-        theory = whole(rate["theory"])
+        theory = whole_text(rate["theory"])
         verdict = (
             f"; theory’s exponent {theory} lies inside this interval."
             if agrees(rate)
@@ -103,7 +103,7 @@ def others(rates: Mapping[str, Rate], start: int) -> Html | None:
         rate = rates.get(name)
         if rate is None or not is_fitted(rate):
             continue
-        where = "" if agrees(rate) else f" (theory {whole(rate['theory'])})"
+        where = "" if agrees(rate) else f" (theory {whole_text(rate['theory'])})"
         parts.append(join([DISTANCES[name][0], " ", trend(rate), where]))
     tail = f". Fitted from width {start} on; intervals are of 95 %."
     if not parts:
@@ -159,7 +159,7 @@ def network(config: Mapping[str, Any]) -> str:
     return f"{config['activation']} network of {layers}, {', '.join(told)}"
 
 
-def recorded(num_points: int, network_: Any, likelihood_: Any) -> str:
+def recorded_text(num_points: int, network_: Any, likelihood_: Any) -> str:
     """What a file of draws says of its posterior, in a sentence."""
     points = "1 training point" if num_points == 1 else f"{num_points:,} training points"
     named = isinstance(likelihood_, dict) and "type" in likelihood_

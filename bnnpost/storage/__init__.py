@@ -23,7 +23,7 @@ from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes
 from bnnpost.storage.netcdf import read_dataset, read_tree
 from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
-from bnnpost.storage.parts import OtherRun, PartFiles, Say
+from bnnpost.storage.part_files import OtherRun, PartFiles, Say
 from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 

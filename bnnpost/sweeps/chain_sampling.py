@@ -8,9 +8,9 @@ from typing import Any
 
 from bnnpost.draws import Draws
 from bnnpost.parallel.coordinator import Say
+from bnnpost.samplers.chains.chain_directory import ChainDirectory
+from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
 from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.directory import ChainDirectory
-from bnnpost.samplers.chains.results import ConvergenceWarning
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.config import ConfigError

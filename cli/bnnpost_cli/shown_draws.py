@@ -125,7 +125,7 @@ def _doubts(chains: Any) -> list[str]:
     """Why chains should not be taken for the posterior, in plain words."""
     if chains is None:
         return []
-    from bnnpost.samplers.chains.results import problems
+    from bnnpost.samplers.chains.chain_draws import problems
 
     found: list[str] = problems(chains)
     return found

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import directory
+from bnnpost.samplers.chains import chain_directory
 from tests.samplers.cases import Case, key
 
 # Few chains and draws agree by chance only.
-QUIET = pytest.mark.filterwarnings("ignore::bnnpost.samplers.chains.results.ConvergenceWarning")
+QUIET = pytest.mark.filterwarnings("ignore::bnnpost.samplers.chains.chain_draws.ConvergenceWarning")
 
 
 def sample(num_samples=200, seed=0, posterior=None, sampler=bnnpost.pcn, **options):
@@ -46,6 +46,6 @@ def contents(path):
 def several_files(path):
     """A finished run of several files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(directory, "SECONDS", 0.0)
+        patch.setattr(chain_directory, "SECONDS", 0.0)
         sample(directory=path)
     return path

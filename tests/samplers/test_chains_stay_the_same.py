@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import running
+from bnnpost.samplers.chains import runner
 from tests.samplers import cases, chain_samplers, likelihood_cases
 from tests.samplers.test_one_point_posteriors import OTHER, X, posterior
 
@@ -41,7 +41,7 @@ def assert_same(one, other, **tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chains_do_not_depend_on_blocks(name, runs):
-    with mock.patch.multiple(running, _SECONDS=0.0, _LARGEST=3):
+    with mock.patch.multiple(runner, _SECONDS=0.0, _LARGEST=3):
         assert_same(run(name), runs[name])
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import ConvergenceWarning, EllipticalSlice, results
+from bnnpost.samplers.chains import ConvergenceWarning, EllipticalSlice, chain_draws
 from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.samplers.chains.runner import Runner, run_chains
 from bnnpost.spaces import cells
 from tests.samplers import cases, likelihood_cases
 from tests.samplers.test_two_modes import PROBLEMS
@@ -28,8 +28,8 @@ def in_one_mode():
     first = mixture.log_masses[len(mixture.log_whole)]
     guide = dataclasses.replace(chains.space.guide, moments=cells.moments(mixture.edges, first))
     chains = chains.within(dataclasses.replace(chains.space, guide=guide))
-    *_, done = run(Runner(chains))
-    return results.draws(chains, done, 0.0)
+    *_, done = run_chains(Runner(chains))
+    return chain_draws.draws(chains, done, 0.0)
 
 
 def test_a_mode_that_no_chain_visits_is_told():

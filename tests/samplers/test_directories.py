@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import bnnpost
@@ -37,7 +38,7 @@ KINDS = {
         small_chains.sample,
         small_chains.parts,
         small_chains.assert_same,
-        "bnnpost.samplers.chains.running.Runner.advance",
+        "bnnpost.samplers.chains.runner.Runner.advance",
         130,
     ),
 }
@@ -58,7 +59,7 @@ def whole(kind):
 def finished(kind, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bnnpost.samplers.chains.directory.SECONDS", 0.0)
+        patch.setattr("bnnpost.samplers.chains.chain_directory.SECONDS", 0.0)
         kind.sample(directory=path)
     return path
 
@@ -97,6 +98,19 @@ def test_a_truncated_file_is_set_aside_and_computed_again(kind, whole, copy, whi
     assert "is damaged" in told_while(kind, copy, whole)
     assert file.with_name(file.name + ".damaged").exists()
     assert "is damaged" not in told_while(kind, copy, whole)
+
+
+def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, copy):
+    rng, noticed = np.random.default_rng(0), 0
+    for file in (kind.files(copy)[1], *sorted(copy.glob("states/*"))[-1:]):
+        unharmed = file.read_bytes()
+        for place in rng.choice(len(unharmed), 8, replace=False):
+            altered = bytearray(unharmed)
+            altered[place] ^= 1 << int(rng.integers(8))
+            file.write_bytes(altered)
+            noticed += "is damaged" in told_while(kind, copy, whole)
+            file.write_bytes(unharmed)
+    assert noticed > 4
 
 
 def test_a_file_under_another_number_is_noticed(kind, whole, copy):

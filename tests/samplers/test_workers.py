@@ -179,6 +179,7 @@ def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
     sample(50, directory=path)
     with small_blocks(), RunDirectory.alone(path) as old:
         old.begin(plan(), print)
+        held = old.files.read(0)
         path.rename(moved)
         with pytest.raises(OtherRun, match="removed or replaced"):
             old.finish(Goal(200, None), started=0.0)
@@ -188,7 +189,7 @@ def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
         with pytest.raises(OtherRun, match="another run"):
             old.finish(Goal(400, None), started=0.0)
         with pytest.raises(OtherRun, match="removed or replaced"):
-            old.files.write(7, [])
+            old.files.write(0, held)
     assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 

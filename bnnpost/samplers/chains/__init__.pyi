@@ -1,11 +1,11 @@
 from . import elliptical_slice, hmc, pcn
+from .chain_draws import ConvergenceWarning
 from .elliptical_slice import EllipticalSlice
+from .entry import sample
 from .kernel import Kernel, Target, begin
 from .numpyro_sampler import Hamiltonian
 from .pcn import CrankNicolson
-from .results import ConvergenceWarning
 from .rotation import Rotation
-from .sampling import sample
 
 __all__ = [
     "ConvergenceWarning",

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import exponential
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.chains import sampling
+from bnnpost.samplers.chains import entry
 from bnnpost.samplers.chains.kernel import (
     Arrays,
     Info,
@@ -106,4 +106,4 @@ def sample(key: Array, posterior: Posterior, **options: Any) -> Draws:
     the state and a fresh prior draw (Murray, Adams and MacKay 2010); nothing is tuned, warmup (of
     100 by default) only leaves the start behind. options, draws and errors as in `chains.sample`.
     """
-    return sampling.sample(key, posterior, EllipticalSlice(), **options)
+    return entry.sample(key, posterior, EllipticalSlice(), **options)

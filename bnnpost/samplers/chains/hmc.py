@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.samplers.chains import sampling
+from bnnpost.samplers.chains import entry
 
 
 def model(posterior: Posterior) -> Callable[[], None]:
@@ -58,7 +58,7 @@ def sample(
     from bnnpost.samplers.chains.numpyro_sampler import Hamiltonian
 
     kernel = Hamiltonian(method, integrator, step_size, target_accept, num_steps, max_tree_depth)
-    return sampling.sample(key, posterior, kernel, **options)
+    return entry.sample(key, posterior, kernel, **options)
 
 
 __all__ = ["model", "sample"]

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import exponential
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.chains import sampling
+from bnnpost.samplers.chains import entry
 from bnnpost.samplers.chains.kernel import (
     QUARTER_TURN,
     Info,
@@ -89,4 +89,4 @@ def sample(
     collapse=False those as well.
     """
     kernel = CrankNicolson(step_size, target_accept)
-    return sampling.sample(key, posterior, kernel, **options)
+    return entry.sample(key, posterior, kernel, **options)

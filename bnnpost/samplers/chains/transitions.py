@@ -97,7 +97,7 @@ class Steps(NamedTuple):
 
 
 @jax.jit
-def begin(kernel: Kernel, target: Target, key: Array) -> tuple[Chain, Array]:
+def begin_chain(kernel: Kernel, target: Target, key: Array) -> tuple[Chain, Array]:
     """A chain at its start, and its log density there."""
     state, log_density = kernel.init(key, target)
     return jax.tree.map(_strong, Chain(state, Totals.none())), log_density
@@ -157,7 +157,7 @@ def shapes(kernel: Kernel, target: Target, key: Array) -> tuple[Chain, Samples]:
     """Shapes and dtypes of one chain as far as it has come, and of what is kept of a draw."""
 
     def kept(key: Array) -> tuple[Chain, Samples]:
-        chain, _ = begin(kernel, target, key)
+        chain, _ = begin_chain(kernel, target, key)
         _, info = _step(kernel, target, key, chain.state, jnp.zeros((), bool))
         return chain, _samples(kernel, target, chain, info)
 

@@ -8,11 +8,11 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.chains import results
+from bnnpost.samplers.chains import chain_draws
+from bnnpost.samplers.chains.chain_directory import ChainDirectory
 from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.directory import ChainDirectory
 from bnnpost.samplers.chains.kernel import Kernel
-from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.samplers.chains.runner import Runner, run_chains
 from bnnpost.samplers.warned import warn_user
 
 
@@ -72,8 +72,8 @@ def sample(
         cross_check=cross_check,
     )
     if directory is None:
-        [done] = collections.deque(run(Runner(chains), progress=progress), maxlen=1)
-        return results.draws(chains, done, time.perf_counter() - started)
+        [done] = collections.deque(run_chains(Runner(chains), progress=progress), maxlen=1)
+        return chain_draws.draws(chains, done, time.perf_counter() - started)
     with ChainDirectory.alone(directory) as held:
         held.begin(chains, warn_user)
         return held.finish(started=started, progress=progress)

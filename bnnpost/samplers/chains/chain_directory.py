@@ -12,10 +12,10 @@ import jax
 import numpy as np
 
 from bnnpost.draws import Draws, netcdf
-from bnnpost.samplers.chains import results
+from bnnpost.samplers.chains import chain_draws
+from bnnpost.samplers.chains.chain_files import STATES, ChainFiles, Part, Saved
 from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.files import STATES, ChainFiles, Part, Saved
-from bnnpost.samplers.chains.running import Runner, run
+from bnnpost.samplers.chains.runner import Runner, run_chains
 from bnnpost.samplers.chains.transitions import Checkpoint, Samples
 from bnnpost.samplers.recorded_run import BLOCKS, Check, RecordedRun, made_with
 from bnnpost.storage import OtherRun, Say
@@ -75,7 +75,7 @@ class ChainDirectory(RecordedRun):
         self._started = started
         with self.noting_failure():
             done = self._done(progress)
-            draws = results.draws(self.chains, done, self._seconds())
+            draws = chain_draws.draws(self.chains, done, self._seconds())
             self.check_still_there()
             self.write_draws(draws, self._say, "blocks")
             self._note("done", done)
@@ -99,7 +99,7 @@ class ChainDirectory(RecordedRun):
                 return begun
             told = f"{begun.num_warmup} of warmup and {begun.num_samples} draws"
             self.log(f"gone on with, from {told}")
-        return self._recorded(run(self.runner, progress=progress, begun=begun), begun)
+        return self._recorded(run_chains(self.runner, progress=progress, begun=begun), begun)
 
     def _gone_on_with(self, states: list[Saved]) -> Checkpoint:
         """The latest state, with what was kept until there, gaps filled, as far as is wanted."""
@@ -121,7 +121,7 @@ class ChainDirectory(RecordedRun):
         """Make draws once more of which the file is missing or damaged."""
         self._say(f"draws {gap.start} to {gap.stop - 1} of each chain are missing: run again")
         before = (state.at for state in states if state.at.num_samples <= gap.start)
-        *_, done = run(self.runner, begun=next(before, None), num_samples=gap.stop)
+        *_, done = run_chains(self.runner, begun=next(before, None), num_samples=gap.stop)
         found = Samples.joined(done.samples).between(gap.start - done.num_before, gap.stop)
         self.files.write_part(Part(gap.start, found))
 

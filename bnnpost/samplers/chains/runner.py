@@ -52,7 +52,9 @@ class Runner:
         """All chains at their start. Raises FloatingPointError where there is none."""
         # One after another: whether there are library calls is not known yet.
         with self.precision():
-            begun = [transitions.begin(*self._program, key) for key in self._chain_keys(_START)]
+            begun = [
+                transitions.begin_chain(*self._program, key) for key in self._chain_keys(_START)
+            ]
             alive = [bool(jnp.isfinite(log_density)) for _, log_density in begun]
         if not all(alive):
             raise FloatingPointError(
@@ -120,7 +122,7 @@ class Runner:
         return list(in_order(on_a_thread, items, min(self._threads, len(items))))
 
 
-def run(
+def run_chains(
     runner: Runner,
     *,
     progress: bool = False,
