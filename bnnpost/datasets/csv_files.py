@@ -82,6 +82,9 @@ def read_table(path: Path) -> Table:
             raise DataError(f"{path}: there is a header but no rows below it; add rows of numbers")
         if len(header) > len(rows[0][1]):
             header = _rejoined(header)
+    is_note = header is not None and len(header) == 1 and header[0].startswith("#")
+    if is_note and len(rows[0][1]) > 1:
+        raise DataError(f"{path}: the header must be the first line: remove those above it")
     width = len(rows[0][1] if header is None else header)
     for line, row in rows:
         if len(row) != width:

@@ -1,7 +1,7 @@
 """The keys of a configuration, each told once: what it holds, its default, bounds and meaning.
 
 The configuration's checks, the flags of the command line and the documentation's tables are
-made of these. Nothing is imported here, so that help is quick.
+made of these. Nothing heavy is imported here, so that help is quick.
 """
 
 import dataclasses
@@ -21,15 +21,14 @@ class Meaning:
     """What is told of a key besides its default.
 
     group: of flags; a key without one has no flag. shown: the default as help spells it, where it
-    is not the value itself. read: "std" for a number or law, "prior" for a law. also: further
-    spellings of the flag. off: the same of the flag that says no.
+    is not the value itself. read: how, where it is no plain value ("std" for a number or law).
+    also: further spellings of the flag.
     """
 
     group: str
     help: str
     shown: str | None = None
     least: int | None = None
-    most: int | None = None
     choices: tuple[str, ...] = ()
     read: str = ""
     also: tuple[str, ...] = ()

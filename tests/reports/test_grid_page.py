@@ -68,9 +68,9 @@ def test_every_cell_is_on_one_page(path):
 
 
 def test_large_grids_leave_their_figures_to_the_cells(path, monkeypatch):
-    monkeypatch.setattr(grid, "_MOST_WITH_FIGURES", 3)
-    monkeypatch.setattr(grid, "_MOST_FOLDED", 2)
-    monkeypatch.setattr(grid, "_MOST_PICTURES", 2)
+    monkeypatch.setattr(grid_page, "_MOST_WITH_FIGURES", 3)
+    monkeypatch.setattr(grid_page, "_MOST_FOLDED", 2)
+    monkeypatch.setattr(grid_page, "_MOST_PICTURES", 2)
     text = reports.to_html(path)
     page = checked(text)
     assert page.tags.count("svg") == 2 * (1 + 2) and page.tags.count("details") == 2
