@@ -19,7 +19,7 @@ from bnnpost.numerics.random import row_normals
 from bnnpost.numerics.threads import in_order, num_cores
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
-from bnnpost.spaces.parts import linear_layers
+from bnnpost.spaces.network_parts import linear_layers
 from bnnpost.spaces.space import Space
 
 KEY = jax.random.key(0)

@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from bnnpost.parallel import Processes
 from bnnpost.parallel.dask import Dask
 from bnnpost.sweeps import load_grid, run_grid
-from bnnpost.sweeps.cells import Grid
+from bnnpost.sweeps.grid_cells import Grid
 
 _MAKERS: dict[str, Callable[[int], Executor]] = {
     "process": Processes,

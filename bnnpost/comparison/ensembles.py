@@ -27,7 +27,7 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import ensemble
 from bnnpost.spaces.ensemble_limit import EnsembleLimit, Training
-from bnnpost.spaces.parts import split_gaussian_readout
+from bnnpost.spaces.network_parts import split_gaussian_readout
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -187,7 +187,7 @@ def sums_over_proposals(
     weights = _Tally()
     blocks = weights.watch(_blocks(space, key, points, num_proposals))
     posterior = space.posterior
-    num_controls = controls.count(posterior.network, posterior.num_points + len(points))
+    num_controls = controls.num_controls(posterior.network, posterior.num_points + len(points))
     if num_controls * _PROPOSALS_A_CONTROL > num_proposals:
         num_controls = 0
     sums = block_sums(blocks, log_reference, functionals, num_controls > 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.draws.netcdf import Contents
+from bnnpost.draws.draws_files import Contents
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from bnnpost.arguments import place, positive_integer
-from bnnpost.draws import arviz_view, netcdf
+from bnnpost.draws import arviz_view, draws_files
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
@@ -273,12 +273,12 @@ class Draws:
         Whole or not at all. A network or likelihood with code of the user's own is not written:
         `bnnpost.load` then asks for the posterior. Raises FileNotFoundError without the folder.
         """
-        netcdf.write(as_path(path), self.contents())
+        draws_files.write(as_path(path), self.contents())
 
-    def contents(self) -> netcdf.Contents:
+    def contents(self) -> draws_files.Contents:
         """What a file of these draws holds."""
         made = self.space, self.key, self.proposal_numbers, self.log_weights, self.info
-        return netcdf.Contents(*made, self.given, self.sample_stats)
+        return draws_files.Contents(*made, self.given, self.sample_stats)
 
 
 def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:
@@ -289,7 +289,7 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
     belongs to other data.
     """
-    return Draws(*netcdf.read(as_path(path), posterior))
+    return Draws(*draws_files.read(as_path(path), posterior))
 
 
 Draw = Array | Origin

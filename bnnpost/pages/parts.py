@@ -78,7 +78,7 @@ def _number(value: float, text: str) -> Html:
     return element("data", text, value=repr(float(value)))
 
 
-def measured(value: float, error: float | None = None, digits: int = 3) -> Html:
+def measured_cell(value: float, error: float | None = None, digits: int = 3) -> Html:
     """A number with its standard error."""
     known = error is not None and math.isfinite(error) and error > 0 and math.isfinite(value)
     return _number(value, paired(value, float(error or 0)) if known else spelled(value, digits))
@@ -119,7 +119,7 @@ def three_places(value: float) -> Html:
     return _number(value, f"{value:.3f}".replace("-", "−"))
 
 
-def count(value: float) -> Html:
+def count_cell(value: float) -> Html:
     """A number of things."""
     return _number(value, f"{value:,.0f}")
 

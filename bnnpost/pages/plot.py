@@ -16,7 +16,7 @@ _MOST_POINTS, _MOST_PIXELS = 400, 1.35  # of a long series; a unit
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """An axis from low to high, with marks at some values."""
 
     low: float
@@ -34,7 +34,7 @@ class Scale:
         return np.asarray((place - low) / (high - low))
 
 
-def linear(low: float, high: float, most: int = 5) -> Scale:
+def linear(low: float, high: float, most: int = 5) -> AxisScale:
     """An even axis, marked at round values."""
     if not high > low:
         low, high = low - 0.5, low + 0.5
@@ -42,7 +42,7 @@ def linear(low: float, high: float, most: int = 5) -> Scale:
     values = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1) * step
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     marks = tuple((float(v), f"{v + 0.0:.{places}f}".replace("-", "−")) for v in values)
-    return Scale(low, high, False, marks)
+    return AxisScale(low, high, False, marks)
 
 
 def _round_step(least: float) -> float:
@@ -50,7 +50,7 @@ def _round_step(least: float) -> float:
     return next(m * power for m in (1, 2, 5, 10) if m * power >= least * (1 - 1e-9))
 
 
-def logarithmic(low: float, high: float) -> Scale:
+def logarithmic(low: float, high: float) -> AxisScale:
     """A logarithmic axis, marked at powers of ten, or where there are few at 1, 2 and 5 as well."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     every = max(1, (last - first) // 5)
@@ -59,7 +59,7 @@ def logarithmic(low: float, high: float) -> Scale:
     if len(inside) < 2:
         inside = [m * 10.0**k for k in range(first, last + 1) for m in (1, 2, 5)]
         inside = [v for v in inside if low <= v <= high]
-    return Scale(low, high, True, tuple((v, _power(v)) for v in inside))
+    return AxisScale(low, high, True, tuple((v, _power(v)) for v in inside))
 
 
 def _power(value: float) -> str:
@@ -70,23 +70,23 @@ def _power(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
-def named(values: Sequence[float], *, log: bool, margin: float = 1.5) -> Scale:
+def named_ticks(values: Sequence[float], *, log: bool, margin: float = 1.5) -> AxisScale:
     """An axis marked at these values themselves, those left out that would touch."""
     low, high = min(values) / margin, max(values) * margin
-    whole = Scale(low, high, log)
+    whole = AxisScale(low, high, log)
     kept: list[float] = []
     for value in sorted(values, reverse=True):
         if not kept or whole.share(kept[-1]) - whole.share(value) > 0.085:
             kept.append(value)
-    return Scale(low, high, log, tuple((v, f"{v:g}") for v in kept))
+    return AxisScale(low, high, log, tuple((v, f"{v:g}") for v in kept))
 
 
 @dataclass(frozen=True)
 class Plot:
     """A picture with two axes. Sizes in its own units, of which 400 are about a phone's width."""
 
-    x: Scale
-    y: Scale
+    x: AxisScale
+    y: AxisScale
     width: int = 400
     height: int = 250
     left: int = 48

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bnnpost.pages import Html, element, join
-from bnnpost.pages.parts import count, measured, paragraphs, table
+from bnnpost.pages.parts import paragraphs, table
 from bnnpost.spelling import duration
 from bnnpost.sweeps.expectations import Expectation
 
@@ -65,7 +65,7 @@ def surprised(expected: Expectation | None, now: Happened | None) -> bool:
 
 
 def _cells(expected: Expectation | None, now: Happened | None) -> list[object]:
-    def known(value: float | None, show: Callable[..., Html] = measured) -> object:
+    def known(value: float | None, show: Callable[..., Html] = measured_cell) -> object:
         return "–" if value is None else show(value)
 
     def time(value: float) -> Html:
@@ -75,11 +75,11 @@ def _cells(expected: Expectation | None, now: Happened | None) -> list[object]:
     before: Mapping[str, Any] = {} if expected is None else dataclasses.asdict(expected)
     sources = {"pilot": "a pilot", "limit": "the limit", None: "–"}
     return [
-        known(done.get("num_samples"), count),
+        known(done.get("num_samples"), count_cell),
         known(before.get("acceptance_rate")),
         known(done.get("acceptance_rate")),
-        known(before.get("proposals"), functools.partial(measured, digits=2)),
-        known(done.get("num_proposals"), count),
+        known(before.get("proposals"), functools.partial(measured_cell, digits=2)),
+        known(done.get("num_proposals"), count_cell),
         known(before.get("seconds"), time),
         known(done.get("seconds"), time),
         sources.get(before.get("source"), "–"),

@@ -7,7 +7,7 @@ import numpy as np
 
 from bnnpost.draws.info import ChainsInfo, DrawsInfo
 from bnnpost.pages import Html, Section, element, join
-from bnnpost.pages.parts import count, figure, measured, notes, table, three_places
+from bnnpost.pages.parts import count_cell, figure, measured_cell, notes, table, three_places
 from bnnpost.reports import draws_values, marginals
 from bnnpost.reports.draws_run import DrawsRun, Values
 from bnnpost.samplers.chains.chain_draws import LARGEST_R_HAT, problems
@@ -64,8 +64,8 @@ def _table(values: Values, found: Any) -> Html:
         [
             f"{p}, {o}" if several else f"{p}",
             _r_hat(float(found["r_hat"].values[p, o])),
-            measured(float(found["ess_bulk"].values[p, o]), digits=4),
-            measured(float(found["ess_tail"].values[p, o]), digits=4),
+            measured_cell(float(found["ess_bulk"].values[p, o]), digits=4),
+            measured_cell(float(found["ess_tail"].values[p, o]), digits=4),
         ]
         for p, o in list(np.ndindex(*values.f.shape[1:]))[: draws_values.MOST_ROWS]
     ]
@@ -85,18 +85,18 @@ def chains_record(info: DrawsInfo, chains: ChainsInfo) -> dict[str, object]:
     steps = ", ".join(f"{step:.3g}" for step in chains.step_size if math.isfinite(step))
     return {
         "Sampler": _NAMES.get(chains.sampler, chains.sampler),
-        "Chains": count(chains.num_chains),
-        "Draws of each": count(chains.num_samples),
-        "Warmup of each": count(chains.num_warmup),
-        "Thinning": count(chains.thinning),
+        "Chains": count_cell(chains.num_chains),
+        "Draws of each": count_cell(chains.num_samples),
+        "Warmup of each": count_cell(chains.num_warmup),
+        "Thinning": count_cell(chains.thinning),
         "Transitions in trouble": chains.divergences(),
-        "Acceptance rate": measured(info.acceptance_rate),
+        "Acceptance rate": measured_cell(info.acceptance_rate),
         "Step size of each chain": steps or "none",
         "R-hat of f at training inputs": three_places(chains.r_hat),
         "R-hat of the log density": three_places(chains.lp_r_hat),
-        "Effective draws, bulk": measured(chains.ess_bulk, digits=4),
-        "Effective draws, tail": measured(chains.ess_tail, digits=4),
-        "Gradients": count(chains.num_gradients),
+        "Effective draws, bulk": measured_cell(chains.ess_bulk, digits=4),
+        "Effective draws, tail": measured_cell(chains.ess_tail, digits=4),
+        "Gradients": count_cell(chains.num_gradients),
         "What diagnostics cannot see": chains.sight(),
     }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Section, join
-from bnnpost.pages.parts import count, facts, measured, notes, paragraphs
+from bnnpost.pages.parts import count_cell, facts, measured_cell, notes, paragraphs
 from bnnpost.reports import draws_chains
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.draws_run import DrawsRun
@@ -41,24 +41,24 @@ def diagnostics_section(run: DrawsRun, info: DrawsInfo) -> Section:
 def _record(run: DrawsRun, info: DrawsInfo) -> dict[str, object]:
     repeated = len(run.numbers) - len(np.unique(run.numbers))
     found: dict[str, object] = {
-        "Draws": count(info.num_samples),
-        "Proposals": count(info.num_proposals),
-        "Acceptance rate": measured(info.acceptance_rate),
-        "Log evidence, nats": measured(info.log_evidence, info.log_evidence_se, digits=5),
-        "Bound": join([info.bound, ", ", measured(info.log_bound, digits=5), " nats"]),
-        "Weights that were NaN": count(info.num_nan),
-        "Draws that are there twice": count(repeated),
+        "Draws": count_cell(info.num_samples),
+        "Proposals": count_cell(info.num_proposals),
+        "Acceptance rate": measured_cell(info.acceptance_rate),
+        "Log evidence, nats": measured_cell(info.log_evidence, info.log_evidence_se, digits=5),
+        "Bound": join([info.bound, ", ", measured_cell(info.log_bound, digits=5), " nats"]),
+        "Weights that were NaN": count_cell(info.num_nan),
+        "Draws that are there twice": count_cell(repeated),
     }
     if info.kind == "capped":
-        k = "too few weights" if info.pareto_k is None else measured(info.pareto_k, digits=2)
+        k = "too few weights" if info.pareto_k is None else measured_cell(info.pareto_k, digits=2)
         off = (
             "not known: the weights’ tail is too heavy"
             if info.tv_unweighted is None
-            else join(["total variation of about ", measured(info.tv_unweighted, digits=2)])
+            else join(["total variation of about ", measured_cell(info.tv_unweighted, digits=2)])
         )
         found |= {
-            "Effective draws": measured(info.effective_sample_size, digits=4),
-            "Proposals above the cap": count(info.num_excess),
+            "Effective draws": measured_cell(info.effective_sample_size, digits=4),
+            "Proposals above the cap": count_cell(info.num_excess),
             "Mass cut off by the cap": f"{100 * info.excess_mass:.2g} %",
             "Pareto k of the weights": k,
             "Error if weights were ignored": off,

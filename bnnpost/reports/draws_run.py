@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, UInt
 
+from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import DrawsInfo
-from bnnpost.draws.netcdf import FORMAT
 from bnnpost.likelihoods.base import a_column_each
 from bnnpost.reports import draws_beside, words
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, read_dataset

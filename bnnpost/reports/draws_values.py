@@ -4,7 +4,7 @@ import numpy as np
 
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join
-from bnnpost.pages.parts import figure, measured, paragraphs, table
+from bnnpost.pages.parts import figure, measured_cell, paragraphs, table
 from bnnpost.reports import marginals, words
 from bnnpost.reports.draws_run import DrawsRun, Values
 
@@ -65,7 +65,7 @@ def _scores(values: Values) -> Html | None:
     if not values.scores:
         return None
     means = {words.SCORES[name]: float(one.mean()) for name, one in values.scores.items()}
-    rows = [[name, measured(mean)] for name, mean in means.items()]
+    rows = [[name, measured_cell(mean)] for name, mean in means.items()]
     return table(["Mean over test points", ""], rows, "Predictions of the test targets")
 
 
@@ -83,9 +83,9 @@ def _table(run: DrawsRun, values: Values) -> Html:
     rows = [
         [
             f"{p}, {o}" if several else f"{p}",
-            measured(float(mean[p, o]), digits=4),
-            measured(float(std[p, o])),
-            measured(float(values.targets[p, o]), digits=4),
+            measured_cell(float(mean[p, o]), digits=4),
+            measured_cell(float(std[p, o])),
+            measured_cell(float(values.targets[p, o]), digits=4),
         ]
         for p, o in list(np.ndindex(*mean.shape))[:MOST_ROWS]
     ]

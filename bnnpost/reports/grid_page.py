@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bnnpost.pages import Html, Section, element, join, page
-from bnnpost.pages.parts import figure, measured, notes, paragraphs, table
-from bnnpost.pages.plot import Plot, Scale, linear
+from bnnpost.pages.parts import figure, measured_cell, notes, paragraphs, table
+from bnnpost.pages.plot import AxisScale, Plot, linear
 from bnnpost.reports import grid_settings, runs, sweep_figures, sweep_page, words
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted
 from bnnpost.sweeps.loaded import CellResults, GridResults
@@ -151,7 +151,7 @@ def _widest(cell: CellResults) -> object:
     if cell.tree is None:
         return "–"
     last = cell.tree["distances"].to_dataset().sortby("width").isel(width=-1)
-    return measured(float(last["tv"]), float(last["tv_se"]))
+    return measured_cell(float(last["tv"]), float(last["tv_se"]))
 
 
 def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Html:
@@ -164,7 +164,7 @@ def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Html:
     marks = tuple((count - i - 0.5, name) for i, name in enumerate(names))
     plot = Plot(
         linear(min(ends) - margin, max(ends) + margin, 5),
-        Scale(0, count, False, marks),
+        AxisScale(0, count, False, marks),
         width=260 + left,
         height=86 + 19 * count,
         left=left,
@@ -215,7 +215,7 @@ def _pictures(grid: GridResults) -> Html:
     return join([*parts, paragraphs(caption)])
 
 
-def _shared_heights(cells: Sequence[CellResults]) -> Scale:
+def _shared_heights(cells: Sequence[CellResults]) -> AxisScale:
     found = [cell.tree["distances"].to_dataset() for cell in cells if cell.tree is not None]
     return sweep_figures.heights(
         np.concatenate([one["tv"].values for one in found]),
@@ -227,7 +227,7 @@ def _has_theory(cells: Sequence[CellResults]) -> bool:
     return any(cell.tree is not None and "first_order" in cell.tree.children for cell in cells)
 
 
-def _picture(cell: CellResults, label: str, up: Scale) -> Html:
+def _picture(cell: CellResults, label: str, up: AxisScale) -> Html:
     tree = cell.tree
     assert tree is not None
     first = None

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bnnpost.draws.netcdf import FORMAT as DRAWS_FORMAT
+from bnnpost.draws.draws_files import FORMAT as DRAWS_FORMAT
 from bnnpost.reports import draws_page, draws_run, grid_page, runs, sweep_page, verdict
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import as_path, read_json, read_text, read_tree

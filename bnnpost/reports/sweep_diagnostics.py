@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnnpost.pages import Html, join
-from bnnpost.pages.parts import count, facts, measured, notes, paragraphs, table
+from bnnpost.pages.parts import count_cell, facts, measured_cell, notes, paragraphs, table
 from bnnpost.reports import sweep_figures, words
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.runs import Sweep
@@ -63,13 +63,13 @@ def _width_row(
     repeated = _repeats(tree, width)
     return [
         f"{width:,}",
-        count(now["num_samples"]),
-        measured(float(info["effective_sample_size"]), digits=4) if info else "–",
-        "–" if repeated is None else count(repeated),
-        "–" if k is None else measured(float(k), digits=2),
-        count(float(info["num_nan"])) if info else "–",
-        measured(now["log_evidence"], now["log_evidence_se"], digits=5),
-        "–" if limit is None else measured(now["log_evidence"] - float(limit), digits=3),
+        count_cell(now["num_samples"]),
+        measured_cell(float(info["effective_sample_size"]), digits=4) if info else "–",
+        "–" if repeated is None else count_cell(repeated),
+        "–" if k is None else measured_cell(float(k), digits=2),
+        count_cell(float(info["num_nan"])) if info else "–",
+        measured_cell(now["log_evidence"], now["log_evidence_se"], digits=5),
+        "–" if limit is None else measured_cell(now["log_evidence"] - float(limit), digits=3),
     ]
 
 

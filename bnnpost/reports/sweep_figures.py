@@ -8,7 +8,7 @@ import numpy as np
 
 from bnnpost.pages import Html, element
 from bnnpost.pages.parts import spelled
-from bnnpost.pages.plot import Plot, Scale, linear, logarithmic, named
+from bnnpost.pages.plot import AxisScale, Plot, linear, logarithmic, named_ticks
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def distance(
     start: int,
     first: Rate | None = None,
     label: str = "",
-    up: Scale | None = None,
+    up: AxisScale | None = None,
     small: bool = False,
 ) -> Html:
     """One distance against width, log-log, with its fit and the theory.
@@ -43,7 +43,7 @@ def distance(
     if name != "log_evidence_error":
         value = signed_value
     half = TWO_SIDED * found[f"{name}_se"].values.astype(float)
-    axis = named(sorted(widths), log=True)
+    axis = named_ticks(sorted(widths), log=True)
     plot = Plot(axis, up or heights(value, half), *(SMALL if small else (400, 250)))
     parts = [*_theory(plot, rate, first, widths), *_fit(plot, rate, widths, start, colour)]
     for n, v, h in zip(widths, value, half, strict=True):
@@ -71,7 +71,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def heights(value: np.ndarray, half: np.ndarray) -> Scale:
+def heights(value: np.ndarray, half: np.ndarray) -> AxisScale:
     """An axis of a decade at least, that shows every value and the upper end of its interval."""
     shown = np.concatenate([value, value + half])
     shown = shown[np.isfinite(shown) & (shown > 0)]

@@ -10,7 +10,7 @@ import numpy as np
 from bnnpost.pages import Html, Section, element, join, page
 from bnnpost.pages.parts import (
     figure,
-    measured,
+    measured_cell,
     notes,
     paragraphs,
     spelled,
@@ -183,7 +183,7 @@ def _distance_table(distances: "xr.Dataset", names: list[str]) -> Html:
     rows = [
         [
             _head(name),
-            *map(measured, distances[name].values, distances[f"{name}_se"].values),
+            *map(measured_cell, distances[name].values, distances[f"{name}_se"].values),
         ]
         for name in names
     ]
@@ -241,13 +241,13 @@ def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
             words.interval(rate),
             words.whole_text(rate["theory"]),
             "inside" if agrees else element("span", "outside", class_="wrong"),
-            measured(rate["coefficient"]),
+            measured_cell(rate["coefficient"]),
             _coefficient_interval(rate),
         ]
     else:
         row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
     if first is not None:
-        row.append(measured(first["coefficient"], first["coefficient_se"]))
+        row.append(measured_cell(first["coefficient"], first["coefficient_se"]))
     return row
 
 
@@ -263,8 +263,8 @@ def _scores(tree: "xr.DataTree") -> Html:
     rows = [
         [
             words.SCORES[name],
-            *map(measured, found[name].values),
-            measured(found.attrs[f"limit_{name}"]) if f"limit_{name}" in found.attrs else "–",
+            *map(measured_cell, found[name].values),
+            measured_cell(found.attrs[f"limit_{name}"]) if f"limit_{name}" in found.attrs else "–",
         ]
         for name in words.SCORES
         if name in found

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.draws.ensemble import initialised, members_at_once
+from bnnpost.draws.ensemble_draws import initialised, members_at_once
 from bnnpost.networks.layers import Affine, Layer, Parameters
 from bnnpost.networks.priors import Scale, standard
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.parts import linear_layers
+from bnnpost.spaces.network_parts import linear_layers
 
 # Parameters, losses and drift.
 _Arrays: TypeAlias = tuple[Parameters, Array, Array]

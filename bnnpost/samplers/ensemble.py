@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
 from bnnpost.draws import Ensemble, EnsembleInfo
-from bnnpost.draws.ensemble import LARGEST_DRIFT
+from bnnpost.draws.ensemble_draws import LARGEST_DRIFT
 from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
 from bnnpost.posterior import Posterior, require_posterior

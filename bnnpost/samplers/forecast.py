@@ -22,7 +22,7 @@ from bnnpost.samplers.prior_scale import prior_scale
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine, limit
 from bnnpost.spaces.making import make_space
-from bnnpost.spaces.parts import num_first_inputs, split_readout
+from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import SPACES, Space
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws, DrawsInfo
-from bnnpost.draws.netcdf import Contents
+from bnnpost.draws.draws_files import Contents
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import capped, pilot, trials

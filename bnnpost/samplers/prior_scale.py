@@ -17,7 +17,7 @@ from bnnpost.kernels import self_kernel
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.parts import split_readout
+from bnnpost.spaces.network_parts import split_readout
 
 # Nats of evidence that a better scale gains before the prior is said to be at odds with the
 # targets: a hundredfold acceptance. Targets drawn from the prior itself gain as much with

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import jax
 
-from bnnpost.draws import Draws, netcdf
+from bnnpost.draws import Draws, draws_files
 from bnnpost.posterior import Posterior
 from bnnpost.storage import (
     DRAWS,
@@ -99,12 +99,12 @@ class RecordedRun(Directory):
         """Whether what is sampled has been written down."""
         return os.path.lexists(self.path / RECORD)
 
-    def write_record(self, contents: netcdf.Contents, **details: object) -> dict[str, Any]:
+    def write_record(self, contents: draws_files.Contents, **details: object) -> dict[str, Any]:
         """Write down what is sampled; the record."""
         # With them the digest, by which the run is known, tells apart runs that differ in nothing
         # else.
         more = {"details": json.dumps(details, sort_keys=True)}
-        self.run = netcdf.write(self.path / RUN, contents, more)
+        self.run = draws_files.write(self.path / RUN, contents, more)
         record = {"format": self.format, **details, "made_with": made_with()}
         self.write_bound(RECORD, record)
         return {**record, RUN_ID: self.run}
@@ -118,11 +118,11 @@ class RecordedRun(Directory):
 
     def read_contents(
         self, record: Mapping[str, Any], posterior: Posterior | None
-    ) -> netcdf.Contents:
+    ) -> draws_files.Contents:
         """What is sampled. Raises OtherRun if it is not what the record is of, or `posterior`."""
         try:
-            contents = netcdf.read(self.path / RUN, posterior)
-            same = netcdf.digest_of(self.path / RUN) == record[RUN_ID]
+            contents = draws_files.read(self.path / RUN, posterior)
+            same = draws_files.digest_of(self.path / RUN) == record[RUN_ID]
         except ValueError as error:
             raise OtherRun(f"{self.path}: {error}") from None
         if not same:
@@ -158,12 +158,12 @@ class RecordedRun(Directory):
     def write_draws(self, draws: Draws, say: Say, kept: str) -> None:
         """Write the draws. kept: what else of the run stays, said where draws become fewer."""
         try:
-            before = netcdf.num_draws(self.path / DRAWS)
+            before = draws_files.num_draws(self.path / DRAWS)
         except (OSError, ValueError):  # none, or damaged
             before = 0
         if before > len(draws):
             say(f"{DRAWS} held {before} draws and now holds {len(draws)}; all {kept} are kept")
-        netcdf.write(self.path / DRAWS, draws.contents(), {RUN_ID: self.run})
+        draws_files.write(self.path / DRAWS, draws.contents(), {RUN_ID: self.run})
 
 
 def recorded(

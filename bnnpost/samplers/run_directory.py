@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bnnpost.draws import Draws, netcdf
+from bnnpost.draws import Draws, draws_files
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.block_files import BlockFiles
 from bnnpost.samplers.plan import Goal, Plan
@@ -80,7 +80,7 @@ class RunDirectory(RecordedRun):
         record = self.read_record()
         self.plan = Plan.from_contents(self.read_contents(record, posterior))
         self.files = self._block_files(record, say)
-        if netcdf.holds_code(self.plan.space.posterior):
+        if draws_files.holds_code(self.plan.space.posterior):
             self.check_code()
 
     def _block_files(self, record: dict[str, Any], say: Say) -> BlockFiles:

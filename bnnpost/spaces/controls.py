@@ -42,7 +42,7 @@ def _flat(network: Layer) -> tuple[Layer, ...]:
     return network.flattened() if isinstance(network, Serial) else (network,)
 
 
-def count(network: Layer, num_rows: int) -> int:
+def num_controls(network: Layer, num_rows: int) -> int:
     """How many control variates `deviations` gives for this many training and test rows."""
     num_linear = sum(isinstance(layer, Linear) for layer in _flat(network))
     return (num_linear - 1) * num_rows * (num_rows + 1) // 2 if available(network) else 0

@@ -11,7 +11,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
-from bnnpost.spaces.parts import num_first_inputs, split_readout
+from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
 

@@ -14,8 +14,8 @@ from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Led
+from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.spaces.noise_fits import bounded_noise
-from bnnpost.spaces.parts import split_gaussian_readout
 from bnnpost.spaces.space import SPACES, Space
 
 

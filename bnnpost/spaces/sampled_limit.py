@@ -24,7 +24,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Guide
-from bnnpost.spaces.parts import num_first_inputs
+from bnnpost.spaces.network_parts import num_first_inputs
 from bnnpost.spaces.scaled_kernels import (
     ScaledKernels,
     Scales,

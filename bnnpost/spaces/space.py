@@ -25,7 +25,7 @@ from bnnpost.spaces.completions import (
     Completion,
 )
 from bnnpost.spaces.guides import DrawnSites, Guide
-from bnnpost.spaces.parts import linear_layers, split_gaussian_readout
+from bnnpost.spaces.network_parts import linear_layers, split_gaussian_readout
 from bnnpost.spaces.sources import Origin, Source, origin
 from bnnpost.spaces.steps import LayerDraw, LinearStep, matrix_form
 

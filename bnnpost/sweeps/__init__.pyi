@@ -1,6 +1,6 @@
-from .cells import Grid
 from .config import SweepConfig, load_config
 from .grid import load_grid
+from .grid_cells import Grid
 from .loaded import GridResults, load_results
 from .refusals import ConfigError, HopelessRun
 from .running import run_grid

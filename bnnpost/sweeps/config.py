@@ -25,8 +25,8 @@ from bnnpost.sweeps.refusals import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 
-# The table of a file that makes a grid of it, and the one about a cluster.
-GRID, SLURM = "grid", "slurm"
+# The table of a file that makes a grid of it.
+GRID = "grid"
 # Settings that may be the path of a file.
 _FILES = ("data", "network")
 _STDS = tuple(name for name, one in meanings(SweepKeys).items() if one.read == "std")
@@ -183,22 +183,7 @@ def shipped_configs() -> tuple[str, ...]:
 
 
 def read_toml(source: str | Path) -> dict[str, object]:
-    """Keys and values of a file, or of the shipped one of that name. Raises ConfigError.
-
-    Its table about a cluster is no part of what is run: `read_cluster` has it.
-    """
-    return {key: value for key, value in _parsed(source).items() if key != SLURM}
-
-
-def read_cluster(source: str | Path | None) -> dict[str, object]:
-    """The table `slurm` of a file; empty where there is none. Raises ConfigError."""
-    table = {} if source is None else _parsed(source).get(SLURM, {})
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{SLURM}: expected a table of options for jobs, got {shown(table)}")
-    return dict(table)
-
-
-def _parsed(source: str | Path) -> dict[str, object]:
+    """Keys and values of a file, or of the shipped one of that name. Raises ConfigError."""
     path = Path(source)
     try:
         if str(source) in shipped_configs() and not path.is_file():

@@ -9,7 +9,6 @@ from pathlib import Path
 from bnnpost.arguments import shown
 from bnnpost.naming import unknown
 from bnnpost.sweeps import laws, likelihoods
-from bnnpost.sweeps.cells import Cell, Grid, Label, settings_text
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
@@ -19,6 +18,7 @@ from bnnpost.sweeps.config import (
     read_toml,
 )
 from bnnpost.sweeps.contents import content_digest, located
+from bnnpost.sweeps.grid_cells import Cell, Grid, Label, settings_text
 
 _NAME = "name"
 # Each is a run of its own, and takes milliseconds to be read.

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from bnnpost.storage import Directory, Say, as_path, read_json, read_text
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, check_no_draws, check_same_config
-from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.contents import content_digest
+from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.refusals import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"

@@ -11,9 +11,9 @@ from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
 from bnnpost.storage import Say
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
 from bnnpost.sweeps.programs import forget_programs

@@ -15,8 +15,8 @@ from bnnpost.samplers.progress import Progress
 from bnnpost.storage import Say
 from bnnpost.sweeps import expectations, unit_work
 from bnnpost.sweeps.cell_directory import DONE, FAILED, RESULTS, CellDirectory
-from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.loaded import GridResults, load_results

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnnpost.sweeps.cell_directory import FAILED
-from bnnpost.sweeps.cells import Cell
+from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
 

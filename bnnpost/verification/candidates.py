@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import real_array
 from bnnpost.draws import Draws, Ensemble, load
-from bnnpost.draws.netcdf import FORMAT
+from bnnpost.draws.draws_files import FORMAT
 from bnnpost.numerics.random import require_key
 from bnnpost.storage import read_array, read_arrays, read_tree
 from bnnpost.verification import trees

@@ -8,9 +8,9 @@ import scipy.stats
 from jaxtyping import Float
 
 from bnnpost.pages import Html
-from bnnpost.pages.plot import Plot, Scale, thinned
+from bnnpost.pages.plot import AxisScale, Plot, thinned
 
-_UNIT = Scale(0.0, 1.0, marks=tuple((u, f"{u:g}") for u in (0.0, 0.25, 0.5, 0.75, 1.0)))
+_UNIT = AxisScale(0.0, 1.0, marks=tuple((u, f"{u:g}") for u in (0.0, 0.25, 0.5, 0.75, 1.0)))
 _MOST_POINTS = 200
 
 
@@ -70,7 +70,7 @@ def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -
     """Bars over their band; those outside are red."""
     heights = np.histogram(pit, found.bins, (0.0, 1.0))[0] * found.bins / max(len(pit), 1)
     top = 1.1 * max(float(np.max(heights)), found.high, 1.0)
-    plot = _plot(Scale(0.0, top, marks=((0.0, "0"), (1.0, "1"))), top=24)
+    plot = _plot(AxisScale(0.0, top, marks=((0.0, "0"), (1.0, "1"))), top=24)
     parts = [plot.band([0, 1], [found.low] * 2, [found.high] * 2, "band")]
     for i, height in enumerate(heights.tolist()):
         colour = "blue" if found.low <= height <= found.high else "red"
@@ -87,7 +87,7 @@ def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands)
     largest = largest_difference(pit)
     half = 1.2 * max(largest, found.ecdf)
     ends = ((-found.ecdf, f"−{found.ecdf:.2g}"), (0.0, "0"), (found.ecdf, f"+{found.ecdf:.2g}"))
-    plot = _plot(Scale(-half, half, marks=ends), top=8)
+    plot = _plot(AxisScale(-half, half, marks=ends), top=8)
     parts = [plot.band([0, 1], [-found.ecdf] * 2, [found.ecdf] * 2, "band")]
     if len(pit):
         places, heights = ecdf_differences(pit)
@@ -98,5 +98,5 @@ def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands)
     return plot.draw(parts, title="", said=said)
 
 
-def _plot(y: Scale, top: int) -> Plot:
+def _plot(y: AxisScale, top: int) -> Plot:
     return Plot(_UNIT, y, width=280, height=82 + top, left=48, right=8, top=top, bottom=20)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.arguments import shown
-from bnnpost.draws.netcdf import FORMAT
+from bnnpost.draws.draws_files import FORMAT
 from bnnpost.likelihoods.records import to_record
 from bnnpost.networks import to_spec
 from bnnpost.posterior import Posterior

@@ -18,7 +18,7 @@ from bnnpost.numerics.weights import normalised
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
 from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.spaces.parts import split_gaussian_readout
+from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
 from bnnpost.verification.references import Component, Reference, components, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bnnpost.pages import Html, Section, element, is_ours, join, page
-from bnnpost.pages.parts import count, measured, paired, spelled, table, three_places
-from bnnpost.pages.plot import Plot, linear, logarithmic, named, thinned
+from bnnpost.pages.parts import count_cell, measured_cell, paired, spelled, table, three_places
+from bnnpost.pages.plot import Plot, linear, logarithmic, named_ticks, thinned
 from tests.pages.reader import Page, checked
 
 BAD = "<script>alert('1')</script> & \"quoted\""
@@ -66,10 +66,19 @@ def test_values_are_rounded_as_their_errors_are(value, error, shown):
 
 def test_numbers_on_a_page_are_there_in_full():
     values = [0.1 + 0.2, -1.0 / 3.0, 1e-300, 123456.0]
-    cells = [measured(values[0], 0.01), three_places(values[1]), measured(values[2]), count(123456)]
+    cells = [
+        measured_cell(values[0], 0.01),
+        three_places(values[1]),
+        measured_cell(values[2]),
+        count_cell(123456),
+    ]
     found = Page(page(title="t", kind="k", headline="h", lead=cells))
     assert found.numbers == values
-    assert "–" in measured(math.nan) and "–" in count(math.inf) and "–" in three_places(math.nan)
+    assert (
+        "–" in measured_cell(math.nan)
+        and "–" in count_cell(math.inf)
+        and "–" in three_places(math.nan)
+    )
 
 
 def test_axes_are_marked_at_round_values_within_them():
@@ -80,7 +89,11 @@ def test_axes_are_marked_at_round_values_within_them():
     for scale in (linear(3, 3), linear(1e-9, 2e-9), logarithmic(0.5, 0.9), logarithmic(1e-9, 1e9)):
         assert len(scale.marks) >= 1
         assert all(scale.low <= value <= scale.high for value, _ in scale.marks)
-    assert [words for _, words in named([4, 5, 64, 1024], log=True).marks] == ["1024", "64", "5"]
+    assert [words for _, words in named_ticks([4, 5, 64, 1024], log=True).marks] == [
+        "1024",
+        "64",
+        "5",
+    ]
 
 
 def test_geometry_of_a_plot():

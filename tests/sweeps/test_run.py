@@ -15,11 +15,11 @@ from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, run_grid
 from bnnpost.sweeps.cell_directory import CellDirectory
-from bnnpost.sweeps.cells import Cell, Grid
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.chain_sampling import sample_chains
 from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
+from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.planning import expected_option, forecasts, refusal
 from bnnpost.sweeps.problem import load_problem

@@ -11,7 +11,7 @@ from typing import ClassVar
 import jax
 import numpy as np
 
-from bnnpost.draws import Draws, netcdf
+from bnnpost.draws import Draws, draws_files
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_files import STATES, ChainFiles, Part, Saved
 from bnnpost.samplers.chains.chains import Chains
@@ -105,7 +105,7 @@ class ChainDirectory(RecordedRun):
         """The latest state, with what was kept until there, gaps filled, as far as is wanted."""
         latest, wanted = states[0].at, self.chains.num_samples
         self._before = states[0].seconds
-        if latest.num_samples < wanted or netcdf.holds_code(self.chains.space.posterior):
+        if latest.num_samples < wanted or draws_files.holds_code(self.chains.space.posterior):
             self._check_code(states)
         end = min(latest.num_samples, wanted)
         parts, gaps = self.files.parts_before(end)

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer, whole_number
 from bnnpost.draws import DrawsInfo
-from bnnpost.draws.netcdf import Contents
+from bnnpost.draws.draws_files import Contents
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains import transitions
