@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bnnpost.pages import Html, element, join
-from bnnpost.pages.parts import paragraphs, table
+from bnnpost.pages.parts import count_cell, measured_cell, paragraphs, table
 from bnnpost.spelling import duration
 from bnnpost.sweeps.expectations import Expectation
 
