@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.sampling import predictions
 from bnnpost.verification.candidates import candidate_of
@@ -54,7 +55,7 @@ def run(tmp_path_factory):
     """What a run of bnnpost sample leaves behind, as far as it is read."""
     path, draws = tmp_path_factory.mktemp("run"), cases.standard_draws()
     draws.save(path / "draws.nc")
-    problem = Problem(None, X, Case().targets, X_TEST, np.zeros(2))
+    problem = Problem(SweepConfig(), X, Case().targets, X_TEST, np.zeros(2))
     predictions(draws, problem).to_netcdf(path / "predictions.nc", engine="h5netcdf")
     return path
 

@@ -413,13 +413,14 @@ def test_chains_of_ours_stay_chains(chains):
 
 @pytest.mark.parametrize("kind", ["exact", "capped", "chain"])
 def test_predictions_of_the_command_line(kind, draws, chains, tmp_path):
+    from bnnpost.sweeps import SweepConfig
     from bnnpost.sweeps.problem import Problem
     from bnnpost.sweeps.sampling import predictions
 
     given = {"exact": draws, "chain": chains}.get(kind)
     if given is None:
         given = weighted(draws, np.linspace(0.0, 1.0, len(draws)))
-    problem = Problem(None, X, Case().targets, X_TEST, np.zeros(2))
+    problem = Problem(SweepConfig(), X, Case().targets, X_TEST, np.zeros(2))
     predictions(given, problem).to_netcdf(tmp_path / "predictions.nc", engine="h5netcdf")
     candidate = read(tmp_path / "predictions.nc", **OURS)
     assert set(candidate.values) == {"f"}
