@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.draws import Draws
+from bnnpost.draws import Draws, draws_files
 from bnnpost.spaces import make_space
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X

@@ -120,7 +120,7 @@ FLAGS = {
     "law nested": (flags("--w-std", "(" * 500 + ")" * 500), "expected a law such as"),
     "prior of 400 digits": (flags("--weight-prior", f"Laplace(0,{HUGE})"), "no finite number"),
     "b_std NaN": (flags("--b-std", "nan"), "b_std to be a number, got NaN"),
-    "noise of 400 digits": (flags("--noise-std", HUGE), "noise_std to be a number"),
+    "noise of 400 digits": (flags("--noise-std", HUGE), "noise_std to be positive and finite"),
     "noise 1e-300": (flags("--noise-std", "1e-300", command=FORECAST), "noise_std to be from"),
     "noise 1e300": (flags("--noise-std", "1e300", command=FORECAST), "noise_std to be from"),
     "noise infinite": (flags("--noise-std", "inf"), "noise_std to be positive and finite"),
