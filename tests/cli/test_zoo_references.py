@@ -74,7 +74,7 @@ def test_right_draws_fail_against_a_reference_that_is_wrong(zoo, tmp_path):
     data = bnnpost.zoo.load(GAUSSIAN, zoo)
     for name in ("f", "f_mean"):
         data[name] = data[name] + data["f"].std("sample") / 3
-    reference_files.write(tmp_path, GAUSSIAN, data)
+    reference_files.write_reference(tmp_path, GAUSSIAN, data)
     assert code_of(tmp_path / "right.npz", values(GAUSSIAN), GAUSSIAN, tmp_path) == 3
 
 
