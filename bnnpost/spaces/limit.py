@@ -9,7 +9,7 @@ from bnnpost.kernels import nngp, ntk
 from bnnpost.networks.limiting import require_one_process, require_processes, scale_places
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
@@ -107,8 +107,7 @@ def require_one_gaussian_process(posterior: Posterior) -> None:
 
 
 def _require_readout(posterior: Posterior) -> None:
-    if not isinstance(posterior, Posterior):
-        raise TypeError(f"expected a bnnpost.Posterior, got {type(posterior).__name__}")
+    require_posterior(posterior)
     if split_readout(posterior.network)[1] is None:
         raise ValueError(
             "the limit is a Gaussian process only where the network ends in a linear layer: add "

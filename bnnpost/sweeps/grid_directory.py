@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.storage import Directory, Say, as_path, read_json, read_text
-from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, check_no_draws, check_same_config
+from bnnpost.sweeps.cell_directory import (
+    CONFIG,
+    CellDirectory,
+    check_no_draws,
+    check_same_config,
+    read_config,
+)
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.refusals import ConfigError
@@ -45,7 +51,7 @@ class GridDirectory(Directory):
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
         check_no_draws(Path(path))
-        values = _read_json(held)
+        values = read_config(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
         return cls(path, Grid((), (_cell({}, values, "", held),)))
@@ -86,7 +92,7 @@ class GridDirectory(Directory):
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
             CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
-        elif _read_json(held).get("format") != FORMAT:
+        elif read_config(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
     def cell_directory(self, cell: Cell) -> CellDirectory:
@@ -150,7 +156,7 @@ class GridDirectory(Directory):
             self.prepared(self.grid.cells[0])
             return
         held, frozen = self.path / CONFIG, _frozen(self.grid)
-        before = _read_json(held) if held.exists() else None
+        before = read_config(held) if held.exists() else None
         if before == frozen:
             return
         if before is not None:
@@ -199,13 +205,6 @@ def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: P
     if not isinstance(widths, list) or not widths or not all(type(w) is int for w in widths):
         raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
     return Cell(settings, values, digest, held)
-
-
-def _read_json(held: Path) -> dict[str, Any]:
-    try:
-        return read_json(held)
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error)) from None
 
 
 def _check_related(before: Grid, now: Grid, path: Path) -> None:

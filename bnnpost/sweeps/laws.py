@@ -1,13 +1,13 @@
 """Prior laws in a configuration: written as in Python, or as the tables of layer lists."""
 
 import ast
-import difflib
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from bnnpost.arguments import real_number, shown
+from bnnpost.naming import close_names
 from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
 from bnnpost.numerics.scalar_laws import law_of_record, law_record
 from bnnpost.sweeps.keys import Record
@@ -138,7 +138,7 @@ def _hint(name: str) -> str:
     from numpyro import distributions as laws
 
     known = [one for one in laws.__all__ if isinstance(getattr(laws, one), type)]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = close_names(name, known)
     return f": did you mean {close[0]}?" if close else ""
 
 

@@ -26,7 +26,9 @@ def in_one_mode():
     chains = Chains.make(cases.key(0), POSTERIOR, EllipticalSlice(), **size)
     mixture = chains.space.guide.mixture
     first = mixture.log_masses[len(mixture.log_whole)]
-    guide = dataclasses.replace(chains.space.guide, moments=cells.log_var_moments(mixture.edges, first))
+    guide = dataclasses.replace(
+        chains.space.guide, moments=cells.log_var_moments(mixture.edges, first)
+    )
     chains = chains.within(dataclasses.replace(chains.space, guide=guide))
     *_, done = run_chains(Runner(chains))
     return chain_draws.draws(chains, done, 0.0)
