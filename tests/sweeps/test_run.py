@@ -13,7 +13,7 @@ import bnnpost
 from bnnpost.parallel import ExecutorError
 from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.storage import dataset_digest
-from bnnpost.sweeps import ConfigError, SweepConfig, load_results, run_grid
+from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
 from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.chain_config import ChainConfig
 from bnnpost.sweeps.chain_sampling import sample_chains
