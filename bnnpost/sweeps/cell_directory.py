@@ -49,7 +49,7 @@ class CellDirectory(Directory):
         held = self.path / CONTENTS
         if not held.exists():
             return
-        before, now = read_values(held), contents(config)
+        before, now = read_sweep_json(held), contents(config)
         for kind, name in (("data", config.data), ("code", config.network)):
             if kind in before and before[kind] != now.get(kind):
                 what = name if kind == "data" else f"the code of {name}"
@@ -123,7 +123,7 @@ def _known(path: Path) -> dict[str, Any]:
         return {}
 
 
-def read_values(held: Path) -> dict[str, Any]:
+def read_sweep_json(held: Path) -> dict[str, Any]:
     """Keys and values of a JSON file of a sweep. Raises ConfigError."""
     try:
         return read_json(held)
@@ -142,7 +142,7 @@ def check_no_draws(path: Path) -> None:
 
 def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
-    before = read_values(held)
+    before = read_sweep_json(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     if "widths" not in before:

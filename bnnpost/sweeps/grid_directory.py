@@ -14,7 +14,7 @@ from bnnpost.sweeps.cell_directory import (
     CellDirectory,
     check_no_draws,
     check_same_config,
-    read_values,
+    read_sweep_json,
 )
 from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.grid_cells import Cell, Grid
@@ -51,7 +51,7 @@ class GridDirectory(Directory):
         if not held.exists():
             raise FileNotFoundError(f"{path} holds no sweep: there is no {CONFIG} in it")
         check_no_draws(Path(path))
-        values = read_values(held)
+        values = read_sweep_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
         return cls(path, Grid((), (_cell({}, values, "", held),)))
@@ -92,7 +92,7 @@ class GridDirectory(Directory):
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
             CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
-        elif read_values(held).get("format") != FORMAT:
+        elif read_sweep_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
     def cell_directory(self, cell: Cell) -> CellDirectory:
@@ -156,7 +156,7 @@ class GridDirectory(Directory):
             self.prepared(self.grid.cells[0])
             return
         held, frozen = self.path / CONFIG, _frozen(self.grid)
-        before = read_values(held) if held.exists() else None
+        before = read_sweep_json(held) if held.exists() else None
         if before == frozen:
             return
         if before is not None:

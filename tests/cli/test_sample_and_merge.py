@@ -100,6 +100,7 @@ def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
     assert 0 < len(numbers(copy)) < 100
 
 
+@pytest.mark.slow
 def test_workers_draw_what_one_process_draws(finished, tmp_path):
     done = sample(tmp_path / "run", "--jobs", 2)
     assert done.exit_code == 0, done.stderr

@@ -42,6 +42,7 @@ def test_strict_draws_and_their_file(exact, tmp_path):
     np.testing.assert_array_equal(again.predict(X_TEST), exact.predict(X_TEST))
 
 
+@pytest.mark.slow
 def test_capped_draws_are_led_by_sites_and_pass_verification(exact):
     capped = bnnpost.rejection.sample(key(1), POSTERIOR, num_samples=200, bound="capped")
     assert (capped.info.bound, capped.space.collapse) == ("capped", True)

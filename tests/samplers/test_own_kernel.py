@@ -95,6 +95,7 @@ def test_its_files_are_gone_on_with_and_read(tmp_path):
         sample(RandomWalk(0.5), SHORT, directory=tmp_path)
 
 
+@pytest.mark.slow
 def test_it_is_verified(draws):
     reference = bnnpost.rejection.sample(cases.key(1), PROBLEM, num_samples=1000)
     x_test = exact("relu", 2)[0]
