@@ -3,7 +3,7 @@
 At each test input the predictive density is Σ_i w_i p(y* | f_i(x*)) / Σ_i w_i over draws f_i.
 """
 
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +46,7 @@ def scores(
         squares = ((targets - f) / noise_std[:, None, None]) ** 2 + np.log(2 * np.pi)
         logs = -0.5 * squares.sum(axis=2) - f.shape[2] * np.log(noise_std)[:, None]
     with np.errstate(divide="ignore"):
-        weighted: Any = logs + np.log(weights)[:, None]  # numpy's stubs know one kind alone
-        found = {"log_loss": -np.logaddexp.reduce(weighted, axis=0)}
+        found = {"log_loss": -functools.reduce(np.logaddexp, logs + np.log(weights)[:, None])}
     if likelihood.defines("probabilities"):
         chances = np.tensordot(weights, np.asarray(likelihood.probabilities(jnp.asarray(f))), 1)
         found["accuracy"] = np.mean(_classes(chances, targets) == targets, axis=1)
