@@ -135,7 +135,7 @@ class _Worker:
         """The error of a call; of a process that was killed, that it was."""
         if not isinstance(error, BrokenProcessPool):
             return error
-        self.end(wait=False)
+        self._pool = None  # it ends by itself, and holds a lock in the thread that tells of it
         if self._begun is not None and self._begun.exception() is not None:
             return ExecutorError(
                 f"a process of {sys.executable} ends before it does anything (what it says is "
