@@ -35,7 +35,10 @@ class Dask(Executor):
             count = jobs or max(1, os.cpu_count() or 1)
             # Workers that are slow to end, as they have JAX's threads, are nothing to be told.
             self._cluster = distributed.LocalCluster(
-                n_workers=count, threads_per_worker=1, silence_logs=logging.ERROR
+                n_workers=count,
+                threads_per_worker=1,
+                dashboard_address=":0",  # any port: others may have a cluster here too
+                silence_logs=logging.ERROR,
             )
             self._client = distributed.Client(self._cluster)
             for index, address in enumerate(self._client.scheduler_info(-1)["workers"]):
