@@ -9,6 +9,7 @@ compiles them as users have them, which the test of the wheel always does.
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -23,6 +24,10 @@ if "XLA_FLAGS" not in os.environ:  # processes that this one starts have it from
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +36,8 @@ _NOT_WRITTEN = "not_written"
 _EARLIER_LEAVES = 3
 # Before the names of what a chain gives for its draws, and of the numbers that go with them.
 _GIVEN, _STATS = "given_", "stat_"
+# Before the places of the numbers of a guide, and of auxiliary rejection.
+_GUIDE, _AUXILIARY = "guide_", "auxiliary_"
 
 
 class Contents(NamedTuple):
@@ -64,7 +66,8 @@ def write(path: Path, contents: Contents, more: Mapping[str, str] = MappingProxy
         "x": (tuple(f"x_dim_{i}" for i in range(posterior.x.ndim)), posterior.x),
         "y": (("y_dim_0", "output"), posterior.targets),
         "elimination_order": (("point",), space.order),
-        **_guide_variables(space),
+        **_variables(_GUIDE, _numbers(_bare(space.guide))),
+        **_variables(_AUXILIARY, _numbers(space.auxiliary)),
         **_named(_GIVEN, contents.given),
         **_named(_STATS, contents.sample_stats),
         "key_data": (("key_word",), np.asarray(jax.random.key_data(contents.key)).ravel()),
@@ -141,6 +144,7 @@ def _space_record(space: Space) -> dict[str, object]:
         "precision": space.precision,
         "conditioned": space.conditioned,
         "strict": space.strict,
+        **({} if space.auxiliary is None else {"auxiliary": True}),
     }
 
 
@@ -173,23 +177,29 @@ def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarr
     return [targets, *(part[None] for part in rest), np.zeros((1, 1)), np.zeros(())]
 
 
-def _guide_numbers(space: Space) -> list[np.ndarray]:
-    """The numbers of a guide, which are part of what a draw is."""
-    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(_bare(space.guide))]
+def _numbers(made: Any) -> list[np.ndarray]:
+    """The numbers of a guide, or of auxiliary rejection, which are part of what a draw is."""
+    return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(made)]
 
 
-def _guide_variables(space: Space) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+def _variables(
+    prefix: str, arrays: Sequence[np.ndarray]
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     return {
-        f"guide_{i}": (tuple(f"guide_{i}_dim_{j}" for j in range(array.ndim)), array)
-        for i, array in enumerate(_guide_numbers(space))
+        f"{prefix}{i}": (tuple(f"{prefix}{i}_dim_{j}" for j in range(array.ndim)), array)
+        for i, array in enumerate(arrays)
     }
+
+
+def _saved(prefix: str, dataset: "xr.Dataset") -> list[np.ndarray]:
+    names = [str(name) for name in dataset.variables if str(name).startswith(prefix)]
+    return [dataset[f"{prefix}{i}"].values for i in range(len(names))]
 
 
 def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     """The space of a file: made anew, with the file's own order and guide put in."""
     made = make_space(posterior, **json.loads(dataset.attrs["space"]))
-    names = [str(name) for name in dataset.variables if str(name).startswith("guide_")]
-    saved = _guide_leaves(made.guide, [dataset[f"guide_{i}"].values for i in range(len(names))])
+    saved = _guide_leaves(made.guide, _saved(_GUIDE, dataset))
     leaves, structure = jax.tree.flatten(_bare(made.guide))
     now = _told(posterior)
     # Of a run that has no draws yet, the run itself tells what has changed.
@@ -201,7 +211,11 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     guide: Any = jax.tree.unflatten(structure, saved)
     if hasattr(guide, "likelihood"):
         guide = dataclasses.replace(guide, likelihood=posterior.likelihood)
-    return dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
+    found = dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
+    if made.auxiliary is None:
+        return found
+    helped = jax.tree.unflatten(jax.tree.structure(made.auxiliary), _saved(_AUXILIARY, dataset))
+    return dataclasses.replace(found, auxiliary=helped, _log_bound=helped.log_constant)
 
 
 def read(path: Path, posterior: Posterior | None) -> Contents:

@@ -1,6 +1,7 @@
 """Whether the trapezoid rules of a kernel have converged."""
 
 import warnings
+from typing import Any
 
 import jax
 import numpy as np
@@ -79,7 +80,8 @@ def _coarser(layer: Layer) -> Layer:
     own, step = layer.own, quadrature.DEFAULT_STEP if layer.step is None else layer.step
     step = min(2 * (own.step if isinstance(own, Numerical) else step), 2.0)
     if layer.catalogued is not None:
-        return Activation(layer.catalogued, step=step, **dict(layer.options), **layer.parameters)
+        parameters: dict[str, Any] = {**dict(layer.options), **layer.parameters}
+        return Activation(layer.catalogued, step=step, **parameters)
     assert own is not None
     return Activation(own.function if isinstance(own, Numerical) else own, step=step)
 

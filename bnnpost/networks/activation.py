@@ -1,5 +1,6 @@
 """The elementwise activation as a layer: one of the catalogue, or a function of the user's."""
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -21,8 +22,9 @@ class Activation(Map):
     `Activation("erf", b=0.7)` looks the name up (`bnnpost.networks.catalogue.names()` lists
     them). `Activation(jax.nn.elu)` takes any elementwise JAX function; its kernel is then
     computed by quadrature with the given `step`, as is any kernel after biases with a law of
-    their own. A `Nonlinearity` of yours brings its own
-    kernel map. Raises ValueError for an unknown name or hyperparameter.
+    their own. A `Nonlinearity` of yours brings its own kernel map. bound: what the size of your
+    function never exceeds, if there is such a number: auxiliary rejection needs it.
+    Raises ValueError for an unknown name or hyperparameter.
     """
 
     # A name in the catalogue with its hyperparameters, or else a nonlinearity of the user's.
@@ -37,9 +39,15 @@ class Activation(Map):
         function: str | Callable[[Array], Array] | Nonlinearity,
         *,
         step: float | None = None,
+        bound: float = math.inf,
         **parameters: object,
     ):
         self.step = _checked_step(step)
+        if bound != math.inf and (isinstance(function, str | Nonlinearity) or not bound > 0):
+            raise ValueError(
+                f"expected a positive bound of a function of yours, got {bound!r}: a named "
+                "activation, or a Nonlinearity, says its own"
+            )
         self.catalogued, self.options, self.parameters, self.own = None, (), {}, None
         if isinstance(function, str):
             resolved = resolve(function, parameters)
@@ -52,7 +60,7 @@ class Activation(Map):
                 "bind them in your function instead, e.g. with functools.partial"
             )
         else:
-            self.own = _own_nonlinearity(function, self.step)
+            self.own = _own_nonlinearity(function, self.step, bound)
 
     @property
     def name(self) -> str:
@@ -70,7 +78,7 @@ class Activation(Map):
         assert self.catalogued is not None
         built = CATALOGUE[self.catalogued].build(**dict(self.options), **self.parameters)
         if self.step is not None and isinstance(built, Numerical):
-            return Numerical(built.function, self.step)
+            return Numerical(built.function, self.step, built.bound)
         return built
 
     def __call__(self, x: Array) -> Array:
@@ -82,13 +90,13 @@ class Activation(Map):
         return activated(self.nonlinearity, k, self.step)
 
 
-def _own_nonlinearity(function: object, step: float | None) -> Nonlinearity:
+def _own_nonlinearity(function: object, step: float | None, bound: float) -> Nonlinearity:
     if isinstance(function, Nonlinearity):
         return function
     if not callable(function):
         raise TypeError(f"expected an activation name or a function, got {function!r}")
     _check_elementwise(function)
-    return Numerical(function, DEFAULT_STEP if step is None else step)
+    return Numerical(function, DEFAULT_STEP if step is None else step, float(bound))
 
 
 def _check_elementwise(function: Callable[[Array], Array]) -> None:

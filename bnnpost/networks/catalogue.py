@@ -1,5 +1,6 @@
 """The activations that have a name: what each is called, its hyperparameters and defaults."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +25,12 @@ def _monomial(degree: int) -> Nonlinearity:
     return forms.Polynomial(np.eye(degree + 1)[degree])
 
 
-def _numerical(name: str) -> Callable[[], Nonlinearity]:
+def _numerical(name: str, bound: float = math.inf) -> Callable[[], Nonlinearity]:
     # jax.nn costs nothing here, but its functions are looked up late to keep this a table.
     def build() -> Nonlinearity:
         import jax
 
-        return Numerical(getattr(jax.nn, name))
+        return Numerical(getattr(jax.nn, name), largest=bound)
 
     return build
 
@@ -60,8 +61,8 @@ CATALOGUE: Mapping[str, NamedActivation] = {
     "sign": NamedActivation("Sign", {}, forms.Sign),
     "monomial": NamedActivation("Monomial", {"degree": 2}, _monomial),
     "polynomial": NamedActivation("Polynomial", {"coef": (0.0, 1.0)}, forms.Polynomial),
-    "tanh": NamedActivation("Tanh", {}, _numerical("tanh")),
-    "sigmoid": NamedActivation("Sigmoid", {}, _numerical("sigmoid")),
+    "tanh": NamedActivation("Tanh", {}, _numerical("tanh", 1.0)),
+    "sigmoid": NamedActivation("Sigmoid", {}, _numerical("sigmoid", 1.0)),
     "softplus": NamedActivation("Softplus", {}, _numerical("softplus")),
 }
 NAME_OF_SPEC_TYPE = {entry.spec_type: name for name, entry in CATALOGUE.items()}

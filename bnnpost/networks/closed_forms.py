@@ -6,7 +6,7 @@ are the variances and the covariance of (u, v), ρ their correlation.
 """
 
 import abc
-from math import comb, factorial
+from math import comb, factorial, inf
 
 import equinox as eqx
 import jax
@@ -87,6 +87,10 @@ class Erf(Nonlinearity):
     c: Scalar = eqx.field(converter=named("c"))
     closed_form = True
 
+    @property
+    def bound(self) -> float:
+        return abs(float(self.a)) + abs(float(self.c))
+
     def __call__(self, x: Array) -> Array:
         a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
         return a * jax.scipy.special.erf(b * x) + c
@@ -138,6 +142,10 @@ class Sine(Formula):
     b: Scalar = eqx.field(converter=named("b"))
     c: Scalar = eqx.field(converter=named("c"))
 
+    @property
+    def bound(self) -> float:
+        return abs(float(self.a))
+
     def __call__(self, x: Array) -> Array:
         a, b, c = (cast(p, x) for p in (self.a, self.b, self.c))
         return a * jnp.sin(b * x + c)
@@ -171,6 +179,10 @@ class GaussianCurve(Formula):
     a: Scalar = eqx.field(converter=named("a"))
     b: Scalar = eqx.field(converter=named("b"))
 
+    @property
+    def bound(self) -> float:
+        return abs(float(self.a)) if self.b <= 0 else inf
+
     def __call__(self, x: Array) -> Array:
         return cast(self.a, x) * jnp.exp(cast(self.b, x) * x**2)
 
@@ -186,6 +198,10 @@ class Sign(Nonlinearity):
     """sign(x), 0 at 0: E φφ = (2/π) arcsin ρ. Its derivative is 0 wherever there is one."""
 
     closed_form = True
+
+    @property
+    def bound(self) -> float:
+        return 1.0
 
     def __call__(self, x: Array) -> Array:
         return jnp.sign(x)

@@ -6,6 +6,7 @@ the first of them at u = v. Those that have a closed form are in `networks.close
 
 import abc
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -86,6 +87,11 @@ class Nonlinearity(eqx.Module):
 
     closed_form: eqx.AbstractClassVar[bool]
 
+    @property
+    def bound(self) -> float:
+        """What |φ| never exceeds; ∞ where that is not known. Override it where it is."""
+        return math.inf
+
     @abc.abstractmethod
     def __call__(self, x: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """φ(x), elementwise."""
@@ -147,7 +153,12 @@ class Numerical(Nonlinearity):
 
     function: Callable[[Array], Array] = eqx.field(static=True)
     step: float = eqx.field(static=True, default=quadrature.DEFAULT_STEP)
+    largest: float = eqx.field(static=True, default=math.inf)
     closed_form = False
+
+    @property
+    def bound(self) -> float:
+        return self.largest
 
     def __call__(self, x: Array) -> Array:
         return self.function(x)

@@ -12,6 +12,12 @@ from bnnpost.parallel.failures import ExecutorError
 from bnnpost.parallel.processes import cores_of
 
 _SECONDS_TO_CONNECT = 30.0
+# Of workers. A low threshold makes glibc give all memory of XLA's arrays back, to ask for it again;
+# the profiler looks at their stacks a hundred times a second, and JAX's are deep where it traces.
+_CONFIG = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.worker.profile.enabled": False,
+}
 
 
 class Dask(Executor):
@@ -25,6 +31,7 @@ class Dask(Executor):
 
     def __init__(self, scheduler: str | os.PathLike[str] | None = None, jobs: int | None = None):
         try:
+            import dask
             import distributed
         except ImportError:
             raise ExecutorError(
@@ -34,12 +41,13 @@ class Dask(Executor):
         if scheduler is None:
             count = jobs or max(1, os.cpu_count() or 1)
             # Workers that are slow to end, as they have JAX's threads, are nothing to be told.
-            self._cluster = distributed.LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                dashboard_address=":0",  # any port: others may have a cluster here too
-                silence_logs=logging.ERROR,
-            )
+            with dask.config.set(_CONFIG):
+                self._cluster = distributed.LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    dashboard_address=":0",  # any port: others may have a cluster here too
+                    silence_logs=logging.ERROR,
+                )
             self._client = distributed.Client(self._cluster)
             for index, address in enumerate(self._client.scheduler_info(-1)["workers"]):
                 self._client.run(_stay_on, cores_of(index, count), workers=[address])

@@ -23,8 +23,9 @@ _EASIER = "Fewer training points, wider networks or more noise make it easier."
 class Option:
     """One way to run rejection, and what it is expected to cost.
 
-    bound: "collapsed" or "naive" (strict bounds), or "capped". log_bound: that bound, or the
-    cap that a pilot suggests, in nats (NaN where its proposals had no positive weight).
+    bound: "collapsed", "naive" or "auxiliary" (strict bounds), or "capped". log_bound: that bound
+    (of auxiliary rejection the log weight of a draw), or the cap that a pilot suggests, in nats
+    (NaN where its proposals had no positive weight).
     log10_acceptance: expected acceptance per proposal, as a power of ten.
     seconds_per_proposal: on this device, once all is compiled; None where it was not measured.
     block: proposals that are evaluated together. num_first: proposals before the run, to
@@ -127,14 +128,15 @@ class Forecast:
         raise ValueError(f"no option {wanted}/{bound}: expected one of {known}")
 
     def strict(self, space: str, collapse: bool) -> Option:
-        """The option of strict rejection as it is run: collapsed where that can be.
+        """The option of strict rejection as it is run: collapsed where that can be, or auxiliary.
 
         Raises ValueError where there is no strict bound.
         """
         bounds = {option.bound for option in self.options}
         if not bounds:
             raise ValueError(self.no_strict)
-        return self.option(space, "collapsed" if collapse and "collapsed" in bounds else "naive")
+        wanted = ("auxiliary", "collapsed", "naive") if collapse else ("naive",)
+        return self.option(space, next(bound for bound in wanted if bound in bounds))
 
     def advice(self, num_samples: int) -> str:
         """What `num_samples` draws would cost and what to do, one plain sentence a line.

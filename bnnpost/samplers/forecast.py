@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
-from bnnpost.networks.limiting import scale_places
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
@@ -20,10 +19,10 @@ from bnnpost.samplers import capped, pilot
 from bnnpost.samplers.advice import Forecast, Option
 from bnnpost.samplers.prior_scale import prior_scale
 from bnnpost.samplers.progress import Progress
-from bnnpost.spaces import engine, limit
+from bnnpost.samplers.strict import limit_log_evidence, strict_space
+from bnnpost.spaces import engine
 from bnnpost.spaces.making import make_space
-from bnnpost.spaces.network_parts import num_first_inputs, split_readout
-from bnnpost.spaces.scaled_kernels import is_single
+from bnnpost.spaces.network_parts import split_readout
 from bnnpost.spaces.space import SPACES, Space
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
@@ -69,7 +68,7 @@ def forecast(
     logs = pilot.log_weights(key, first, num_pilot, pilot.short_blocks(first), progress)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
-    limiting = _limit_log_evidence(posterior, key)
+    limiting = limit_log_evidence(posterior, key)
     trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
@@ -103,7 +102,7 @@ class _Timer:
     key: Array
     calibrate: Collection[str]
     known: list[Space]
-    times: dict[tuple[str, bool], float | None] = dataclasses.field(default_factory=dict)
+    times: dict[tuple[str, bool, bool], float | None] = dataclasses.field(default_factory=dict)
 
     def strict(self, space: Space, log_evidence: float) -> Option:
         log_bound = space.log_bound()
@@ -122,11 +121,13 @@ class _Timer:
             return None
         same = _the_same(space, self.known)
         is_known = any(same is other for other in self.known)
-        if (space.form, is_known) not in self.times:
-            # Of the strict bounds in one space the first, the collapsed one, stands for both.
-            work = next(s for s in self.known if s.form == space.form) if is_known else space
-            self.times[space.form, is_known] = pilot.seconds_per_proposal(self.key, work)
-        return self.times[space.form, is_known]
+        kind = (space.form, is_known, space.auxiliary is not None)
+        if kind not in self.times:
+            # Of the likelihood's bounds in one space the first, the collapsed one, stands for both.
+            stands = is_known and space.auxiliary is None
+            work = next(s for s in self.known if s.form == space.form) if stands else space
+            self.times[kind] = pilot.seconds_per_proposal(self.key, work)
+        return self.times[kind]
 
 
 def _the_same(space: Space, others: list[Space]) -> Space:
@@ -148,22 +149,6 @@ def _cap(log_weights: Float[np.ndarray, " p"], cap: float | None) -> tuple[float
     return level, (clipped - level) / math.log(10)
 
 
-def _limit_log_evidence(posterior: Posterior, key: Array) -> float:
-    """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
-    linear = split_readout(posterior.network)[1] is not None
-    if not (linear and posterior.likelihood.known_std is not None):
-        return math.nan
-    single = is_single(
-        posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
-    )
-    if scale_places(posterior.network) and not single:
-        return math.nan
-    try:
-        return float(limit(posterior, key=key).log_evidence)
-    except (NotImplementedError, ValueError):  # no kernel, or none that is finite
-        return math.nan
-
-
 def _strict_spaces(posterior: Posterior, precision: str) -> tuple[list[Space], str]:
     """Every space with every strict bound, the most collapsed first; why none, if none."""
     found: list[Space] = []
@@ -176,7 +161,10 @@ def _strict_spaces(posterior: Posterior, precision: str) -> tuple[list[Space], s
             continue
         if (one.form, one.bound) not in {(other.form, other.bound) for other in found}:
             found.append(one)
-    return found, "" if found else reasons[0]
+    if not found:
+        return [], reasons[0]
+    chosen = (strict_space(posterior, space=form, precision=precision) for form in SPACES)
+    return [*found, *(one for one in chosen if one.auxiliary is not None)], ""
 
 
 __all__ = ["Forecast", "Option", "forecast"]

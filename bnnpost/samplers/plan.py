@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,13 +18,14 @@ from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import capped, pilot, trials
 from bnnpost.samplers.progress import Progress
+from bnnpost.samplers.strict import strict_space
 from bnnpost.samplers.tally import Tally
 from bnnpost.samplers.trials import Block
 from bnnpost.spaces import engine
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 
-BOUNDS = ("strict", "capped")
+BOUNDS = ("strict", "auxiliary", "capped")
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,17 @@ class Plan:
 
         Raises ValueError for bad arguments.
         """
-        _check_bound(bound, cap)
-        chosen = make_space(
-            posterior, space=space, collapse=collapse, precision=precision, strict=bound == "strict"
-        )
+        _check_bound(bound, cap, collapse)
+        asked: dict[str, Any] = {"space": space, "precision": precision}
+        if bound == "strict":
+            chosen = strict_space(posterior, collapse=collapse, **asked)
+        else:
+            helped = bound == "auxiliary"
+            chosen = make_space(
+                posterior, collapse=collapse, strict=helped, auxiliary=helped, **asked
+            )
         given = math.nan if cap is None else float(cap)
-        log_bound = chosen.log_bound() if bound == "strict" else given
+        log_bound = given if bound == "capped" else chosen.log_bound()
         return cls(chosen, key, log_bound, engine.block_shape(chosen))
 
     def settled(self) -> "Plan":
@@ -87,12 +94,19 @@ class Plan:
         cap = {} if self.strict or math.isnan(self.log_bound) else {"cap": self.log_bound}
         return {
             "key": np.asarray(jax.random.key_data(self.key)).tolist(),
-            "bound": "strict" if self.strict else "capped",
+            "bound": self._bound,
             "space": self.space.form,
             "collapse": self.space.collapse,
             "precision": self.space.precision,
             **cap,
         }
+
+    @property
+    def _bound(self) -> str:
+        """As it was asked for."""
+        if self.space.auxiliary is not None:
+            return "auxiliary"
+        return "strict" if self.strict else "capped"
 
     def tally(self, allow_nan: bool) -> Tally:
         return Tally(self.log_bound, strict=self.strict, allow_nan=allow_nan)
@@ -169,7 +183,7 @@ class Plan:
             num_proposals=tally.num_proposals,
             acceptance_rate=tally.acceptance_rate() if counted else 0.0,
             log_evidence=evidence.value,
-            log_evidence_se=evidence.standard_error,
+            log_evidence_se=math.hypot(evidence.standard_error, self.space.log_bound_se),
             effective_sample_size=WeightSum().add(log_weights).effective_sample_size(),
             space=self.space.form,
             layer_forms=self.space.layer_forms(),
@@ -185,9 +199,11 @@ class Plan:
         )
 
 
-def _check_bound(bound: str, cap: float | None) -> None:
+def _check_bound(bound: str, cap: float | None, collapse: bool) -> None:
     if bound not in BOUNDS:
         raise ValueError(f"expected bound to be {' or '.join(BOUNDS)}, got {bound!r}")
+    if bound == "auxiliary" and not collapse:
+        raise ValueError("auxiliary rejection integrates the readout out: leave collapse=True")
     if cap is not None and bound != "capped":
         raise ValueError('a cap was given: pass bound="capped" with it')
     if cap is not None and not math.isfinite(cap):

@@ -38,7 +38,11 @@ def sample(
     are drawn; cost linear in width), "weights" (every weight is drawn, the paper's method)
     or "auto" (functions). collapse: integrate a Gaussian readout out, which multiplies the
     acceptance; taken back where the likelihood or the network does not allow it.
-    bound "strict": no weight can exceed it, and draws are exact. "capped": weights above a
+    bound "strict": no weight can exceed it, and draws are exact; `info.bound` says which it is, of
+    the likelihood with its readout integrated out ("collapsed") or not ("naive"), or "auxiliary":
+    auxiliary rejection, which reaches more points where there is one hidden layer with a bounded
+    activation, and is chosen where it is clearly cheaper. "auxiliary" asks for it by name.
+    "capped": weights above a
     cap are possible, and a draw above it carries the rest in `draws.log_weights` (Liu, Chen
     and Wong 1998); what was left to the weights is in `draws.info`, and the result is never
     called exact. cap: its logarithm in nats, on the scale of the log evidence; by default

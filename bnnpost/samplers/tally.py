@@ -81,8 +81,8 @@ class Tally:
         if self.strict and exceeds(largest, bound):
             raise BoundExceeded(
                 f"a log weight of {largest:.6g} exceeds the log bound {bound:.6g} by "
-                f"{largest - bound:.3g} nats: log_bound of the likelihood is too low, and draws "
-                "made with it would not be exact"
+                f"{largest - bound:.3g} nats: log_bound of the likelihood, or the bound of the "
+                "activation, is too low, and draws made with it would not be exact"
             )
 
     def accepted(self, num_samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -59,6 +59,8 @@ class Each:
         def batches(array: Array) -> Array:
             return array.reshape(-1, self.batch, *array.shape[1:])
 
+        if self.batch == 1:
+            return jax.lax.map(one, items)
         stacked = jax.lax.map(jax.vmap(one), jax.tree.map(batches, items))
         return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
 
@@ -75,6 +77,11 @@ class BlockShape:
     chunk: int
 
 
+# Attempts of auxiliary rejection take as long as they take, and those in a batch as long as the
+# longest of them.
+_ATTEMPTS = {"cpu": BlockShape(1, 2**8, 2**8), "accelerator": BlockShape(2**7, 2**12, 2**12)}
+
+
 def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     """The block shape for this network, data size and number of test inputs; it is recorded.
 
@@ -82,6 +89,8 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     neither a draw's last bits nor the memory depend on the machine's size.
     """
     kind = "cpu" if jax.default_backend() == "cpu" else "accelerator"
+    if space.auxiliary is not None:
+        return _ATTEMPTS[kind]
     normals = num_normals(space, num_test)
     in_batch, in_block, in_chunk = _NORMALS[kind]
     batch = _power_of_two(in_batch // max(normals), _LARGEST_BATCH[kind])

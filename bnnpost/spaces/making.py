@@ -12,6 +12,7 @@ from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
+from bnnpost.spaces.auxiliary.making import auxiliary_for, with_constant
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Led
 from bnnpost.spaces.network_parts import split_gaussian_readout
@@ -28,10 +29,12 @@ def make_space(
     conditioned: bool = True,
     strict: bool = True,
     alone: bool = False,
+    auxiliary: bool = False,
 ) -> Space:
     """The space that a sampler was asked for; `collapse` holds where it is possible.
 
     alone: one fit leads the draws, as chains need it, where it else is several and the prior.
+    auxiliary: proposals are attempts of auxiliary rejection.
     Collapsing needs a network that ends in a Dense layer whose weights are Gaussian, given its
     scales, and, where the bound must be strict, readout biases that are Gaussian or fixed, and
     Gaussian noise of known size or of one size under a law for which there is a bound.
@@ -52,7 +55,12 @@ def make_space(
         if alone and led.guide is not None:
             led = Led(led.guide.alone(), math.inf)
     limit = np.float64(led.log_limit)
-    return Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
+    made = Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
+    if not auxiliary:
+        return made
+    helped = auxiliary_for(posterior)
+    helped = with_constant(helped, posterior, precision, form == "weights", order)
+    return dataclasses.replace(made, auxiliary=helped, _log_bound=helped.log_constant)
 
 
 def _bounded(posterior: Posterior, readout: Linear | None) -> Led:

@@ -20,6 +20,8 @@ from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import controls
+from bnnpost.spaces.auxiliary.hidden import Hidden
+from bnnpost.spaces.auxiliary.law import Auxiliary, UnitsOf
 from bnnpost.spaces.completions import (
     AS_FUNCTION,
     Completion,
@@ -32,7 +34,7 @@ from bnnpost.spaces.steps import LayerDraw, LinearStep, matrix_form
 SPACES = ("functions", "weights")
 # Folded into a draw's key: the acceptance threshold, everything that the network draws,
 # what its guide draws, and what a comparison draws given the kernels.
-_THRESHOLD, _NETWORK, _GUIDE, _INNER = 0, 1, 2, 3
+_THRESHOLD, _NETWORK, _GUIDE, _INNER, _ATTEMPT = 0, 1, 2, 3, 4
 
 
 class Observation(NamedTuple):
@@ -67,6 +69,7 @@ class Space(eqx.Module):
     conditioned: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
     _log_bound: np.float64
+    auxiliary: Auxiliary | None = None
 
     @property
     def layers(self) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -85,12 +88,19 @@ class Space(eqx.Module):
 
     @property
     def bound(self) -> str:
-        """Which upper bound of the weight is used: "collapsed" or "naive"."""
+        """Which upper bound of the weight is used: "auxiliary", "collapsed" or "naive"."""
+        if self.auxiliary is not None:
+            return "auxiliary"
         return "collapsed" if self.collapse else "naive"
 
     def log_bound(self) -> float:
         """An upper bound of `log_weight` over all draws, in nats; ∞ where none is known."""
         return float(self._log_bound)
+
+    @property
+    def log_bound_se(self) -> float:
+        """Its standard error: 0 but where draws are relative to an estimate."""
+        return 0.0 if self.auxiliary is None else float(self.auxiliary.log_constant_se)
 
     def threshold_key(self, key: Array) -> Array:
         """The key of the acceptance threshold of the draw with this key."""
@@ -116,7 +126,7 @@ class Space(eqx.Module):
 
     def drawn(self, draw: Array | Origin) -> DrawnSites:
         """The sites of a draw. Needs a guide."""
-        return self._drawn(Source(*origin(draw)))
+        return self._drawn(self._source(draw))
 
     def _drawn(self, source: Source) -> DrawnSites:
         assert self.guide is not None
@@ -125,7 +135,10 @@ class Space(eqx.Module):
 
     def log_weight(self, draw: Array | Origin) -> Float[Array, ""]:
         """log weight of the prior draw that this is, in nats. A draw is its key, or an Origin."""
-        return self._log_weight(Source(*origin(draw)))
+        key, given = origin(draw)
+        if self.auxiliary is not None and not given:
+            return self._log_weight_of_attempt(key, self.auxiliary)
+        return self._log_weight(Source(key, given))
 
     def normals(self, key: Array) -> dict[str, Array]:
         """The standard normals, by name, that the log weight of the draw with this key is of.
@@ -149,6 +162,31 @@ class Space(eqx.Module):
         outputs = None if self.guide.exact else hidden.outputs(drawn.sites)
         return self.guide.log_weight(hidden.kernel, drawn, outputs, hidden.shift)
 
+    def _source(self, draw: Array | Origin) -> Source:
+        """The random arrays of a draw; of an auxiliary one, its hidden layer besides its key."""
+        key, given = origin(draw)
+        if self.auxiliary is not None and not given:
+            given = self.auxiliary.layer(self._attempt_key(key), self._units())
+        return Source(key, given)
+
+    def _attempt_key(self, key: Array) -> Array:
+        return jax.random.fold_in(key, _ATTEMPT)
+
+    def _units(self) -> UnitsOf:
+        weights = self.form == "weights"
+        return Hidden(self.posterior, self.dtype, weights, self.order).units
+
+    def _log_weight_of_attempt(self, key: Array, auxiliary: Auxiliary) -> Float[Array, ""]:
+        """log weight of an attempt: −∞ unless it comes to a draw, and its bound less r if so."""
+        units, attempt_key = self._units(), self._attempt_key(key)
+        attempt = auxiliary.attempt(attempt_key, units)
+        layer = auxiliary.layer(attempt_key, units, attempt.log_kept > -jnp.inf)
+        readout = self.layers[1]
+        assert readout is not None
+        hidden = self._hidden(self._step(Source(key, layer), AS_FUNCTION), readout, None)
+        largest = jnp.max(jnp.abs(hidden.rows)).astype(jnp.float64) * jnp.abs(readout.w_std)
+        return auxiliary.log_weight(hidden.kernel, largest) + attempt.log_kept
+
     def _log_prob(self, outputs: Array) -> Float[Array, ""]:
         targets = jnp.asarray(self.posterior.targets)
         return self.posterior.likelihood.log_prob(outputs.astype(jnp.float64), targets)
@@ -157,7 +195,7 @@ class Space(eqx.Module):
         self, draw: Array | Origin, x_test: Float[Array, "m *f"] | None, completion: Completion
     ) -> Float[Array, "n+m k"]:
         """Latent function values of a draw: training points, then any x_test."""
-        source = Source(*origin(draw))
+        source = self._source(draw)
         step = self._step(source, completion)
         return self._outputs(source, x_test, step).astype(jnp.float64)
 
@@ -177,7 +215,7 @@ class Space(eqx.Module):
         self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
     ) -> "Observation":
         """One proposal's weight and its predictive at x_test. Needs a Gaussian readout."""
-        source, readout = Source(*origin(draw)), self.layers[1]
+        source, readout = self._source(draw), self.layers[1]
         assert readout is not None
         hidden = self._hidden(self._step(source, completion), readout, x_test)
         log_weight, predictive = self._weigh(source, hidden)
@@ -234,11 +272,11 @@ class Space(eqx.Module):
 
     def noise_variances(self, draw: Array | Origin) -> Float[Array, "n c"]:
         """Noise variances of a draw. Needs Gaussian noise, given them."""
-        return jnp.asarray(self._drawn(Source(*origin(draw))).sites.variances)
+        return jnp.asarray(self._drawn(self._source(draw)).sites.variances)
 
     def parameters(self, draw: Array | Origin) -> Parameters:
         """Weights and biases of the one network that a draw is."""
-        source = Source(*origin(draw))
+        source = self._source(draw)
         step = self._step(source, AS_FUNCTION)
         self._outputs(source, None, step)
         return tuple(layer.parameters() for layer in step.drawn)

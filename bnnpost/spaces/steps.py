@@ -150,7 +150,7 @@ class LayerDraw:
         )
         in_weights = matrix_form(self.realised, num_train, fan_in, step.weights)
         self.form = Matrix(met) if in_weights else Row(met, step.order)
-        self.normals = _normals(step, met, self.form.factor.shape[1])
+        self.normals = layer_normals(step, met, self.form.factor.shape[1])
         # A conditioned readout is small and enters the posterior itself: kept in double.
         if condition is not None:
             name, noise_key = f"{step.name}.noise", met.domain(Domain.NOISE)
@@ -183,7 +183,7 @@ class LayerDraw:
         return Affine(weights, biases, *scales)
 
 
-def _normals(step: LinearStep, met: LayerRows, rows: int) -> Float[Array, "q width"]:
+def layer_normals(step: LinearStep, met: LayerRows, rows: int) -> Float[Array, "q width"]:
     """What multiplies F: standard normals, or weights of another law."""
     given, width, weights = step.source.given, met.linear.width, met.linear.priors.weights
     name, key = f"{step.name}.weights", met.domain(Domain.TRAINING)

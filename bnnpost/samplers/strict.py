@@ -1,0 +1,56 @@
+"""Which strict bound exact draws are made with: the likelihood's, or auxiliary rejection."""
+
+import math
+
+import jax
+from jaxtyping import Array
+
+from bnnpost.networks.limiting import scale_places
+from bnnpost.posterior import Posterior
+from bnnpost.spaces import engine, limit
+from bnnpost.spaces.auxiliary.making import auxiliary_for, auxiliary_reason
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.network_parts import num_first_inputs, split_readout
+from bnnpost.spaces.scaled_kernels import is_single
+from bnnpost.spaces.space import Space
+
+# By so much auxiliary rejection must be cheaper to be chosen: costs are known roughly.
+_LOG_CLEARLY = math.log(4.0)
+
+
+def strict_space(
+    posterior: Posterior, *, space: str = "auto", collapse: bool = True, precision: str = "single"
+) -> Space:
+    """The space for exact draws, by auxiliary rejection where that is clearly cheaper.
+
+    By what the limit's evidence says of both. Raises ValueError where there is no bound.
+    """
+    made = make_space(posterior, space=space, collapse=collapse, precision=precision)
+    if not made.collapse or auxiliary_reason(posterior):
+        return made
+    evidence = limit_log_evidence(posterior, jax.random.key(0))
+    log_cost = made.log_bound() - evidence + math.log(_steps(made))
+    if not auxiliary_for(posterior).log_cost(evidence) + _LOG_CLEARLY < log_cost:
+        return made
+    return make_space(posterior, space=space, precision=precision, auxiliary=True)
+
+
+def _steps(space: Space) -> int:
+    """Numbers that a proposal takes: normals, and those of elimination."""
+    return space.posterior.num_points**3 + sum(engine.num_normals(space))
+
+
+def limit_log_evidence(posterior: Posterior, key: Array) -> float:
+    """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
+    linear = split_readout(posterior.network)[1] is not None
+    if not (linear and posterior.likelihood.known_std is not None):
+        return math.nan
+    single = is_single(
+        posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
+    )
+    if scale_places(posterior.network) and not single:
+        return math.nan
+    try:
+        return float(limit(posterior, key=key).log_evidence)
+    except (NotImplementedError, ValueError):  # no kernel, or none that is finite
+        return math.nan

@@ -1,0 +1,295 @@
+"""Auxiliary rejection on units with a few values, for which every expectation is a sum.
+
+Each coin is held against its closed form, the density of t against quadrature, evidence against
+a sum over all that units can be. One comparison passes six standard errors by chance with
+probability 2e-9.
+"""
+
+import dataclasses
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.spaces.auxiliary import coins
+from bnnpost.spaces.auxiliary.law import auxiliary
+from bnnpost.spaces.auxiliary.shells import Proposal, chord
+from bnnpost.spaces.auxiliary.units import Units
+from tests.samplers.checks import LIMIT, mean_z, worst
+
+VALUES = np.array([[0.9, -0.3, -1.0, 0.4, 0.1], [0.2, 0.8, -0.5, -1.0, 0.6]])
+KERNEL = VALUES @ VALUES.T / VALUES.shape[1]
+NOISE, BIAS = np.array([0.4, 0.5]), 0.05
+TARGETS = np.array([[0.9], [-0.6]])
+BATCH, REPEATS = 64, 20_000
+
+
+def units(key):
+    """Units that are equally likely to be each of the values."""
+
+    def draw(number):
+        chosen = jax.random.randint(jax.random.fold_in(key, number), (BATCH,), 0, VALUES.shape[1])
+        features = jnp.asarray(VALUES)[:, chosen]
+        return Units({"value": chosen[None]}, features)
+
+    return draw
+
+
+def problem(width=6, targets=TARGETS, bound=1.0):
+    return auxiliary(targets, NOISE, BIAS, KERNEL, bound, width)
+
+
+def proposed(made, t):
+    size = made.shells.scale * np.sum(np.abs(t).sum(axis=0) ** 2)
+    return Proposal(jnp.asarray(t), jnp.array(True), jnp.asarray(size), chord(size))
+
+
+def energies(vectors, width):
+    """X of each value."""
+    return np.sum((vectors.T @ VALUES) ** 2, axis=0) / (2 * width)
+
+
+class Sums:
+    """What coins are of, as sums over the values."""
+
+    def __init__(self, made, t):
+        self.width = made.tilt.width
+        on_v, self.on_t = (energies(vector, self.width) for vector in (made.tilt.vector, t))
+        tilted = np.exp(on_v)
+        self.tilt_mean = tilted.mean()
+        self.shares = tilted / tilted.sum()
+        self.on_v = on_v
+        self.missed = self.shares @ -np.expm1(-self.on_t)
+        self.known = float(np.sum(t * (made.shells.kernel @ t))) / (2 * self.width)
+
+
+T = np.array([[1.1], [-2.0]])
+T_TWO = np.array([[1.1, 0.5], [-2.0, 0.7]])
+TARGETS_TWO = np.array([[0.9, 0.2], [-0.6, 1.1]])
+CASES = [(TARGETS, T, 6), (TARGETS_TWO, T_TWO, 4), (1.5 * TARGETS, 0.7 * T, 3)]
+
+
+@in_double_precision
+def shares(function, repeats=REPEATS):
+    """Of so many keys, for how many something holds."""
+    keys = jax.random.split(jax.random.key(3), repeats)
+    return np.asarray(jax.jit(lambda keys: jax.lax.map(function, keys))(keys), float)
+
+
+def two_keys(key):
+    return [units(k) for k in jax.random.split(key, 2)]
+
+
+@pytest.mark.parametrize(("targets", "t", "width"), CASES)
+def test_each_coin_against_its_closed_form(targets, t, width):
+    made = problem(width, targets)
+    sums, proposal, tilt = Sums(made, t), proposed(made, t), made.tilt
+    psi = float(proposal.chord)
+    curved = sums.shares @ (-np.expm1(-sums.on_t) - psi * sums.on_t)
+    tilted = psi * sums.shares @ (sums.on_t * -np.expm1(-sums.on_v))
+    gap = float(tilt.mean) - sums.tilt_mean
+    mean = psi * gap / float(tilt.mean) * (sums.shares @ (sums.on_t * np.exp(-sums.on_v)))
+    runs = -math.log1p(-sums.missed) - sums.missed
+
+    def of_one(key):
+        draw, _ = two_keys(key)
+        return coins._no_point(key, *coins._of_one(draw, tilt, proposal), jnp.array(True))
+
+    def of_pairs(key):
+        pair = coins._of_pairs(*two_keys(key), tilt, proposal)
+        return coins._no_point(key, *pair, jnp.array(True))
+
+    def of_runs(key):
+        return coins._no_run(key, two_keys(key)[0], tilt, proposal, jnp.array(True)).none
+
+    rates = {of_one: curved + tilted, of_pairs: mean, of_runs: runs}
+    surprises = [mean_z(shares(coin), math.exp(-width * rate)) for coin, rate in rates.items()]
+    assert worst(surprises) < LIMIT
+    total = sum(rates.values())  # and these are all that the product leaves
+    assert math.isclose(total, -math.log1p(-sums.missed) - sums.known * psi, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(("targets", "t", "width"), CASES)
+def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(targets, t, width):
+    made = problem(width, targets)
+    sums, proposal = Sums(made, t), proposed(made, t)
+
+    def kept(tilt):
+        def one(key):
+            fate = coins.survives(key, *two_keys(jax.random.fold_in(key, 1)), tilt, proposal)
+            return fate.none & ~fate.unsure
+
+        return shares(one)
+
+    psi = float(proposal.chord)
+    exact = math.exp(width * (math.log1p(-sums.missed) + psi * sums.known))
+    assert worst(mean_z(kept(made.tilt), exact)) < LIMIT
+    # Known-wrong twins, one coin left out: that of pairs (a rate of 0), and that of runs.
+    if made.tilt.mean > 1.4:
+        wrong = dataclasses.replace(made.tilt, mean=np.float64(1e12))
+        assert worst(mean_z(kept(wrong), exact)) > LIMIT
+    without = exact * math.exp(width * (-math.log1p(-sums.missed) - sums.missed))
+    assert worst(mean_z(kept(made.tilt), without)) > LIMIT
+
+
+def log_marginal(made, t):
+    """Of t, without a constant: exp(−½ tᵀSt) (1 − m)^N."""
+    sums = Sums(made, t)
+    noise = np.diag(NOISE) + BIAS
+    return -0.5 * np.sum(t * (noise @ t)) + sums.width * math.log1p(-sums.missed)
+
+
+def kept_vectors(made, count):
+    @in_double_precision
+    def run(keys):
+        return jax.jit(lambda keys: jax.lax.map(lambda key: made.attempt(key, units), keys))(keys)
+
+    found = run(jax.random.split(jax.random.key(7), count))
+    kept = np.asarray(found.log_kept) == 0
+    return np.asarray(found.proposal.t)[kept][:, :, 0], kept.mean()
+
+
+def grid_moments(made):
+    """Means of functions of t under its density, by quadrature, and the density's integral."""
+    line = np.linspace(-14, 14, 281)
+    grid = np.array(list(itertools.product(line, line)))
+    weights = np.exp([log_marginal(made, t[:, None]) for t in grid])
+    integral = weights.sum() * (line[1] - line[0]) ** 2
+    return weights / weights.sum() @ functions(grid), integral
+
+
+def functions(t):
+    size = np.abs(t).sum(axis=1)
+    return np.stack([t[:, 0] ** 2, t[:, 0] * t[:, 1], t[:, 1] ** 2, size, size > 4], axis=1)
+
+
+def test_vectors_have_their_density_and_its_integral():
+    made = problem()
+    assert len(made.shells.lows) > 1
+    found, _rate = kept_vectors(made, 40_000)
+    expected, integral = grid_moments(made)
+    assert worst(mean_z(functions(found), expected)) < LIMIT
+    mass = math.exp(made.shells.log_mass()) * 2 * math.pi
+    assert worst(mean_z(np.repeat([1.0, 0.0], [len(found), 40_000 - len(found)]),
+                        integral / mass)) < LIMIT  # fmt: skip
+
+
+def proposals(shells, count=2**20):
+    """Vectors below h, and the share of proposals that they are."""
+
+    @in_double_precision
+    def run(keys):
+        return jax.jit(jax.vmap(shells.propose))(keys)
+
+    found = run(jax.random.split(jax.random.key(5), count))
+    kept = np.asarray(found.kept)
+    return np.asarray(found.t)[kept][:, :, 0], kept
+
+
+def of_bound(shells):
+    """Means of functions of t under h, and its integral, by quadrature."""
+    line = np.linspace(-20, 20, 401)
+    grid = np.array(list(itertools.product(line, line)))
+    noise, sizes = np.diag(NOISE) + BIAS, shells.scale * np.abs(grid).sum(axis=1) ** 2
+    psi = -np.expm1(-sizes) / np.maximum(sizes, 1e-300)
+    quadratic = [np.sum((grid @ matrix) * grid, axis=1) for matrix in (noise, shells.kernel)]
+    h = np.where(sizes > 0, np.exp(-0.5 * (quadratic[0] + psi * quadratic[1])), 1.0)
+    return h / h.sum() @ in_shells(shells, grid), h.sum() * (line[1] - line[0]) ** 2
+
+
+def in_shells(shells, t):
+    size = np.abs(t).sum(axis=1)
+    return np.concatenate([functions(t), size[:, None] > shells.lows[1:2]], axis=1)
+
+
+def wrong_shells(shells, twin):
+    if twin == "masses off by 5 %":
+        off = np.where(np.arange(len(shells.lows)) > 0, math.log(1.05), 0.0)
+        return dataclasses.replace(shells, log_masses=shells.log_masses + off)
+    if twin == "chords of the lower edges":
+        sizes = np.maximum(shells.scale * shells.lows**2, 1e-12)
+        return dataclasses.replace(shells, chords=-np.expm1(-sizes) / sizes)
+    return shells
+
+
+@pytest.mark.parametrize("twin", ["", "masses off by 5 %", "chords of the lower edges"])
+def test_proposals_have_the_density_h_and_wrong_ones_are_told(twin):
+    shells = problem(width=1).shells
+    assert len(shells.lows) > 3
+    expected, integral = of_bound(shells)
+    found, kept = proposals(wrong_shells(shells, twin))
+    surprise = worst(mean_z(in_shells(shells, found), expected))
+    assert surprise > LIMIT if twin else surprise < LIMIT
+    if not twin:
+        mass = math.exp(shells.log_mass()) * 2 * math.pi
+        assert worst(mean_z(kept, integral / mass)) < LIMIT
+
+
+def test_a_mean_of_the_tilt_that_is_too_small_is_told():
+    """Z̄ = 1 throughout: vectors no longer have their density."""
+    made = problem(width=2, targets=2 * TARGETS)
+    tilt = dataclasses.replace(made.tilt, mean=np.float64(1.0))
+    shells = dataclasses.replace(made.shells, kernel=made.shells.kernel * made.tilt.mean)
+    expected = grid_moments(made)[0]
+    found, _ = kept_vectors(made, 40_000)
+    assert worst(mean_z(functions(found), expected)) < LIMIT
+    found, _ = kept_vectors(dataclasses.replace(made, shells=shells, tilt=tilt), 40_000)
+    assert worst(mean_z(functions(found), expected)) > LIMIT
+
+
+def exact_units(made):
+    """Probabilities of all the ways in which units can be, and the evidence, by a sum."""
+    width, count = made.tilt.width, VALUES.shape[1]
+    every = np.array(list(itertools.product(range(count), repeat=width)))
+    logs = []
+    for chosen in every:
+        features = VALUES[:, chosen]
+        covariance = features @ features.T / width + BIAS + np.diag(NOISE)
+        logs.append(scipy.stats.multivariate_normal(cov=covariance).logpdf(TARGETS[:, 0]))
+    weights = np.exp(logs)
+    return every, weights / weights.sum(), math.log(weights.mean())
+
+
+def test_units_have_their_posterior_and_weights_the_evidence():
+    width = 3
+    made = problem(width)
+    every, probabilities, evidence = exact_units(made)
+    tilt_mean = np.exp(energies(made.tilt.vector, width)).mean()
+    made = made.with_rest(tilt_mean - 1 - float(made.mean_energy), 0.0)
+
+    def one(key):
+        attempt = made.attempt(key, units)
+        values = made.layer(key, units, attempt.log_kept == 0)["value"][0]
+        features = jnp.asarray(VALUES)[:, values]
+        kernel = features @ features.T / width + BIAS
+        return attempt.log_kept + made.log_weight(kernel, jnp.max(jnp.abs(features))), values
+
+    @in_double_precision
+    def run(keys):
+        return jax.jit(lambda keys: jax.lax.map(one, keys))(keys)
+
+    logs, values = map(np.asarray, run(jax.random.split(jax.random.key(11), 60_000)))
+    relative = np.exp(logs - float(made.log_constant))
+    assert relative.max() <= 1
+    assert worst(mean_z(relative, math.exp(evidence - float(made.log_constant)))) < LIMIT
+    kept = np.random.default_rng(0).random(len(logs)) < relative
+    number = np.ravel_multi_index(values[kept].T, [VALUES.shape[1]] * width)
+    counts = np.bincount(number, minlength=len(every))
+    order = np.ravel_multi_index(every.T, [VALUES.shape[1]] * width)
+    p = scipy.stats.chisquare(counts[order], probabilities * counts.sum()).pvalue
+    assert p > 1e-8
+    flat = np.full(len(every), 1 / len(every))  # and the prior is told from it
+    assert scipy.stats.chisquare(counts[order], flat * counts.sum()).pvalue < 1e-12
+
+
+def test_units_beyond_their_bound_are_told():
+    made = problem(bound=0.7)
+    features = jnp.asarray(VALUES)
+    kernel = features @ features.T / 5 + BIAS
+    assert made.log_weight(kernel, jnp.max(jnp.abs(features))) > made.log_constant
+    assert made.log_weight(kernel, jnp.asarray(0.69)) <= made.log_constant
