@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -25,7 +24,7 @@ from bnnpost.spaces import engine
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 
-BOUNDS = ("strict", "auxiliary", "capped")
+BOUNDS = ("strict", "collapsed", "auxiliary", "capped")
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,16 @@ class Plan:
         Raises ValueError for bad arguments.
         """
         _check_bound(bound, cap, collapse)
-        asked: dict[str, Any] = {"space": space, "precision": precision}
         if bound == "strict":
-            chosen = strict_space(posterior, collapse=collapse, **asked)
+            chosen = strict_space(posterior, space=space, collapse=collapse, precision=precision)
         else:
-            helped = bound == "auxiliary"
             chosen = make_space(
-                posterior, collapse=collapse, strict=helped, auxiliary=helped, **asked
+                posterior,
+                space=space,
+                collapse=collapse,
+                precision=precision,
+                strict=bound != "capped",
+                auxiliary=bound == "auxiliary",
             )
         given = math.nan if cap is None else float(cap)
         log_bound = given if bound == "capped" else chosen.log_bound()
@@ -201,9 +203,9 @@ class Plan:
 
 def _check_bound(bound: str, cap: float | None, collapse: bool) -> None:
     if bound not in BOUNDS:
-        raise ValueError(f"expected bound to be {' or '.join(BOUNDS)}, got {bound!r}")
-    if bound == "auxiliary" and not collapse:
-        raise ValueError("auxiliary rejection integrates the readout out: leave collapse=True")
+        raise ValueError(f"expected bound to be one of {', '.join(BOUNDS)}, got {bound!r}")
+    if bound in ("collapsed", "auxiliary") and not collapse:
+        raise ValueError(f'bound="{bound}" integrates the readout out: leave collapse=True')
     if cap is not None and bound != "capped":
         raise ValueError('a cap was given: pass bound="capped" with it')
     if cap is not None and not math.isfinite(cap):

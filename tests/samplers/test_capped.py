@@ -195,7 +195,7 @@ def test_the_arviz_view_of_a_capped_run_is_resampled_and_says_so():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"bound": "loose"}, "expected bound to be strict or capped"),
+        ({"bound": "loose"}, "expected bound to be one of strict, "),
         ({"cap": 1.0}, 'pass bound="capped"'),
         ({"bound": "capped", "cap": np.inf}, "finite number of nats"),
     ],

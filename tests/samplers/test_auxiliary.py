@@ -1,0 +1,207 @@
+"""Auxiliary rejection of whole networks: against plain numpy, against the other bound, on disk."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+import scipy.special
+
+import bnnpost
+from bnnpost import rejection
+from bnnpost.datasets.shipped import diabetes_problem
+from bnnpost.likelihoods import Gaussian, StudentT
+from bnnpost.networks import Activation, Dense, Serial
+from tests.samplers.checks import LIMIT, evidence_z, mean_z, same_law_z, same_mean_z, worst
+
+NOISE_STD, B_STD = 0.5, 0.3
+ERF = Activation("erf")
+
+
+def network(width, activation=ERF, num_outputs=1, **hidden):
+    readout = Dense(num_outputs, w_std=0.9, b_std=B_STD)
+    return Serial([Dense(width, b_std=B_STD, **hidden), activation, readout])
+
+
+def posterior(num_points, layers, num_outputs=1, noise_std=NOISE_STD):
+    x, y, *_ = diabetes_problem(num_points, 1)
+    targets = np.stack([y, 0.5 - y[::-1]], axis=1)[:, :num_outputs]
+    return bnnpost.Posterior(layers, Gaussian(noise_std), x, targets)
+
+
+def sample(of, num_samples, seed=0, **options):
+    options = {"bound": "auxiliary", **options}
+    return rejection.sample(jax.random.key(seed), of, num_samples=num_samples, **options)
+
+
+def importance(of, width, count):
+    """Kernels of prior networks in plain numpy, log weights, and how the draws are weighed."""
+    rng, x, y = np.random.default_rng(1), of.x, of.targets
+    rows = np.concatenate([x / np.sqrt(x.shape[1]), np.full((len(x), 1), B_STD)], axis=1)
+    weights = rng.standard_normal((count, rows.shape[1], width))
+    features = 0.9 * scipy.special.erf(np.einsum("ip,spn->sin", rows, weights))
+    kernels = features @ np.swapaxes(features, 1, 2) / width
+    covariances = kernels + B_STD**2 + NOISE_STD**2 * np.eye(len(x))
+    quadratic = np.sum(y * np.linalg.solve(covariances, y[None]), axis=(1, 2))
+    log_det = np.linalg.slogdet(2 * np.pi * covariances)[1]
+    return kernels, -0.5 * (quadratic + y.shape[1] * log_det)
+
+
+def drawn_kernels(draws):
+    """Of the hidden units that the parameters have."""
+    found = []
+    for i in range(len(draws)):
+        hidden = draws.parameters(i)[0]
+        rows = draws.posterior.x @ hidden.weights / np.sqrt(draws.posterior.x.shape[1])
+        features = 0.9 * scipy.special.erf(rows + B_STD * hidden.biases)
+        found.append(features @ features.T / features.shape[1])
+    return np.array(found)
+
+
+def entries(kernels):
+    each = np.stack([kernels[:, 0, 0], kernels[:, 0, 1], kernels[:, -1, -2]], axis=1)
+    return np.concatenate([each, each**2, np.linalg.slogdet(np.eye(3) + kernels)[1][:, None]], 1)
+
+
+@pytest.mark.parametrize("num_outputs", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_units_and_evidence_against_plain_numpy(num_outputs):
+    width = 16
+    of = posterior(3, network(width, num_outputs=num_outputs), num_outputs)
+    draws = sample(of, 4000)
+    assert draws.info.kind == "exact"
+    assert draws.info.bound == "auxiliary"
+    assert not draws.log_weights.any()
+    kernels, log_weights = importance(of, width, 100_000)
+    weights = np.exp(log_weights - log_weights.max())
+    relative = weights / weights.mean()
+    known, shares = entries(kernels), weights / weights.sum()
+    mean = shares @ known
+    error = np.sqrt(np.square(shares) @ np.square(known - mean))
+    found = entries(drawn_kernels(draws))
+    assert worst(mean_z(found, mean, error)) < LIMIT
+    assert worst(mean_z(found, known.mean(axis=0))) > LIMIT  # the prior is told
+    log_evidence = log_weights.max() + np.log(weights.mean())
+    assert abs(evidence_z(draws.info, log_evidence, relative.std() / 100_000**0.5)) < LIMIT
+
+
+def functions_z(one, other):
+    x = one.posterior.x + 0.1
+    f, g = (np.concatenate([d.predict(x), d.training_outputs()], axis=1) for d in (one, other))
+    f, g = f.reshape(len(f), -1), g.reshape(len(g), -1)
+    laws = [same_law_z(a, b) for a, b in zip(f.T, g.T, strict=True)]
+    return worst(same_mean_z(f, g), same_mean_z(f**2, g**2), laws)
+
+
+def bump(x):
+    return jnp.cos(x) / (1 + x**2)
+
+
+NETWORKS = {
+    "erf": (ERF, {}),
+    "two outputs": (ERF, {}),
+    "tanh": (Activation("tanh"), {}),
+    "sigmoid": (Activation("sigmoid"), {}),
+    "sin": (Activation("sin", c=0.4), {}),
+    "gaussian": (Activation("gaussian"), {}),
+    "sign": (Activation("sign"), {}),
+    "own": (Activation(bump, bound=1.0), {}),
+    "laplace": (ERF, {"prior": dist.Laplace(), "bias_prior": dist.Uniform(-1.0, 1.0)}),
+}
+FAST = ["own"]
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
+)
+def test_draws_are_those_under_the_likelihoods_own_bound(name):
+    activation, hidden = NETWORKS[name]
+    num_outputs = 2 if name == "two outputs" else 1
+    layers = network(12, activation, num_outputs, **hidden)
+    of = posterior(3, layers, num_outputs, noise_std=0.6)
+    one, other = sample(of, 4000), sample(of, 4000, seed=1, bound="collapsed")
+    assert (one.info.bound, other.info.bound) == ("auxiliary", "collapsed")
+    assert functions_z(one, other) < LIMIT
+    wrong = sample(posterior(3, layers, num_outputs, noise_std=0.3), 4000)
+    assert functions_z(wrong, other) > LIMIT
+    assert abs(one.info.log_evidence - other.info.log_evidence) < LIMIT * np.hypot(
+        one.info.log_evidence_se, other.info.log_evidence_se
+    )
+
+
+@pytest.mark.slow
+def test_twenty_points_against_weighted_draws():
+    of = posterior(20, network(4096))
+    one, other = sample(of, 2000), sample(of, 4000, seed=1, bound="capped")
+    other = other.resample(jax.random.key(2), 2000)
+    assert functions_z(one, other) < LIMIT
+
+
+def test_strict_takes_what_is_clearly_cheaper():
+    bounds = {n: sample(posterior(n, network(64)), 5, bound="strict").info.bound for n in (1, 5)}
+    assert bounds == {1: "collapsed", 5: "auxiliary"}
+
+
+def test_a_draw_is_its_number_whatever_is_made_of_it(tmp_path):
+    of = posterior(4, network(32))
+    once = sample(of, 60)
+    sample(of, 25, directory=tmp_path / "run")
+    on = sample(of, 60, directory=tmp_path / "run")
+    read = bnnpost.load(tmp_path / "run" / "draws.nc")
+    x = of.x[:2] + 0.1
+    for other in (on, read):
+        assert other.proposal_numbers.tolist() == once.proposal_numbers.tolist()
+        np.testing.assert_array_equal(other.predict(x), once.predict(x))
+        np.testing.assert_array_equal(other.mixture(x).means, once.mixture(x).means)
+    assert read.info.log_evidence == once.info.log_evidence
+    outputs = np.asarray(of.network.apply(once.parameters(7), of.x))
+    np.testing.assert_allclose(outputs, once.training_outputs()[7], atol=1e-5)
+    fixed = once.function(7)(x)
+    np.testing.assert_allclose(fixed, of.network.apply(once.parameters(7), x), atol=1e-5)
+
+
+TWO_LAYERS = Serial([Dense(8), ERF, Dense(8), ERF, Dense(1)])
+
+
+@pytest.mark.parametrize(
+    ("layers", "likelihood", "reason"),
+    [
+        (TWO_LAYERS, Gaussian(0.5), "one hidden layer, got 2"),
+        (network(8, Activation("relu")), Gaussian(0.5), "known bound, got relu"),
+        (network(8, Activation(bump)), Gaussian(0.5), "state it, Activation"),
+        (network(8), StudentT(df=4.0, noise_std=0.5), "Gaussian noise of known size"),
+        (network(8, w_std=dist.LogNormal()), Gaussian(0.5), "fixed scales"),
+        (Dense(1), Gaussian(0.5), "one hidden layer, got 0"),
+    ],
+)
+def test_where_it_is_not_for_it_says_why(layers, likelihood, reason):
+    x, y, *_ = diabetes_problem(3, 1)
+    with pytest.raises(ValueError, match=reason):
+        sample(bnnpost.Posterior(layers, likelihood, x, y), 5)
+
+
+def test_the_readout_is_integrated_out():
+    with pytest.raises(ValueError, match="leave collapse=True"):
+        sample(posterior(3, network(8)), 5, collapse=False)
+
+
+def test_an_activation_beyond_its_bound_is_told_and_not_clipped():
+    of = posterior(3, network(64, Activation(bump, bound=0.9)))
+    with pytest.raises(rejection.BoundExceeded, match="bound of the activation"):
+        sample(of, 50)
+
+
+@pytest.mark.parametrize("bound", [0.0, -1.0, np.nan])
+def test_a_bound_that_is_none(bound):
+    with pytest.raises(ValueError, match="positive bound"):
+        Activation(bump, bound=bound)
+    with pytest.raises(ValueError, match="says its own"):
+        Activation("erf", bound=2.0)
+
+
+def test_the_forecast_knows_what_it_costs():
+    of = posterior(5, network(64))
+    found = bnnpost.forecast(jax.random.key(0), of, calibrate=())
+    expected = found.strict("auto", True)
+    assert expected.bound == "auxiliary"
+    draws = sample(of, 500)
+    assert abs(np.log10(draws.info.acceptance_rate) - expected.log10_acceptance) < 0.2
