@@ -31,31 +31,6 @@ def test_help_opens_with_an_example_and_imports_no_jax():
         assert word in done.stdout
 
 
-def test_sweep_prints_a_table_and_writes_everything(tmp_path):
-    done = invoke("sweep", *SMALL, "--out", tmp_path / "run")
-    assert done.exit_code == 0, done.stderr
-    assert "± standard error" in done.stdout and "exponent" in done.stdout
-    assert "width 64:" in done.stderr and "width 64:" not in done.stdout
-    written = {f.name for f in (tmp_path / "run").iterdir()}
-    figures = {f"{name}.{kind}" for name in ("distances", "densities") for kind in ("png", "svg")}
-    assert figures | {"results.nc", "config.json", "status.json", "log.txt"} <= written
-    again = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--json")
-    assert again.exit_code == 0
-    found = json.loads(again.stdout)
-    assert [one["width"] for one in found["widths"]] == [64, 128]
-    assert found["rates"]["tv"]["exponent"] < -0.5
-    dry = invoke("sweep", *SMALL, "--out", tmp_path / "run", "--dry-run")
-    assert dry.exit_code == 0 and "Nothing is left to run." in dry.stdout
-    size = sum(f.stat().st_size for f in (tmp_path / "run").iterdir())
-    expected = json.loads(
-        invoke("sweep", *SMALL, "--out", tmp_path / "run", "--dry-run", "--json").stdout
-    )
-    assert 0.5 * size < expected["disk_bytes"] < 2 * size
-    other = invoke("sweep", *SMALL, "--seed", 5, "--out", tmp_path / "run")
-    assert other.exit_code == 2
-    assert "another configuration" in other.stderr
-
-
 @pytest.mark.slow
 def test_a_users_own_table(tmp_path):
     rng = np.random.default_rng(0)
@@ -112,16 +87,6 @@ def test_bad_tables_are_named(tmp_path, content, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_max_proposals_reached_keeps_the_partial_result(tmp_path):
-    limits = ["--num-samples", 5000, "--max-proposals", 1000, "--force"]
-    arguments = [*SMALL, "--widths", "64", *limits]
-    done = invoke("sweep", *arguments, "--out", tmp_path / "run")
-    assert done.exit_code == 4, done.output
-    assert "max_proposals was reached" in done.stderr
-    assert "± standard error" in done.stdout
-    assert (tmp_path / "run" / "results.nc").exists()
-
-
 @pytest.mark.slow
 def test_interrupted_and_killed_runs_go_on_to_the_same_results(tmp_path):
     whole = invoke("sweep", *SMALL, "--out", tmp_path / "whole", "--json")
@@ -150,12 +115,13 @@ def _numbers(text):
 
 
 def test_forecast_lists_widths_spaces_bounds_and_advice():
-    done = invoke("forecast", *PROBLEM, "--widths", "64")
+    arguments = ["forecast", *PROBLEM, "--depth", "1", "--widths", "64"]
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.stderr
     for word in ("collapsed", "naive", "capped", "effective draws a proposal", "Use strict"):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
-    found = json.loads(invoke("forecast", *PROBLEM, "--widths", "64", "--json").stdout)
+    found = json.loads(invoke(*arguments, "--json").stdout)
     assert {one["width"] for one in found} == {64}
     assert all(one["proposals"] > 0 and one["seconds"] > 0 for one in found)
     assert {one["bound"] for one in found} == {"collapsed", "naive", "capped"}
