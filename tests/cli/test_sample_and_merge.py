@@ -176,7 +176,10 @@ def test_merge_notices_that_the_data_have_changed(tmp_path):
     assert before == (path / "predictions.nc").read_bytes()
 
 
-@pytest.mark.parametrize("flags", [(), ("--method", "slice", "--num-warmup", 20)])
+CHAINS = ("--method", "slice", "--num-warmup", 20)
+
+
+@pytest.mark.parametrize("flags", [(), pytest.param(CHAINS, marks=pytest.mark.slow)])
 def test_a_run_is_gone_on_with_from_any_folder(tmp_path, monkeypatch, flags):
     rows = np.random.default_rng(0).normal(size=(6, 2))
     lines = ["a,b", *(f"{a},{b}" for a, b in rows)]

@@ -62,7 +62,11 @@ def z_scores(found, width: int) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("width", [2, 16, 256])
+# Where the difference from the limit is largest, and where it is least.
+SLOW = [pytest.param(width, marks=pytest.mark.slow) for width in (2, 256)]
+
+
+@pytest.mark.parametrize("width", [16, *SLOW])
 def test_agrees_with_the_chi_square_integral(width):
     found = bnnpost.compare(jax.random.key(3), one_point(width), X_TEST, num_proposals=20_000)
     scores = z_scores(found, width)
@@ -130,6 +134,7 @@ def test_every_scalar_has_an_error_and_matches_its_marginals(diabetes):
         assert float(marginals.mean()) == pytest.approx(float(found[name]), rel=1e-9)
 
 
+@pytest.mark.slow  # test_theory.py holds the distances themselves against theory
 def test_distances_fall_with_width_at_the_rates_of_theory():
     x, y, x_test, _ = bnnpost.datasets.diabetes_problem(3, 2)
     likelihood = bnnpost.likelihoods.Gaussian(0.5)

@@ -66,9 +66,9 @@ def kills(path, cache, number, seed):
     return in_time
 
 
-def test_killed_three_times(whole, cache, tmp_path):
+def test_killed_twice(whole, cache, tmp_path):
     path = tmp_path / "run"
-    assert kills(path, cache, 3, seed=0) >= 2
+    assert kills(path, cache, 2, seed=0) >= 1
     assert_same(sample(NUM_SAMPLES, directory=path), whole)
     check_clean(path)
 

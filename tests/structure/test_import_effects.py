@@ -39,7 +39,14 @@ def test_import_leaves_the_x64_flag_and_loads_no_arviz(before):
     assert output(IMPORT.format(before=before)).split() == [str(before), "False", "False"]
 
 
-@pytest.mark.parametrize("user", ["import numpyro.distributions", "", "import numpyro.infer"])
+@pytest.mark.parametrize(
+    "user",
+    [
+        "",
+        pytest.param("import numpyro.distributions", marks=pytest.mark.slow),
+        pytest.param("import numpyro.infer", marks=pytest.mark.slow),
+    ],
+)
 def test_arviz_may_be_imported_before_numpyro(user):
     # ArviZ 1 leaves a numpyro that loads when first used: hmc.py's models work whichever way a
     # user loads it, and do not load it in the way that breaks the user's own models.

@@ -55,5 +55,5 @@ def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
 def test_a_forecast_that_was_too_kind_ends_in_capped_draws(monkeypatch):
     monkeypatch.setattr(references, "_OVERRUN", 1e-3)
     monkeypatch.setattr(references, "_LONGEST", np.inf)
-    draws = references.drawn_reference(cases.key(7), PROBLEMS["unsigned"].posterior(), 100)
+    draws = references.drawn_reference(cases.key(7), cases.Case().posterior(), 100)
     assert draws.info.kind == "capped"
