@@ -44,7 +44,14 @@ def test_chains_have_the_exact_posterior(name, activation, width):
     assert surprise_of(chain_samplers.sample, name, activation, width) < checks.LIMIT
 
 
-@pytest.mark.parametrize("name", QUICK)
+# NUTS takes the longest, and all are asked the same.
+COUNTED = [
+    pytest.param(name, marks=pytest.mark.slow if name == "nuts of weights" else ())
+    for name in QUICK
+]
+
+
+@pytest.mark.parametrize("name", COUNTED)
 def test_data_counted_twice_are_caught(name):
     assert surprise_of(chain_samplers.counting_twice, name) > checks.LIMIT
 

@@ -90,7 +90,9 @@ def told_while(kind, copy, whole):
     return " ".join(str(warning.message) for warning in told)
 
 
-@pytest.mark.parametrize(("which", "part"), [(0, 0.0), (1, 0.3), (-1, 0.99)])
+@pytest.mark.parametrize(
+    ("which", "part"), [(0, 0.0), pytest.param(1, 0.3, marks=pytest.mark.slow), (-1, 0.99)]
+)
 def test_a_truncated_file_is_set_aside_and_computed_again(kind, whole, copy, which, part):
     file = kind.files(copy)[which]
     contents = file.read_bytes()
