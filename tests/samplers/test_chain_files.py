@@ -17,12 +17,12 @@ from bnnpost.samplers.chains import chain_directory, chains
 from bnnpost.samplers.chains.chain_files import ChainFiles, _packed, _unpacked
 from bnnpost.samplers.chains.runner import Runner
 from bnnpost.samplers.chains.transitions import Chain, Totals
+from tests import processes
+from tests.files import contents
 from tests.samplers.cases import Case, X
-from tests.samplers.small_blocks import start_python
 from tests.samplers.small_chains import (
     QUIET,
     assert_same,
-    contents,
     parts,
     sample,
     several_files,
@@ -281,7 +281,7 @@ def test_killed_runs_lose_seconds_and_go_on(tmp_path):
     """Killed twice, with draws on disk and then a little later."""
     path, held = tmp_path / "run", 0
     for _ in range(2):
-        process = start_python(CODE.format(num_samples=10**6, path=str(path)))
+        process = processes.start("-c", CODE.format(num_samples=10**6, path=str(path)))
         while process.poll() is None and len(parts(path)) <= held:
             time.sleep(0.05)
         time.sleep(1.0)

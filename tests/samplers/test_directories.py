@@ -10,6 +10,7 @@ import pytest
 
 import bnnpost
 from bnnpost.storage import DirectoryInUse, Lock
+from tests.files import contents
 from tests.samplers import small_blocks, small_chains
 from tests.samplers.cases import Case, X
 
@@ -153,10 +154,10 @@ def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
     ],
 )  # fmt: skip
 def test_another_run_in_the_directory_is_refused_and_left_alone(kind, copy, options, words):
-    before = small_chains.contents(copy)
+    before = contents(copy)
     with pytest.raises(ValueError, match=words):
         kind.sample(directory=copy, **options)
-    assert small_chains.contents(copy) == before
+    assert contents(copy) == before
 
 
 def test_the_run_of_another_sampler_is_refused(kind, copy):
