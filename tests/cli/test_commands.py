@@ -30,9 +30,6 @@ def test_a_users_own_table(tmp_path):
     [
         (["--activation", "rellu"], 2, "did you mean relu"),
         (["--widths", "4,x"], 2, "whole numbers"),
-        (["--widths", "0"], 2, "at least 1"),
-        (["--depth", "0"], 2, "depth"),
-        (["--noise-std", "0"], 2, "noise_std"),
         (["--no-such-flag"], 2, "No such option"),
         (["--config", "absent.toml"], 2, "no configuration file"),
         (["--data", "absent.csv", "--target", "y"], 1, "absent.csv"),

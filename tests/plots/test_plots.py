@@ -3,9 +3,6 @@
 import dataclasses
 import itertools
 import os
-import pathlib
-import subprocess
-import sys
 import xml.etree.ElementTree
 
 import matplotlib
@@ -13,9 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import bnnpost
 from bnnpost import plots
 from bnnpost.sweeps import SweepConfig
+from tests import processes
 from tests.reports import made_up
 
 # The distances that are drawn.
@@ -278,7 +275,5 @@ with xarray.open_datatree("results.nc", engine="h5netcdf") as tree:
     plots.save(plots.densities(tree), "densities")
 assert "matplotlib.pyplot" not in sys.modules, "pyplot was imported"
 """
-    root = str(pathlib.Path(bnnpost.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "MPLBACKEND": "tkagg"}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    processes.output("-c", code, cwd=tmp_path, variables={"MPLBACKEND": "tkagg"})
     assert len(list(tmp_path.glob("d*"))) == 4

@@ -99,12 +99,15 @@ def check_clean(path):
 
 
 def test_interrupted(whole, cache, tmp_path):
-    path = tmp_path / "run"
-    process = begin(path, cache)
-    while process.poll() is None and len(block_files(path)) < 3:
-        time.sleep(0.01)
-    start = time.monotonic()
-    assert stop(process, signal.SIGINT, 0.0)
+    for number in range(5):  # where other processes keep this one waiting, the run may be done
+        path = tmp_path / str(number)
+        process = begin(path, cache)
+        while process.poll() is None and len(block_files(path)) < 3:
+            time.sleep(0.01)
+        start = time.monotonic()
+        if stop(process, signal.SIGINT, 0.0):
+            break
+    assert number < 4
     assert time.monotonic() - start < 10
     kept = len(block_files(path))
     assert kept >= 3
