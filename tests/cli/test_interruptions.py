@@ -7,7 +7,7 @@ A crash of one in six is missed by twelve moments with probability 0.11.
 import pytest
 
 from benchmarks import interruptions
-from tests.cli.invocation import start_code
+from tests import processes
 
 
 @pytest.mark.slow
@@ -29,7 +29,7 @@ main.main({arguments})
 
 
 def left(code, arguments=""):
-    process = start_code(LEAVE.format(code=code, arguments=arguments))
+    process = processes.start("-c", LEAVE.format(code=code, arguments=arguments))
     out, err = process.communicate(timeout=60)
     assert process.returncode == code and err == "bnnpost: interrupted\n"
     return out

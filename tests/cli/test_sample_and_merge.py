@@ -13,6 +13,7 @@ import bnnpost
 from bnnpost.storage import netcdf
 from tests.cli import corruptions
 from tests.cli.invocation import invoke, start
+from tests.files import contents
 
 PROBLEM = ["--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8]
 
@@ -85,12 +86,6 @@ def test_another_configuration_is_refused(copy, share):
     assert done.exit_code == 1
     assert "another key" in done.stderr
     assert contents(copy) == before
-
-
-def contents(path):
-    """All files of a run but its locks."""
-    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
-    return {file: file.read_bytes() for file in files}
 
 
 def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
@@ -176,7 +171,10 @@ def test_merge_notices_that_the_data_have_changed(tmp_path):
     assert before == (path / "predictions.nc").read_bytes()
 
 
-@pytest.mark.parametrize("flags", [(), ("--method", "slice", "--num-warmup", 20)])
+CHAINS = ("--method", "slice", "--num-warmup", 20)
+
+
+@pytest.mark.parametrize("flags", [(), pytest.param(CHAINS, marks=pytest.mark.slow)])
 def test_a_run_is_gone_on_with_from_any_folder(tmp_path, monkeypatch, flags):
     rows = np.random.default_rng(0).normal(size=(6, 2))
     lines = ["a,b", *(f"{a},{b}" for a, b in rows)]

@@ -1,11 +1,8 @@
 """bnnpost sample by chains, as a user meets it."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,6 +11,7 @@ import xarray as xr
 
 import bnnpost
 from tests.cli.invocation import invoke, start
+from tests.files import contents
 
 PROBLEM = ["--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8]
 CHAINS = ["--method", "pcn", "--chains", 2, "--warmup", 50]
@@ -133,12 +131,6 @@ def test_another_run_is_refused_and_left_alone(copy, arguments, code, words):
     assert contents(copy) == before
 
 
-def contents(path):
-    """All files of a run but its locks."""
-    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
-    return {file: file.read_bytes() for file in files}
-
-
 def test_rejection_and_merge_leave_chains_alone(copy):
     before = contents(copy)
     by_rejection = invoke("sample", *PROBLEM, "--out", copy)
@@ -161,19 +153,6 @@ def test_settings_of_chains_may_be_in_a_file(tmp_path, copy):
     file.write_text(text + 'method = "pcm"\n')
     wrong = invoke("sample", "--config", file, "--out", copy)
     assert wrong.exit_code == 2 and "method: expected one of" in wrong.stderr
-
-
-def test_help_opens_with_examples_and_imports_no_jax():
-    code = (
-        "import sys; from click.testing import CliRunner; from bnnpost_cli.main import main; "
-        "r = CliRunner().invoke(main, ['sample', '--help']); print(r.output); "
-        "assert r.exit_code == 0 and 'jax' not in sys.modules and 'numpy' not in sys.modules"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
-    assert done.stdout.index("bnnpost sample --method nuts") < done.stdout.index("Options:")
 
 
 def test_the_methods_of_the_command_are_those_of_the_library():

@@ -1,8 +1,5 @@
 """Kernels computed in tiles: the same to the last bit, half of a symmetric one, and traced."""
 
-import subprocess
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +8,7 @@ import pytest
 import bnnpost
 from bnnpost.kernels import maps, tiles
 from bnnpost.networks import Activation, Conv, Dense, Flatten, GlobalAvgPool, Reshape, Serial
+from tests import processes
 from tests.kernels import points
 
 NUM, FEATURES = 40, 100
@@ -195,11 +193,5 @@ print(len(jax.local_devices()), len(used), np.array_equal(one, two))
 @pytest.mark.slow
 def test_all_devices_are_used():
     flags = "--xla_force_host_platform_device_count=2"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os; os.environ['XLA_FLAGS'] = {flags!r}\n{ON_TWO_DEVICES}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.stdout.split() == ["2", "2", "True"], done.stderr
+    said = processes.output("-c", ON_TWO_DEVICES, variables={"XLA_FLAGS": flags})
+    assert said.split() == ["2", "2", "True"]

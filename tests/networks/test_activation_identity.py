@@ -17,10 +17,13 @@ def relu(u):
 
 
 @pytest.mark.parametrize("function", [relu, jax.nn.gelu, jnp.sin])
-def test_a_users_function_is_never_written_under_a_catalogue_name(function, tmp_path):
-    network = mlp(width=8, depth=1, activation=function)
+def test_a_users_function_is_never_written_under_a_catalogue_name(function):
     with pytest.raises(ValueError, match="cannot be written as data"):
-        to_spec(network)
+        to_spec(mlp(width=8, depth=1, activation=function))
+
+
+def test_draws_of_a_users_function_are_read_with_their_posterior_alone(tmp_path):
+    network = mlp(width=8, depth=1, activation=relu)
     likelihood = bnnpost.likelihoods.Gaussian(1.0)
     posterior = bnnpost.Posterior(network, likelihood, X[:2], [0.1, 0.2])
     draws = bnnpost.prior.sample(jax.random.key(0), posterior, num_samples=3)

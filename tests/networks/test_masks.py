@@ -64,7 +64,7 @@ NETWORKS = {
         *LAST,
     ],
 }
-QUICK = ("softmax", "branches", "relu")
+QUICK = ("softmax", "branches")
 
 
 def some_slow(names):

@@ -24,9 +24,9 @@ FIGURES = {
     "6_attention": 2,
     "7_fifty_points": 2,
 }
-# Run by `make test-all` alone, as all seven take three minutes of one core.
-LONG = ("3_own_priors", "4_is_hmc_right", "5_classification", "6_attention", "7_fifty_points")
-RUN = [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in NAMES]
+# The others are run by `make test-all` alone, as all seven take three minutes of one core.
+QUICK = "1_first_look"
+RUN = [pytest.param(n, marks=[] if n == QUICK else [pytest.mark.slow]) for n in NAMES]
 SECONDS_A_CELL = 300
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 
@@ -125,6 +125,7 @@ def test_wider_networks_look_like_the_limit(printed):
     assert max(off["128"]) <= 7  # a thousand draws of the limit itself are about 4 % off
 
 
+@pytest.mark.slow
 def test_distances_fall_as_theory_says(printed):
     text = printed("2_convergence")
     for name, theory in (("tv", -1.0), ("kl", -2.0)):

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,6 +10,7 @@ from bnnpost import parallel
 from bnnpost.parallel import ExecutorError, Processes, processes
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
+from tests.processes import start
 
 
 def run(kept, given, executor, **options):
@@ -84,10 +83,7 @@ with parallel.Processes(2) as executor:
 def test_processes_end_with_the_program_however_it_ends(tmp_path, stop):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    program = subprocess.Popen(
-        [sys.executable, script, tmp_path], env=environment, stderr=subprocess.PIPE
-    )
+    program = start(script, tmp_path)
     while len(pids := [int(path.suffix[1:]) for path in tmp_path.glob("pid.*")]) < 2:
         assert program.poll() is None, program.stderr.read()
         time.sleep(0.02)

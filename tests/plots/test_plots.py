@@ -1,11 +1,8 @@
 """The figures of a sweep: what they show, awkward results, and files that are whole."""
 
+import dataclasses
 import itertools
-import json
 import os
-import pathlib
-import subprocess
-import sys
 import xml.etree.ElementTree
 
 import matplotlib
@@ -13,61 +10,20 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import bnnpost
 from bnnpost import plots
+from bnnpost.sweeps import SweepConfig
+from tests import processes
+from tests.reports import made_up
 
-THEORY = {"tv": -1, "kl": -2, "mean_error": -1, "variance_error": -1, "log_evidence_error": -1}
-PROBLEM = {"data": "somewhere/rivers.csv", "num_train": 5, "noise_std": 0.25}
-CONFIG = {**PROBLEM, "depth": 2, "activation": "erf"}
-
-
-def distance_groups(widths, exact_rates):
-    """Distances that follow theory, log evidence negative; rates NaN where there can be none."""
-    n = np.array(widths, float)
-    columns = {}
-    for i, (name, slope) in enumerate(THEORY.items()):
-        value = (1 + i) * n**slope * (-1 if name == "log_evidence_error" else 1)
-        columns[name] = ("width", value)
-        columns[f"{name}_se"] = ("width", 0.02 * np.abs(value))
-    slopes = np.array(list(THEORY.values()), float)
-    rates = {"theory": slopes}
-    for name, shift in (("exponent", 0.0), ("exponent_low", -0.03), ("exponent_high", 0.03)):
-        rates[name] = slopes + shift if exact_rates else np.full(5, np.nan)
-    rates["coefficient"] = np.arange(1.0, 6.0) if exact_rates else np.full(5, np.nan)
-    return xr.Dataset(columns, coords={"width": list(widths)}), xr.Dataset(
-        {name: ("distance", values) for name, values in rates.items()},
-        coords={"distance": list(THEORY)},
-        attrs={"fitted_from_width": 64},
-    )
+# The distances that are drawn.
+DRAWN = ("tv", "kl", "mean_error", "variance_error", "log_evidence_error")
+CONFIG = SweepConfig(data="somewhere/rivers.csv", target="flow", num_train=5, noise_std=0.25)
 
 
-def predictive_group(widths, num_points, num_outputs):
-    grid = np.linspace(-10, 10, 401) + np.zeros((num_points, num_outputs, 1))
-    normal = np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi)
-    dims = ("point", "output", "grid")
-    columns = {"f": (dims, grid), "limit_density": (dims, normal)}
-    columns["density"] = (("width", *dims), np.stack([normal] * len(widths)))
-    return xr.Dataset(columns, coords={"width": list(widths)})
-
-
-def results(widths=(4, 16, 64, 256), num_points=3, num_outputs=1, num_features=2):
+def results(widths=(4, 16, 64, 256), num_points=3, num_outputs=1):
     """A results tree as a sweep writes it, with made-up numbers."""
-    measured, rates = distance_groups(widths, exact_rates=sum(w >= 64 for w in widths) > 1)
-    data = {
-        "x_test": (("point", "feature"), np.full((num_points, num_features), -1.5)),
-        "y_test": (("point", "output"), np.full((num_points, num_outputs), 0.5)),
-    }
-    draws = xr.Dataset({"num_samples": ("width", [1000.0] * len(widths))}, {"width": list(widths)})
-    groups = {
-        "/distances": measured,
-        "/rates": rates,
-        "/sampling": draws,
-        "/predictive": predictive_group(widths, num_points, num_outputs),
-        "/data": xr.Dataset(data),
-    }
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = {"kind": "exact", "config": json.dumps(CONFIG)}
-    return tree
+    config = dataclasses.replace(CONFIG, widths=widths, num_test=num_points)
+    return made_up.tree(config, num_outputs=num_outputs)
 
 
 def texts(figure):
@@ -123,7 +79,7 @@ def test_only_fitted_widths_are_filled_and_under_the_line():
 def test_signed_log_evidence_is_drawn_by_its_size():
     right = plots.distances(results()).axes[1]
     heights = [line.get_ydata() for line in right.lines if len(line.get_ydata()) == 2]
-    assert any(np.allclose(height, [5 / 64, 5 / 256]) for height in heights)
+    assert any(np.allclose(height, [1.3 / 64, 1.3 / 256]) for height in heights)
 
 
 def test_theory_is_a_guide_for_each_slope():
@@ -141,7 +97,7 @@ def with_first_order(tree, turns):
         "coefficient": ("distance", [1.0, 2.0, 3.0, 4.0, -5.0]),
         "second_order_below_high": ("distance", turns),
     }
-    names = {"distance": list(THEORY)}
+    names = {"distance": list(DRAWN)}
     tree["first_order"] = xr.DataTree(xr.Dataset(columns, names, {"share": 0.1}))
     return tree
 
@@ -166,7 +122,7 @@ def test_the_first_order_theory_is_drawn_through_all_widths_and_dotted_where_it_
 
 def test_labels_do_not_overlap_where_curves_meet():
     tree = results()
-    for name in THEORY:
+    for name in DRAWN:
         tree["distances"][name][:] = 0.1
     figure = plots.distances(tree)
     figure.draw_without_rendering()
@@ -211,7 +167,7 @@ def test_a_bar_that_reaches_zero_leaves_the_panel():
 @pytest.mark.parametrize("bad", [np.nan, 0.0])
 def test_widths_without_a_number_draw(tmp_path, bad):
     tree = results()
-    for name in THEORY:
+    for name in DRAWN:
         tree["distances"][name][3] = bad
         tree["distances"][f"{name}_se"][3] = bad
     plots.save(plots.distances(tree), tmp_path / "bad")
@@ -254,8 +210,9 @@ def test_panels_are_few(num_points, num_outputs, panels):
 
 def test_panels_are_named_by_what_they_show():
     assert panel_titles(plots.densities(results(num_points=2))) == ["test point 0", "test point 1"]
-    one_feature = plots.densities(results(num_points=1, num_features=1))
-    assert panel_titles(one_feature) == ["x = −1.50"]
+    one_feature = results(num_points=1)
+    one_feature["data"] = one_feature["data"].to_dataset().isel(feature=[0])
+    assert panel_titles(plots.densities(one_feature)) == ["x = −1.50"]
     several = plots.densities(results(num_points=1, num_outputs=2))
     assert panel_titles(several) == ["test point 0, output 0", "test point 0, output 1"]
 
@@ -318,7 +275,5 @@ with xarray.open_datatree("results.nc", engine="h5netcdf") as tree:
     plots.save(plots.densities(tree), "densities")
 assert "matplotlib.pyplot" not in sys.modules, "pyplot was imported"
 """
-    root = str(pathlib.Path(bnnpost.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "MPLBACKEND": "tkagg"}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    processes.output("-c", code, cwd=tmp_path, variables={"MPLBACKEND": "tkagg"})
     assert len(list(tmp_path.glob("d*"))) == 4

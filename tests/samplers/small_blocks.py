@@ -2,9 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
-import subprocess
-import sys
 from unittest import mock
 
 import numpy as np
@@ -50,15 +47,3 @@ def assert_same(one, other):
 def block_files(path):
     """The block files of a run, in order."""
     return sorted(path.glob("blocks/*/*.npz"))
-
-
-def start_python(code, **environment):
-    """A process that runs Python code with this process's packages."""
-    path = os.pathsep.join(p for p in sys.path if p)
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path, **environment},
-    )

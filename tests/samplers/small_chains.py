@@ -38,11 +38,6 @@ def states(path):
     return sorted((path / "states").glob("*.npz"))
 
 
-def contents(path):
-    files = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".lock")
-    return {file: file.read_bytes() for file in files}
-
-
 def several_files(path):
     """A finished run of several files."""
     with pytest.MonkeyPatch.context() as patch:

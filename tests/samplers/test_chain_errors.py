@@ -142,7 +142,10 @@ def test_a_prior_without_a_map_from_normals_cannot_be_moved(name):
         sample(module, posterior, **options)
 
 
-@pytest.mark.parametrize(("num_samples", "known"), [(1, False), (3, False), (64, True)])
+@pytest.mark.parametrize(
+    ("num_samples", "known"),
+    [(3, False), (64, True), pytest.param(1, False, marks=pytest.mark.slow)],
+)
 def test_one_chain_is_compared_with_its_own_halves(num_samples, known):
     draws = sample_quietly(bnnpost.pcn, num_samples=num_samples, num_chains=1)
     assert len(draws) == num_samples

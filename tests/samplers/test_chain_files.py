@@ -17,12 +17,12 @@ from bnnpost.samplers.chains import chain_directory, chains
 from bnnpost.samplers.chains.chain_files import ChainFiles, _packed, _unpacked
 from bnnpost.samplers.chains.runner import Runner
 from bnnpost.samplers.chains.transitions import Chain, Totals
+from tests import processes
+from tests.files import contents
 from tests.samplers.cases import Case, X
-from tests.samplers.small_blocks import start_python
 from tests.samplers.small_chains import (
     QUIET,
     assert_same,
-    contents,
     parts,
     sample,
     several_files,
@@ -69,8 +69,18 @@ def test_thinned_chains_are_gone_on_with(tmp_path):
     assert_same(draws, sample(140, thinning=2))
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1000.0])
-@pytest.mark.parametrize("calls", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("calls", "seconds"),
+    [
+        (1, 1000.0),
+        (3, 0.0),
+        (8, 1000.0),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in [(1, 0.0), (3, 1000.0), (8, 0.0)]
+        ),
+    ],
+)
 def test_an_interruption_anywhere_loses_one_block(whole, tmp_path, monkeypatch, calls, seconds):
     """In warmup or later, whether a write is due or not."""
     advance, path, done = Runner.advance, tmp_path / "run", []
@@ -116,7 +126,7 @@ def test_a_kill_between_later_draws_and_their_state(whole, copy):
     assert not list(copy.rglob("*.tmp*"))
 
 
-@pytest.mark.parametrize("gone", [[-1], [-1, -2]])
+@pytest.mark.parametrize("gone", [[-1, -2], pytest.param([-1], marks=pytest.mark.slow)])
 def test_damaged_states_are_set_aside_and_the_chains_go_on_from_before(whole, copy, gone):
     for which in gone:
         states(copy)[which].write_bytes(b"")
@@ -171,7 +181,7 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
         ({"target_accept": 0.4}, r"target_accept \(0.3 → 0.4\)"),
         ({"chain_method": "vectorized"}, "vectorized"),
         ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → elliptical_slice\)"),
-        ({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)"),
+        pytest.param({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)", marks=pytest.mark.slow),
     ],
 )
 def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words):
@@ -271,7 +281,7 @@ def test_killed_runs_lose_seconds_and_go_on(tmp_path):
     """Killed twice, with draws on disk and then a little later."""
     path, held = tmp_path / "run", 0
     for _ in range(2):
-        process = start_python(CODE.format(num_samples=10**6, path=str(path)))
+        process = processes.start("-c", CODE.format(num_samples=10**6, path=str(path)))
         while process.poll() is None and len(parts(path)) <= held:
             time.sleep(0.05)
         time.sleep(1.0)

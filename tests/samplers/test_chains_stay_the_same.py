@@ -174,7 +174,10 @@ def test_resampled_draws_are_in_no_chains(runs):
     assert "7 resampled of 2 chain(s)" in repr(resampled)
 
 
-@pytest.mark.parametrize(("name", "step_size"), [("pcn", 0.25), ("hmc of weights", 1e-3)])
+@pytest.mark.parametrize(
+    ("name", "step_size"),
+    [("pcn", 0.25), pytest.param("hmc of weights", 1e-3, marks=pytest.mark.slow)],
+)
 def test_step_sizes_stay_as_they_are_given(name, step_size):
     few = {"num_samples": 6, "num_warmup": 2, "max_tree_depth": 3} if name != "pcn" else {}
     fixed = run(name, step_size=step_size, **few)

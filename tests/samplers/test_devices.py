@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import bnnpost
+from tests import processes
 from tests.samplers.cases import X_TEST
-from tests.samplers.small_blocks import sample, start_python
+from tests.samplers.small_blocks import sample
 
 NUM_DEVICES = 8
 CODE = """
@@ -54,7 +55,7 @@ def here(tmp_path_factory):
 def elsewhere(here):
     """In a process with eight devices, on 1, 2 and 8 of them; then the run gone on with on two."""
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={NUM_DEVICES}"
-    process = start_python(CODE.format(path=str(here[0])), XLA_FLAGS=flags)
+    process = processes.start("-c", CODE.format(path=str(here[0])), variables={"XLA_FLAGS": flags})
     try:
         out, err = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:

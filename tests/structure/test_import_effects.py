@@ -1,11 +1,9 @@
 """What importing the library does to the interpreter it is imported into."""
 
-import subprocess
-import sys
-
 import pytest
 
 import bnnpost
+from tests import processes
 from tests.structure.sources import PACKAGE
 
 IMPORT = """
@@ -36,37 +34,32 @@ print(hasattr(numpyro.distributions, "distribution"))
 @pytest.mark.parametrize("before", [False, True])
 def test_import_leaves_the_x64_flag_and_loads_no_arviz(before):
     # In a process of its own: here the library is imported already.
-    assert output(IMPORT.format(before=before)).split() == [str(before), "False", "False"]
+    said = processes.output("-c", IMPORT.format(before=before)).split()
+    assert said == [str(before), "False", "False"]
 
 
-@pytest.mark.parametrize("user", ["import numpyro.distributions", "", "import numpyro.infer"])
+@pytest.mark.parametrize(
+    "user",
+    [
+        "",
+        pytest.param("import numpyro.distributions", marks=pytest.mark.slow),
+        pytest.param("import numpyro.infer", marks=pytest.mark.slow),
+    ],
+)
 def test_arviz_may_be_imported_before_numpyro(user):
     # ArviZ 1 leaves a numpyro that loads when first used: hmc.py's models work whichever way a
     # user loads it, and do not load it in the way that breaks the user's own models.
-    last_site, whole = output(AFTER_ARVIZ.format(user=user)).split()
+    last_site, whole = processes.output("-c", AFTER_ARVIZ.format(user=user)).split()
     assert last_site == "log_likelihood"
     if not user:
         assert whole == "True"
-
-
-def output(code):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PACKAGE.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_names_are_looked_up_when_used():
     code = (
         "import sys, bnnpost; print('jax' in sys.modules); bnnpost.mlp; print('jax' in sys.modules)"
     )
-    assert output(code).split() == ["False", "True"]
+    assert processes.output("-c", code).split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("package", [bnnpost, bnnpost.samplers, bnnpost.sweeps, bnnpost.zoo])

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -17,6 +16,7 @@ from bnnpost.parallel.dask import Dask
 from bnnpost.sweeps import load_results, run_grid
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
+from tests import processes
 
 VALUES = {
     "num_train": 2, "num_test": 1, "depth": 1, "num_samples": 20, "num_proposals": 400,
@@ -126,12 +126,10 @@ with Processes(2) as executor:
 @pytest.mark.slow
 def test_fifty_killed_coordinators_lose_nothing(tmp_path, many):
     """Each is killed at a random moment, and the next goes on; none leaves workers behind."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     killed, number, choose = 0, 0, random.Random(1)
     while killed < 50:
         out = tmp_path / str(number)
-        command = [sys.executable, "-c", COORDINATOR, json.dumps(MANY), out]
-        program = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        program = processes.start("-c", COORDINATOR, json.dumps(MANY), out)
         try:
             _, errors = program.communicate(timeout=choose.uniform(2.0, 20.0))
         except subprocess.TimeoutExpired:

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from bnnpost.sweeps import programs
+from tests import processes
 
 JAX = "JAX_COMPILATION_CACHE_DIR"
 
@@ -142,15 +141,10 @@ def test_a_damaged_entry_is_compiled_again_and_nothing_is_said_of_it(tmp_path):
         JAX: str(tmp_path),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
 
     def run(word):
-        command = [sys.executable, "-c", PROGRAM, word]
-        done = subprocess.run(
-            command, env={**os.environ, **cache}, capture_output=True, text=True, check=True
-        )
-        return done.stdout, done.stderr
+        return processes.start("-c", PROGRAM, word, variables=cache).communicate(timeout=60)
 
     whole = run("silent")
     entries = list(tmp_path.glob("*-cache"))
