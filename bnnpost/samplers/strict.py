@@ -8,7 +8,7 @@ from jaxtyping import Array
 from bnnpost.networks.limiting import scale_places
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine, limit
-from bnnpost.spaces.auxiliary.making import auxiliary_for, auxiliary_reason
+from bnnpost.spaces.auxiliary.making import auxiliary_for
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single
@@ -26,11 +26,15 @@ def strict_space(
     By what the limit's evidence says of both. Raises ValueError where there is no bound.
     """
     made = make_space(posterior, space=space, collapse=collapse, precision=precision)
-    if not made.collapse or auxiliary_reason(posterior):
+    if not made.collapse:
+        return made
+    try:
+        helped = auxiliary_for(posterior)
+    except ValueError:  # it is not for this network, or hopeless
         return made
     evidence = limit_log_evidence(posterior, jax.random.key(0))
     log_cost = made.log_bound() - evidence + math.log(_steps(made))
-    if not auxiliary_for(posterior).log_cost(evidence) + _LOG_CLEARLY < log_cost:
+    if not helped.log_cost(evidence) + _LOG_CLEARLY < log_cost:
         return made
     return make_space(posterior, space=space, precision=precision, auxiliary=True)
 

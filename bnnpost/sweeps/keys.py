@@ -89,8 +89,9 @@ class SweepKeys:
     seed: int = setting(0, "seed", "Seed of every random number.")
     bound: str = setting(
         "strict", "sampling",
-        "strict: exact draws; capped: weighted draws, for many points.",
-        choices=("strict", "capped"),
+        "strict: exact draws, by whichever of collapsed and auxiliary is cheaper; capped: weighted "
+        "draws, for many points.",
+        choices=("strict", "collapsed", "auxiliary", "capped"),
     )  # fmt: skip
     cap: float | None = setting(
         None, "sampling", "Log cap of capped draws, in nats.", shown="by a pilot"

@@ -205,9 +205,9 @@ def forecasts(
 
 def expected_option(config: SweepConfig, expected: Forecast) -> Option:
     """The option of a forecast that a sweep would use at that width."""
-    if config.bound == "capped":
-        return expected.option(config.space, "capped")
-    return expected.strict(config.space, config.collapse)
+    if config.bound == "strict":
+        return expected.strict(config.space, config.collapse)
+    return expected.option(config.space, config.bound)
 
 
 def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
@@ -223,7 +223,7 @@ def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
     ways = ["use fewer training points or draws or more noise"]
     if config.max_proposals is not None:
         ways.append("raise max_proposals")
-    if config.bound == "strict" and is_judged(found[worst]):
+    if config.bound != "capped" and is_judged(found[worst]):
         ways.append("ask for weighted draws with --bound capped")
     return (
         f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "

@@ -128,7 +128,7 @@ SAMPLERS = {
     "max_proposals negative": (lambda: sampled(max_proposals=-1), "max_proposals to be at least 1"),
     "cap a word": (lambda: sampled(bound="capped", cap="a"), "cap to be a number"),
     "cap of 400 digits": (lambda: sampled(bound="capped", cap=HUGE), "cap to be a number"),
-    "bound a number": (lambda: sampled(bound=1), "bound to be strict or capped"),
+    "bound a number": (lambda: sampled(bound=1), "bound to be one of strict, "),
     "precision a number": (lambda: sampled(precision=64), "precision to be"),
     "step_size of 400 digits": (lambda: moved(bnnpost.pcn, step_size=HUGE), "step_size to be"),
     "step_size a word": (lambda: moved(bnnpost.hmc, step_size="a"), "step_size to be above 0"),

@@ -179,6 +179,13 @@ def test_where_it_is_not_for_it_says_why(layers, likelihood, reason):
         sample(bnnpost.Posterior(layers, likelihood, x, y), 5)
 
 
+def test_a_network_too_narrow_for_it_is_refused_with_a_width_that_would_do():
+    of = posterior(20, network(16), noise_std=0.1)
+    with pytest.raises(ValueError, match=r"take a width of [0-9,]+ or more"):
+        sample(of, 5)
+    assert rejection.sample(jax.random.key(0), of, max_proposals=10).info.bound == "collapsed"
+
+
 def test_the_readout_is_integrated_out():
     with pytest.raises(ValueError, match="leave collapse=True"):
         sample(posterior(3, network(8)), 5, collapse=False)

@@ -23,6 +23,9 @@ _VECTOR, _COINS, _UNITS = 0, 1, 2
 _FIRST, _SECOND, _DECISIONS = 0, 1, 2
 
 
+# The largest x_v with which a unit is tried for, and one with which that takes no time.
+_MOST_NATS, _EASY_NATS = 12.0, 3.0
+
 # Units from the prior, by a key.
 UnitsOf: TypeAlias = Callable[[Array], Draw]
 
@@ -134,6 +137,12 @@ def auxiliary(
     lengths = np.sum(np.abs(vector), axis=0)
     scale = bound**2 / (2 * width)
     largest = scale * float(np.sum(lengths**2))
+    if largest > _MOST_NATS:
+        raise ValueError(
+            f"auxiliary rejection would keep a unit with probability e^-{largest:.3g} at width "
+            f"{width}: take a width of {math.ceil(width * largest / _EASY_NATS):,} or more, fewer "
+            "points or more noise"
+        )
     slope = math.expm1(largest) / largest
     mean_energy = float(np.sum(vector * (kernel @ vector))) / (2 * width)
     mean = 1 + slope * mean_energy

@@ -66,15 +66,6 @@ def one_hidden_layer(posterior: Posterior) -> OneLayer:
     return OneLayer(hidden.width, bound * abs(float(readout.w_std)) * (1 + _ROUNDING), readout)
 
 
-def auxiliary_reason(posterior: Posterior) -> str:
-    """Why auxiliary rejection is not for this posterior; empty where it is."""
-    try:
-        one_hidden_layer(posterior)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def _refused(expected: str) -> ValueError:
     return ValueError(f"auxiliary rejection expects {expected}")
 
@@ -83,7 +74,7 @@ def _refused(expected: str) -> ValueError:
 def auxiliary_for(posterior: Posterior) -> Auxiliary:
     """Auxiliary rejection for a posterior, with about its constant.
 
-    Raises ValueError where there is none.
+    Raises ValueError where there is none, or next to no unit would be kept.
     """
     layer = one_hidden_layer(posterior)
     known: Any = posterior.likelihood.known_std
