@@ -32,7 +32,7 @@ from tests.samplers.likelihood_cases import (
 # test_log_prob_and_bound holds against scipy.
 SLOW = ("laplace", "logit", "poisson", "probit", "student-t", "unknown variance")
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PROBLEMS]
-GUIDED = ("logit", "softmax")
+GUIDED = ["softmax", pytest.param("logit", marks=pytest.mark.slow)]
 
 
 @functools.cache

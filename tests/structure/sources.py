@@ -54,8 +54,13 @@ def module_of(name: str, known: dict[str, ast.Module]) -> str | None:
 
 def names_used(tree: ast.AST) -> set[str]:
     """Every dotted name in the code and every imported name; strings and comments are not code."""
-    used = {item.name for item in imports(tree)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute | ast.Name):
-            used.add(ast.unparse(node))
-    return used
+    return {item.name for item in imports(tree)} | {*filter(None, map(dotted, ast.walk(tree)))}
+
+
+def dotted(node: ast.AST) -> str | None:
+    """A name, or the attribute of one, as it is written; None for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (owner := dotted(node.value)):
+        return f"{owner}.{node.attr}"
+    return None
