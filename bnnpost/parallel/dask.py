@@ -12,9 +12,11 @@ from bnnpost.parallel.failures import ExecutorError
 from bnnpost.parallel.processes import cores_of
 
 _SECONDS_TO_CONNECT = 30.0
-# Of workers. A low threshold makes glibc give all memory of XLA's arrays back, to ask for it again;
-# the profiler looks at their stacks a hundred times a second, and JAX's are deep where it traces.
+# Of a cluster of its own. One whose worker happens to be starting anew, so long after another death,
+# is else given up. A low threshold makes glibc give all memory of XLA's arrays back, to ask for it
+# again; the profiler looks at stacks a hundred times a second, and JAX's are deep where it traces.
 _CONFIG = {
+    "distributed.deploy.lost-worker-timeout": "1 day",
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.enabled": False,
 }
@@ -41,13 +43,13 @@ class Dask(Executor):
         if scheduler is None:
             count = jobs or max(1, os.cpu_count() or 1)
             # Workers that are slow to end, as they have JAX's threads, are nothing to be told.
-            with dask.config.set(_CONFIG):
-                self._cluster = distributed.LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    dashboard_address=":0",  # any port: others may have a cluster here too
-                    silence_logs=logging.ERROR,
-                )
+            self._settings = dask.config.set(_CONFIG)  # until it ends
+            self._cluster = distributed.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                dashboard_address=":0",  # any port: others may have a cluster here too
+                silence_logs=logging.ERROR,
+            )
             self._client = distributed.Client(self._cluster)
             for index, address in enumerate(self._client.scheduler_info(-1)["workers"]):
                 self._client.run(_stay_on, cores_of(index, count), workers=[address])
@@ -73,6 +75,8 @@ class Dask(Executor):
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+            self._cluster = None
+            self._settings.__exit__(None, None, None)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
