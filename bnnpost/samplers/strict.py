@@ -8,7 +8,7 @@ from jaxtyping import Array
 from bnnpost.networks.limiting import scale_places
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine, limit
-from bnnpost.spaces.auxiliary.making import auxiliary_for
+from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single

@@ -12,7 +12,7 @@ from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
-from bnnpost.spaces.auxiliary.making import auxiliary_for, with_constant
+from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for, with_constant
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Led
 from bnnpost.spaces.network_parts import split_gaussian_readout

@@ -20,7 +20,7 @@ from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import controls
-from bnnpost.spaces.auxiliary.hidden import Hidden
+from bnnpost.spaces.auxiliary.hidden_layer import HiddenLayer
 from bnnpost.spaces.auxiliary.law import Auxiliary, UnitsOf
 from bnnpost.spaces.completions import (
     AS_FUNCTION,
@@ -174,7 +174,7 @@ class Space(eqx.Module):
 
     def _units(self) -> UnitsOf:
         weights = self.form == "weights"
-        return Hidden(self.posterior, self.dtype, weights, self.order).units
+        return HiddenLayer(self.posterior, self.dtype, weights, self.order).units
 
     def _log_weight_of_attempt(self, key: Array, auxiliary: Auxiliary) -> Float[Array, ""]:
         """log weight of an attempt: −∞ unless it comes to a draw, and its bound less r if so."""

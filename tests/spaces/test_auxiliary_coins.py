@@ -18,8 +18,8 @@ import scipy.stats
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces.auxiliary import coins
 from bnnpost.spaces.auxiliary.law import auxiliary
-from bnnpost.spaces.auxiliary.shells import Proposal, chord
-from bnnpost.spaces.auxiliary.units import Units
+from bnnpost.spaces.auxiliary.shells import Vector, chord
+from bnnpost.spaces.auxiliary.unit_draws import Units
 from tests.samplers.checks import LIMIT, mean_z, worst
 
 VALUES = np.array([[0.9, -0.3, -1.0, 0.4, 0.1], [0.2, 0.8, -0.5, -1.0, 0.6]])
@@ -46,7 +46,7 @@ def problem(width=6, targets=TARGETS, bound=1.0):
 
 def proposed(made, t):
     size = made.shells.scale * np.sum(np.abs(t).sum(axis=0) ** 2)
-    return Proposal(jnp.asarray(t), jnp.array(True), jnp.asarray(size), chord(size))
+    return Vector(jnp.asarray(t), jnp.array(True), jnp.asarray(size), chord(size))
 
 
 def energies(vectors, width):

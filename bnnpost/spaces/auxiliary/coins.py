@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from bnnpost.spaces.auxiliary.shells import Proposal
-from bnnpost.spaces.auxiliary.units import Draw, energies
+from bnnpost.spaces.auxiliary.shells import Vector
+from bnnpost.spaces.auxiliary.unit_draws import Draw, energies
 
 # The longest run of a coin's heads that is told apart: longer ones make the weight NaN.
 _LONGEST_RUN = 512
@@ -60,7 +60,7 @@ class Fate(NamedTuple):
     unsure: Array
 
 
-def survives(key: Array, draw: Draw, second: Draw, tilt: Tilt, proposal: Proposal) -> Fate:
+def survives(key: Array, draw: Draw, second: Draw, tilt: Tilt, proposal: Vector) -> Fate:
     """Whether no point of the four processes is real.
 
     draw, second: batches of units from the prior, independent of each other.
@@ -81,7 +81,7 @@ class _Batch(NamedTuple):
 _Batches = Callable[[Array], _Batch]
 
 
-def _of_one(draw: Draw, tilt: Tilt, proposal: Proposal) -> tuple[Array, _Batches]:
+def _of_one(draw: Draw, tilt: Tilt, proposal: Vector) -> tuple[Array, _Batches]:
     """The rate N E[1 − e^−X − ψX], and Nψ E X(1 − e^−X_v): one unit decides both."""
     size, psi = proposal.size, proposal.chord
     most, tilted = 1 - psi + psi * jnp.log(psi), -jnp.expm1(-tilt.largest)
@@ -96,7 +96,7 @@ def _of_one(draw: Draw, tilt: Tilt, proposal: Proposal) -> tuple[Array, _Batches
     return tilt.width * total, batch
 
 
-def _of_pairs(draw: Draw, second: Draw, tilt: Tilt, proposal: Proposal) -> tuple[Array, _Batches]:
+def _of_pairs(draw: Draw, second: Draw, tilt: Tilt, proposal: Vector) -> tuple[Array, _Batches]:
     """The rate Nψ E X e^−X_v (1 + c X_v' − e^X_v')/Z̄, with the other unit from the prior."""
     size = proposal.size
 
@@ -148,7 +148,7 @@ class _Runs(NamedTuple):
     unsure: Array
 
 
-def _no_run(key: Array, draw: Draw, tilt: Tilt, proposal: Proposal, go_on: Array) -> Fate:
+def _no_run(key: Array, draw: Draw, tilt: Tilt, proposal: Vector, go_on: Array) -> Fate:
     """Whether the process of rate N Σ_{k≥2} m^k/k has no point.
 
     Its bound has rate N Σ u^k/k, u = 1 − e^−x. A point with this k is real if k coins of

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 from bnnpost.numerics.linalg import schur
 from bnnpost.spaces.auxiliary import coins
 from bnnpost.spaces.auxiliary.coins import Tilt
-from bnnpost.spaces.auxiliary.shells import Proposal, Shells, shells
-from bnnpost.spaces.auxiliary.units import Arrays, Draw, energies, kept_units
+from bnnpost.spaces.auxiliary.shells import Shells, Vector, shells
+from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, energies, kept_units
 
 # Folded into the key of an attempt: for t, for the coins, and for the units.
 _VECTOR, _COINS, _UNITS = 0, 1, 2
@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
     """Whether an attempt has come to units; NaN in the place of 0 nats where that is not known."""
 
     log_kept: Float[Array, ""]
-    proposal: Proposal
+    proposal: Vector
 
 
 class Auxiliary(eqx.Module):
@@ -74,7 +74,7 @@ class Auxiliary(eqx.Module):
         log_kept = jnp.where(fate.none, jnp.where(fate.unsure, jnp.nan, 0.0), -jnp.inf)
         return Attempt(log_kept, proposal)
 
-    def _proposal(self, key: Array) -> Proposal:
+    def _proposal(self, key: Array) -> Vector:
         return self.shells.propose(jax.random.fold_in(key, _VECTOR))
 
     def layer(self, key: Array, units: UnitsOf, wanted: Array | bool = True) -> Arrays:

@@ -22,7 +22,7 @@ _NUM_EDGES, _NUM_TILTS = 48, 24
 _NEAREST, _FARTHEST = 0.5, 8.0
 
 
-class Proposal(NamedTuple):
+class Vector(NamedTuple):
     """An auxiliary vector, whether it is from h, and ψ there. size: x(t), the largest X."""
 
     t: Float[Array, "n k"]
@@ -61,7 +61,7 @@ class Shells(eqx.Module):
         """About x(t): that of half the innermost shell's edge."""
         return float(self.scale * (0.5 * self.highs[0]) ** 2)
 
-    def propose(self, key: Array) -> Proposal:
+    def propose(self, key: Array) -> Vector:
         """A t from one of the Gaussians, kept if it is in its shell and below h."""
         shell_key, normal_key, keep_key = jax.random.split(key, 3)
         shell = jax.random.categorical(shell_key, jnp.asarray(self.log_masses))
@@ -79,7 +79,7 @@ class Shells(eqx.Module):
         excess = (psi - edge) * quadratic + tilt * (jnp.sum(t**2) - low**2 / num_train)
         uniform = jax.random.uniform(keep_key, (), jnp.float64)
         kept = (low <= length) & (length < high) & (jnp.log(uniform) < -0.5 * excess)
-        return Proposal(t, kept, size, psi)
+        return Vector(t, kept, size, psi)
 
 
 def shells(

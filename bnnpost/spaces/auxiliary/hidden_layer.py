@@ -10,7 +10,7 @@ from jaxtyping import Array, Int
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Linear
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.auxiliary.units import Draw, Units
+from bnnpost.spaces.auxiliary.unit_draws import Draw, Units
 from bnnpost.spaces.completions import AS_FUNCTION
 from bnnpost.spaces.forms import LayerRows
 from bnnpost.spaces.network_parts import split_gaussian_readout
@@ -21,7 +21,7 @@ from bnnpost.spaces.steps import LayerDraw, LinearStep, layer_normals
 BATCH = 512
 
 
-class Hidden:
+class HiddenLayer:
     """The hidden layer at the training inputs, in one form for all of its units."""
 
     def __init__(

@@ -17,7 +17,7 @@ from bnnpost.networks.priors import Fixed
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.auxiliary.hidden import Hidden
+from bnnpost.spaces.auxiliary.hidden_layer import HiddenLayer
 from bnnpost.spaces.auxiliary.law import Auxiliary, auxiliary
 from bnnpost.spaces.network_parts import split_gaussian_readout
 
@@ -93,7 +93,7 @@ def with_constant(
     order: Int[np.ndarray, " n"],
 ) -> Auxiliary:
     """The same with the whole of its constant, which units from the prior tell."""
-    tilt, hidden = made.tilt, Hidden(posterior, FEATURE_DTYPES[precision], weights, order)
+    tilt, hidden = made.tilt, HiddenLayer(posterior, FEATURE_DTYPES[precision], weights, order)
     draw = hidden.units(jax.random.key(_TILT_KEY))
 
     @jax.jit
