@@ -12,7 +12,7 @@ from bnnpost.parallel.failures import ExecutorError
 from bnnpost.parallel.processes import cores_of
 
 _SECONDS_TO_CONNECT = 30.0
-# Of a cluster of its own. A worker that dies is given up for good if the one in its place happens to
+# Of its own cluster. A worker that dies is given up for good if the one in its place happens to
 # be starting anew, so long after. A low threshold makes glibc give all memory of XLA's arrays back,
 # to ask for it again; the profiler looks at stacks a hundred times a second, and JAX's are deep.
 _CONFIG = {
