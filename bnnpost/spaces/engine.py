@@ -59,8 +59,8 @@ class Each:
         def batches(array: Array) -> Array:
             return array.reshape(-1, self.batch, *array.shape[1:])
 
-        if self.batch == 1:
-            return jax.lax.map(one, items)
+        if self.batch == 1 and space.auxiliary is not None:
+            return jax.lax.map(one, items)  # whose loops would wait for one another
         stacked = jax.lax.map(jax.vmap(one), jax.tree.map(batches, items))
         return jax.tree.map(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), stacked)
 

@@ -136,6 +136,13 @@ def test_twenty_points_against_weighted_draws():
     assert functions_z(one, other) < LIMIT
 
 
+def test_targets_that_are_zero():
+    of = posterior(3, network(12), noise_std=0.6)
+    zero = bnnpost.Posterior(of.network, of.likelihood, of.x, np.zeros(3))
+    one, other = sample(zero, 2000), sample(zero, 2000, seed=1, bound="collapsed")
+    assert functions_z(one, other) < LIMIT
+
+
 def test_strict_takes_what_is_clearly_cheaper():
     bounds = {n: sample(posterior(n, network(64)), 5, bound="strict").info.bound for n in (1, 5)}
     assert bounds == {1: "collapsed", 5: "auxiliary"}

@@ -25,6 +25,8 @@ _FIRST, _SECOND, _DECISIONS = 0, 1, 2
 
 # The largest x_v with which a unit is tried for, and one with which that takes no time.
 _MOST_NATS, _EASY_NATS = 12.0, 3.0
+# A bound as good as 0, of targets that are 0.
+_LEAST_NATS = 1e-9
 
 # Units from the prior, by a key.
 UnitsOf: TypeAlias = Callable[[Array], Draw]
@@ -136,7 +138,7 @@ def auxiliary(
     vector = np.linalg.solve(shared + kernel, targets)
     lengths = np.sum(np.abs(vector), axis=0)
     scale = bound**2 / (2 * width)
-    largest = scale * float(np.sum(lengths**2))
+    largest = max(scale * float(np.sum(lengths**2)), _LEAST_NATS)
     if largest > _MOST_NATS:
         raise ValueError(
             f"auxiliary rejection would keep a unit with probability e^-{largest:.3g} at width "
