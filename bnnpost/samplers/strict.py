@@ -8,12 +8,14 @@ from jaxtyping import Array
 from bnnpost.networks.limiting import scale_places
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine, limit
-from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for
+from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for, one_hidden_layer
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import Space
 
+# A draw of so many numbers takes a millisecond or so, and need not be cheaper.
+_LOG_CHEAP = math.log(1e5)
 # By so much auxiliary rejection must be cheaper to be chosen: costs are known roughly.
 _LOG_CLEARLY = math.log(4.0)
 
@@ -29,12 +31,14 @@ def strict_space(
     if not made.collapse:
         return made
     try:
-        helped = auxiliary_for(posterior)
+        one_hidden_layer(posterior)
+        evidence = limit_log_evidence(posterior, jax.random.key(0))
+        log_cost = made.log_bound() - evidence + math.log(_steps(made))
+        if not log_cost > _LOG_CHEAP:
+            return made
+        if not auxiliary_for(posterior).log_cost(evidence) + _LOG_CLEARLY < log_cost:
+            return made
     except ValueError:  # it is not for this network, or hopeless
-        return made
-    evidence = limit_log_evidence(posterior, jax.random.key(0))
-    log_cost = made.log_bound() - evidence + math.log(_steps(made))
-    if not helped.log_cost(evidence) + _LOG_CLEARLY < log_cost:
         return made
     return make_space(posterior, space=space, precision=precision, auxiliary=True)
 

@@ -71,7 +71,11 @@ class Sums:
 T = np.array([[1.1], [-2.0]])
 T_TWO = np.array([[1.1, 0.5], [-2.0, 0.7]])
 TARGETS_TWO = np.array([[0.9, 0.2], [-0.6, 1.1]])
-CASES = [(TARGETS, T, 6), (TARGETS_TWO, T_TWO, 4), (1.5 * TARGETS, 0.7 * T, 3)]
+CASES = [
+    pytest.param(TARGETS, T, 6, marks=pytest.mark.slow),
+    pytest.param(TARGETS_TWO, T_TWO, 4, marks=pytest.mark.slow),
+    (1.5 * TARGETS, 0.7 * T, 3),
+]
 
 
 @in_double_precision
@@ -241,6 +245,7 @@ def test_proposals_have_the_density_h_and_wrong_ones_are_told(twin):
         assert worst(mean_z(kept, integral / mass)) < LIMIT
 
 
+@pytest.mark.slow
 def test_a_mean_of_the_tilt_that_is_too_small_is_told():
     """Z̄ = 1 throughout: vectors no longer have their density."""
     made = problem(width=2, targets=2 * TARGETS)
