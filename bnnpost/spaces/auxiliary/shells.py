@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jaxtyping import Array, Float
 
 # Edges that a partition into shells is chosen from, and tilts λ, as shares of the least eigenvalue.
@@ -55,7 +56,7 @@ class Shells(eqx.Module):
 
     def log_mass(self) -> float:
         """Of all Gaussians, in nats: log Σ ∫."""
-        return float(np.logaddexp.reduce(self.log_masses))
+        return float(scipy.special.logsumexp(self.log_masses))
 
     def typical_size(self) -> float:
         """About x(t): that of half the innermost shell's edge."""
