@@ -96,6 +96,10 @@ def bump(x):
     return jnp.cos(x) / (1 + x**2)
 
 
+def hard_tanh(x):
+    return jnp.clip(x, -1.0, 1.0)
+
+
 NETWORKS = {
     "erf": (ERF, {}),
     "two outputs": (ERF, {}),
@@ -105,7 +109,7 @@ NETWORKS = {
     "gaussian": (Activation("gaussian"), {}),
     "sign": (Activation("sign"), {}),
     "own": (Activation(bump, bound=1.0), {}),
-    "laplace": (ERF, {"prior": dist.Laplace(), "bias_prior": dist.Uniform(-1.0, 1.0)}),
+    "uniform biases": (ERF, {"bias_prior": dist.Uniform(-1.0, 1.0)}),
 }
 
 
@@ -145,6 +149,9 @@ def test_targets_that_are_zero():
 def test_strict_takes_what_is_clearly_cheaper():
     bounds = {n: sample(posterior(n, network(256)), 5, bound="strict").info.bound for n in (1, 8)}
     assert bounds == {1: "collapsed", 8: "auxiliary"}
+    law = posterior(8, network(256, prior=dist.Laplace()))
+    none = rejection.sample(jax.random.key(0), law, max_proposals=10)
+    assert none.info.bound == "collapsed"  # where a unit's kernel is not known
 
 
 def test_a_draw_is_its_number_whatever_is_made_of_it(tmp_path):
@@ -174,8 +181,11 @@ TWO_LAYERS = Serial([Dense(8), ERF, Dense(8), ERF, Dense(1)])
         (TWO_LAYERS, Gaussian(0.5), "one hidden layer, got 2"),
         (network(8, Activation("relu")), Gaussian(0.5), "known bound, got relu"),
         (network(8, Activation(bump)), Gaussian(0.5), "state it, Activation"),
+        (network(8, Activation(hard_tanh, bound=1.0)), Gaussian(0.5), "known to near rounding"),
+        (network(8, Activation("tanh"), w_std=3.0), Gaussian(0.5), "Give a smaller step"),
         (network(8), StudentT(df=4.0, noise_std=0.5), "Gaussian noise of known size"),
         (network(8, w_std=dist.LogNormal()), Gaussian(0.5), "fixed scales"),
+        (network(8, prior=dist.Laplace()), Gaussian(0.5), "needs the kernel of a unit"),
         (Dense(1), Gaussian(0.5), "one hidden layer, got 0"),
     ],
 )
@@ -190,6 +200,11 @@ def test_a_network_too_narrow_for_it_is_refused_with_a_width_that_would_do():
     with pytest.raises(ValueError, match=r"take a width of [0-9,]+ or more"):
         sample(of, 5)
     assert rejection.sample(jax.random.key(0), of, max_proposals=10).info.bound == "collapsed"
+
+
+def test_a_smaller_step_makes_a_rule_good_enough():
+    layers = network(8, Activation("tanh", step=0.05), w_std=3.0)
+    assert len(sample(posterior(2, layers), 5)) == 5
 
 
 def test_the_readout_is_integrated_out():
@@ -213,7 +228,7 @@ def test_a_bound_that_is_none(bound):
 
 @pytest.mark.slow
 def test_the_forecast_knows_what_it_costs():
-    of = posterior(5, network(64))
+    of = posterior(8, network(256))
     found = bnnpost.forecast(jax.random.key(0), of, calibrate=())
     expected = found.strict("auto", True)
     assert expected.bound == "auxiliary"

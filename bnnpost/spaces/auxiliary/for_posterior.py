@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.kernels import self_kernel
+from bnnpost.kernels import quadrature_error, self_kernel
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import Serial
@@ -23,6 +23,9 @@ from bnnpost.spaces.network_parts import split_gaussian_readout
 
 # Relative: features in single precision may pass the bound of their activation by rounding.
 _ROUNDING = 1e-6
+# With twice the step a kernel by a rule may move by so much, relative: for what is smooth its own
+# error is about the square of that, and a kink or a jump moves it by more.
+_MOST_MOVED = 1e-6
 # Batches of units for E e^{X_v}, by which a draw's log weight is no more than shifted.
 _NUM_BATCHES = 128
 _TILT_KEY = 0x617578
@@ -112,8 +115,15 @@ def _kernel(posterior: Posterior) -> Float[np.ndarray, "n n"]:
     network = Serial([*hidden, readout.without_bias()])
     try:
         found = np.asarray(self_kernel(network, jnp.asarray(posterior.x)))
-    except (NotImplementedError, LayerError) as error:
+    except (NotImplementedError, LayerError, TypeError) as error:  # none, or an estimate
         raise ValueError(f"auxiliary rejection needs the kernel of a unit: {error}") from None
     if not np.all(np.isfinite(found)):
         raise _refused("units of finite variance")
+    moved = quadrature_error(network, posterior.x)
+    if moved > _MOST_MOVED:
+        raise _refused(
+            "a unit's kernel that is known to near rounding; that of its activation is not: its "
+            f"rule moves by {moved:.1g} when its step doubles. Give a smaller step, Activation(…, "
+            "step=0.05), or where there is a kink or a jump a Nonlinearity with a closed form"
+        )
     return found
