@@ -2,21 +2,24 @@
 
 Cho and Saul 2009 (ReLU family, sign), Williams 1997 (erf), Rahimi and Recht 2007 (sines), Tsuchida
 et al. 2021 (GELU, rederived here by Stein's identity), Isserlis 1918 (polynomials). v₁, v₂ and c
-are the variances and the covariance of (u, v), ρ their correlation.
+are the variances and the covariance of (u, v), ρ their correlation. For fourth moments erf is
+a mean of signs, erf(x) = E sign(x + z/√2), and a product of sines a sum of cosines.
 """
 
 import abc
+import itertools
 from math import comb, factorial, inf
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, named
 from bnnpost.numerics.arcsine import arcsin
+from bnnpost.numerics.signs import expect_four_signs
 
 
 @jax.custom_jvp
@@ -117,6 +120,13 @@ class Erf(Nonlinearity):
         twice = 2 * cast(self.b, variances) ** 2 * variances
         return self._moment(twice / (1 + twice))
 
+    def fourth_moments(self, covariances: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m"]:
+        a, c, twice = float(self.a), float(self.c), 2 * float(self.b) ** 2 * covariances
+        sines = _correlations(twice, added=1.0)
+        pairs = itertools.combinations(range(4), 2)
+        of_two = sum(np.arcsin(sines[:, i, j]) for i, j in pairs) * (2 / np.pi)
+        return a**4 * expect_four_signs(sines) + (a * c) ** 2 * of_two + c**4
+
 
 class Gelu(Formula):
     """x·Φ(x), exact.
@@ -158,6 +168,17 @@ class Sine(Formula):
             0.5 * a**2 * (difference - jnp.cos(2 * c) * jnp.exp(-0.5 * b**2 * (total + 2 * cross)))
         )
 
+    def fourth_moments(self, covariances: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m"]:
+        a, b, c = float(self.a), float(self.b), float(self.c)
+        found = np.zeros(len(covariances))
+        for second, third, fourth in itertools.product((1.0, -1.0), repeat=3):
+            signs = np.array([1.0, second, third, fourth])
+            variances = np.einsum("mij,i,j->m", covariances, signs, signs)
+            # sin·sin·sin·sin: the signs of the second of either pair.
+            sign = second * third * fourth
+            found += sign * np.cos(c * signs.sum()) * np.exp(-0.5 * b**2 * variances)
+        return a**4 / 8 * found
+
 
 class Exponential(Formula):
     """a·exp(bx): E φφ = a² exp(b²(v₁ + v₂ + 2c)/2)."""
@@ -193,6 +214,12 @@ class GaussianCurve(Formula):
     def second_moment(self, variances: Array) -> Array:
         return cast(self.a, variances) ** 2 / jnp.sqrt(1 - 4 * cast(self.b, variances) * variances)
 
+    def fourth_moments(self, covariances: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m"]:
+        """a⁴/√det(1 − 2bΣ)."""
+        return float(self.a) ** 4 / np.sqrt(
+            np.linalg.det(np.eye(4) - 2 * float(self.b) * covariances)
+        )
+
 
 class Sign(Nonlinearity):
     """sign(x), 0 at 0: E φφ = (2/π) arcsin ρ. Its derivative is 0 wherever there is one."""
@@ -214,6 +241,18 @@ class Sign(Nonlinearity):
 
     def second_moment(self, variances: Array) -> Array:
         return jnp.where(variances > 0, 1.0, jnp.zeros_like(variances))
+
+    def fourth_moments(self, covariances: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m"]:
+        return expect_four_signs(_correlations(covariances))
+
+
+def _correlations(
+    covariances: Float[np.ndarray, "m 4 4"], added: float = 0.0
+) -> Float[np.ndarray, "m 4 4"]:
+    """Of variables to which independent ones of this variance are added, each its own."""
+    stds = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2) + added)
+    with np.errstate(invalid="ignore"):  # an input that is 0 without a bias has none
+        return covariances / (stds[:, :, None] * stds[:, None, :])
 
 
 def _double_factorial_moment(power: int) -> int:

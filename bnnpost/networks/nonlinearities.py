@@ -104,6 +104,16 @@ class Nonlinearity(eqx.Module):
     def second_moment(self, variances: Float[Array, " n"]) -> Float[Array, " n"]:
         """E φ(u)² for every input."""
 
+    def fourth_moments(
+        self, covariances: Float[np.ndarray, "m 4 4"]
+    ) -> Float[np.ndarray, " m"] | None:
+        """E φ(u₁)φ(u₂)φ(u₃)φ(u₄) of centred normals with these covariances; None where unknown.
+
+        Not needed for a kernel: auxiliary rejection wastes less with it.
+        """
+        del covariances
+        return None
+
     def derivative(self, x: Float[Array, "*s"]) -> Float[Array, "*s"]:
         """φ′(x), elementwise."""
         return derivative_of(self, x)

@@ -16,9 +16,9 @@ import pytest
 import scipy.stats
 
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.spaces.auxiliary import coins
+from bnnpost.spaces.auxiliary import coins, fourth_moments, law, partition
 from bnnpost.spaces.auxiliary.law import auxiliary
-from bnnpost.spaces.auxiliary.shells import Vector, chord
+from bnnpost.spaces.auxiliary.shells import Vector
 from bnnpost.spaces.auxiliary.unit_draws import Units
 from tests.samplers.checks import LIMIT, mean_z, worst
 
@@ -40,13 +40,62 @@ def units(key):
     return draw
 
 
-def problem(width=6, targets=TARGETS, bound=1.0):
-    return auxiliary(targets, NOISE, BIAS, KERNEL, bound, width)
+def fourth():
+    """E φφφφ, as sums."""
+    moments = np.mean(np.prod(VALUES[fourth_moments._quadruples(2)], axis=1), axis=1)
+    matrix = moments[fourth_moments._places(2)]
+    excess = fourth_moments._excess(matrix, KERNEL)
+    return fourth_moments.FourthMoments(moments, np.float64(excess))
+
+
+def problem(width=6, targets=TARGETS, bound=1.0, known=True):
+    """known: whether fourth moments are; then there are shells that need them."""
+    given = (targets, NOISE, BIAS, KERNEL, bound, width)
+    if not known:
+        return auxiliary(*given)
+    made = auxiliary(*given, fourth())
+    region = region_of(made)
+    short = partition._short(region, region.scale * LONG**2, SQUARES, partition._relative(region))
+    inner = [short(i, i + 1)._replace(high=LONG) for i in range(3)]
+    outer = partition._long(region, [LONG, 2 * LONG, math.inf])
+    shells = partition.with_factors(region, [*inner, outer(0, 1), outer(1, 2)])
+    constant = made.log_constant + shells.log_mass() - made.shells.log_mass()
+    return dataclasses.replace(made, shells=shells, log_constant=constant)
+
+
+# Where shells of q end by length, and their edges.
+LONG, SQUARES = 4.0, [0.0, 0.6, 1.5, math.inf]
+
+
+def region_of(made):
+    return partition.Region(
+        np.diag(NOISE) + BIAS,
+        made.shells.kernel,
+        float(made.shells.scale),
+        made.tilt.width,
+        float(made.tilt.mean),
+        made.shells.num_outputs,
+        made.shells.fourth,
+    )
+
+
+def shell_numbers(shells, t):
+    """Which shell each vector is in. t: [m, n, k]."""
+    lengths = np.sqrt(np.sum(np.abs(t).sum(axis=1) ** 2, axis=1))
+    quadratics = np.einsum("mak,ab,mbk->m", t, shells.kernel, t)
+    inside = np.ones((len(t), len(shells.each.low)), bool)
+    for low, high, value in (("low", "high", lengths), ("least", "most", quadratics)):
+        inside &= getattr(shells.each, low) <= value[:, None]
+        inside &= value[:, None] < getattr(shells.each, high)
+    assert np.all(inside.sum(axis=1) == 1)  # they are a partition
+    return np.argmax(inside, axis=1)
 
 
 def proposed(made, t):
     size = made.shells.scale * np.sum(np.abs(t).sum(axis=0) ** 2)
-    return Vector(jnp.asarray(t), jnp.array(True), jnp.asarray(size), chord(size))
+    number = shell_numbers(made.shells, t[None])[0]
+    bound = jax.tree.map(lambda of_all: of_all[number], made.shells.each.bound)
+    return Vector(t, np.array(True), size, bound)
 
 
 def energies(vectors, width):
@@ -57,7 +106,7 @@ def energies(vectors, width):
 class Sums:
     """What coins are of, as sums over the values."""
 
-    def __init__(self, made, t):
+    def __init__(self, made, t, bound=None):
         self.width = made.tilt.width
         on_v, self.on_t = (energies(vector, self.width) for vector in (made.tilt.vector, t))
         tilted = np.exp(on_v)
@@ -65,7 +114,9 @@ class Sums:
         self.shares = tilted / tilted.sum()
         self.on_v = on_v
         self.missed = self.shares @ -np.expm1(-self.on_t)
-        self.known = float(np.sum(t * (made.shells.kernel @ t))) / (2 * self.width)
+        if bound is not None:
+            self.bounds = np.asarray(bound.of(self.on_t))
+            self.known = self.bounds.mean() / float(made.tilt.mean)
 
 
 T = np.array([[1.1], [-2.0]])
@@ -76,6 +127,7 @@ CASES = [
     pytest.param(TARGETS_TWO, T_TWO, 4, marks=pytest.mark.slow),
     (1.5 * TARGETS, 0.7 * T, 3),
 ]
+KNOWN = [pytest.param(False, marks=pytest.mark.slow), True]
 
 
 @in_double_precision
@@ -89,15 +141,17 @@ def two_keys(key):
     return [units(k) for k in jax.random.split(key, 2)]
 
 
+@pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(("targets", "t", "width"), CASES)
-def test_each_coin_against_its_closed_form(targets, t, width):
-    made = problem(width, targets)
-    sums, proposal, tilt = Sums(made, t), proposed(made, t), made.tilt
-    psi = float(proposal.chord)
-    curved = sums.shares @ (-np.expm1(-sums.on_t) - psi * sums.on_t)
-    tilted = psi * sums.shares @ (sums.on_t * -np.expm1(-sums.on_v))
-    gap = float(tilt.mean) - sums.tilt_mean
-    mean = psi * gap / float(tilt.mean) * (sums.shares @ (sums.on_t * np.exp(-sums.on_v)))
+def test_each_coin_against_its_closed_form(targets, t, width, known):
+    made = problem(width, targets, known=known)
+    proposal, tilt = proposed(made, t), made.tilt
+    assert (proposal.bound.square > 0) == known
+    sums = Sums(made, t, proposal.bound)
+    missed = sums.shares @ (-np.expm1(-sums.on_t) - sums.bounds)
+    tilted = sums.shares @ (sums.bounds * -np.expm1(-sums.on_v))
+    short = (float(tilt.mean) - sums.tilt_mean) / float(tilt.mean)
+    mean = short * (sums.shares @ (sums.bounds * np.exp(-sums.on_v)))
     runs = -math.log1p(-sums.missed) - sums.missed
 
     def of_one(key):
@@ -111,17 +165,38 @@ def test_each_coin_against_its_closed_form(targets, t, width):
     def of_runs(key):
         return coins._no_run(key, two_keys(key)[0], tilt, proposal, jnp.array(True)).none
 
-    rates = {of_one: curved + tilted, of_pairs: mean, of_runs: runs}
+    rates = {of_one: missed + tilted, of_pairs: mean, of_runs: runs}
     surprises = [mean_z(shares(coin), math.exp(-width * rate)) for coin, rate in rates.items()]
     assert worst(surprises) < LIMIT
     total = sum(rates.values())  # and these are all that the product leaves
-    assert math.isclose(total, -math.log1p(-sums.missed) - sums.known * psi, rel_tol=1e-9)
+    assert math.isclose(total, -math.log1p(-sums.missed) - sums.known, rel_tol=1e-9)
 
 
+@pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(("targets", "t", "width"), CASES)
-def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(targets, t, width):
-    made = problem(width, targets)
-    sums, proposal = Sums(made, t), proposed(made, t)
+def test_no_test_of_a_unit_has_a_probability_outside_0_and_1(targets, t, width, known):
+    made = problem(width, targets, known=known)
+    proposal = proposed(made, t)
+    draw, second = two_keys(jax.random.key(1))
+
+    @in_double_precision
+    def chances():
+        one = coins._of_one(draw, made.tilt, proposal)
+        pair = coins._of_pairs(draw, second, made.tilt, proposal)
+        return [np.asarray(batch(jnp.uint32(0)).real) for _, batch in (one, pair)]
+
+    for real in chances():
+        assert 0 <= real.min() < real.max() <= 1 + 1e-12
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize(("targets", "t", "width"), CASES)
+def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(
+    targets, t, width, known
+):
+    made = problem(width, targets, known=known)
+    proposal = proposed(made, t)
+    sums = Sums(made, t, proposal.bound)
 
     def kept(tilt):
         def one(key):
@@ -130,11 +205,10 @@ def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(ta
 
         return shares(one)
 
-    psi = float(proposal.chord)
-    exact = math.exp(width * (math.log1p(-sums.missed) + psi * sums.known))
+    exact = math.exp(width * (math.log1p(-sums.missed) + sums.known))
     assert worst(mean_z(kept(made.tilt), exact)) < LIMIT
     # Known-wrong twins, one coin left out: that of pairs (a rate of 0), and that of runs.
-    if made.tilt.mean > 1.4:
+    if made.tilt.mean > 1.4 * sums.tilt_mean:
         wrong = dataclasses.replace(made.tilt, mean=np.float64(1e12))
         assert worst(mean_z(kept(wrong), exact)) > LIMIT
     without = exact * math.exp(width * (-math.log1p(-sums.missed) - sums.missed))
@@ -172,9 +246,10 @@ def functions(t):
     return np.stack([t[:, 0] ** 2, t[:, 0] * t[:, 1], t[:, 1] ** 2, size, size**3], axis=1)
 
 
-def test_vectors_have_their_density_and_its_integral():
-    made = problem()
-    assert len(made.shells.lows) > 1
+@pytest.mark.parametrize("known", KNOWN)
+def test_vectors_have_their_density_and_its_integral(known):
+    made = problem(known=known)
+    assert len(made.shells.each.low) > 1
     found, _rate = kept_vectors(made, 40_000)
     expected, integral = grid_moments(made)
     assert worst(mean_z(functions(found), expected)) < LIMIT
@@ -195,66 +270,79 @@ def proposals(shells, count=2**20):
     return np.asarray(found.t)[kept][:, :, 0], kept
 
 
-def of_bound(shells):
+def of_bound(made):
     """Means of functions of t under h, and its integral, by quadrature."""
     line = np.linspace(-20, 20, 401)
     grid = np.array(list(itertools.product(line, line)))
-    noise, sizes = np.diag(NOISE) + BIAS, shells.scale * np.abs(grid).sum(axis=1) ** 2
-    psi = -np.expm1(-sizes) / np.maximum(sizes, 1e-300)
-    quadratic = [np.sum((grid @ matrix) * grid, axis=1) for matrix in (noise, shells.kernel)]
-    h = np.where(sizes > 0, np.exp(-0.5 * (quadratic[0] + psi * quadratic[1])), 1.0)
+    shells, width = made.shells, made.tilt.width
+    noise = np.diag(NOISE) + BIAS
+    numbers = shell_numbers(shells, grid[:, :, None])
+    linear, square = (getattr(shells.each.bound, name)[numbers] for name in ("linear", "square"))
+    on_t = (grid @ VALUES) ** 2 / (2 * width)
+    known = np.mean(linear[:, None] * on_t - square[:, None] * on_t**2, axis=1)
+    h = np.exp(-0.5 * np.sum((grid @ noise) * grid, axis=1) - width * known / made.tilt.mean)
     return h / h.sum() @ functions(grid), h.sum() * (line[1] - line[0]) ** 2
 
 
-def of_edges(made, edges):
-    """Shells between these lengths, without tilts, whatever their masses."""
-    noise, sizes = np.diag(NOISE) + BIAS, made.shells.scale * np.square(edges[1:])
-    chords = np.array([*(-np.expm1(-sizes[:-1]) / sizes[:-1]), 0.0])
-    precisions = [noise + psi * made.shells.kernel for psi in chords]
-    return dataclasses.replace(
-        made.shells,
-        lows=np.array(edges[:-1]),
-        highs=np.array(edges[1:]),
-        chords=chords,
-        tilts=np.zeros(len(chords)),
-        log_masses=np.array([-0.5 * np.linalg.slogdet(one)[1] for one in precisions]),
-        factors=np.array([np.linalg.cholesky(np.linalg.inv(one)) for one in precisions]),
-    )
+EDGES = [0.0, 2.0, 3.5, math.inf]
 
 
-def wrong_shells(shells, twin):
-    if twin == "masses off by 5 %":
-        off = np.where(np.arange(len(shells.lows)) > 0, math.log(1.05), 0.0)
-        return dataclasses.replace(shells, log_masses=shells.log_masses + off)
+def of_edges(made, twin):
+    """Shells between these lengths."""
+    region = region_of(made)
+    between = partition._long(region, EDGES)
+    each = [between(i, i + 1) for i in range(3)]
+    right = partition.with_factors(region, each)
     if twin == "chords of the lower edges":
-        sizes = np.maximum(shells.scale * shells.lows**2, 1e-12)
-        return dataclasses.replace(shells, chords=-np.expm1(-sizes) / sizes)
-    return shells
+        each = [_lower(region, shell) for shell in each]
+    wrong = partition.with_factors(region, each)
+    if twin == "masses off by 5 %":
+        off = wrong.each.log_mass + np.array([0.0, math.log(1.05), math.log(1.05)])
+        wrong = dataclasses.replace(wrong, each=wrong.each._replace(log_mass=off))
+    return dataclasses.replace(made, shells=right), wrong
 
 
-@pytest.mark.parametrize("twin", ["", "none", "masses off by 5 %", "chords of the lower edges"])
+def _lower(region, shell):
+    bound = partition._chord(region.scale * shell.low**2)
+    dets = [np.linalg.slogdet(region.precision(b.linear, shell.tilt))[1]
+            for b in (shell.bound, bound)]  # fmt: skip
+    mass = shell.log_mass + 0.5 * (dets[0] - dets[1])
+    return shell._replace(bound=bound, log_mass=mass)
+
+
+@pytest.mark.parametrize("twin", ["none", "masses off by 5 %", "chords of the lower edges"])
 def test_proposals_have_the_density_h_and_wrong_ones_are_told(twin):
-    made = problem(width=1)
-    shells = of_edges(made, [0.0, 2.0, 3.5, np.inf]) if twin else made.shells
-    expected, integral = of_bound(shells)
-    found, kept = proposals(wrong_shells(shells, twin))
+    right, shells = of_edges(problem(width=1, known=False), twin)
+    expected, _integral = of_bound(right)
+    found, _kept = proposals(shells)
     surprise = worst(mean_z(functions(found), expected))
-    assert surprise < LIMIT if twin in ("", "none") else surprise > LIMIT
-    if not twin:
-        mass = math.exp(shells.log_mass()) * 2 * math.pi
-        assert worst(mean_z(kept, integral / mass)) < LIMIT
+    assert surprise < LIMIT if twin == "none" else surprise > LIMIT
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_proposals_have_the_density_h_and_its_integral(known):
+    made = problem(width=2, known=known)
+    expected, integral = of_bound(made)
+    found, kept = proposals(made.shells)
+    assert worst(mean_z(functions(found), expected)) < LIMIT
+    mass = math.exp(made.shells.log_mass()) * 2 * math.pi
+    assert worst(mean_z(kept, integral / mass)) < LIMIT
 
 
 @pytest.mark.slow
-def test_a_mean_of_the_tilt_that_is_too_small_is_told():
+@pytest.mark.parametrize("known", [False, True])
+def test_a_mean_of_the_tilt_that_is_too_small_is_told(known, monkeypatch):
     """Z̄ = 1 throughout: vectors no longer have their density."""
-    made = problem(width=2, targets=2 * TARGETS)
-    tilt = dataclasses.replace(made.tilt, mean=np.float64(1.0))
-    shells = dataclasses.replace(made.shells, kernel=made.shells.kernel * made.tilt.mean)
+    made = problem(width=2, targets=2 * TARGETS, known=known)
     expected = grid_moments(made)[0]
     found, _ = kept_vectors(made, 40_000)
     assert worst(mean_z(functions(found), expected)) < LIMIT
-    found, _ = kept_vectors(dataclasses.replace(made, shells=shells, tilt=tilt), 40_000)
+    right = law._tilt
+    monkeypatch.setattr(
+        law, "_tilt", lambda *given: dataclasses.replace(right(*given), mean=np.float64(1.0))
+    )
+    wrong = problem(width=2, targets=2 * TARGETS, known=known)
+    found, _ = kept_vectors(wrong, 40_000)
     assert worst(mean_z(functions(found), expected)) > LIMIT
 
 
@@ -273,7 +361,7 @@ def exact_units(made):
 
 def test_units_have_their_posterior_and_weights_the_evidence():
     width = 3
-    made = problem(width)
+    made = problem(width, known=False)
     every, probabilities, evidence = exact_units(made)
     tilt_mean = np.exp(energies(made.tilt.vector, width)).mean()
     made = made.with_rest(tilt_mean - 1 - float(made.mean_energy), 0.0)

@@ -1,9 +1,10 @@
 """Coins for the probability to keep an auxiliary vector: ((1 − m) e^{a₀})^N.
 
-m = E[1 − e^{−X_t}] over units φ with density ∝ p e^{X_v}, and a₀ = ψ tᵀKt/(2N Z̄) ≤ m is known.
-N(m − a₀) − N(m + log(1 − m)) is a sum of four rates, each at least 0: points of a Poisson process
-of such a rate must be none. Each process is one of a known, larger rate whose points are real with
-a probability that one unit, or a few, decide. Points come one after another, at Exp(1) distances.
+m = E[1 − e^{−X_t}] over units φ with density ∝ p e^{X_v}, and a₀ = E f(X_t)/Z̄ ≤ m is known, where
+0 ≤ f(X) ≤ 1 − e^−X. N(m − a₀) − N(m + log(1 − m)) is a sum of four rates, each at least 0: points
+of a Poisson process of such a rate must be none. Each process is one of a known, larger rate whose
+points are real with a probability that one unit, or a few, decide. Points come one after another,
+at Exp(1) distances.
 """
 
 from collections.abc import Callable
@@ -29,24 +30,22 @@ _SECOND, _THIRD = np.uint32(2**30), np.uint32(2**31)
 class Tilt(eqx.Module):
     """The density p e^{X_v} of units, and what is known of it.
 
-    vector: v; width: N; largest: x_v ≥ X_v; mean: Z̄ = 1 + c E X_v ≥ E e^{X_v}.
+    vector: v; width: N; largest: x_v ≥ X_v; linear, square: c and d, with e^X ≤ 1 + cX + dX² up
+    to x_v; gap: G, the most by which; mean: Z̄ = E(1 + c X_v + d X_v²) ≥ E e^{X_v}.
     """
 
     vector: Float[np.ndarray, "n k"]
     largest: np.float64
+    linear: np.float64
+    square: np.float64
+    gap: np.float64
     mean: np.float64
     width: int = eqx.field(static=True)
 
-    @property
-    def slope(self) -> Array:
-        """c = (e^{x_v} − 1)/x_v, by which e^X ≤ 1 + cX."""
-        return jnp.expm1(self.largest) / self.largest
-
-    @property
-    def gap(self) -> Array:
-        """G, the largest 1 + cX − e^X on [0, x_v]."""
-        log_slope = jnp.log(self.slope)
-        return 1 + self.slope * (log_slope - 1)
+    def short(self, energies: Float[Array, " u"]) -> Float[Array, " u"]:
+        """(1 + cX + dX² − e^X)/G, in [0, 1]."""
+        most = energies * (self.linear + self.square * energies)
+        return (most - jnp.expm1(energies)) / self.gap
 
     def energies(self, features: Float[Array, "n u"]) -> Float[Array, " u"]:
         """X_v of each unit."""
@@ -82,32 +81,44 @@ _Batches = Callable[[Array], _Batch]
 
 
 def _of_one(draw: Draw, tilt: Tilt, proposal: Vector) -> tuple[Array, _Batches]:
-    """The rate N E[1 − e^−X − ψX], and Nψ E X(1 − e^−X_v): one unit decides both."""
-    size, psi = proposal.size, proposal.chord
-    most, tilted = 1 - psi + psi * jnp.log(psi), -jnp.expm1(-tilt.largest)
-    total = most + psi * size * tilted
+    """The rate N E[1 − e^−X − f], and N E f(1 − e^−X_v): one unit decides both."""
+    tilted = -jnp.expm1(-tilt.largest)
+    total = _most_missed(proposal) + tilted * _most_bound(proposal)
 
     def batch(number: Array) -> _Batch:
         features = draw(number).features
         on_v, on_t = tilt.energies(features), energies(features, proposal.t, tilt.width)
-        curved = -jnp.expm1(-on_t) - psi * on_t
-        return _Batch(on_v - tilt.largest, (curved - psi * on_t * jnp.expm1(-on_v)) / total)
+        missed = -jnp.expm1(-on_t) - proposal.bound.of(on_t) * jnp.exp(-on_v)
+        return _Batch(on_v - tilt.largest, missed / total)
 
     return tilt.width * total, batch
 
 
 def _of_pairs(draw: Draw, second: Draw, tilt: Tilt, proposal: Vector) -> tuple[Array, _Batches]:
-    """The rate Nψ E X e^−X_v (1 + c X_v' − e^X_v')/Z̄, with the other unit from the prior."""
-    size = proposal.size
+    """The rate N E f e^−X_v (Z̄ − e^X_v')/Z̄, with the other unit from the prior."""
+    most = _most_bound(proposal)
 
     def batch(number: Array) -> _Batch:
         features = draw(number + _SECOND).features
         on_v, on_t = tilt.energies(features), energies(features, proposal.t, tilt.width)
-        other = tilt.energies(second(number).features)
-        gap = (tilt.slope * other - jnp.expm1(other)) / tilt.gap
-        return _Batch(on_v - tilt.largest, on_t * jnp.exp(-on_v) / size * gap)
+        short = tilt.short(tilt.energies(second(number).features))
+        share = proposal.bound.of(on_t) / jnp.maximum(most, 1e-300)
+        return _Batch(on_v - tilt.largest, share * jnp.exp(-on_v) * short)
 
-    return tilt.width * proposal.chord * size * tilt.gap / tilt.mean, batch
+    return tilt.width * most * tilt.gap / tilt.mean, batch
+
+
+def _most_missed(proposal: Vector) -> Array:
+    """The most that 1 − e^−X − f is."""
+    size = proposal.size
+    return jnp.maximum(proposal.bound.rise, -jnp.expm1(-size) - proposal.bound.of(size))
+
+
+def _most_bound(proposal: Vector) -> Array:
+    """The most that f is."""
+    linear, square = proposal.bound.linear, proposal.bound.square
+    highest = linear / jnp.maximum(2 * square, 1e-300)
+    return proposal.bound.of(jnp.minimum(proposal.size, highest))
 
 
 class _Points(NamedTuple):

@@ -17,6 +17,7 @@ from bnnpost.networks.priors import Fixed
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
+from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments, fourth_moments
 from bnnpost.spaces.auxiliary.hidden_layer import HiddenLayer
 from bnnpost.spaces.auxiliary.law import Auxiliary, auxiliary
 from bnnpost.spaces.network_parts import split_gaussian_readout
@@ -84,7 +85,15 @@ def auxiliary_for(posterior: Posterior) -> Auxiliary:
     variances = np.full(posterior.num_points, float(known) ** 2)
     b_std = 0.0 if layer.readout.b_std is None else float(layer.readout.b_std)
     kernel = _kernel(posterior)
-    return auxiliary(posterior.targets, variances, b_std**2, kernel, layer.bound, layer.width)
+    return auxiliary(
+        posterior.targets,
+        variances,
+        b_std**2,
+        kernel,
+        layer.bound,
+        layer.width,
+        _fourth(posterior, layer, kernel),
+    )
 
 
 @in_double_precision
@@ -127,3 +136,18 @@ def _kernel(posterior: Posterior) -> Float[np.ndarray, "n n"]:
             "step=0.05), or where there is a kink or a jump a Nonlinearity with a closed form"
         )
     return found
+
+
+def _fourth(
+    posterior: Posterior, layer: OneLayer, kernel: Float[np.ndarray, "n n"]
+) -> FourthMoments | None:
+    """Those of a unit, where its inputs are normal and they are known."""
+    hidden, _ = split_gaussian_readout(posterior.network)
+    before: Any = hidden[:-1]
+    activation: Any = hidden[-1]
+    linear = before[-1]
+    if linear.priors.weights is not None or linear.priors.biases is not None:
+        return None
+    covariance = np.asarray(self_kernel(Serial(before), jnp.asarray(posterior.x)))
+    w_std = float(layer.readout.w_std)
+    return fourth_moments(activation.nonlinearity, covariance, w_std, kernel)

@@ -14,7 +14,9 @@ from jaxtyping import Array, Float
 from bnnpost.numerics.linalg import schur
 from bnnpost.spaces.auxiliary import coins
 from bnnpost.spaces.auxiliary.coins import Tilt
-from bnnpost.spaces.auxiliary.shells import Shells, Vector, shells
+from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
+from bnnpost.spaces.auxiliary.partition import Region, shells
+from bnnpost.spaces.auxiliary.shells import Shells, Vector
 from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, energies, kept_units
 
 # Folded into the key of an attempt: for t, for the coins, and for the units.
@@ -25,6 +27,8 @@ _FIRST, _SECOND, _DECISIONS = 0, 1, 2
 
 # The largest x_v with which a unit is tried for, and one with which that takes no time.
 _MOST_NATS, _EASY_NATS = 12.0, 3.0
+# Where the most by which a bound of e^X exceeds it is looked for.
+_NUM_SHORT = 10_001
 # A bound as good as 0, of targets that are 0.
 _LEAST_NATS = 1e-9
 
@@ -128,10 +132,12 @@ def auxiliary(
     kernel: Float[np.ndarray, "n n"],
     bound: float,
     width: int,
+    fourth: FourthMoments | None = None,
 ) -> Auxiliary:
     """Auxiliary rejection for these targets, with about its constant.
 
-    kernel: K, of the readout's weights alone; bound: a, w_std times that of the activation.
+    kernel: K, of the readout's weights alone; bound: a, w_std times that of the activation;
+    fourth: of units, if they are known, with which fewer attempts fail.
     """
     noise = np.diag(noise_variances)
     shared = noise + bias_variance
@@ -145,11 +151,10 @@ def auxiliary(
             f"{width}: take a width of {math.ceil(width * largest / _EASY_NATS):,} or more, fewer "
             "points or more noise"
         )
-    slope = math.expm1(largest) / largest
     mean_energy = float(np.sum(vector * (kernel @ vector))) / (2 * width)
-    mean = 1 + slope * mean_energy
-    tilt = Tilt(vector, np.float64(largest), np.float64(mean), width)
-    found = shells(shared, kernel / mean, scale, targets.shape[1])
+    tilt = _tilt(vector, largest, mean_energy, width, fourth)
+    mean = float(tilt.mean)
+    found = shells(Region(shared, kernel / mean, scale, width, mean, targets.shape[1], fourth))
     quadratic = float(np.sum(vector * (0.5 * shared @ vector - targets)))
     constant = (
         quadratic
@@ -165,4 +170,32 @@ def auxiliary(
         found,
         np.float64(mean_energy),
         np.float64(constant),
+    )
+
+
+def _tilt(
+    vector: Float[np.ndarray, "n k"],
+    largest: float,
+    mean_energy: float,
+    width: int,
+    fourth: FourthMoments | None,
+) -> Tilt:
+    """By e^X ≤ 1 + cX, a chord, or ≤ 1 + X + dX², where the mean of X² is known."""
+    slope = math.expm1(largest) / largest
+    linear, square, mean_square = slope, 0.0, 0.0
+    if fourth is not None:
+        linear, square = 1.0, (slope - 1) / largest
+        mean_square = float(fourth.of(vector)) / (2 * width) ** 2
+    short = np.linspace(0.0, largest, _NUM_SHORT)
+    gap = np.max(short * (linear + square * short) - np.expm1(short))
+    # Between two of these the difference is higher by less than this.
+    gap += 0.125 * (short[1] - short[0]) ** 2 * (1 + math.exp(largest) + 2 * square)
+    return Tilt(
+        vector,
+        np.float64(largest),
+        np.float64(linear),
+        np.float64(square),
+        np.float64(gap),
+        np.float64(1 + linear * mean_energy + square * mean_square),
+        width,
     )
