@@ -8,6 +8,7 @@ its log10; draws a second, compilation aside, on all cores; and how many times l
 than the standard normals of one prior network at the training inputs (the least there could be).
 """
 
+import math
 import time
 
 import jax
@@ -20,6 +21,8 @@ from bnnpost.likelihoods import Gaussian
 
 PROBLEMS = [(5, 256), (10, 256), (10, 1024), (20, 1024), (20, 4096), (50, 16384)]
 SECONDS = 10.0
+# Attempts in one call of a compiled program.
+BLOCK = 256
 
 
 def posterior(num_points: int, width: int) -> bnnpost.Posterior:
@@ -32,18 +35,23 @@ def posterior(num_points: int, width: int) -> bnnpost.Posterior:
 
 
 def timed(of: bnnpost.Posterior) -> tuple[bnnpost.Draws, float]:
-    """About SECONDS' worth of draws, and the seconds that they took."""
-    key, count = jax.random.key(0), 8
+    """Draws, and draws a second: of what more blocks of them take than one, SECONDS at least."""
+    run(of, 1)  # which compiles
+    _, before = run(of, 1)
+    count = BLOCK
     while True:
-        start = time.perf_counter()
-        draws = rejection.sample(key, of, num_samples=count, bound="auxiliary")
-        taken = time.perf_counter() - start
-        if taken > SECONDS:
-            # The first draws again: what is left is without what precedes them.
-            start = time.perf_counter()
-            rejection.sample(key, of, num_samples=1, bound="auxiliary")
-            return draws, taken - (time.perf_counter() - start)
+        draws, taken = run(of, count)
+        blocks = math.ceil(draws.info.num_proposals / BLOCK) - 1
+        if taken - before > SECONDS:
+            return draws, blocks * BLOCK * draws.info.acceptance_rate / (taken - before)
         count *= 4
+
+
+def run(of: bnnpost.Posterior, count: int) -> tuple[bnnpost.Draws, float]:
+    """So many draws, and the seconds that they take with all that precedes them."""
+    start = time.perf_counter()
+    draws = rejection.sample(jax.random.key(0), of, num_samples=count, bound="auxiliary")
+    return draws, time.perf_counter() - start
 
 
 def floor(num_points: int, width: int) -> float:
@@ -61,10 +69,9 @@ def main() -> None:
     print("points  width  draws/attempt  log10 of the likelihood's bound  draws/s  x normals")
     for num_points, width in PROBLEMS:
         of = posterior(num_points, width)
-        draws, taken = timed(of)
+        draws, rate = timed(of)
         bound = of.likelihood.collapsed_log_bound(of.targets, 0.1**2)
         other = (draws.info.log_evidence - bound) / np.log(10)
-        rate = len(draws) / taken
         ratio = 1 / (rate * floor(num_points, width))
         print(
             f"{num_points:6d} {width:6d} {draws.info.acceptance_rate:14.3f} {other:32.1f} "
