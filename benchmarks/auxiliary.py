@@ -18,11 +18,10 @@ import numpy as np
 import bnnpost
 from bnnpost import rejection
 from bnnpost.likelihoods import Gaussian
+from bnnpost.spaces import engine
 
 PROBLEMS = [(5, 256), (10, 256), (10, 1024), (20, 1024), (20, 4096), (50, 16384)]
 SECONDS = 10.0
-# Attempts in one call of a compiled program.
-BLOCK = 256
 
 
 def posterior(num_points: int, width: int) -> bnnpost.Posterior:
@@ -37,13 +36,14 @@ def posterior(num_points: int, width: int) -> bnnpost.Posterior:
 def timed(of: bnnpost.Posterior) -> tuple[bnnpost.Draws, float]:
     """Draws, and draws a second: of what more blocks of them take than one, SECONDS at least."""
     run(of, 1)  # which compiles
-    _, before = run(of, 1)
-    count = BLOCK
+    first, before = run(of, 1)
+    block = engine.block_shape(first.space).block
+    count = block
     while True:
         draws, taken = run(of, count)
-        blocks = math.ceil(draws.info.num_proposals / BLOCK) - 1
+        blocks = math.ceil(draws.info.num_proposals / block) - 1
         if taken - before > SECONDS:
-            return draws, blocks * BLOCK * draws.info.acceptance_rate / (taken - before)
+            return draws, blocks * block * draws.info.acceptance_rate / (taken - before)
         count *= 4
 
 

@@ -7,6 +7,7 @@ cache, one thread a core, deliver about 1.5 times the proposals a second of one 
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -78,8 +79,8 @@ class BlockShape:
 
 
 # Attempts of auxiliary rejection take as long as they take, and those in a batch as long as the
-# longest of them.
-_ATTEMPTS = {"cpu": BlockShape(1, 2**8, 2**8), "accelerator": BlockShape(2**7, 2**12, 2**12)}
+# longest of them: in a batch, and at most in a block.
+_ATTEMPTS = {"cpu": (1, 2**8), "accelerator": (2**7, 2**12)}
 
 
 def block_shape(space: Space, num_test: int = 0) -> BlockShape:
@@ -89,10 +90,13 @@ def block_shape(space: Space, num_test: int = 0) -> BlockShape:
     neither a draw's last bits nor the memory depend on the machine's size.
     """
     kind = "cpu" if jax.default_backend() == "cpu" else "accelerator"
-    if space.auxiliary is not None:
-        return _ATTEMPTS[kind]
     normals = num_normals(space, num_test)
     in_batch, in_block, in_chunk = _NORMALS[kind]
+    if space.auxiliary is not None:
+        batch, largest = _ATTEMPTS[kind]
+        in_units = sum(normals) * math.exp(space.auxiliary.tilt.largest)
+        block = max(batch, _power_of_two(int(in_block / in_units), largest))
+        return BlockShape(batch, block, block)
     batch = _power_of_two(in_batch // max(normals), _LARGEST_BATCH[kind])
     block, chunk = (
         max(batch, _power_of_two(total // sum(normals), largest))

@@ -101,7 +101,7 @@ ENTRIES = (
     ),
     Entry(
         "diabetes-relu-3x512",
-        "the widest and deepest network",
+        "the deepest network",
         *("diabetes", 4, "relu", 3, 512, _gaussian(0.5)),
     ),
     Entry(
@@ -148,6 +148,18 @@ ENTRIES = (
         w_std=2**0.5,
         readout_w_std=0.3,
         num_test=3,
+    ),
+    Entry(
+        "diabetes20-erf-1x1024",
+        "twenty points, by a strict bound all the same: auxiliary rejection",
+        *("diabetes", 20, "erf", 1, 1024, _gaussian(0.1**0.5)),
+        w_std=1.0,
+    ),
+    Entry(
+        "diabetes50-erf-1x16384",
+        "fifty points, and the widest network",
+        *("diabetes", 50, "erf", 1, 16_384, _gaussian(0.1**0.5)),
+        w_std=1.0,
     ),
     Entry(
         "diabetes20-erf-2x512-capped",

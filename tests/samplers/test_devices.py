@@ -9,7 +9,7 @@ import pytest
 
 import bnnpost
 from tests import processes
-from tests.samplers.cases import X_TEST
+from tests.samplers.cases import X_TEST, Case
 from tests.samplers.small_blocks import sample
 
 NUM_DEVICES = 8
@@ -22,15 +22,21 @@ devices = jax.local_devices()
 assert len(devices) == 8
 for number in (1, 2, 8):
     with mock.patch.object(jax, "local_devices", lambda backend=None: devices[:number]):
-        print(json.dumps(test_devices.made(None)), flush=True)
+        print(json.dumps(test_devices.made({bound!r}, None)), flush=True)
 with mock.patch.object(jax, "local_devices", lambda backend=None: devices[:2]):
-    print(json.dumps(test_devices.made({path!r}, networks=True)), flush=True)
+    print(json.dumps(test_devices.made({bound!r}, {path!r}, networks=True)), flush=True)
 """
+CASES = {"collapsed": Case(), "auxiliary": Case(width=16, depth=1, activation="erf")}
 
 
-def made(directory, networks=False):
+def some(bound, num_samples, directory):
+    """Draws by one of the strict bounds."""
+    return sample(num_samples, posterior=CASES[bound].posterior(), bound=bound, directory=directory)
+
+
+def made(bound, directory, networks=False):
     """Draws, and what is made again from them, as plain data."""
-    draws = sample(300, directory=directory)
+    draws = some(bound, 300, directory)
     found = {
         "numbers": draws.proposal_numbers.tolist(),
         "num_proposals": draws.info.num_proposals,
@@ -43,19 +49,20 @@ def made(directory, networks=False):
     return found
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
+@pytest.fixture(scope="module", params=CASES)
+def here(request, tmp_path_factory):
     """On this process's one device: a run whose first half was made here."""
     path = tmp_path_factory.mktemp("runs") / "run"
-    sample(150, directory=path)
-    return path, made(None, networks=True)
+    some(request.param, 150, path)
+    return path, made(request.param, None, networks=True), request.param
 
 
 @pytest.fixture(scope="module")
 def elsewhere(here):
     """In a process with eight devices, on 1, 2 and 8 of them; then the run gone on with on two."""
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={NUM_DEVICES}"
-    process = processes.start("-c", CODE.format(path=str(here[0])), variables={"XLA_FLAGS": flags})
+    code = CODE.format(path=str(here[0]), bound=here[2])
+    process = processes.start("-c", code, variables={"XLA_FLAGS": flags})
     try:
         out, err = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:
