@@ -1,5 +1,7 @@
 """Auxiliary rejection of whole networks: against plain numpy, against the other bound, on disk."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from bnnpost import rejection
 from bnnpost.datasets.shipped import diabetes_problem
 from bnnpost.likelihoods import Gaussian, StudentT
 from bnnpost.networks import Activation, Dense, Serial
+from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.strict import strict_space
 from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for
 from tests.samplers.checks import LIMIT, evidence_z, mean_z, same_law_z, same_mean_z, worst
@@ -113,6 +116,22 @@ def test_fourth_moments_waste_less():
     of_own = auxiliary_for(posterior(8, network(64, own)))
     assert (of_erf.shells.fourth is not None, of_own.shells.fourth is None) == (True, True)
     assert of_erf.shells.log_mass() < of_own.shells.log_mass() - 0.5
+
+
+@in_double_precision
+def test_vectors_are_never_kept_with_a_probability_above_one():
+    """In their shells; none is clipped."""
+    shells = auxiliary_for(posterior(8, network(64))).shells
+    assert shells.each.bound.square.max() > 0
+    rng = np.random.default_rng(0)
+    for i in range(len(shells.each.low)):
+        shell = jax.tree.map(lambda of_all, i=i: of_all[i], shells.each)
+        t = np.einsum("ab,sb->sa", shell.factor, rng.standard_normal((4000, 8)))
+        lengths, quadratics = np.abs(t).sum(axis=1), np.einsum("sa,ab,sb->s", t, shells.kernel, t)
+        inside = (shell.low <= lengths) & (lengths < shell.high)
+        inside &= (shell.least <= quadratics) & (quadratics < shell.most)
+        excess = jax.vmap(functools.partial(shells.excess, shell))(t[:, :, None], quadratics)
+        assert np.all(np.asarray(excess)[inside] > -1e-9)
 
 
 def bump(x):

@@ -215,6 +215,27 @@ def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(
     assert worst(mean_z(kept(made.tilt), without)) > LIMIT
 
 
+@pytest.mark.parametrize("size", [1e-9, 0.1, 1.0, 2.5, 40.0])
+@pytest.mark.parametrize("slack", [0.0, 0.2, math.inf])
+def test_lower_bounds_are_bounds_and_the_most_that_they_miss_is_known(size, slack):
+    energies = size * np.linspace(0, 1, 4001)
+    missed = -np.expm1(-energies)
+    for bound in (partition._chord(size), partition._tangent(size, min(slack, size))):
+        for largest in (size, 0.6 * size):
+            some = energies[energies <= largest]
+            found = bound.of(some)
+            assert found.min() >= 0 and np.all(found <= missed[: len(some)] + 1e-15)
+            vector = Vector(T, np.array(True), np.float64(largest), bound)
+            of_bound, of_missed = largest_of(vector)
+            assert np.max(found) <= of_bound * (1 + 1e-12)
+            assert np.max(missed[: len(some)] - found) <= of_missed * (1 + 1e-12) + 1e-15
+
+
+@in_double_precision
+def largest_of(vector):
+    return float(coins._most_bound(vector)), float(coins._most_missed(vector))
+
+
 def log_marginal(made, t):
     """Of t, without a constant: exp(−½ tᵀSt) (1 − m)^N."""
     sums = Sums(made, t)

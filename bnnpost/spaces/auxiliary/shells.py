@@ -92,18 +92,21 @@ class Shells(eqx.Module):
         shell_key, normal_key, keep_key = jax.random.split(key, 3)
         number = jax.random.categorical(shell_key, jnp.asarray(self.each.log_mass))
         shell = jax.tree.map(lambda of_all: jnp.asarray(of_all)[number], self.each)
-        num_train = shell.factor.shape[0]
-        shape = (num_train, self.num_outputs)
+        shape = (len(shell.factor), self.num_outputs)
         t = shell.factor @ jax.random.normal(normal_key, shape, jnp.float64)
         length = jnp.sqrt(jnp.sum(jnp.sum(jnp.abs(t), axis=0) ** 2))
         quadratic = jnp.sum(t * (jnp.asarray(self.kernel) @ t))
         inside = (shell.low <= length) & (length < shell.high)
         inside &= (shell.least <= quadratic) & (quadratic < shell.most)
-        excess = shell.tilt * (jnp.sum(t**2) - shell.low**2 / num_train)
-        excess += shell.kernel_tilt * (quadratic - shell.least)
-        if self.fourth is not None:
-            fourth = self.fourth_scale * self.fourth.of(t)
-            excess += shell.bound.square * (shell.slack * quadratic - fourth)
         uniform = jax.random.uniform(keep_key, (), jnp.float64)
-        kept = inside & (jnp.log(uniform) < -0.5 * excess)
+        kept = inside & (jnp.log(uniform) < -0.5 * self.excess(shell, t, quadratic))
         return Vector(t, kept, self.scale * length**2, shell.bound)
+
+    def excess(self, shell: Shell, t: Float[Array, "n k"], quadratic: Array) -> Array:
+        """−2 log of h over a shell's Gaussian: at least 0 inside. quadratic: q."""
+        found = shell.tilt * (jnp.sum(t**2) - shell.low**2 / len(t))
+        found += shell.kernel_tilt * (quadratic - shell.least)
+        if self.fourth is None:
+            return found
+        fourth = self.fourth_scale * self.fourth.of(t)
+        return found + shell.bound.square * (shell.slack * quadratic - fourth)
