@@ -18,6 +18,7 @@ from bnnpost.plots.style import (
     VERMILION,
     error_bars,
     headed,
+    spread_out,
 )
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
     widths = found["width"].values.astype(float)
     axes.set(xscale="log", yscale="log", xlabel="width N (units per hidden layer)")
     axes.set(xlim=(widths.min() / 1.6, widths.max() * 1.6), ylim=_limits(found, curves))
-    ticks = _spread_out(widths, 0.11 * np.log(1.6**2 * widths.max() / widths.min()))
+    ticks = spread_out(widths, 0.11 * np.log(1.6**2 * widths.max() / widths.min()))
     axes.set_xticks(ticks, [f"{width:.0f}" for width in ticks])
     axes.minorticks_off()
     labels = [_draw_curve(axes, tree, name, *style) for name, style in curves.items()]
@@ -126,15 +127,6 @@ def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
     for slope in set(slopes.values()):
         names = [name for name in slopes if slopes[name] == slope]
         _draw_guide(axes, found, names, slope, above=slope == max(slopes.values()))
-
-
-def _spread_out(widths: np.ndarray, least: float) -> list[float]:
-    """The widths, from the widest down, whose logs are at least so far apart."""
-    kept: list[float] = []
-    for width in np.sort(widths)[::-1]:
-        if not kept or np.log(kept[-1] / width) > least:
-            kept.append(float(width))
-    return kept
 
 
 def _size(found: "xr.Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -67,6 +67,15 @@ def headed(height: float, title: str, *lines: str) -> "Figure":
     return figure
 
 
+def spread_out(widths: np.ndarray, least: float) -> list[float]:
+    """The widths, from the widest down, whose logs are at least so far apart."""
+    kept: list[float] = []
+    for width in np.sort(widths)[::-1]:
+        if not kept or np.log(kept[-1] / width) > least:
+            kept.append(float(width))
+    return kept
+
+
 def error_bars(
     axes: "Axes", x: np.ndarray, value: np.ndarray, half: np.ndarray, **style: Any
 ) -> None:
