@@ -12,6 +12,7 @@ from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
+from bnnpost.spaces.auxiliary import Auxiliary
 from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for, with_constant
 from bnnpost.spaces.completions import elimination_order, limit_kernel
 from bnnpost.spaces.guides import Led
@@ -56,11 +57,15 @@ def make_space(
             led = Led(led.guide.alone(), math.inf)
     limit = np.float64(led.log_limit)
     made = Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
-    if not auxiliary:
-        return made
-    helped = auxiliary_for(posterior)
-    helped = with_constant(helped, posterior, precision, form == "weights", order)
-    return dataclasses.replace(made, auxiliary=helped, _log_bound=helped.log_constant)
+    return with_auxiliary(made, auxiliary_for(posterior)) if auxiliary else made
+
+
+def with_auxiliary(space: Space, auxiliary: Auxiliary) -> Space:
+    """The same, whose proposals are attempts of auxiliary rejection."""
+    found = with_constant(
+        auxiliary, space.posterior, space.precision, space.form == "weights", space.order
+    )
+    return dataclasses.replace(space, auxiliary=found, _log_bound=found.log_constant)
 
 
 def _bounded(posterior: Posterior, readout: Linear | None) -> Led:
