@@ -214,7 +214,14 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     found = dataclasses.replace(made, order=dataset["elimination_order"].values, guide=guide)
     if made.auxiliary is None:
         return found
-    helped = jax.tree.unflatten(jax.tree.structure(made.auxiliary), _saved(_AUXILIARY, dataset))
+    leaves, structure = jax.tree.flatten(made.auxiliary)
+    saved = _saved(_AUXILIARY, dataset)
+    if len(saved) != len(leaves):
+        raise ValueError(
+            f"{path} holds draws by auxiliary rejection with other bounds than this version of "
+            "bnnpost, or this machine, finds for them: read it where it was made, or draw again"
+        )
+    helped = jax.tree.unflatten(structure, saved)
     return dataclasses.replace(found, auxiliary=helped, _log_bound=helped.log_constant)
 
 

@@ -16,6 +16,7 @@ from bnnpost.likelihoods import Gaussian, StudentT
 from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.strict import strict_space
+from bnnpost.spaces.auxiliary import for_posterior
 from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for
 from tests.samplers.checks import LIMIT, evidence_z, mean_z, same_law_z, same_mean_z, worst
 
@@ -212,6 +213,15 @@ def test_a_draw_is_its_number_whatever_is_made_of_it(tmp_path):
     np.testing.assert_allclose(outputs, once.training_outputs()[7], atol=1e-5)
     fixed = once.function(7)(x)
     np.testing.assert_allclose(fixed, of.network.apply(once.parameters(7), x), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_file_with_other_bounds_is_refused(tmp_path, monkeypatch):
+    draws = sample(posterior(2, network(64)), 5)
+    draws.save(tmp_path / "draws.nc")
+    monkeypatch.setattr(for_posterior, "fourth_moments", lambda *given: None)
+    with pytest.raises(ValueError, match=r"draws.nc holds draws .* with other bounds"):
+        bnnpost.load(tmp_path / "draws.nc")
 
 
 TWO_LAYERS = Serial([Dense(8), ERF, Dense(8), ERF, Dense(1)])
