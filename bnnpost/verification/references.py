@@ -154,14 +154,22 @@ def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Dra
         posterior,
         num_samples=count,
         space=option.space,
-        collapse=option.bound == "collapsed",
+        collapse=option.bound != "naive",
+        bound="strict" if option.bound == "naive" else option.bound,
         max_proposals=math.ceil(_OVERRUN * option.proposals(count)),
     )
     return draws if draws.info.complete else None
 
 
 def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
-    """The reference that draws, or a file of them, make. Raises TypeError for anything else."""
+    """The reference that draws, a file of them, or what is in one, make.
+
+    Raises TypeError for anything else.
+    """
+    import xarray as xr
+
+    if isinstance(given, xr.Dataset) and TEST in given and "kind" in given.attrs:
+        return of_values(key, given, x_test, "the data set")
     if isinstance(given, Draws):
         return reference_of_draws(key, given, x_test)
     if isinstance(given, str | os.PathLike):

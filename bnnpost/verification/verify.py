@@ -33,8 +33,9 @@ def verify(
     the training inputs, or both ({"f": …, "f_train": …}): arrays [draw, point], [draw, point,
     output] or [chain, draw, point, output], `Draws`, an ensemble, ArviZ or numpyro results, or the
     path of a file of any of these (`candidates.candidate_of` says how they are read). reference:
-    exact or capped `Draws`, the path of a file of them, or a `Posterior`, from which draws are then
-    made. x_test [point, feature]: test inputs; default: those in the reference's file, else none.
+    exact or capped `Draws`, the path of a file of them or what `bnnpost.zoo.load` reads, or a
+    `Posterior`, from which draws are then made. x_test [point, feature]: test inputs; default:
+    those in the reference's file, else none.
 
     Checks: by permutation of independent draws, locations, spreads, distributions, tails, pairs
     of values, projections and the joint law (maximum mean discrepancy), corrected for one

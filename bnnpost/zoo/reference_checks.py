@@ -133,7 +133,7 @@ def _by_weights(key: Array, posterior: Posterior, draws: Draws, data: "xr.Datase
         space="weights",
         bound="strict" if bound else "capped",
     )
-    report = verify(verify_key, others, draws, data["x_test"].values, level=_DRAWS_LEVEL)
+    report = verify(verify_key, others, data, level=_DRAWS_LEVEL)
     return _of_p_value("weight space", min(report.p_values.values()), _DRAWS_LEVEL)
 
 

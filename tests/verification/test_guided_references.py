@@ -56,6 +56,15 @@ def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
     assert report.doubt == "" and "against" not in report.verdict()
 
 
+@pytest.mark.slow
+def test_draws_on_the_spot_are_strict_past_the_bound_of_the_likelihood():
+    x, y, *_ = bnnpost.datasets.diabetes_problem(12, 1)
+    network = bnnpost.mlp(width=1024, depth=1, activation="erf", w_std=1.0)
+    posterior = bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(noise_std=0.4), x, y)
+    draws = references.drawn_reference(cases.key(5), posterior, 100)
+    assert (draws.info.kind, draws.info.bound) == ("exact", "auxiliary")
+
+
 def test_a_forecast_that_was_too_kind_ends_in_capped_draws(monkeypatch):
     monkeypatch.setattr(references, "_OVERRUN", 1e-3)
     monkeypatch.setattr(references, "_LONGEST", np.inf)

@@ -35,6 +35,11 @@ def test_a_file_makes_the_reference_that_its_draws_make(data, tmp_path):
     held = references.reference_of_file(cases.key(0), tmp_path / "one.nc", None)
     direct = references.reference_of_draws(cases.key(0), cases.standard_draws(), X_TEST)
     assert held.source == f"{direct.source}, from {tmp_path / 'one.nc'}"
+    check_same(held, direct)
+    check_same(references.reference_of(cases.key(0), data, None), direct)
+
+
+def check_same(held, direct):
     assert held.log_evidence == direct.log_evidence
     for name in ("f", "f_train"):
         np.testing.assert_array_equal(held.values[name], direct.values[name])
