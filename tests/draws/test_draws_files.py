@@ -173,6 +173,7 @@ def test_a_file_holds_plain_numbers_and_json(path):
     assert str(jax.random.key_impl(cases.standard_draws().key)).encode() in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_guide_of_an_earlier_version_is_read(tmp_path, monkeypatch):
     posterior = bnnpost.Posterior(
         cases.Case().posterior().network, bnnpost.likelihoods.Bernoulli(), cases.X, np.ones(3)

@@ -198,7 +198,7 @@ def test_strict_takes_what_is_clearly_cheaper():
 
 
 def test_a_draw_is_its_number_whatever_is_made_of_it(tmp_path):
-    of = posterior(4, network(32))
+    of = posterior(3, network(16, num_outputs=2), 2)  # compiled for the test above
     once = sample(of, 60)
     sample(of, 25, directory=tmp_path / "run")
     on = sample(of, 60, directory=tmp_path / "run")

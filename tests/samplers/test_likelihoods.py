@@ -89,7 +89,7 @@ def test_moments_of_the_mixture(name):
 
 
 @pytest.mark.slow  # in the fast suite test_two_modes.py has capped draws that a guide leads
-@pytest.mark.parametrize("name", ["softmax", "unknown std"])
+@pytest.mark.parametrize("name", [pytest.param("softmax", marks=pytest.mark.slow), "unknown std"])
 def test_capped_draws(name):
     draws = bnnpost.rejection.sample(
         cases.key(1), posterior(name), num_samples=4000, bound="capped"
