@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from bnnpost.networks.covariance import Covariance
 from bnnpost.networks.nonlinearities import Nonlinearity, Scalar, cast, named
 from bnnpost.numerics.arcsine import arcsin
+from bnnpost.numerics.rectified import expect_four_piecewise
 from bnnpost.numerics.signs import expect_four_signs
 
 
@@ -78,6 +79,9 @@ class PiecewiseLinear(Nonlinearity):
 
     def second_moment(self, variances: Array) -> Array:
         return 0.5 * (cast(self.a, variances) ** 2 + cast(self.b, variances) ** 2) * variances
+
+    def fourth_moments(self, covariances: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m"]:
+        return expect_four_piecewise(covariances, float(self.a), float(self.b))
 
 
 class Erf(Nonlinearity):

@@ -12,8 +12,10 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-# Gauss–Legendre in the square root of the distance to the end, where the integrand may have a root.
-_NUM_NODES = 24
+# Gauss–Legendre in the square root of the distance to the end, where the integrand may have a root:
+# two rules, and one for where they differ by more than that, as they do near singular matrices.
+_FEWER_NODES, _NUM_NODES, _MOST_NODES = 16, 24, 192
+_MOST_APART = 1e-11
 # Quadruples done together.
 _TOGETHER = 2**13
 
@@ -33,7 +35,9 @@ def _together(correlations: Float[np.ndarray, "m 4 4"]) -> Float[np.ndarray, " m
     one = np.abs(correlations) >= 1 - 1e-14
     correlations = np.where(one, np.sign(correlations), correlations)
     with np.errstate(all="ignore"):
-        found = np.asarray(sum(_along(correlations, i) for i in range(3)))
+        found = _by_rule(correlations, _NUM_NODES)
+        apart = np.abs(found - _by_rule(correlations, _FEWER_NODES)) > _MOST_APART
+        found[apart] = _by_rule(correlations[apart], _MOST_NODES)
     for i, j in itertools.combinations(range(4), 2):
         k, m = (other for other in range(4) if other not in (i, j))
         of_two = correlations[:, i, j] * _arcsine(correlations[:, k, m])
@@ -45,9 +49,16 @@ def _arcsine(correlation: np.ndarray) -> np.ndarray:
     return 2 / math.pi * np.arcsin(np.clip(correlation, -1, 1))
 
 
-def _along(correlations: Float[np.ndarray, "m 4 4"], i: int) -> Float[np.ndarray, " m"]:
+def _by_rule(correlations: Float[np.ndarray, "m 4 4"], count: int) -> Float[np.ndarray, " m"]:
+    rule = np.polynomial.legendre.leggauss(count)
+    return np.asarray(sum(_along(correlations, i, rule) for i in range(3)))
+
+
+def _along(
+    correlations: Float[np.ndarray, "m 4 4"], i: int, rule: tuple[np.ndarray, np.ndarray]
+) -> Float[np.ndarray, " m"]:
     """What the correlation of variable i with the last adds: an integral over its arcsine."""
-    nodes, weights = np.polynomial.legendre.leggauss(_NUM_NODES)
+    nodes, weights = rule
     distance = (1 - nodes) / 2
     places, shares = 1 - distance**2, weights * distance
     k, m = (j for j in range(3) if j != i)

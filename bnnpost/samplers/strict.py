@@ -8,8 +8,8 @@ from jaxtyping import Array
 from bnnpost.networks.limiting import scale_places
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine, limit
-from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for, one_hidden_layer
-from bnnpost.spaces.making import make_space, with_auxiliary
+from bnnpost.spaces.auxiliary.for_posterior import one_hidden_layer
+from bnnpost.spaces.making import auxiliary_of, make_space, with_auxiliary
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import Space
@@ -36,7 +36,7 @@ def strict_space(
         log_cost = made.log_bound() - evidence + math.log(_steps(made))
         if not log_cost > _LOG_CHEAP:
             return made
-        auxiliary = auxiliary_for(posterior)
+        auxiliary = auxiliary_of(made)
     except ValueError:  # it is not for this network, or hopeless
         return made
     if auxiliary.log_cost(evidence) + _LOG_CLEARLY < log_cost:

@@ -57,7 +57,12 @@ def make_space(
             led = Led(led.guide.alone(), math.inf)
     limit = np.float64(led.log_limit)
     made = Space(posterior, order, led.guide, form, precision, conditioned, strict, limit)
-    return with_auxiliary(made, auxiliary_for(posterior)) if auxiliary else made
+    return with_auxiliary(made, auxiliary_of(made)) if auxiliary else made
+
+
+def auxiliary_of(space: Space) -> Auxiliary:
+    """Auxiliary rejection for a space, with about its constant; ValueError if there is none."""
+    return auxiliary_for(space.posterior, space.form == "weights", space.order)
 
 
 def with_auxiliary(space: Space, auxiliary: Auxiliary) -> Space:

@@ -166,19 +166,19 @@ class Space(eqx.Module):
         """The random arrays of a draw; of an auxiliary one, its hidden layer besides its key."""
         key, given = origin(draw)
         if self.auxiliary is not None and not given:
-            given = self.auxiliary.layer(self._attempt_key(key), self._units())
+            given = self.auxiliary.layer(self._attempt_key(key), self._units(self.auxiliary))
         return Source(key, given)
 
     def _attempt_key(self, key: Array) -> Array:
         return jax.random.fold_in(key, _ATTEMPT)
 
-    def _units(self) -> UnitsOf:
-        weights = self.form == "weights"
-        return HiddenLayer(self.posterior, self.dtype, weights, self.order).units
+    def _units(self, auxiliary: Auxiliary) -> UnitsOf:
+        weights, by_direction = self.form == "weights", auxiliary.by_direction
+        return HiddenLayer(self.posterior, self.dtype, weights, self.order, by_direction).units
 
     def _log_weight_of_attempt(self, key: Array, auxiliary: Auxiliary) -> Float[Array, ""]:
         """log weight of an attempt: −∞ unless it comes to a draw, and its bound less r if so."""
-        units, attempt_key = self._units(), self._attempt_key(key)
+        units, attempt_key = self._units(auxiliary), self._attempt_key(key)
         attempt = auxiliary.attempt(attempt_key, units)
         layer = auxiliary.layer(attempt_key, units, attempt.log_kept > -jnp.inf)
         readout = self.layers[1]

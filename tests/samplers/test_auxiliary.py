@@ -17,7 +17,7 @@ from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.strict import strict_space
 from bnnpost.spaces.auxiliary import for_posterior
-from bnnpost.spaces.auxiliary.for_posterior import auxiliary_for
+from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, evidence_z, mean_z, same_law_z, same_mean_z, worst
 
 NOISE_STD, B_STD = 0.5, 0.3
@@ -26,7 +26,7 @@ ERF = Activation("erf")
 
 def network(width, activation=ERF, num_outputs=1, **hidden):
     readout = Dense(num_outputs, w_std=0.9, b_std=B_STD)
-    return Serial([Dense(width, b_std=B_STD, **hidden), activation, readout])
+    return Serial([Dense(width, **{"b_std": B_STD, **hidden}), activation, readout])
 
 
 def posterior(num_points, layers, num_outputs=1, noise_std=NOISE_STD):
@@ -40,12 +40,16 @@ def sample(of, num_samples, seed=0, **options):
     return rejection.sample(jax.random.key(seed), of, num_samples=num_samples, **options)
 
 
-def importance(of, width, count):
+def rectified(u):
+    return np.maximum(u, 0)
+
+
+def importance(of, width, count, function=scipy.special.erf):
     """Kernels of prior networks in plain numpy, log weights, and how the draws are weighed."""
     rng, x, y = np.random.default_rng(1), of.x, of.targets
     rows = np.concatenate([x / np.sqrt(x.shape[1]), np.full((len(x), 1), B_STD)], axis=1)
     weights = rng.standard_normal((count, rows.shape[1], width))
-    features = 0.9 * scipy.special.erf(np.einsum("ip,spn->sin", rows, weights))
+    features = 0.9 * function(np.einsum("ip,spn->sin", rows, weights))
     kernels = features @ np.swapaxes(features, 1, 2) / width
     covariances = kernels + B_STD**2 + NOISE_STD**2 * np.eye(len(x))
     quadratic = np.sum(y * np.linalg.solve(covariances, y[None]), axis=(1, 2))
@@ -53,13 +57,13 @@ def importance(of, width, count):
     return kernels, -0.5 * (quadratic + y.shape[1] * log_det)
 
 
-def drawn_kernels(draws):
+def drawn_kernels(draws, function):
     """Of the hidden units that the parameters have."""
     found = []
     for i in range(len(draws)):
         hidden = draws.parameters(i)[0]
         rows = draws.posterior.x @ hidden.weights / np.sqrt(draws.posterior.x.shape[1])
-        features = 0.9 * scipy.special.erf(rows + B_STD * hidden.biases)
+        features = 0.9 * function(rows + B_STD * hidden.biases)
         found.append(features @ features.T / features.shape[1])
     return np.array(found)
 
@@ -73,29 +77,36 @@ def entries(kernels, of):
     return np.concatenate([each, each**2, np.stack([log_det, quadratic], axis=1)], axis=1)
 
 
+FUNCTIONS = {"erf": scipy.special.erf, "relu": rectified}
+
+
 @pytest.mark.parametrize(
-    ("num_points", "width", "num_outputs"),
+    ("num_points", "width", "num_outputs", "activation"),
     [
-        (3, 16, 2),
-        pytest.param(3, 16, 1, marks=pytest.mark.slow),
-        pytest.param(5, 32, 1, marks=pytest.mark.slow),
-        pytest.param(8, 64, 1, marks=pytest.mark.slow),
+        (3, 16, 2, "erf"),
+        (3, 16, 1, "relu"),
+        pytest.param(3, 16, 1, "erf", marks=pytest.mark.slow),
+        pytest.param(5, 32, 1, "erf", marks=pytest.mark.slow),
+        pytest.param(8, 64, 1, "erf", marks=pytest.mark.slow),
+        pytest.param(3, 16, 2, "relu", marks=pytest.mark.slow),
+        pytest.param(8, 64, 1, "relu", marks=pytest.mark.slow),
     ],
 )
-def test_units_and_evidence_against_plain_numpy(num_points, width, num_outputs):
-    of = posterior(num_points, network(width, num_outputs=num_outputs), num_outputs)
+def test_units_and_evidence_against_plain_numpy(num_points, width, num_outputs, activation):
+    layers = network(width, Activation(activation), num_outputs)
+    of, function = posterior(num_points, layers, num_outputs), FUNCTIONS[activation]
     draws = sample(of, 1200)
     assert draws.info.kind == "exact"
     assert draws.info.bound == "auxiliary"
     assert not draws.log_weights.any()
     count = 100_000 if num_points == 3 else 40_000
-    kernels, log_weights = importance(of, width, count)
+    kernels, log_weights = importance(of, width, count, function)
     weights = np.exp(log_weights - log_weights.max())
     relative = weights / weights.mean()
     known, shares = entries(kernels, of), weights / weights.sum()
     mean = shares @ known
     error = np.sqrt(np.square(shares) @ np.square(known - mean))
-    found = entries(drawn_kernels(draws), of)
+    found = entries(drawn_kernels(draws, function), of)
     assert worst(mean_z(found, mean, error)) < LIMIT
     assert worst(mean_z(found, known.mean(axis=0))) > LIMIT  # the prior is told
     log_evidence = log_weights.max() + np.log(weights.mean())
@@ -110,19 +121,24 @@ def functions_z(one, other):
     return worst(same_mean_z(f, g), same_mean_z(f**2, g**2), laws)
 
 
+def bounds(of):
+    return make_space(of, auxiliary=True).auxiliary
+
+
 def test_fourth_moments_waste_less():
     """Of erf units; those of a function that is the same are not known."""
-    of_erf = auxiliary_for(posterior(8, network(64)))
+    of_erf = bounds(posterior(8, network(64)))
     own = Activation(jax.scipy.special.erf, bound=1.0)
-    of_own = auxiliary_for(posterior(8, network(64, own)))
+    of_own = bounds(posterior(8, network(64, own)))
     assert (of_erf.shells.fourth is not None, of_own.shells.fourth is None) == (True, True)
     assert of_erf.shells.log_mass() < of_own.shells.log_mass() - 0.5
 
 
+@pytest.mark.parametrize("activation", ["erf", "relu"])
 @in_double_precision
-def test_vectors_are_never_kept_with_a_probability_above_one():
+def test_vectors_are_never_kept_with_a_probability_above_one(activation):
     """In their shells; none is clipped."""
-    shells = auxiliary_for(posterior(8, network(64))).shells
+    shells = bounds(posterior(8, network(64, Activation(activation)))).shells
     assert shells.each.bound.square.max() > 0
     rng = np.random.default_rng(0)
     for i in range(len(shells.each.low)):
@@ -152,6 +168,11 @@ NETWORKS = {
     "sin": (Activation("sin", c=0.4), {}),
     "gaussian": (Activation("gaussian"), {}),
     "sign": (Activation("sign"), {}),
+    "relu": (Activation("relu"), {}),
+    "relu, two outputs": (Activation("relu"), {}),
+    "relu, without biases": (Activation("relu"), {"b_std": None}),
+    "leaky relu": (Activation("leaky_relu"), {}),
+    "identity": (Activation("identity"), {}),
     "own": (Activation(bump, bound=1.0), {}),
     "uniform biases": (ERF, {"bias_prior": dist.Uniform(-1.0, 1.0)}),
 }
@@ -161,7 +182,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_draws_are_those_under_the_likelihoods_own_bound(name):
     activation, hidden = NETWORKS[name]
-    num_outputs = 2 if name == "two outputs" else 1
+    num_outputs = 2 if name.endswith("two outputs") else 1
     layers = network(12, activation, num_outputs, **hidden)
     of = posterior(3, layers, num_outputs, noise_std=0.6)
     one, other = sample(of, 4000), sample(of, 4000, seed=1, bound="collapsed")
@@ -175,8 +196,9 @@ def test_draws_are_those_under_the_likelihoods_own_bound(name):
 
 
 @pytest.mark.slow
-def test_twenty_points_against_weighted_draws():
-    of = posterior(20, network(4096))
+@pytest.mark.parametrize("activation", ["erf", "relu"])
+def test_twenty_points_against_weighted_draws(activation):
+    of = posterior(20, network(4096, Activation(activation)))
     one, other = sample(of, 2000), sample(of, 4000, seed=1, bound="capped")
     other = other.resample(jax.random.key(2), 2000)
     assert functions_z(one, other) < LIMIT
@@ -231,7 +253,12 @@ TWO_LAYERS = Serial([Dense(8), ERF, Dense(8), ERF, Dense(1)])
     ("layers", "likelihood", "reason"),
     [
         (TWO_LAYERS, Gaussian(0.5), "one hidden layer, got 2"),
-        (network(8, Activation("relu")), Gaussian(0.5), "known bound, got relu"),
+        (network(8, Activation("gelu")), Gaussian(0.5), "linear on both sides of 0, got gelu"),
+        (
+            network(8, Activation("relu"), bias_prior=dist.Laplace()),
+            Gaussian(0.5),
+            "Gaussian, with",
+        ),
         (network(8, Activation(bump)), Gaussian(0.5), "state it, Activation"),
         (network(8, Activation(hard_tanh, bound=1.0)), Gaussian(0.5), "known to near rounding"),
         (network(8, Activation("tanh"), w_std=3.0), Gaussian(0.5), "Give a smaller step"),
@@ -256,7 +283,7 @@ def test_a_network_too_narrow_for_it_is_refused_with_a_width_that_would_do():
 
 def test_a_smaller_step_makes_a_rule_good_enough():
     layers = network(8, Activation("tanh", step=0.05), w_std=3.0)
-    assert auxiliary_for(posterior(2, layers)).shells.fourth is None
+    assert bounds(posterior(2, layers)).shells.fourth is None
 
 
 def test_the_readout_is_integrated_out():

@@ -12,6 +12,7 @@ from bnnpost.spaces.auxiliary.fourth_moments import (
     _quadruples,
     fourth_moments,
 )
+from bnnpost.spaces.auxiliary.radius import Radius
 from tests.samplers.checks import LIMIT, mean_z, worst
 
 SCALE, COUNT = 0.9, 200_000
@@ -25,6 +26,8 @@ ACTIVATIONS = {
     "sin": Activation("sin", a=0.8, b=1.5, c=0.4),
     "cos": Activation("cos"),
     "gaussian": Activation("gaussian"),
+    "relu": Activation("relu"),
+    "leaky relu": Activation("leaky_relu"),
 }
 
 
@@ -39,7 +42,7 @@ def features(activation):
 
 def found(activation, drawn):
     kernel = drawn.T @ drawn / len(drawn)
-    made = fourth_moments(activation.nonlinearity, COVARIANCE, SCALE, kernel)
+    made = fourth_moments(activation.nonlinearity, COVARIANCE, SCALE, kernel, Radius())
     assert made is not None
     return made, kernel
 
@@ -58,10 +61,10 @@ def test_against_plain_numpy(name):
     assert worst(mean_z(products[:, varies], normal[varies])) > LIMIT
 
 
-@pytest.mark.parametrize("num_outputs", [1, 2])
-def test_of_vectors_and_their_bound(num_outputs):
-    drawn = features(ACTIVATIONS["erf"])
-    made, kernel = found(ACTIVATIONS["erf"], drawn)
+@pytest.mark.parametrize(("name", "num_outputs"), [("erf", 1), ("erf", 2), ("relu", 1)])
+def test_of_vectors_and_their_bound(name, num_outputs):
+    drawn = features(ACTIVATIONS[name])
+    made, kernel = found(ACTIVATIONS[name], drawn)
     rng = np.random.default_rng(3)
     t = rng.standard_normal((len(COVARIANCE), num_outputs))
     squares = np.sum((drawn @ t) ** 2, axis=1) ** 2
@@ -75,13 +78,32 @@ def _share(made: FourthMoments, kernel, t):
 
 
 def test_where_they_are_not_known():
-    kernel = np.eye(len(COVARIANCE))
-    for activation in (Activation("tanh"), Activation("relu")):
-        assert fourth_moments(activation.nonlinearity, COVARIANCE, 1.0, kernel) is None
+    kernel, tanh = np.eye(len(COVARIANCE)), Activation("tanh").nonlinearity
+    assert fourth_moments(tanh, COVARIANCE, 1.0, kernel, Radius()) is None
     many = np.eye(MOST_POINTS + 1)
-    assert fourth_moments(ACTIVATIONS["sin"].nonlinearity, many, 1.0, many) is None
+    assert fourth_moments(ACTIVATIONS["sin"].nonlinearity, many, 1.0, many, Radius()) is None
+
+
+def test_of_units_of_one_radius():
+    """E R² of a free one is 1 + 2/d."""
+    kernel = np.eye(len(COVARIANCE))
+    relu = ACTIVATIONS["relu"].nonlinearity
+    fixed, free = (
+        fourth_moments(relu, COVARIANCE, 1.0, kernel, radius) for radius in (Radius(), Radius(4.0))
+    )
+    np.testing.assert_allclose(fixed.moments, 1.5 * free.moments)
+
+
+def test_a_kernel_that_is_singular():
+    """Linear units at more points than there are inputs: E(φ·t)⁴ = 3 (tᵀKt)²."""
+    rows = np.random.default_rng(0).standard_normal((6, 3))
+    kernel, linear = rows @ rows.T, Activation("identity").nonlinearity
+    made = fourth_moments(linear, kernel, 1.0, kernel, Radius())
+    assert 3 <= made.excess < 3.2
+    t = np.random.default_rng(1).standard_normal((6, 1))
+    assert np.isclose(made.of(t), 3 * np.sum(t * (kernel @ t)) ** 2)
 
 
 def test_inputs_that_have_no_correlations_have_none():
     zero = np.zeros((4, 4))
-    assert fourth_moments(ACTIVATIONS["sign"].nonlinearity, zero, 1.0, np.eye(4)) is None
+    assert fourth_moments(ACTIVATIONS["sign"].nonlinearity, zero, 1.0, np.eye(4), Radius()) is None

@@ -9,11 +9,14 @@ import scipy.linalg
 from jaxtyping import Float, Int
 
 from bnnpost.networks.nonlinearities import Nonlinearity
+from bnnpost.spaces.auxiliary.radius import Radius
 
 # With more points the n⁴/24 moments, and the (n²/2)² of their matrix, are too many.
 MOST_POINTS = 64
-# Moments may change by so much, relative to the bound's fourth power, with the order of the points.
+# Moments may change by so much, relative to the largest, with the order of the points.
 _MOST_MOVED = 1e-9
+# Eigenvalues of a kernel, relative to the largest, that are rounding.
+_NO_EIGENVALUE = 1e-13
 # Any share of the matrix of means leaves a bound that is valid; this one is about the best.
 _SHARE = 1.1
 
@@ -39,10 +42,11 @@ def fourth_moments(
     covariance: Float[np.ndarray, "n n"],
     scale: float,
     kernel: Float[np.ndarray, "n n"],
+    radius: Radius,
 ) -> FourthMoments | None:
     """Those of scale·φ(u), u with this covariance; None where they are not known to rounding.
 
-    kernel: K = E φφᵀ, with the scale.
+    kernel: K = E φφᵀ, with the scale; radius: that of units, of which they are then free.
     """
     count = len(covariance)
     if count > MOST_POINTS:
@@ -53,24 +57,26 @@ def fourth_moments(
     if found is None:
         return None
     again = nonlinearity.fourth_moments(covariances[:, ::-1, ::-1])
-    if not np.max(np.abs(found - again)) <= _MOST_MOVED * nonlinearity.bound**4:
+    if not np.max(np.abs(found - again)) <= _MOST_MOVED * np.max(np.abs(found)):
         return None
-    moments = scale**4 * found
+    moments = scale**4 / radius.mean_square * found
     return FourthMoments(moments, np.float64(_excess(moments[_places(count)], kernel)))
 
 
 def _excess(matrix: Float[np.ndarray, "p p"], kernel: Float[np.ndarray, "n n"]) -> float:
     """κ: where K is 1 by a change of coordinates, a share of tr², and an eigenvalue of the rest."""
-    count = len(kernel)
-    rows, columns = np.triu_indices(count)
-    root = np.linalg.inv(np.linalg.cholesky(kernel))
+    rows, columns = np.triu_indices(len(kernel))
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > _NO_EIGENVALUE * values[-1]
+    root = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
+    firsts, seconds = np.triu_indices(len(root))
     # Products t_a t_b as sums over those of whitened coordinates, a matrix on pairs.
-    change = root[:, rows][rows] * root[:, columns][columns]
-    swapped = root[:, rows][columns] * root[:, columns][rows]
+    change = root[:, rows][firsts] * root[:, columns][seconds]
+    swapped = root[:, rows][seconds] * root[:, columns][firsts]
     change = np.where(rows == columns, change, change + swapped)
-    lengths = np.where(rows == columns, 1.0, np.sqrt(2.0))
+    lengths = np.where(firsts == seconds, 1.0, np.sqrt(2.0))
     white = lengths[:, None] * (change @ matrix @ change.T) * lengths
-    trace = (rows == columns).astype(float)
+    trace = (firsts == seconds).astype(float)
     rest = white - _SHARE * np.outer(trace, trace)
     largest = scipy.linalg.eigvalsh(rest, subset_by_index=[len(rest) - 1] * 2)[0]
     return (_SHARE + max(float(largest), 0.0)) * (1 + 1e-9)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Linear
@@ -22,10 +22,18 @@ BATCH = 512
 
 
 class HiddenLayer:
-    """The hidden layer at the training inputs, in one form for all of its units."""
+    """The hidden layer at the training inputs, in one form for all of its units.
+
+    by_direction: features are those of normals with a mean square of 1.
+    """
 
     def __init__(
-        self, posterior: Posterior, dtype: Any, weights: bool, order: Int[np.ndarray, " n"]
+        self,
+        posterior: Posterior,
+        dtype: Any,
+        weights: bool,
+        order: Int[np.ndarray, " n"],
+        by_direction: bool,
     ):
         layers, readout = split_gaussian_readout(posterior.network)
         assert readout is not None
@@ -43,6 +51,12 @@ class HiddenLayer:
         self._rows = linear.rows(rows)
         one = LayerDraw(self._step, linear.at_width(1), self._rows, dtype, None)
         self._form = one.form
+        self._by_direction = by_direction
+
+    @property
+    def factor(self) -> Float[Array, "n d"]:
+        """F, of which units are φ(F z), z standard normals, where weights and biases are."""
+        return self._form.factor
 
     def units(self, key: Array) -> Draw:
         """Units from the prior: batches that differ in their numbers share nothing."""
@@ -71,6 +85,9 @@ class HiddenLayer:
                 outputs = outputs + (layer.b_std * biases).astype(outputs.dtype)
             for after in self._after:
                 outputs, _ = after.carry(outputs, None, step)
-            return Units(arrays, self._w_std * outputs.astype(jnp.float64))
+            features = self._w_std * outputs.astype(jnp.float64)
+            if self._by_direction:
+                features /= jnp.sqrt(jnp.mean(normals.astype(jnp.float64) ** 2, axis=0))
+            return Units(arrays, features)
 
         return draw

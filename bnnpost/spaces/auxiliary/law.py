@@ -12,12 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.numerics.linalg import schur
+from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces.auxiliary import coins
 from bnnpost.spaces.auxiliary.coins import Tilt
 from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
 from bnnpost.spaces.auxiliary.partition import Region, shells
+from bnnpost.spaces.auxiliary.radius import Radius
 from bnnpost.spaces.auxiliary.shells import Shells, Vector
-from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, energies, kept_units
+from bnnpost.spaces.auxiliary.sizes import Sizes
+from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, Trial, kept_units
 
 # Folded into the key of an attempt: for t, for the coins, and for the units.
 _VECTOR, _COINS, _UNITS = 0, 1, 2
@@ -36,6 +39,15 @@ _LEAST_NATS = 1e-9
 UnitsOf: TypeAlias = Callable[[Array], Draw]
 
 
+class Known(NamedTuple):
+    """What is known of a unit: x(t), its radius, fourth moments, if any; and |φ| ≤ bound, or ∞."""
+
+    sizes: Sizes
+    radius: Radius
+    fourth: FourthMoments | None
+    bound: float
+
+
 class Attempt(NamedTuple):
     """Whether an attempt has come to units; NaN in the place of 0 nats where that is not known."""
 
@@ -46,10 +58,10 @@ class Attempt(NamedTuple):
 class Auxiliary(eqx.Module):
     """The bounds of auxiliary rejection for some data, and a width.
 
-    targets: y; noise: its covariance, without what biases add; bound: a; mean_energy: E X_v.
-    log_constant: the log weight of an attempt that comes to a draw with r = 0, in nats;
-    log_constant_se: its standard error, since (E e^{X_v})^N is in it, which is estimated. Draws
-    depend on neither.
+    targets: y; noise: its covariance, without what biases add; bound: a, ∞ where there is none;
+    mean_energy: E X_v. log_constant: the log weight of an attempt that comes to a draw with r = 0,
+    in nats; log_constant_se: its standard error, since (E e^T)^N is in it, which is estimated.
+    Draws depend on neither.
     """
 
     targets: Float[np.ndarray, "n k"]
@@ -61,8 +73,13 @@ class Auxiliary(eqx.Module):
     log_constant: np.float64
     log_constant_se: np.float64 = np.float64(0.0)
 
+    @property
+    def by_direction(self) -> bool:
+        """Whether units are those at R = 1, and their radii come afterwards."""
+        return math.isfinite(self.tilt.radius.freedom)
+
     def with_rest(self, rest: float, standard_error: float) -> "Auxiliary":
-        """The same with all of (E e^{X_v})^N in the constant; rest: E e^{X_v} − 1 − E X_v."""
+        """The same with all of (E e^T)^N in the constant; rest: E e^T − 1 − E X_v."""
         width, first = self.tilt.width, 1 + self.mean_energy
         return dataclasses.replace(
             self,
@@ -85,17 +102,21 @@ class Auxiliary(eqx.Module):
 
     def layer(self, key: Array, units: UnitsOf, wanted: Array | bool = True) -> Arrays:
         """The arrays of the hidden layer that an attempt comes to; any, where it is not wanted."""
-        proposal = self._proposal(key)
+        proposal, tilt = self._proposal(key), self.tilt
         unit_key = jax.random.fold_in(key, _UNITS)
         decisions = jax.random.fold_in(unit_key, _DECISIONS)
-
-        def keep(number: Array, features: Array) -> Array:
-            on_v = self.tilt.energies(features) - self.tilt.largest
-            on_t = energies(features, proposal.t, self.tilt.width)
-            return coins.accepted(jax.random.fold_in(decisions, number), on_v - on_t)
-
         draw = units(jax.random.fold_in(unit_key, _FIRST))
-        return kept_units(draw, keep, self.tilt.width, wanted)
+
+        def trial(number: Array) -> Trial:
+            drawn = draw(number)
+            unit = tilt.of_unit(drawn.features, proposal.t)
+            log_kept = unit.on_v.nats - tilt.largest - unit.lost
+            kept = coins.accepted(jax.random.fold_in(decisions, number), log_kept)
+            # Given ψ and that it is kept, R is a prior one over this.
+            room = tilt.radius.room(unit.on_v.energies - unit.energies)
+            return Trial(kept, drawn.with_radii_over(room))
+
+        return kept_units(trial, tilt.width, wanted)
 
     def log_weight(self, kernel: Float[Array, "n n"], largest: Array) -> Float[Array, ""]:
         """Of an attempt that has come to units with this K̂ (b_std² and all), in nats.
@@ -125,36 +146,36 @@ class Auxiliary(eqx.Module):
         return float(np.logaddexp(log_units, log_attempts))
 
 
+@in_double_precision
 def auxiliary(
     targets: Float[np.ndarray, "n k"],
     noise_variances: Float[np.ndarray, " n"],
     bias_variance: float,
     kernel: Float[np.ndarray, "n n"],
-    bound: float,
+    known: Known,
     width: int,
-    fourth: FourthMoments | None = None,
 ) -> Auxiliary:
     """Auxiliary rejection for these targets, with about its constant.
 
-    kernel: K, of the readout's weights alone; bound: a, w_std times that of the activation;
-    fourth: of units, if they are known, with which fewer attempts fail.
+    kernel: K, of the readout's weights alone.
     """
     noise = np.diag(noise_variances)
     shared = noise + bias_variance
     vector = np.linalg.solve(shared + kernel, targets)
-    lengths = np.sum(np.abs(vector), axis=0)
-    scale = bound**2 / (2 * width)
-    largest = max(scale * float(np.sum(lengths**2)), _LEAST_NATS)
+    size = max(float(known.sizes.of(jnp.asarray(vector))), _LEAST_NATS)
+    largest = float(known.radius.log_mean(size))
     if largest > _MOST_NATS:
+        enough = width * size / known.radius.energy_of(_EASY_NATS)
         raise ValueError(
             f"auxiliary rejection would keep a unit with probability e^-{largest:.3g} at width "
-            f"{width}: take a width of {math.ceil(width * largest / _EASY_NATS):,} or more, fewer "
-            "points or more noise"
+            f"{width}: take a width of {math.ceil(enough):,} or more, fewer points or more noise"
         )
     mean_energy = float(np.sum(vector * (kernel @ vector))) / (2 * width)
-    tilt = _tilt(vector, largest, mean_energy, width, fourth)
+    tilt = _tilt(vector, size, mean_energy, width, known)
     mean = float(tilt.mean)
-    found = shells(Region(shared, kernel / mean, scale, width, mean, targets.shape[1], fourth))
+    sizes, radius, fourth = known.sizes, known.radius, known.fourth
+    region = Region(shared, kernel / mean, sizes, radius, width, mean, targets.shape[1], fourth)
+    found = shells(region)
     quadratic = float(np.sum(vector * (0.5 * shared @ vector - targets)))
     constant = (
         quadratic
@@ -165,7 +186,7 @@ def auxiliary(
     return Auxiliary(
         targets,
         noise,
-        np.float64(bound),
+        np.float64(known.bound),
         tilt,
         found,
         np.float64(mean_energy),
@@ -174,25 +195,25 @@ def auxiliary(
 
 
 def _tilt(
-    vector: Float[np.ndarray, "n k"],
-    largest: float,
-    mean_energy: float,
-    width: int,
-    fourth: FourthMoments | None,
+    vector: Float[np.ndarray, "n k"], size: float, mean_energy: float, width: int, known: Known
 ) -> Tilt:
-    """By e^X ≤ 1 + cX, a chord, or ≤ 1 + X + dX², where the mean of X² is known."""
-    slope = math.expm1(largest) / largest
+    """By e^T ≤ 1 + cX, a chord, or ≤ 1 + X + dX², where the mean of X² is known."""
+    radius = known.radius
+    nats = float(radius.log_mean(size))
+    slope = math.expm1(nats) / size
     linear, square, mean_square = slope, 0.0, 0.0
-    if fourth is not None:
-        linear, square = 1.0, (slope - 1) / largest
-        mean_square = float(fourth.of(vector)) / (2 * width) ** 2
-    short = np.linspace(0.0, largest, _NUM_SHORT)
-    gap = np.max(short * (linear + square * short) - np.expm1(short))
+    if known.fourth is not None:
+        linear, square = 1.0, (slope - 1) / size
+        mean_square = float(known.fourth.of(vector)) / (2 * width) ** 2
+    short = np.linspace(0.0, size, _NUM_SHORT)
+    gap = np.max(short * (linear + square * short) - np.expm1(radius.log_mean(short)))
     # Between two of these the difference is higher by less than this.
-    gap += 0.125 * (short[1] - short[0]) ** 2 * (1 + math.exp(largest) + 2 * square)
+    curved = radius.mean_square * math.exp(nats) / float(radius.room(size)) ** 2
+    gap += 0.125 * (short[1] - short[0]) ** 2 * (1 + curved + 2 * square)
     return Tilt(
         vector,
-        np.float64(largest),
+        radius,
+        np.float64(nats),
         np.float64(linear),
         np.float64(square),
         np.float64(gap),

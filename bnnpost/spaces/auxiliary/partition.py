@@ -1,8 +1,8 @@
 """Shells of little mass: among some edges those of the least, by dynamic programming.
 
-By ‖t‖₁ alone where fourth moments are not known: there f is a chord of 1 − e^−X, γ = 0. Where they
-are, vectors that are not too long are in shells of q = tᵀKt/Z̄, whose f is X times a tangent of
-the convex (1 − e^−X)/X. Draws are exact whatever shells are chosen.
+Where fourth moments are known, shells of q = tᵀKt/Z̄, whose f is X times a tangent of the convex
+(1 − E e^−XR)/X. Otherwise units must be bounded, and shells are of ‖t‖₁, with f a chord of
+1 − e^−X, γ = 0. Draws are exact whatever shells are chosen.
 """
 
 import math
@@ -16,24 +16,27 @@ import scipy.special
 from jaxtyping import Float
 
 from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
+from bnnpost.spaces.auxiliary.radius import Radius
 from bnnpost.spaces.auxiliary.shells import LowerBound, Shell, Shells
+from bnnpost.spaces.auxiliary.sizes import BoundedSizes, Sizes
 
 # Edges by length, of which the innermost and the outermost are so many times the mean of ‖t‖₁.
 _NUM_LENGTHS, _NEAREST, _FARTHEST = 48, 0.5, 8.0
 # Edges by q, over its mean.
-_NUM_QUADRATICS, _LEAST, _MOST = 16, 0.3, 6.0
+_NUM_QUADRATICS, _LEAST, _MOST = 40, 0.3, 60.0
 # Tilts, as shares of the largest.
 _TILTS = np.linspace(0.0, 1.0, 24, endpoint=False)
-# Where tangents touch, as shares of the largest X.
-_PLACES = np.linspace(0.0, 1.0, 101)[1:]
+# A tangent as good as that at 0, which is had without rounding.
+_NEAR = 1e-3
 
 
 class Region(NamedTuple):
-    """What shells are for. noise: S; kernel: K/Z̄; scale: a²/2N; width: N; mean: Z̄."""
+    """What shells are for. noise: S; kernel: K/Z̄; sizes: x(t); width: N; mean: Z̄."""
 
     noise: Float[np.ndarray, "n n"]
     kernel: Float[np.ndarray, "n n"]
-    scale: float
+    sizes: Sizes
+    radius: Radius
     width: int
     mean: float
     num_outputs: int
@@ -57,17 +60,11 @@ _Between: TypeAlias = Callable[[int, int], Shell]
 
 def shells(region: Region) -> Shells:
     """The shells of the least mass, among some."""
-    lengths = _lengths(region)
-    outer = _chains(_long(region, lengths), len(lengths))
-    found = outer[0]
-    if region.fourth is not None:
-        quadratics, precisions = _quadratics(region), _relative(region)
-        for high, rest in zip(lengths[1:-1], outer[1:-1], strict=True):
-            short = _short(region, region.scale * high**2, quadratics, precisions)
-            inner = _chains(short, len(quadratics))[0]
-            inner = inner._replace(shells=tuple(s._replace(high=high) for s in inner.shells))
-            found = min(found, _joined(inner, rest), key=lambda chain: chain.log_mass)
-    return with_factors(region, found.shells)
+    if region.fourth is None:
+        lengths = _lengths(region)
+        return with_factors(region, _chain(by_length(region, lengths), len(lengths)))
+    quadratics = _quadratics(region)
+    return with_factors(region, _chain(by_quadratic(region, quadratics), len(quadratics)))
 
 
 def with_factors(region: Region, chosen: Sequence[Shell]) -> Shells:
@@ -76,7 +73,7 @@ def with_factors(region: Region, chosen: Sequence[Shell]) -> Shells:
     return Shells(
         jax.tree.map(lambda *values: np.array(values), *each),
         region.kernel,
-        np.float64(region.scale),
+        region.sizes,
         region.fourth,
         np.float64(1 / (2 * region.width * region.mean)),
         region.num_outputs,
@@ -89,8 +86,8 @@ def _factor(region: Region, shell: Shell) -> Float[np.ndarray, "n n"]:
     return np.linalg.inv(np.linalg.cholesky(region.precision(linear, shell.tilt))).T
 
 
-def _chains(between: _Between, count: int) -> list[_Chain]:
-    """From each edge to the last one, the shells of the least mass."""
+def _chain(between: _Between, count: int) -> tuple[Shell, ...]:
+    """From the first edge to the last one, the shells of the least mass."""
     chains = [_Chain(-math.inf, ())]
     for low in reversed(range(count - 1)):
         firsts = (between(low, high) for high in range(low + 1, count))
@@ -99,7 +96,7 @@ def _chains(between: _Between, count: int) -> list[_Chain]:
             for first, rest in zip(firsts, chains, strict=True)
         ]
         chains.insert(0, min(options, key=lambda chain: chain.log_mass))
-    return chains
+    return chains[0].shells
 
 
 def _joined(one: _Chain, other: _Chain) -> _Chain:
@@ -120,9 +117,11 @@ def _quadratics(region: Region) -> list[float]:
     return [0.0, *np.geomspace(_LEAST * mean, _MOST * mean, _NUM_QUADRATICS).tolist(), math.inf]
 
 
-def _long(region: Region, lengths: list[float]) -> _Between:
+def by_length(region: Region, lengths: Sequence[float]) -> _Between:
     """Shells of ‖t‖₁, with a chord of 1 − e^−X; without any bound beyond the last edge."""
-    chords = [_chord(region.scale * high**2) for high in lengths]
+    sizes = region.sizes
+    assert isinstance(sizes, BoundedSizes)
+    chords = [_chord(sizes.scale * high**2) for high in lengths]
     values = [np.linalg.eigvalsh(region.precision(chord.linear)) for chord in chords]
 
     def between(low: int, high: int) -> Shell:
@@ -132,7 +131,8 @@ def _long(region: Region, lengths: list[float]) -> _Between:
         masses = -0.5 * (region.num_outputs * rest + tilts * start**2 / len(region.noise))
         best = int(np.argmin(masses))
         tilt, mass = float(tilts[best]), float(masses[best])
-        return Shell(start, lengths[high], 0.0, math.inf, chords[high], 0.0, tilt, 0.0, mass, None)
+        edges = start, lengths[high], 0.0, math.inf, math.inf
+        return Shell(*edges, chords[high], 0.0, tilt, 0.0, mass, None)
 
     return between
 
@@ -143,50 +143,47 @@ def _chord(size: float) -> LowerBound:
     return LowerBound(psi, 0.0, 1 - psi + float(scipy.special.xlogy(psi, psi)))
 
 
+def by_quadratic(region: Region, quadratics: Sequence[float]) -> _Between:
+    """Shells of q, with tangents; beyond the last finite edge vectors are shortened to it.
+
+    The term of fourth order is at most κ Z̄ q/2N =: τ of that of second order.
+    """
+    assert region.fourth is not None
+    growth = float(region.fourth.excess) * region.mean / (2 * region.width)
+    tangents = [tangent(region.radius, growth * reach) for reach in quadratics[:-1]]
+    relative, log_det = _relative(region)
+
+    def between(low: int, high: int) -> Shell:
+        least, most = quadratics[low], quadratics[high]
+        at = min(high, len(quadratics) - 2)
+        bound, slack = tangents[at], growth * quadratics[at]
+        linear = bound.linear - bound.square * slack
+        tilts = np.array([linear]) if math.isinf(most) else _TILTS[: None if low else 1] * linear
+        rest = log_det + np.sum(np.log1p((linear - tilts)[:, None] * relative), axis=1)
+        masses = -0.5 * (region.num_outputs * rest + tilts * least)
+        best = int(np.argmin(masses))
+        tilt, mass = float(tilts[best]), float(masses[best])
+        edges = 0.0, math.inf, least, most, quadratics[at]
+        return Shell(*edges, bound, slack, 0.0, tilt, mass, None)
+
+    return between
+
+
 def _relative(region: Region) -> tuple[Float[np.ndarray, " n"], float]:
     """Of K/Z̄ with respect to S, the eigenvalues; and log det S."""
     values = scipy.linalg.eigvalsh(region.kernel, region.noise)
     return np.maximum(values, 0.0), float(np.linalg.slogdet(region.noise)[1])
 
 
-def _short(
-    region: Region,
-    size: float,
-    quadratics: list[float],
-    precisions: tuple[Float[np.ndarray, " n"], float],
-) -> _Between:
-    """Shells of q, of vectors with X up to a size, with tangents; `high` is left open."""
-    assert region.fourth is not None
-    growth = float(region.fourth.excess) * region.mean / (2 * region.width)
-    slacks = [min(growth * most, size) for most in quadratics]
-    bounds = [_tangent(size, slack) for slack in slacks]
-    values, log_det = precisions
+def tangent(radius: Radius, place: float) -> LowerBound:
+    """X(α − γX) ≤ 1 − E e^−XR, with α − γ·place as large as it can be.
 
-    def between(low: int, high: int) -> Shell:
-        least, bound, slack = quadratics[low], bounds[high], slacks[high]
-        linear = bound.linear - bound.square * slack
-        tilts = _TILTS[: None if low else 1] * linear
-        rest = log_det + np.sum(np.log1p((linear - tilts)[:, None] * values), axis=1)
-        masses = -0.5 * (region.num_outputs * rest + tilts * least)
-        best = int(np.argmin(masses))
-        tilt, mass = float(tilts[best]), float(masses[best])
-        return Shell(0.0, math.inf, least, quadratics[high], bound, slack, 0.0, tilt, mass, None)
-
-    return between
-
-
-def _tangent(size: float, slack: float) -> LowerBound:
-    """X(α − γX) ≤ 1 − e^−X, not below 0 up to a size, of the largest α − γ·slack.
-
-    (1 − e^−X)/X =: ψ is convex: its tangent where X = s has γ = −ψ′(s), α = ψ(s) + γs, and lies
-    below it everywhere. Up to s the difference 1 − e^−X − X(α − γX) is at most s(1 − α).
+    ψ(X) = (1 − E e^−XR)/X is convex: its tangent at that place has γ = −ψ′, α = ψ + γ·place, and
+    lies below it. Up to there 1 − E e^−XR − X(α − γX) is at most place·(1 − α); beyond, it rises.
     """
-    places = _PLACES * size
-    psi = -np.expm1(-places) / places
-    squares = np.concatenate([[0.5], (psi - np.exp(-places)) / places])
-    places = np.concatenate([[0.0], places])
-    linears = np.concatenate([[1.0], psi]) + squares * places
-    values = np.where(linears >= squares * size, linears - squares * slack, -math.inf)
-    best = int(np.argmax(values))
-    linear = float(linears[best])
-    return LowerBound(linear, float(squares[best]), float(places[best]) * (1 - linear))
+    if place < _NEAR:
+        return LowerBound(1.0, 0.5 * radius.mean_square, 0.0)
+    psi = float(radius.lost(place)) / place
+    square = (psi - float(radius.slope(place))) / place
+    linear = psi + square * place
+    return LowerBound(linear, square, place * (1 - linear))

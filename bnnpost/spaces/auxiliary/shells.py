@@ -1,11 +1,12 @@
 """The auxiliary vector's law, bounded by a Gaussian in each of some shells.
 
-A unit of a shell has a lower bound of 1 − e^−X, X = (φ·t)²/2N: f(X) = X(α − γX), 0 ≤ f, with E f
+A unit of a shell has a lower bound of 1 − E e^−XR, X = (φ·t)²/2N: f(X) = X(α − γX), of which E f is
 known. The density of t is then at most h(t) = exp(−½ tᵀSt − N E f/Z̄), a Gaussian but for the term
 of fourth order. That term is at most τ times the one of second order in a shell, which is where
 low ≤ ‖t‖₁ < high and least ≤ q < most, q = tᵀKt/Z̄. Gaussians of shells far out are multiplied by
-exp(½λ(‖t‖₂² − low²/n)) or exp(½μ(q − least)), at least 1 there, and so have less mass.
-With k outputs t is [n, k], and ‖t‖₁² stands for the sum of squares of its columns' 1-norms.
+exp(½λ(‖t‖₂² − low²/n)) or exp(½μ(q − least)), at least 1 there, and so have less mass. Beyond some
+q, its `reach`, the f of a vector is that of the vector shortened to it: units lose more the longer
+t is. With k outputs t is [n, k], and ‖t‖₁² stands for the sum of squares of its columns' 1-norms.
 """
 
 from typing import Any, NamedTuple
@@ -18,12 +19,16 @@ import scipy.special
 from jaxtyping import Array, Float
 
 from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
+from bnnpost.spaces.auxiliary.sizes import Sizes
+
+# Vectors for a typical size.
+_FEW = 32
 
 
 class LowerBound(NamedTuple):
-    """f(X) = X(α − γX) ≤ 1 − e^−X. linear: α; square: γ; rise: the most 1 − e^−X − f, X small.
+    """f(X) = X(α − γX) ≤ 1 − E e^−XR. linear: α; square: γ; rise: the most it misses, X small.
 
-    Where X is not small, the difference rises with X.
+    What it misses is 1 − E e^−XR − f⁺, which where X is not small rises with X.
     """
 
     linear: Any
@@ -34,9 +39,14 @@ class LowerBound(NamedTuple):
         """f(X)."""
         return energies * (self.linear - self.square * energies)
 
+    def shortened(self, share: Array) -> "LowerBound":
+        """f(share·X), as a function of X."""
+        rise = jnp.where(share < 1, 1.0, self.rise)
+        return LowerBound(self.linear * share, self.square * share**2, rise)
+
 
 class Shell(NamedTuple):
-    """Where a shell is, what bounds 1 − e^−X there, and its Gaussian N(0, F Fᵀ).
+    """Where a shell is, what bounds 1 − E e^−XR there, and its Gaussian N(0, F Fᵀ).
 
     slack: τ; tilt: λ; kernel_tilt: μ; log_mass: of the Gaussian times what it bounds, in nats,
     constants of the density apart; factor: F. Of several shells all arrays have an axis first.
@@ -46,6 +56,7 @@ class Shell(NamedTuple):
     high: Any
     least: Any
     most: Any
+    reach: Any
     bound: LowerBound
     slack: Any
     tilt: Any
@@ -55,7 +66,7 @@ class Shell(NamedTuple):
 
 
 class Vector(NamedTuple):
-    """An auxiliary vector, whether it is from h, x(t), the largest X, and what bounds 1 − e^−X."""
+    """An auxiliary vector, whether it is from h, x(t), the largest X, and its f."""
 
     t: Float[Array, "n k"]
     kept: Array
@@ -66,13 +77,12 @@ class Vector(NamedTuple):
 class Shells(eqx.Module):
     """A partition of all vectors t.
 
-    kernel: K/Z̄; scale: a²/2N, by which x(t) = scale ‖t‖₁²; fourth: of a unit, None where no f has
-    a γ; fourth_scale: 1/(2N Z̄).
+    kernel: K/Z̄; fourth: of a unit, None where no f has a γ; fourth_scale: 1/(2N Z̄).
     """
 
     each: Shell
     kernel: Float[np.ndarray, "n n"]
-    scale: np.float64
+    sizes: Sizes
     fourth: FourthMoments | None
     fourth_scale: np.float64
     num_outputs: int = eqx.field(static=True)
@@ -82,10 +92,10 @@ class Shells(eqx.Module):
         return float(scipy.special.logsumexp(self.each.log_mass))
 
     def typical_size(self) -> float:
-        """About x(t)."""
+        """About x(t): its mean under the Gaussian with the most mass."""
         factor = self.each.factor[np.argmax(self.each.log_mass)]
-        lengths = np.sqrt(np.sum(factor**2, axis=1) * 2 / np.pi)
-        return float(self.scale * self.num_outputs * np.sum(lengths) ** 2)
+        normals = np.random.default_rng(0).standard_normal((_FEW, len(factor), self.num_outputs))
+        return float(jnp.mean(jax.vmap(self.sizes.of)(jnp.asarray(factor @ normals))))
 
     def propose(self, key: Array) -> Vector:
         """A t from one of the Gaussians, kept if it is in its shell and below h."""
@@ -100,13 +110,21 @@ class Shells(eqx.Module):
         inside &= (shell.least <= quadratic) & (quadratic < shell.most)
         uniform = jax.random.uniform(keep_key, (), jnp.float64)
         kept = inside & (jnp.log(uniform) < -0.5 * self.excess(shell, t, quadratic))
-        return Vector(t, kept, self.scale * length**2, shell.bound)
+        bound = shell.bound.shortened(_share(shell, quadratic))
+        return Vector(t, kept, self.sizes.of(t), bound)
 
     def excess(self, shell: Shell, t: Float[Array, "n k"], quadratic: Array) -> Array:
         """−2 log of h over a shell's Gaussian: at least 0 inside. quadratic: q."""
         found = shell.tilt * (jnp.sum(t**2) - shell.low**2 / len(t))
-        found += shell.kernel_tilt * (quadratic - shell.least)
         if self.fourth is None:
             return found
-        fourth = self.fourth_scale * self.fourth.of(t)
-        return found + shell.bound.square * (shell.slack * quadratic - fourth)
+        share = _share(shell, quadratic)
+        within = share * quadratic
+        fourth = share**2 * self.fourth_scale * self.fourth.of(t)
+        found += shell.kernel_tilt * (within - shell.least)
+        return found + shell.bound.square * (shell.slack * within - fourth)
+
+
+def _share(shell: Shell, quadratic: Array) -> Array:
+    """What is left of q within reach."""
+    return jnp.minimum(shell.reach / jnp.maximum(quadratic, 1e-300), 1.0)

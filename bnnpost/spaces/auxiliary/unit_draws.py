@@ -14,10 +14,26 @@ Arrays: TypeAlias = dict[str, Array]
 
 
 class Units(NamedTuple):
-    """Units from the prior: the random arrays behind them, and their outputs times w_std."""
+    """Units from the prior: the random arrays behind them, and their outputs times w_std.
+
+    Where outputs grow with the radius of the normals behind them, they are those at R = 1.
+    """
 
     arrays: Arrays
     features: Float[Array, "n u"]
+
+    def with_radii_over(self, room: Float[Array, " u"] | float) -> Arrays:
+        """The arrays, all of them normals, with their squared radii divided."""
+        if not isinstance(room, jax.Array):
+            return self.arrays
+        return {name: (a / jnp.sqrt(room)).astype(a.dtype) for name, a in self.arrays.items()}
+
+
+class Trial(NamedTuple):
+    """Which units of a batch are kept, and their arrays."""
+
+    kept: Bool[Array, " u"]
+    arrays: Arrays
 
 
 def energies(features: Float[Array, "n u"], vectors: Float[Array, "n k"], width: int) -> Array:
@@ -25,17 +41,12 @@ def energies(features: Float[Array, "n u"], vectors: Float[Array, "n k"], width:
     return jnp.sum((vectors.T @ features) ** 2, axis=0) / (2 * width)
 
 
-def kept_units(
-    draw: Draw,
-    keep: Callable[[Array, Float[Array, "n u"]], Bool[Array, " u"]],
-    width: int,
-    wanted: Array | bool,
-) -> Arrays:
+def kept_units(trial: Callable[[Array], Trial], width: int, wanted: Array | bool) -> Arrays:
     """The first `width` units that are kept, of as many batches as that takes.
 
-    keep: which of a batch, given its number and features. wanted: whether any are; else zeros.
+    trial: a batch, by its number. wanted: whether any are; else zeros.
     """
-    example = jax.eval_shape(lambda: draw(jnp.uint32(0)).arrays)
+    example = jax.eval_shape(lambda: trial(jnp.uint32(0)).arrays)
     size = jax.tree.leaves(example)[0].shape[-1]
     empty = jax.tree.map(lambda a: jnp.zeros((*a.shape[:-1], width + size), a.dtype), example)
 
@@ -44,15 +55,14 @@ def kept_units(
 
     def add(state: tuple[Array, Array, Arrays]) -> tuple[Array, Array, Arrays]:
         number, filled, held = state
-        units = draw(number)
-        kept = keep(number, units.features)
+        kept, arrays = trial(number)
         places = jnp.nonzero(kept, size=size, fill_value=0)[0]
 
         def put(array: Array, new: Array) -> Array:
             # What follows those kept is overwritten by the next.
             return jax.lax.dynamic_update_slice_in_dim(array, new[..., places], filled, -1)
 
-        return number + 1, filled + jnp.sum(kept), jax.tree.map(put, held, units.arrays)
+        return number + 1, filled + jnp.sum(kept), jax.tree.map(put, held, arrays)
 
     start = jnp.uint32(0), jnp.zeros((), jnp.int64), empty
     _, _, held = jax.lax.while_loop(more, add, start)
