@@ -2,10 +2,10 @@
 
     python benchmarks/auxiliary.py
 
-Diabetes, one hidden erf layer, noise variance 0.1, b_std 0.1. Printed for each number of points and
-width: the share of attempts that are draws; that of proposals under the likelihood's own bound,
-its log10; draws a second, compilation aside, on all cores; and how many times longer a draw takes
-than the standard normals of one prior network at the training inputs (the least there could be).
+Diabetes, one hidden layer of erf or ReLU, noise variance 0.1, b_std 0.1. Printed for each: the
+share of attempts that are draws; that of proposals under the likelihood's own bound, its log10;
+draws a second, compilation aside, on all cores; and how many times longer a draw takes than the
+standard normals of one prior network at the training inputs (the least there could be).
 """
 
 import math
@@ -20,15 +20,18 @@ from bnnpost import rejection
 from bnnpost.likelihoods import Gaussian
 from bnnpost.spaces import engine
 
-PROBLEMS = [(5, 256), (10, 256), (10, 1024), (20, 1024), (20, 4096), (50, 16384)]
+PROBLEMS = [
+    *(("erf", *p) for p in [(5, 256), (10, 256), (10, 1024), (20, 1024), (20, 4096), (50, 16384)]),
+    *(("relu", *p) for p in [(5, 256), (10, 256), (20, 256), (20, 1024), (50, 4096), (50, 16384)]),
+]
 SECONDS = 10.0
 
 
-def posterior(num_points: int, width: int) -> bnnpost.Posterior:
+def posterior(activation: str, num_points: int, width: int) -> bnnpost.Posterior:
     """The problem of so many points and units."""
     x, y, *_ = bnnpost.datasets.diabetes_problem(num_points, 1)
     network = bnnpost.mlp(
-        width=width, depth=1, activation="erf", w_std=1.0, b_std=0.1, readout_w_std=1.0
+        width=width, depth=1, activation=activation, w_std=1.0, b_std=0.1, readout_w_std=1.0
     )
     return bnnpost.Posterior(network, Gaussian(0.1**0.5), x, y)
 
@@ -66,16 +69,16 @@ def floor(num_points: int, width: int) -> float:
 
 def main() -> None:
     """Print a row a problem."""
-    print("points  width  draws/attempt  log10 of the likelihood's bound  draws/s  x normals")
-    for num_points, width in PROBLEMS:
-        of = posterior(num_points, width)
+    print("      points  width  draws/attempt  log10 likelihood's bound  draws/s  x normals")
+    for activation, num_points, width in PROBLEMS:
+        of = posterior(activation, num_points, width)
         draws, rate = timed(of)
         bound = of.likelihood.collapsed_log_bound(of.targets, 0.1**2)
         other = (draws.info.log_evidence - bound) / np.log(10)
         ratio = 1 / (rate * floor(num_points, width))
         print(
-            f"{num_points:6d} {width:6d} {draws.info.acceptance_rate:14.3f} {other:32.1f} "
-            f"{rate:8.1f} {ratio:10.0f}",
+            f"{activation:5} {num_points:6d} {width:6d} {draws.info.acceptance_rate:14.3f} "
+            f"{other:24.1f} {rate:8.1f} {ratio:10.0f}",
             flush=True,
         )
 

@@ -41,9 +41,8 @@ def sample(
     bound "strict": no weight can exceed it, and draws are exact; `info.bound` says which it is, of
     the likelihood with its readout integrated out ("collapsed") or not ("naive"), or "auxiliary":
     auxiliary rejection, which reaches more points where there is one hidden layer with a bounded
-    activation, and is chosen where it is clearly cheaper. "collapsed" and "auxiliary" ask for one
-    by name.
-    "capped": weights above a
+    activation or ReLUs, and is chosen where it is clearly cheaper. "collapsed" and "auxiliary" ask
+    for one by name. "capped": weights above a
     cap are possible, and a draw above it carries the rest in `draws.log_weights` (Liu, Chen
     and Wong 1998); what was left to the weights is in `draws.info`, and the result is never
     called exact. cap: its logarithm in nats, on the scale of the log evidence; by default

@@ -166,9 +166,10 @@ def auxiliary(
     largest = float(known.radius.log_mean(size))
     if largest > _MOST_NATS:
         enough = width * size / known.radius.energy_of(_EASY_NATS)
+        share = "no unit" if math.isinf(largest) else f"a unit with probability e^-{largest:.3g}"
         raise ValueError(
-            f"auxiliary rejection would keep a unit with probability e^-{largest:.3g} at width "
-            f"{width}: take a width of {math.ceil(enough):,} or more, fewer points or more noise"
+            f"auxiliary rejection would keep {share} at width {width}: take a width of "
+            f"{math.ceil(enough):,} or more, fewer points or more noise"
         )
     mean_energy = float(np.sum(vector * (kernel @ vector))) / (2 * width)
     tilt = _tilt(vector, size, mean_energy, width, known)
