@@ -53,7 +53,17 @@ from .networks import (
     to_spec,
 )
 from .posterior import Posterior
-from .samplers import chains, elliptical_slice, ensemble, hmc, importance, pcn, prior, rejection
+from .samplers import (
+    chains,
+    coupled,
+    elliptical_slice,
+    ensemble,
+    hmc,
+    importance,
+    pcn,
+    prior,
+    rejection,
+)
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
@@ -85,6 +95,7 @@ __all__ = [
     "compare",
     "compare_ensemble",
     "comparison",
+    "coupled",
     "datasets",
     "draws",
     "elliptical_slice",

@@ -77,6 +77,8 @@ class Draws:
         if info.chains is not None:
             what = f"{info.num_samples} resampled" if info.num_chains is None else info.num_samples
             return f"Draws({what} of {info.chains.summary()})"
+        if info.coupled is not None:
+            return f"Draws({info.coupled.summary()})"
         size = unseen = ""
         if info.kind == "capped":
             size = f", effective size {info.effective_sample_size:.4g}"

@@ -74,12 +74,58 @@ class ChainsInfo:
 
 
 @dataclass(frozen=True)
+class CoupledInfo:
+    """How pairs of coupled chains were run, and what they say of the distance of their draws.
+
+    step: the transition after which all draws are; tolerance: what the distance was to be below.
+    tv: the estimated bound of the total variation between the law of a draw and the posterior,
+    tv_upper: its upper 95 % limit (1 where pairs did not meet). meeting_times: τ of each pair, of
+    which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. A step is
+    num_rotations of HMC by an `angle`, and a Crank–Nicolson step of size step_size.
+    acceptance_rate: of trajectories. num_evaluations: of the weight, with gradient, in all pairs;
+    pilot_evaluations, pilot_seconds: what finding angle, rotations and lag took.
+    """
+
+    tolerance: float
+    step: int
+    tv: float
+    tv_upper: float
+    lag: int
+    meeting_times: tuple[int, ...]
+    max_steps: int
+    num_rotations: int
+    angle: float
+    step_size: float
+    acceptance_rate: float
+    num_evaluations: int
+    pilot_evaluations: int
+    pilot_seconds: float
+
+    @property
+    def met(self) -> bool:
+        """Whether all pairs did."""
+        return min(self.meeting_times) > 0
+
+    def summary(self) -> str:
+        """The draws in one line."""
+        pairs = f"{len(self.meeting_times):,} pairs of coupled chains"
+        if not self.met:
+            unmet = sum(time < 0 for time in self.meeting_times)
+            return f"{pairs}, of which {unmet:,} did not meet: no bound on their distance"
+        return (
+            f"{pairs} after {self.step} steps, at most {self.tv_upper:.2g} in total variation from "
+            "the posterior, at 95 %"
+        )
+
+
+@dataclass(frozen=True)
 class DrawsInfo:
     """How draws were made. Log quantities are in nats.
 
     kind: "exact" (independent draws from the posterior), "capped" (independent draws with weights),
     "resampled" (capped, made equally weighted by repetition), "chain" (dependent draws, exact only
-    in the limit of long chains) or "prior". complete: whether as many draws were accepted as were
+    in the limit of long chains), "coupled" (independent draws, at a measured distance from the
+    posterior) or "prior". complete: whether as many draws were accepted as were
     asked for. acceptance_rate: the mean of min(1, exp(log weight − log bound)) over all proposals,
     which a stop at a number of acceptances biases less than accepted/proposals: by less than one
     part in that number. log_evidence, log_evidence_se: of p(y), from the mean weight.
@@ -88,7 +134,7 @@ class DrawsInfo:
     weight was NaN. batch, block: proposals compiled and run together. layer_forms: what is drawn of
     each linear layer, in order, "functions" (its outputs) or "weights". chains: of kind "chain",
     how they were run; the log evidence is then NaN and the effective sample size the least bulk
-    one.
+    one. coupled: of kind "coupled", how, and how far the draws are; the log evidence is NaN.
 
     Of a capped run: num_excess, proposals above the cap; excess_mass, the part of the
     posterior's mass that the cap c cuts off and the weights ℓ give back, E(ℓ − c)⁺/Eℓ (more of
@@ -130,6 +176,7 @@ class DrawsInfo:
     fitted: bool = False
     layer_forms: str = ""
     chains: ChainsInfo | None = None
+    coupled: CoupledInfo | None = None
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "DrawsInfo":
@@ -144,7 +191,10 @@ class DrawsInfo:
         chains = record.get("chains")
         if chains is not None:
             chains = ChainsInfo(**{**chains, "step_size": tuple(chains["step_size"])})
-        return cls(**{**record, "chains": chains})
+        coupled = record.get("coupled")
+        if coupled is not None:
+            coupled = CoupledInfo(**{**coupled, "meeting_times": tuple(coupled["meeting_times"])})
+        return cls(**{**record, "chains": chains, "coupled": coupled})
 
     @property
     def log_evidence_upper(self) -> float:

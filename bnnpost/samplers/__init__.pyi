@@ -1,8 +1,9 @@
-from . import chains, ensemble, importance, prior, rejection
+from . import chains, coupled, ensemble, importance, prior, rejection
 from .chains import elliptical_slice, hmc, pcn
 
 __all__ = [
     "chains",
+    "coupled",
     "elliptical_slice",
     "ensemble",
     "hmc",

@@ -162,6 +162,12 @@ ENTRIES = (
         w_std=1.0,
     ),
     Entry(
+        "diabetes50-relu-1x4096",
+        "fifty points, and ReLU: the radii of its units are integrated out",
+        *("diabetes", 50, "relu", 1, 4096, _gaussian(0.1**0.5)),
+        w_std=1.0,
+    ),
+    Entry(
         "diabetes20-erf-2x512-capped",
         "twenty points, beyond a strict bound: weighted draws",
         *("diabetes", 20, "erf", 2, 512, _gaussian(0.1**0.5)),

@@ -35,7 +35,7 @@ _DIVERGENCE = 1000.0
 _JITTER = 0.2
 
 
-class _Tuning(NamedTuple):
+class Tuning(NamedTuple):
     """Of the rotation: its angle a step, and the gradient of the log weight at the state."""
 
     angle: StepSize
@@ -71,13 +71,13 @@ class Rotation(Kernel):
     gradients_per_step: ClassVar[int] = 1
 
     def init(self, key: Array, target: Normals) -> tuple[State, Array]:
+        return started(key, target, lambda at: self.tuning(_weight_and_slope(target, at)[1]))
+
+    def tuning(self, gradient: Arrays) -> "Tuning":
+        """What a chain begins with, where the log weight has this gradient."""
         most = QUARTER_TURN / self.num_steps
         angle = jnp.where(jnp.isnan(self.step_size), 0.5 * most, self.step_size)
-
-        def tuning(position: Arrays) -> _Tuning:
-            return _Tuning(StepSize.start(angle), _weight_and_slope(target, position)[1])
-
-        return started(key, target, tuning)
+        return Tuning(StepSize.start(angle), gradient)
 
     def step(
         self, key: Array, state: State, target: Normals, adapting: Array
@@ -102,7 +102,7 @@ class Rotation(Kernel):
         rate = jnp.exp(jnp.minimum(0.0, -error))
         most = QUARTER_TURN / self.num_steps
         after = state.tuning.angle.updated(rate, self.target_accept, most)
-        tuning = _Tuning(chosen(adapting, after, state.tuning.angle), gradient)
+        tuning = Tuning(chosen(adapting, after, state.tuning.angle), gradient)
         info = {
             "lp": log_weight - 0.5 * square(position),
             "acceptance_rate": rate,

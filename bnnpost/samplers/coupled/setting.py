@@ -1,0 +1,70 @@
+"""What pairs of chains are run on, and with: a posterior's standard normals, and what is tuned."""
+
+import time
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array
+
+from bnnpost.arguments import positive_integer
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.samplers.chains.kernel import Normals, number
+from bnnpost.samplers.coupled.running import Programs
+from bnnpost.samplers.coupled.tuning import Tuned, tuned
+from bnnpost.spaces.making import make_space
+from bnnpost.spaces.space import Space
+
+# Folded into a run's key, apart from what completes draws.
+_PILOT = 0x70696C74
+
+
+class NotMet(RuntimeError):
+    """Chains do not meet, so that there is nothing to measure their distance by."""
+
+
+class Setting(NamedTuple):
+    """A space, programs for what chains move in it, what moves them, and how long finding it took.
+
+    pilot_seconds: that.
+    """
+
+    space: Space
+    programs: Programs
+    tuned: Tuned
+    max_steps: int
+    pilot_seconds: float
+
+
+def set_up(
+    key: Array,
+    posterior: Posterior,
+    *,
+    lag: int | None = None,
+    step_size: float = 0.05,
+    max_steps: int = 10_000,
+    space: str = "functions",
+    collapse: bool = True,
+    precision: str = "single",
+) -> Setting:
+    """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets."""
+    started = time.perf_counter()
+    require_key(key)
+    require_posterior(posterior)
+    if lag is not None:
+        lag = positive_integer("lag", lag)
+    step_size = float(number("step_size", 1.0)(step_size))
+    max_steps = positive_integer("max_steps", max_steps)
+    made = make_space(
+        posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
+    )
+    programs = Programs(Normals.of(made))
+    found = tuned(jax.random.fold_in(key, _PILOT), programs, step_size, max_steps)
+    if found is None:
+        raise NotMet(
+            f"pairs of chains do not meet in {max_steps:,} steps with any number of rotations: the "
+            "posterior is too narrow for them. Try a wider network, more noise, or more max_steps"
+        )
+    if lag is not None:
+        found = found._replace(lag=lag)
+    return Setting(made, programs, found, max_steps, time.perf_counter() - started)
