@@ -7,7 +7,7 @@ import numpy as np
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Section, join
 from bnnpost.pages.parts import count_cell, facts, measured_cell, notes, paragraphs
-from bnnpost.reports import draws_chains
+from bnnpost.reports import draws_chains, draws_coupled
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.draws_run import DrawsRun
 from bnnpost.samplers.capped import LARGEST_PARETO_K
@@ -17,11 +17,11 @@ from bnnpost.samplers.chains.chain_draws import problems
 def diagnostics_section(run: DrawsRun, info: DrawsInfo) -> Section:
     """Doubts, and the record of the draws."""
     doubts = list(_doubts(run, info))
-    shown: dict[str, object] = (
-        draws_chains.chains_record(info, info.chains)
-        if info.chains is not None
-        else _record(run, info)
-    )
+    shown = _record(run, info)
+    if info.chains is not None:
+        shown = draws_chains.chains_record(info, info.chains)
+    if info.coupled is not None:
+        shown = draws_coupled.coupled_record(info, info.coupled)
     shown |= {
         "Space": info.space,
         "Layers drawn as": info.layer_forms or "not recorded",
@@ -68,6 +68,8 @@ def _record(run: DrawsRun, info: DrawsInfo) -> dict[str, object]:
 
 
 def _doubts(run: DrawsRun, info: DrawsInfo) -> Iterator[str]:
+    if info.coupled is not None and not info.coupled.met:
+        yield "Some pairs did not meet: nothing is known of the distance of these draws."
     if info.num_nan:
         yield f"{info.num_nan:,} weights were NaN, and were left out."
     if info.kind == "exact" and len(np.unique(run.numbers)) < len(run.numbers):

@@ -47,6 +47,8 @@ def draws_headline(run: DrawsRun) -> str:
     number = f"{info.num_samples:,}"
     if info.chains is not None:
         return draws_chains.chains_headline(info, info.chains, where)
+    if info.coupled is not None:
+        return f"{number} independent draws{where}: {info.coupled.summary()}."
     if info.kind == "capped":
         return (
             f"{number} weighted draws from the posterior{where}, worth "
@@ -103,6 +105,9 @@ def _marks(run: DrawsRun) -> Iterator[tuple[str, str]]:
         yield "Exact draws", "good"
     elif info.kind == "capped":
         yield "Weighted draws: capped, not exact", "plain"
+    elif info.coupled is not None:
+        met = info.coupled.met
+        yield ("Coupled draws: at a measured distance", "plain") if met else ("Not met", "bad")
     else:
         yield info.kind.capitalize(), "plain"
     if run.config is not None:

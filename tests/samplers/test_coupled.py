@@ -22,7 +22,7 @@ from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled import bounds, estimates, pairs
 from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.bounds import tv_bound
-from bnnpost.samplers.coupled.running import Pairs, Programs
+from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, mean_z, same_law_z, same_mean_z, worst
 
@@ -101,7 +101,10 @@ def statistics(positions):
     return np.concatenate([positions, positions**2, positions[:, :1] * positions], axis=1)
 
 
-@pytest.mark.parametrize("apart", [0.5, 1.5, 4.0])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("apart", [0.5, *(pytest.param(a, marks=SLOW) for a in (1.5, 4.0))])
 @in_double_precision
 def test_the_second_chain_has_the_plain_ones_law(apart):
     kernel, target, states = two_states(0.3, apart)
@@ -165,6 +168,7 @@ def test_nothing_is_adapted():
         Blend(Rotation(None, 0.9, 3))
 
 
+@pytest.mark.slow
 def test_momenta_of_their_own_do_not_bring_chains_together(monkeypatch):
     """In 128 dimensions: with one momentum they meet soon."""
     wide = bnnpost.Posterior(
@@ -188,7 +192,7 @@ def test_momenta_of_their_own_do_not_bring_chains_together(monkeypatch):
     monkeypatch.setattr(Rotation, "step", wrong)
     # Traced anew, as it was with the right one.
     run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
-    monkeypatch.setattr("bnnpost.samplers.coupled.running.run_pair", run_pair)
+    monkeypatch.setattr("bnnpost.samplers.coupled.pair_threads.run_pair", run_pair)
     assert np.all(meetings() < 0)
 
 
@@ -229,10 +233,10 @@ def exact_values(count=20_000):
     return draws.training_outputs()[:, :, 0]
 
 
-@pytest.mark.parametrize("kept", [0, 1, 3])
+@pytest.mark.parametrize("kept", [0, *(pytest.param(k, marks=SLOW) for k in (1, 3))])
 def test_the_distance_of_a_step_is_below_its_bound(kept):
     """The largest difference of two distribution functions is a lower bound of the distance."""
-    count = 3000
+    count = 1500
     outcomes = list(made(lag=1, seed=kept).run(range(count), kept, 500))
     bound = tv_bound(np.array([int(one.meeting) for one in outcomes]), 1)
     f = outputs([one.given for one in outcomes])
@@ -275,7 +279,7 @@ def expectation_z(num_pairs, **options):
 def test_expectations_have_no_bias_and_those_without_a_correction_have(monkeypatch):
     """By X at its first step alone, of which all is bias, and the correction."""
     options = {"first_step": 0, "last_step": 0, "lag": 2}
-    assert expectation_z(3000, **options) < LIMIT
+    assert expectation_z(2400, **options) < LIMIT
     right = estimates._shares
 
     def wrong(plan, at):
@@ -283,7 +287,7 @@ def test_expectations_have_no_bias_and_those_without_a_correction_have(monkeypat
         return mean, 0.0 * apart
 
     monkeypatch.setattr(estimates, "_shares", wrong)
-    assert expectation_z(3000, **options) > LIMIT
+    assert expectation_z(2400, **options) > LIMIT
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 from .blend import Blend
 from .coupled import NotMetWarning, sample
-from .estimates import Expectation, expectation
+from .estimates import UnbiasedMean, expectation
 from .setting import NotMet
 
-__all__ = ["Blend", "Expectation", "NotMet", "NotMetWarning", "expectation", "sample"]
+__all__ = ["Blend", "NotMet", "NotMetWarning", "UnbiasedMean", "expectation", "sample"]

@@ -13,8 +13,8 @@ from bnnpost.draws.info import CoupledInfo
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.chains.kernel import START_TRIES
 from bnnpost.samplers.coupled.bounds import fewest_pairs, tv_bound
-from bnnpost.samplers.coupled.pairs import Outcome
-from bnnpost.samplers.coupled.running import Pairs
+from bnnpost.samplers.coupled.pair_threads import Pairs
+from bnnpost.samplers.coupled.pairs import PairOutcome
 from bnnpost.samplers.coupled.setting import Setting, set_up
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.warned import warn_user
@@ -108,9 +108,9 @@ def _checked(num_samples: object, tolerance: object) -> tuple[int, float]:
     return num_samples, tolerance
 
 
-def _run(setting: Setting, pairs: Pairs, count: int, progress: bool) -> list[Outcome]:
+def _run(setting: Setting, pairs: Pairs, count: int, progress: bool) -> list[PairOutcome]:
     """All pairs. Raises FloatingPointError where one has no start."""
-    outcomes: list[Outcome] = []
+    outcomes: list[PairOutcome] = []
     with Progress(count, enabled=progress, label="pairs", unit="pair") as bar:
         for one in pairs.run(range(count), setting.tuned.first_kept, setting.max_steps):
             if not one.alive:
@@ -126,7 +126,7 @@ def _run(setting: Setting, pairs: Pairs, count: int, progress: bool) -> list[Out
 
 def _record(
     setting: Setting,
-    outcomes: list[Outcome],
+    outcomes: list[PairOutcome],
     tolerance: float,
     step: int,
     tv: tuple[float, float],

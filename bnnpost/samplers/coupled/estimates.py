@@ -13,8 +13,8 @@ from bnnpost.arguments import positive_integer
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.chains.kernel import Arrays, Normals, Number
 from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled.pair_threads import Pairs
 from bnnpost.samplers.coupled.pairs import At, begun, further, step_key
-from bnnpost.samplers.coupled.running import Pairs
 from bnnpost.samplers.coupled.setting import NotMet, set_up
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces.completions import AS_FUNCTION, jointly
@@ -30,7 +30,7 @@ _TIMES = 4
 Function = Callable[[Array], Array]
 
 
-class Expectation(NamedTuple):
+class UnbiasedMean(NamedTuple):
     """value, standard_error: of the mean of the replicates, which are independent and unbiased.
 
     replicates: [pair, …], one of each pair: means over steps first_step to last_step, corrected for
@@ -66,7 +66,7 @@ def expectation(
     last_step: int | None = None,
     progress: bool = False,
     **options: Any,
-) -> Expectation:
+) -> UnbiasedMean:
     """E h(f) under the exact posterior, without bias, however short the chains.
 
     function: h, of the latent values f [point, output] at x_test, or without it at the training
@@ -104,7 +104,7 @@ def expectation(
     values = np.stack(replicates)
     error = np.std(values, axis=0, ddof=1) / math.sqrt(num_pairs)
     mean = np.mean(values, axis=0)
-    return Expectation(mean, error, values, begin, end, found.lag, np.array(meetings))
+    return UnbiasedMean(mean, error, values, begin, end, found.lag, np.array(meetings))
 
 
 def _step(name: str, value: object) -> int:

@@ -18,7 +18,7 @@ from bnnpost.samplers.coupled.blend import Blend
 _X, _Y, _STEPS = 0, 1, 2
 
 
-class Plan(NamedTuple):
+class PairPlan(NamedTuple):
     """lag: L ≥ 1; kept: the step at which X is kept; most: X goes no further in search of Y."""
 
     lag: Number
@@ -26,7 +26,7 @@ class Plan(NamedTuple):
     most: Number
 
 
-class Outcome(NamedTuple):
+class PairOutcome(NamedTuple):
     """meeting: τ, −1 where they have not met; given: X where it was kept; alive: both have a start.
 
     acceptance: of X's trajectories, on average; evaluations: of the log weight, both chains.
@@ -76,7 +76,7 @@ def further(blend: Blend, target: Normals, key: Array, lag: Number, at: At) -> A
 
 
 @jax.jit
-def run_pair(blend: Blend, target: Normals, key: Array, plan: Plan) -> Outcome:
+def run_pair(blend: Blend, target: Normals, key: Array, plan: PairPlan) -> PairOutcome:
     """A pair from its start until it has met, or gone too far, and X is kept."""
     start, alive = begun(blend, target, key)
 
@@ -91,7 +91,7 @@ def run_pair(blend: Blend, target: Normals, key: Array, plan: Plan) -> Outcome:
 
     end, kept = jax.lax.while_loop(more, step, (start, first(start.pair.position)))
     mean = end.acceptance / jnp.maximum(end.step, 1)
-    return Outcome(end.meeting, target.given(kept), alive, mean, end.evaluations)
+    return PairOutcome(end.meeting, target.given(kept), alive, mean, end.evaluations)
 
 
 def first(tree: Any) -> Any:

@@ -10,7 +10,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Normals, number
-from bnnpost.samplers.coupled.running import Programs
+from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space

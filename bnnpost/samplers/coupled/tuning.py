@@ -15,7 +15,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Normals, State
 from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.running import Pairs, Programs
+from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 
 # Rotations of a trajectory that are tried, the cheapest first; what they accept; transitions in
 # which each finds its angle; pairs that try it.

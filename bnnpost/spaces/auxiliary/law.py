@@ -19,8 +19,8 @@ from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
 from bnnpost.spaces.auxiliary.partition import Region, shells
 from bnnpost.spaces.auxiliary.radius import Radius
 from bnnpost.spaces.auxiliary.shells import Shells, Vector
-from bnnpost.spaces.auxiliary.sizes import Sizes
-from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, Trial, kept_units
+from bnnpost.spaces.auxiliary.sizes import UnitSizes
+from bnnpost.spaces.auxiliary.unit_draws import Arrays, Draw, UnitTrial, kept_units
 
 # Folded into the key of an attempt: for t, for the coins, and for the units.
 _VECTOR, _COINS, _UNITS = 0, 1, 2
@@ -42,7 +42,7 @@ UnitsOf: TypeAlias = Callable[[Array], Draw]
 class Known(NamedTuple):
     """What is known of a unit: x(t), its radius, fourth moments, if any; and |φ| ≤ bound, or ∞."""
 
-    sizes: Sizes
+    sizes: UnitSizes
     radius: Radius
     fourth: FourthMoments | None
     bound: float
@@ -107,14 +107,14 @@ class Auxiliary(eqx.Module):
         decisions = jax.random.fold_in(unit_key, _DECISIONS)
         draw = units(jax.random.fold_in(unit_key, _FIRST))
 
-        def trial(number: Array) -> Trial:
+        def trial(number: Array) -> UnitTrial:
             drawn = draw(number)
             unit = tilt.of_unit(drawn.features, proposal.t)
             log_kept = unit.on_v.nats - tilt.largest - unit.lost
             kept = coins.accepted(jax.random.fold_in(decisions, number), log_kept)
             # Given ψ and that it is kept, R is a prior one over this.
             room = tilt.radius.room(unit.on_v.energies - unit.energies)
-            return Trial(kept, drawn.with_radii_over(room))
+            return UnitTrial(kept, drawn.with_radii_over(room))
 
         return kept_units(trial, tilt.width, wanted)
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
 from bnnpost.spaces.auxiliary.radius import Radius
 from bnnpost.spaces.auxiliary.shells import LowerBound, Shell, Shells
-from bnnpost.spaces.auxiliary.sizes import BoundedSizes, Sizes
+from bnnpost.spaces.auxiliary.sizes import BoundedSizes, UnitSizes
 
 # Edges by length, of which the innermost and the outermost are so many times the mean of ‖t‖₁.
 _NUM_LENGTHS, _NEAREST, _FARTHEST = 48, 0.5, 8.0
@@ -35,7 +35,7 @@ class Region(NamedTuple):
 
     noise: Float[np.ndarray, "n n"]
     kernel: Float[np.ndarray, "n n"]
-    sizes: Sizes
+    sizes: UnitSizes
     radius: Radius
     width: int
     mean: float

@@ -19,7 +19,7 @@ import scipy.special
 from jaxtyping import Array, Float
 
 from bnnpost.spaces.auxiliary.fourth_moments import FourthMoments
-from bnnpost.spaces.auxiliary.sizes import Sizes
+from bnnpost.spaces.auxiliary.sizes import UnitSizes
 
 # Vectors for a typical size.
 _FEW = 32
@@ -82,7 +82,7 @@ class Shells(eqx.Module):
 
     each: Shell
     kernel: Float[np.ndarray, "n n"]
-    sizes: Sizes
+    sizes: UnitSizes
     fourth: FourthMoments | None
     fourth_scale: np.float64
     num_outputs: int = eqx.field(static=True)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 _ROUNDING = 1e-6
 
 
-class Sizes(eqx.Module):
+class UnitSizes(eqx.Module):
     """x(t) ≥ X_t, with x(ct) = c² x(t)."""
 
     @abc.abstractmethod
@@ -19,7 +19,7 @@ class Sizes(eqx.Module):
         """x(t)."""
 
 
-class BoundedSizes(Sizes):
+class BoundedSizes(UnitSizes):
     """|φ| ≤ a. scale: a²/2N, so that x(t) = scale Σ ‖t‖₁² over the columns."""
 
     scale: np.float64
@@ -28,7 +28,7 @@ class BoundedSizes(Sizes):
         return self.scale * jnp.sum(jnp.sum(jnp.abs(t), axis=0) ** 2)
 
 
-class PiecewiseSizes(Sizes):
+class PiecewiseSizes(UnitSizes):
     """φ(u) = mean·u + half·|u|, u = F z with ‖z‖² = d.
 
     rows: √(d/2N) w_std F. On |x| ≤ 1 the distance of |x| from x² + 1/8 is at most 1/8. So with the

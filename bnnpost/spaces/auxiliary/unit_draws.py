@@ -29,7 +29,7 @@ class Units(NamedTuple):
         return {name: (a / jnp.sqrt(room)).astype(a.dtype) for name, a in self.arrays.items()}
 
 
-class Trial(NamedTuple):
+class UnitTrial(NamedTuple):
     """Which units of a batch are kept, and their arrays."""
 
     kept: Bool[Array, " u"]
@@ -41,7 +41,7 @@ def energies(features: Float[Array, "n u"], vectors: Float[Array, "n k"], width:
     return jnp.sum((vectors.T @ features) ** 2, axis=0) / (2 * width)
 
 
-def kept_units(trial: Callable[[Array], Trial], width: int, wanted: Array | bool) -> Arrays:
+def kept_units(trial: Callable[[Array], UnitTrial], width: int, wanted: Array | bool) -> Arrays:
     """The first `width` units that are kept, of as many batches as that takes.
 
     trial: a batch, by its number. wanted: whether any are; else zeros.

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 from bnnpost.samplers.chains.kernel import Arrays, Normals
 from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.pairs import Outcome, Plan, go_on, run_pair
+from bnnpost.samplers.coupled.pairs import PairOutcome, PairPlan, go_on, run_pair
 
 
 class Programs:
@@ -41,9 +41,9 @@ class Pairs:
     def __init__(self, programs: Programs, blend: Blend, key: Array, lag: int):
         self.lag, self._programs, self._blend, self._key = lag, programs, blend, key
 
-    def run(self, numbers: Iterable[int], kept: int, most: int) -> Iterator[Outcome]:
+    def run(self, numbers: Iterable[int], kept: int, most: int) -> Iterator[PairOutcome]:
         """These pairs, X kept at a step, each until it has met or X has made so many steps."""
-        plan = Plan(self.lag, kept, max(most, self.lag + 1))
+        plan = PairPlan(self.lag, kept, max(most, self.lag + 1))
         return self.each(run_pair, ((number, plan) for number in numbers))
 
     def go_on(self, given: Iterable[Arrays], start: int, stop: int) -> Iterator[Arrays]:

@@ -1,0 +1,35 @@
+"""What a page of draws says of pairs of coupled chains."""
+
+from typing import Any
+
+import numpy as np
+
+from bnnpost.draws.info import CoupledInfo, DrawsInfo
+from bnnpost.pages import join
+from bnnpost.pages.parts import count_cell, measured_cell
+
+
+def coupled_record(info: DrawsInfo, coupled: CoupledInfo) -> dict[str, Any]:
+    """How far the draws are from the posterior, and how the pairs were run."""
+    times = np.array(coupled.meeting_times)
+    met = times[times > 0] - coupled.lag
+    typical = f"{np.median(met):.0f} steps, at most {met.max()}" if met.size else "none"
+    return {
+        "Pairs of chains": count_cell(info.num_samples),
+        "That have met": count_cell(len(met)),
+        "Until then": join([typical, f", beyond a lag of {coupled.lag}"]),
+        "Draws after": f"{coupled.step} steps",
+        "Total variation from the posterior": join(
+            ["at most ", measured_cell(coupled.tv_upper, digits=2), ", at 95 %; estimated bound ",
+             measured_cell(coupled.tv, digits=2)]
+        ),
+        "A step": (
+            f"{coupled.num_rotations} rotations by {coupled.angle:.3g}, and a Crank–Nicolson step "
+            f"of size {coupled.step_size:g}"
+        ),
+        "Acceptance of trajectories": measured_cell(coupled.acceptance_rate),
+        "Evaluations of the weight": join(
+            [count_cell(coupled.num_evaluations), " and ", count_cell(coupled.pilot_evaluations),
+             " of the pilot"]
+        ),
+    }  # fmt: skip
