@@ -50,6 +50,7 @@ def test_capped_draws_are_led_by_sites_and_pass_verification(exact):
     assert bnnpost.verify(key(3), candidate[::2], exact, X_TEST, level=1e-3).passed
 
 
+@pytest.mark.slow
 def test_estimates_and_the_limit_agree_with_the_draws(exact):
     found = bnnpost.importance.estimate(key(4), POSTERIOR, X_TEST, num_proposals=2000)
     error = exact.info.log_evidence_se + found.log_evidence_se

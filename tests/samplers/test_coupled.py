@@ -233,7 +233,8 @@ def exact_values(count=20_000):
     return draws.training_outputs()[:, :, 0]
 
 
-@pytest.mark.parametrize("kept", [0, *(pytest.param(k, marks=SLOW) for k in (1, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [0, 1, 3])
 def test_the_distance_of_a_step_is_below_its_bound(kept):
     """The largest difference of two distribution functions is a lower bound of the distance."""
     count = 1500

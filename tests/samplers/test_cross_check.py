@@ -34,6 +34,7 @@ def in_one_mode():
     return chain_draws.draws(chains, done, 0.0)
 
 
+@pytest.mark.slow
 def test_a_mode_that_no_chain_visits_is_told():
     with pytest.warns(ConvergenceWarning, match="contradict the chains.*a mode that none visits"):
         draws = in_one_mode()

@@ -37,6 +37,7 @@ def test_importance_and_rejection_agree(problem, estimate, draws):
     assert abs(estimate.log_evidence - draws.info.log_evidence) < 4.5 * error
 
 
+@pytest.mark.slow
 def test_estimate_uses_the_proposals_that_rejection_would(problem):
     posterior, x_test = problem
     key = jax.random.key(8)

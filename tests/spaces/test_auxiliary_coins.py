@@ -147,7 +147,7 @@ CASES = [
     pytest.param(TARGETS_TWO, T_TWO, 4, FREE, False, marks=pytest.mark.slow),
     pytest.param(TARGETS, 1.6 * T, 3, FIXED, True, marks=pytest.mark.slow),
     (TARGETS, 1.6 * T, 3, FREE, True),
-    (1.5 * TARGETS, 0.7 * T, 3, FIXED, False),
+    pytest.param(1.5 * TARGETS, 0.7 * T, 3, FIXED, False, marks=pytest.mark.slow),
 ]
 GIVEN = ("targets", "t", "width", "radius", "far")
 KNOWN = [pytest.param(False, marks=pytest.mark.slow), True]
@@ -311,7 +311,10 @@ def functions(t):
 
 @pytest.mark.parametrize(
     ("known", "radius"),
-    [pytest.param(False, FIXED, marks=pytest.mark.slow), (True, FIXED), (True, FREE)],
+    [
+        (True, FREE),
+        *(pytest.param(known, FIXED, marks=pytest.mark.slow) for known in (False, True)),
+    ],
 )
 def test_vectors_have_their_density_and_its_integral(known, radius):
     made = problem(known=known, radius=radius)
@@ -427,6 +430,7 @@ def exact_units(made):
     return every, weights / weights.sum(), math.log(weights.mean())
 
 
+@pytest.mark.slow
 def test_units_have_their_posterior_and_weights_the_evidence():
     width = 3
     made = problem(width, known=False)

@@ -101,6 +101,7 @@ def test_networks_without_a_finite_limit_have_an_order_all_the_same(layer):
     assert sorted(order) == list(range(len(X) + len(X_TEST)))
 
 
+@pytest.mark.slow
 def test_a_network_without_a_kernel_is_sampled():
     network = bnnpost.Serial([bnnpost.Dense(8), Tripled(), bnnpost.Dense(1)])
     likelihood = bnnpost.likelihoods.Gaussian(noise_std=1.0)

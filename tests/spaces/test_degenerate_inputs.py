@@ -122,7 +122,8 @@ def test_parameters_on_a_grid(grid_draws):
         assert max(np.abs(layer.weights).max() for layer in parameters) < 7
 
 
-@pytest.mark.parametrize("completion", ["joint", pytest.param("function", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("completion", ["joint", "function"])
 def test_draws_of_saturated_units_go_through_their_own_training_outputs(completion):
     # Features of neighbours differ by little more than rounding in some draws. With pivots down to
     # 1e-13 of a row's variance kept, two of these thousand draws are off by 0.8 and 2.8.
