@@ -190,9 +190,7 @@ def test_momenta_of_their_own_do_not_bring_chains_together(monkeypatch):
         return right(self, jax.random.fold_in(key, own), state, target, adapting)
 
     monkeypatch.setattr(Rotation, "step", wrong)
-    # Traced anew, as it was with the right one.
-    run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
-    monkeypatch.setattr("bnnpost.samplers.coupled.pair_threads.run_pair", run_pair)
+    traced_anew(monkeypatch)
     assert np.all(meetings() < 0)
 
 
@@ -240,14 +238,17 @@ def test_the_distance_of_a_step_is_below_its_bound(kept):
     count = 1500
     outcomes = list(made(lag=1, seed=kept).run(range(count), kept, 500))
     bound = tv_bound(np.array([int(one.meeting) for one in outcomes]), 1)
-    f = outputs([one.given for one in outcomes])
-    grid, exact = np.linspace(-1.5, 1.5, 61), exact_values()
-    below = [np.mean(values[:, :, None] <= grid, axis=0) for values in (f, exact)]
-    apart = np.max(np.abs(below[0] - below[1]))
-    error = math.sqrt(0.25 / count + 0.25 / len(exact))
+    apart, error = distance_from_exact([one.given for one in outcomes])
     assert apart < bound.upper[min(kept, len(bound.upper) - 1)] + LIMIT * error
     if kept == 0:
         assert apart > LIMIT * error  # the prior is told
+
+
+def distance_from_exact(given):
+    """The largest difference of distribution functions of f, and a standard error of one."""
+    f, grid, exact = outputs(given), np.linspace(-1.5, 1.5, 61), exact_values()
+    below = [np.mean(values[:, :, None] <= grid, axis=0) for values in (f, exact)]
+    return np.max(np.abs(below[0] - below[1])), math.sqrt(0.25 / len(f) + 0.25 / len(exact))
 
 
 def outputs(given):
@@ -298,16 +299,26 @@ def test_expectations_of_many_pairs(first, last, lag):
 
 
 @pytest.mark.slow
+@in_double_precision
 def test_chains_that_are_declared_one_when_they_are_near_are_told(monkeypatch):
+    """They are not the same, and go apart again."""
     right = Blend.moved
 
     def wrong(self, key, pair, target, count):
         moved = right(self, key, pair, target, count)
         apart = sum(jnp.sum((a[0] - a[1]) ** 2) for a in moved.pair.position.values())
-        return moved._replace(met=moved.met | (apart < 4.0))
+        return moved._replace(met=moved.met | (apart < 0.01))
 
     monkeypatch.setattr(Blend, "moved", wrong)
-    assert expectation_z(20_000, first_step=0, last_step=0, lag=1) > LIMIT
+    kernel, target, states = two_states(0.3, 0.5)
+    x, y, _plain, met = after_one_step(kernel, target, states)
+    assert np.any(x[met] != y[met])
+
+
+def traced_anew(monkeypatch):
+    """What runs pairs, which was compiled with the right one."""
+    run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
+    monkeypatch.setattr("bnnpost.samplers.coupled.pair_threads.run_pair", run_pair)
 
 
 @functools.cache
