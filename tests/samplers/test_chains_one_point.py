@@ -15,11 +15,12 @@ from tests.samplers.chain_samplers import OPTIONS
 from tests.samplers.test_one_point_posteriors import X, exact, posterior
 
 FAST, WIDE = 2, 16
-QUICK = ("pcn", "elliptical slice", "rotation", "three rotations", "nuts of weights")
+QUICK = ("pcn", "elliptical slice", "rotation", "nuts of weights")
 CASES = [
     *((name, "relu", FAST) for name in QUICK),
     *(pytest.param(name, "identity", FAST, marks=pytest.mark.slow) for name in OPTIONS),
     *(pytest.param(name, "relu", WIDE, marks=pytest.mark.slow) for name in OPTIONS),
+    pytest.param("three rotations", "relu", FAST, marks=pytest.mark.slow),
 ]
 
 

@@ -48,6 +48,7 @@ def test_a_posterior_that_no_strict_run_reaches_is_its_own_reference(exact):
     assert report.doubt
 
 
+@pytest.mark.slow
 def test_draws_on_the_spot_are_strict_where_these_are_in_reach():
     draws = references.drawn_reference(cases.key(5), cases.Case().posterior(), 100)
     assert draws.info.kind == "exact" and draws.info.complete
