@@ -79,10 +79,9 @@ class Draws:
             return f"Draws({what} of {info.chains.summary()})"
         if info.coupled is not None:
             return f"Draws({info.coupled.summary()})"
-        size = unseen = ""
-        if info.kind == "capped":
-            size = f", effective size {info.effective_sample_size:.4g}"
-            unseen = f"; {info.unseen()}"
+        capped = info.kind == "capped"
+        size = f", effective size {info.effective_sample_size:.4g}" if capped else ""
+        unseen = f"; {info.unseen()}" if capped else ""
         evidence = f"log evidence {info.log_evidence:.4g} ± {info.log_evidence_se:.1g}"
         made = f"{info.num_samples} {info.kind} of {info.num_proposals} proposals"
         return f"Draws({made}{size}, {evidence}{unseen})"

@@ -389,6 +389,22 @@ def test_chains_that_do_not_meet():
         coupled.sample(KEY, narrow, max_steps=5)
 
 
+class Nowhere(Gaussian):
+    """A likelihood that is 0 everywhere."""
+
+    def log_prob(self, outputs, targets):
+        return jnp.sum(outputs) * 0 - jnp.inf
+
+
+def test_pairs_without_a_start_and_what_is_no_posterior():
+    of = bnnpost.Posterior(NETWORK, Nowhere(0.3), X, Y)
+    for sampled in (coupled.sample, functools.partial(coupled.expectation, function=h)):
+        with pytest.raises(FloatingPointError, match="no start"):
+            sampled(KEY, of, collapse=False)
+        with pytest.raises(TypeError, match="Posterior"):
+            sampled(KEY, NETWORK)
+
+
 def test_some_pairs_that_do_not_meet(monkeypatch):
     from bnnpost.samplers.coupled import coupled as module
 

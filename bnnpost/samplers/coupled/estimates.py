@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Arrays, Normals, Number
 from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.pair_threads import Pairs
+from bnnpost.samplers.coupled.pair_threads import Pairs, require_start
 from bnnpost.samplers.coupled.pairs import At, begun, further, step_key
 from bnnpost.samplers.coupled.setting import NotMet, set_up
 from bnnpost.samplers.progress import Progress
@@ -79,6 +79,7 @@ def expectation(
 
     Raises what `sample` raises, and NotMet where a pair has not met in max_steps.
     """
+    require_posterior(posterior)
     num_pairs = positive_integer("num_pairs", num_pairs)
     if num_pairs < 2:
         raise ValueError("expected num_pairs to be 2 or more, for a standard error; got 1")
@@ -95,7 +96,8 @@ def expectation(
     program = _estimator(setting.space, function, points)
     replicates, meetings = [], []
     with Progress(num_pairs, enabled=progress, label="pairs", unit="pair") as bar:
-        for one, meeting in pairs.each(program, ((i, plan) for i in range(num_pairs))):
+        for one, meeting, alive in pairs.each(program, ((i, plan) for i in range(num_pairs))):
+            require_start(alive)
             if meeting < 0:
                 raise NotMet(f"a pair did not meet in {setting.max_steps:,} steps: raise max_steps")
             replicates.append(one)
@@ -112,7 +114,7 @@ def _step(name: str, value: object) -> int:
 
 
 def _estimator(space: Space, function: Function, points: Float[np.ndarray, "m *f"] | None) -> Any:
-    """A program that gives the replicate of a pair, and when it met."""
+    """A program that gives the replicate of a pair, when it met, and whether it had a start."""
     posterior = space.posterior
     way = AS_FUNCTION if points is None else jointly(posterior.network, posterior.x, points)
     inputs = None if points is None else jnp.asarray(points)
@@ -125,7 +127,7 @@ def _estimator(space: Space, function: Function, points: Float[np.ndarray, "m *f
     @jax.jit
     def estimate(
         blend: Blend, target: Normals, key: Array, plan: Averaged
-    ) -> tuple[Float[Array, "..."], Array]:
+    ) -> tuple[Float[Array, "..."], Array, Array]:
         at, alive = begun(blend, target, key)
 
         def both(at: At) -> Array:
@@ -149,7 +151,7 @@ def _estimator(space: Space, function: Function, points: Float[np.ndarray, "m *f
         shape = jax.eval_shape(both, at)
         nothing = jnp.zeros(shape.shape, shape.dtype)
         end, total = jax.lax.while_loop(more, step, (at, counted(at, nothing)))
-        return jnp.where(alive, total, jnp.nan), end.meeting
+        return total, end.meeting, alive
 
     return estimate
 

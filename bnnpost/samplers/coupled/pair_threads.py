@@ -9,9 +9,18 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
-from bnnpost.samplers.chains.kernel import Arrays, Normals
+from bnnpost.samplers.chains.kernel import START_TRIES, Arrays, Normals
 from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.pairs import PairOutcome, PairPlan, go_on, run_pair
+
+
+def require_start(alive: Any) -> None:
+    """Raise FloatingPointError unless both chains of a pair have one."""
+    if not alive:
+        raise FloatingPointError(
+            f"a pair of chains finds no start: at each of {START_TRIES} prior draws the log weight "
+            "is NaN or −∞; expected a finite number of nats"
+        )
 
 
 class Programs:
@@ -42,9 +51,14 @@ class Pairs:
         self.lag, self._programs, self._blend, self._key = lag, programs, blend, key
 
     def run(self, numbers: Iterable[int], kept: int, most: int) -> Iterator[PairOutcome]:
-        """These pairs, X kept at a step, each until it has met or X has made so many steps."""
+        """These pairs, X kept at a step, each until it has met or X has made so many steps.
+
+        Raises FloatingPointError where one has no start.
+        """
         plan = PairPlan(self.lag, kept, max(most, self.lag + 1))
-        return self.each(run_pair, ((number, plan) for number in numbers))
+        for one in self.each(run_pair, ((number, plan) for number in numbers)):
+            require_start(one.alive)
+            yield one
 
     def go_on(self, given: Iterable[Arrays], start: int, stop: int) -> Iterator[Arrays]:
         """X of pairs 0, 1, …, kept at one step, at a later one."""
