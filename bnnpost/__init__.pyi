@@ -64,6 +64,7 @@ from .samplers import (
     prior,
     rejection,
 )
+from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
@@ -114,6 +115,7 @@ __all__ = [
     "limit",
     "load",
     "max_learning_rate",
+    "mixing",
     "mlp",
     "networks",
     "nngp",

@@ -118,6 +118,14 @@ def diagnostics(values: Float[np.ndarray, "s m k"], num_chains: int | None) -> "
     return xr.Dataset({name: (("point", "output"), array) for name, array in found.items()})
 
 
+def mean_sizes(values: Float[np.ndarray, "s c"], num_chains: int) -> Float[np.ndarray, " c"]:
+    """Effective sample sizes of the means of chains' values; NaN where chains are too short."""
+    import arviz as az
+
+    chains = in_chains(values, num_chains)[..., None]
+    return _each_value(functools.partial(az.ess, method="mean"), chains)[:, 0]
+
+
 def _compared(chains: np.ndarray) -> np.ndarray:
     """Chains, two at least: of one its halves."""
     half = chains.shape[1] // 2

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from bnnpost.arguments import place, positive_integer
-from bnnpost.draws import arviz_view, draws_files
+from bnnpost.draws import arviz_view, draws_files, tasks
 from bnnpost.draws.info import DrawsInfo
+from bnnpost.draws.posterior_means import PosteriorMean, posterior_mean
 from bnnpost.networks.layers import Parameters
-from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
@@ -108,11 +108,11 @@ class Draws:
         way = AS_FUNCTION
         if completion == "joint":
             way = jointly(self.posterior.network, self.posterior.x, points)
-        return self._joined(self._evaluate(_outputs, points, way), len(points))
+        return self._joined(self._evaluate(tasks.outputs, points, way), len(points))
 
     def training_outputs(self) -> Float[np.ndarray, "sample n output"]:
         """Latent function values at the training inputs."""
-        return self._joined(self._evaluate(_training_outputs), self.posterior.num_points)
+        return self._joined(self._evaluate(tasks.training_outputs), self.posterior.num_points)
 
     def _joined(self, blocks: Iterable[object], num_points: int) -> np.ndarray:
         """Blocks one after another in one array [sample, point, output], filled as they come."""
@@ -143,7 +143,7 @@ class Draws:
             )
         points = self.posterior.checked_test_points(x_test)
         way = jointly(self.posterior.network, self.posterior.x, points)
-        blocks: list[Any] = list(self._evaluate(_mixture, points, way))
+        blocks: list[Any] = list(self._evaluate(tasks.mixture, points, way))
         means = self._joined((mean for mean, _ in blocks), len(points))
         variances = np.concatenate([np.zeros((0, 1, len(points))), *(var for _, var in blocks)])
         shared = variances.shape[1] == 1
@@ -160,7 +160,7 @@ class Draws:
         i = place("i", i, len(self))
         key = engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
         given = {name: jnp.asarray(array[i]) for name, array in self.given.items()}
-        drawn = _parameters(self.space, Origin(key, given))
+        drawn = tasks.drawn_parameters(self.space, Origin(key, given))
         return jax.tree.map(np.asarray, drawn)
 
     def function(self, i: int) -> Callable[[object], Float[np.ndarray, "point output"]]:
@@ -201,6 +201,20 @@ class Draws:
         parts = [np.asarray(sample(keys[at], jnp.asarray(outputs[at]))) for at in places]
         return np.concatenate(parts) if parts else outputs
 
+    def expectation(
+        self, function: Callable[[Array], Array], x_test: object | None = None
+    ) -> PosteriorMean:
+        """The posterior mean of h(f), and its standard error; it may be of an array.
+
+        function: h, of one draw's latent values f [point, output] at x_test (default: the training
+        inputs), by JAX. Errors are those of independent draws; of capped draws, to first order,
+        those of their weights; of chains, those of each value's effective sample size. Coupled
+        draws have a bias besides, at most `info.coupled.tv_upper` times the range of h;
+        `coupled.expectation` has none. Raises ValueError for one draw, or resampled ones.
+        """
+        values = self.training_outputs() if x_test is None else self.predict(x_test)
+        return posterior_mean(tasks.of_each(function, values), self.log_weights, self.info)
+
     def noise_std(self) -> Float[np.ndarray, " sample"]:
         """The one noise standard deviation of each draw; raises ValueError where it has none."""
         if NOISE_STD in self.given:
@@ -211,7 +225,7 @@ class Draws:
                 f"{type(self.posterior.likelihood).__name__} has no noise_std that draws share: "
                 "only Gaussian noise has, and only in posterior draws with a collapsed readout"
             )
-        found: list[Any] = list(self._evaluate(_noise_std))
+        found: list[Any] = list(self._evaluate(tasks.noise_std))
         return np.concatenate([np.zeros(0), *found])
 
     def diagnostics(self, x_test: object | None = None) -> "xr.Dataset":
@@ -291,30 +305,3 @@ def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) ->
     belongs to other data.
     """
     return Draws(*draws_files.read(as_path(path), posterior))
-
-
-Draw = Array | Origin
-
-
-def _training_outputs(space: Space, draw: Draw) -> Array:
-    return space.outputs(draw, None, AS_FUNCTION)
-
-
-def _outputs(space: Space, draw: Draw, x_test: Array, completion: Completion) -> Array:
-    return space.outputs(draw, x_test, completion)[space.posterior.num_points :]
-
-
-def _mixture(
-    space: Space, draw: Draw, x_test: Array, completion: Completion
-) -> tuple[Array, Array]:
-    result: gp.Conditional = space.mixture(draw, x_test, completion)
-    return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
-
-
-def _noise_std(space: Space, draw: Draw) -> Array:
-    return jnp.sqrt(space.noise_variances(draw)[0, 0])
-
-
-@jax.jit
-def _parameters(space: Space, draw: Draw) -> Parameters:
-    return space.parameters(draw)

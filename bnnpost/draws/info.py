@@ -33,7 +33,8 @@ class ChainsInfo:
     with the readout for each draw, may not show; R-hat is infinite if a chain never moved. All
     of these compare chains with each other, and see no mode that no chain visits. cross_check:
     what importance draws of the same posterior said of the chains ("" where none were made), and
-    contradicted: whether they do.
+    contradicted: whether they do. warmup_tv_upper: of a warmup that was measured, the 95 % limit of
+    the total variation that it leaves between each chain's law and the posterior; NaN of others.
     """
 
     sampler: str
@@ -53,6 +54,7 @@ class ChainsInfo:
     lp_ess_bulk: float = math.nan
     cross_check: str = ""
     contradicted: bool = False
+    warmup_tv_upper: float = math.nan
 
     def summary(self) -> str:
         """The chains in one line."""
@@ -65,6 +67,11 @@ class ChainsInfo:
     def sight(self) -> str:
         """What the diagnostics cannot see, and what importance draws made of that, in words."""
         blind = "diagnostics see no mode that no chain visits"
+        if not math.isnan(self.warmup_tv_upper):
+            blind = (
+                f"measured warmup of {self.num_warmup}, which leaves each chain at most "
+                f"{self.warmup_tv_upper:.2g} in total variation from the posterior, at 95 %"
+            )
         return f"{blind}; {self.cross_check}" if self.cross_check else blind
 
     def divergences(self) -> str:
@@ -80,9 +87,10 @@ class CoupledInfo:
     step: the transition after which all draws are; tolerance: what the distance was to be below.
     tv: the estimated bound of the total variation between the law of a draw and the posterior,
     tv_upper: its upper 95 % limit (1 where pairs did not meet). meeting_times: τ of each pair, of
-    which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. A step is
-    num_rotations of HMC by an `angle`, and a Crank–Nicolson step of size step_size.
-    acceptance_rate: of trajectories. num_evaluations: of the weight, with gradient, in all pairs;
+    which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. kernel: "hmc", a
+    step of which is num_rotations by an `angle`, and a Crank–Nicolson step of size step_size;
+    "pcn", of size step_size; or "slice". acceptance_rate: of trajectories, or of what else the
+    kernel proposes. num_evaluations: of the weight, with gradient, in all pairs;
     pilot_evaluations, pilot_seconds: what finding angle, rotations and lag took.
     """
 
@@ -93,13 +101,14 @@ class CoupledInfo:
     lag: int
     meeting_times: tuple[int, ...]
     max_steps: int
-    num_rotations: int
-    angle: float
-    step_size: float
     acceptance_rate: float
     num_evaluations: int
     pilot_evaluations: int
     pilot_seconds: float
+    kernel: str = "hmc"
+    num_rotations: int = 0
+    angle: float = math.nan
+    step_size: float = math.nan
 
     @property
     def met(self) -> bool:

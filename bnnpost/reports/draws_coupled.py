@@ -23,13 +23,20 @@ def coupled_record(info: DrawsInfo, coupled: CoupledInfo) -> dict[str, Any]:
             ["at most ", measured_cell(coupled.tv_upper, digits=2), ", at 95 %; estimated bound ",
              measured_cell(coupled.tv, digits=2)]
         ),
-        "A step": (
-            f"{coupled.num_rotations} rotations by {coupled.angle:.3g}, and a Crank–Nicolson step "
-            f"of size {coupled.step_size:g}"
-        ),
-        "Acceptance of trajectories": measured_cell(coupled.acceptance_rate),
+        "A step": _step(coupled),
+        "Acceptance": measured_cell(coupled.acceptance_rate),
         "Evaluations of the weight": join(
             [count_cell(coupled.num_evaluations), " and ", count_cell(coupled.pilot_evaluations),
              " of the pilot"]
         ),
     }  # fmt: skip
+
+
+def _step(coupled: CoupledInfo) -> str:
+    """What moves chains, in words."""
+    walk = f"Crank–Nicolson step of size {coupled.step_size:.3g}"
+    return {
+        "hmc": f"{coupled.num_rotations} rotations by {coupled.angle:.3g}, and a {walk}",
+        "pcn": f"a {walk}",
+        "slice": "elliptical slice sampling",
+    }[coupled.kernel]

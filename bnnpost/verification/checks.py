@@ -65,7 +65,13 @@ def _by_permutation(
     is_heavy = bool(np.any(both.heavy))
     scores = " (of normal scores where tails are heavy)" if is_heavy else ""
     for test in permutation.all_tests(
-        candidate, reference, both.columns, level * share, rng, both.heavy
+        candidate,
+        reference,
+        both.columns,
+        level * share,
+        rng,
+        both.heavy,
+        both.reference.distance,
     ):
         kind = test.family
         yield Check(
@@ -95,11 +101,12 @@ def _of_pit(
 ) -> Check:
     count, num_reference = len(both.kept), len(both.draws)
     sizes = [1 / (1 / count + d.error / num_reference) for d in both.laws]
-    found = [pit.kolmogorov(u, size) for u, size in zip(uniforms.T, sizes, strict=True)]
+    allowed = both.reference.distance
+    found = [pit.kolmogorov(u, size, allowed) for u, size in zip(uniforms.T, sizes, strict=True)]
     distances, p_values = np.array(found).T
     worst = int(np.argmin(p_values))
     p_value = min(1.0, len(found) * float(p_values[worst]))
-    smallest = pit.found_nine_times_in_ten(level * share / len(found), sizes[worst])
+    smallest = allowed + pit.found_nine_times_in_ten(level * share / len(found), sizes[worst])
     return Check(
         name=PIT,
         measure="largest distance from uniform",
@@ -116,13 +123,15 @@ def _of_moments(
     both: Compared, level: float, shares: dict[str, float], rng: np.random.Generator
 ) -> Iterator[Check]:
     width = len(both.columns)
-    times = both.times[:width], both.times[width:]
-    found = score_moments.means(both.scores, times[0], level * shares["means"], rng)
-    size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
+    times, distance = (both.times[:width], both.times[width:]), both.reference.distance
+    found = score_moments.means(both.scores, times[0], level * shares["means"], rng, distance)
+    size = found.lost + np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a mean shift of {size:.2g} posterior std"
     yield _of_largest(both, "means", found, times[0], shares, ("high", "low"), smallest)
-    found = score_moments.variances(both.scores, times[1], level * shares["variances"], rng)
-    size = np.max((found.critical + pit.ONE_IN_TEN) * found.std)
+    found = score_moments.variances(
+        both.scores, times[1], level * shares["variances"], rng, distance
+    )
+    size = found.lost + np.max((found.critical + pit.ONE_IN_TEN) * found.std)
     smallest = f"a std {100 * size / 2:.2g} % off"
     yield _of_largest(both, "variances", found, times[1], shares, ("wide", "narrow"), smallest)
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from bnnpost.verification import pit, scores
 from bnnpost.verification.autocorrelation import autocorrelation_times, thinned_chains
-from bnnpost.verification.permutation import heavy_tailed
+from bnnpost.verification.features import heavy_tailed
 from bnnpost.verification.references import Reference
 from bnnpost.verification.scores import Scores
 from bnnpost.verification.sets import TEST, TRAIN, Candidate, columns_of, side_by_side, some

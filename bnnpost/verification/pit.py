@@ -123,18 +123,21 @@ def _jumps(fixed: Float[np.ndarray, " d"]) -> Float[np.ndarray, " j"]:
     return places[np.argsort(-counts, kind="stable")[:_MOST_JUMPS]]
 
 
-def kolmogorov(uniforms: Float[np.ndarray, " draw"], effective: float) -> tuple[float, float]:
+def kolmogorov(
+    uniforms: Float[np.ndarray, " draw"], effective: float, allowed: float = 0.0
+) -> tuple[float, float]:
     """Largest distance of the empirical distribution from uniform, and its p-value.
 
-    effective: draws that the distance's error is worth, both sides' errors counted. p by
-    Stephens's correction of Kolmogorov's law (1970).
+    effective: draws that the distance's error is worth, both sides' errors counted. allowed: taken
+    off, where the distribution function may be so far from the posterior's. p by Stephens's
+    correction of Kolmogorov's law (1970).
     """
     from scipy.special import kolmogorov as law
 
     ordered, count = np.sort(uniforms), len(uniforms)
     above = np.arange(1, count + 1) / count - ordered
     below = ordered - np.arange(count) / count
-    distance = float(max(np.max(above), np.max(below)))
+    distance = max(float(max(np.max(above), np.max(below))) - allowed, 0.0)
     root = np.sqrt(effective)
     return distance, float(law(distance * (root + 0.12 + 0.11 / root)))
 

@@ -1,5 +1,6 @@
 """What a candidate is compared with: independent draws from the posterior itself."""
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,9 @@ _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 # many times the proposals that were forecast; else capped.
 _LONGEST, _OVERRUN = 60.0, 4
 _EVIDENCE = ("log_evidence", "log_evidence_se")
+_WAYS = {"exact": "exact rejection", "capped": "capped rejection", "coupled": "coupled chains"}
+# A reference that may be further from the posterior, in total variation, would tell nothing.
+_FARTHEST = 0.1
 
 
 def reference_arrays(draws: Draws, x_test: Float[np.ndarray, "m *f"] | None) -> "xr.Dataset":
@@ -95,7 +99,8 @@ def components(data: "xr.Dataset") -> dict[str, Component]:
 class Reference:
     """Independent draws from the posterior, equally weighted.
 
-    doubt: what the draws may lack of the posterior, in words; "" of exact ones.
+    doubt: what the draws may lack of the posterior, in words; "" of exact ones. distance: in total
+    variation, of a draw's law from the posterior, at most, where that is what is known of it.
 
     values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
     and variances [draw, point, output] of what each draw was drawn from given its hidden
@@ -109,6 +114,7 @@ class Reference:
     source: str
     x_train: Float[np.ndarray, "n *f"] | None = None
     doubt: str = ""
+    distance: float = 0.0
     log_evidence: float | None = None
     log_evidence_se: float | None = None
     notes: tuple[str, ...] = ()
@@ -139,7 +145,8 @@ def drawn_reference(key: Array, posterior: Posterior, num_candidates: int) -> Dr
         raise ValueError(
             f"rejection has no reference for this posterior: weights of capped draws have a "
             f"Pareto k of {'unknown size' if k is None else format(k, '.2f')}, expected at most "
-            f"{LARGEST_PARETO_K}. bnnpost.calibrate checks samplers without a reference"
+            f"{LARGEST_PARETO_K}. Draws of bnnpost.coupled.sample may serve as one; "
+            "bnnpost.calibrate checks samplers without a reference"
         )
     return draws
 
@@ -182,25 +189,36 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
 
 
 def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
-    """The reference that exact or capped draws make. Raises ValueError for any others."""
-    _require_fit(draws.info.kind, draws.info.pareto_k)
+    """The reference that independent draws make. Raises ValueError for any others."""
+    coupled = draws.info.coupled
+    _require_fit(
+        draws.info.kind, draws.info.pareto_k, None if coupled is None else coupled.tv_upper
+    )
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
     return _of_recorded(key, reference_arrays(draws, points), "")
 
 
-def _require_fit(kind: str, pareto_k: float | None, source: str = "") -> None:
+def _require_fit(
+    kind: str, pareto_k: float | None, tv_upper: float | None, source: str = ""
+) -> None:
     """Raise ValueError for draws that a verdict could not be built on."""
     where = f"{source}: " if source else ""
-    if kind not in ("exact", "capped"):
+    if kind not in ("exact", "capped", "coupled"):
         raise ValueError(
-            f"{where}expected a reference of exact or capped draws, got draws of kind {kind!r}: "
-            "a verdict would say nothing of the posterior"
+            f"{where}expected a reference of exact, capped or coupled draws, got draws of kind "
+            f"{kind!r}: a verdict would say nothing of the posterior"
         )
     if kind == "capped" and (pareto_k is None or pareto_k > LARGEST_PARETO_K):
         raise ValueError(
             f"{where}expected capped draws whose weights have a Pareto k of at most "
             f"{LARGEST_PARETO_K}, got {pareto_k}: they may miss part of the posterior. Draw "
             "more, or with a higher cap"
+        )
+    if kind == "coupled" and (tv_upper is None or tv_upper > _FARTHEST):
+        raise ValueError(
+            f"{where}expected coupled draws at most {_FARTHEST:g} in total variation from the "
+            f"posterior, got a limit of {tv_upper}: a verdict would say next to nothing. Draw more "
+            "pairs, with a smaller tolerance"
         )
 
 
@@ -225,7 +243,8 @@ def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str
     Raises ValueError for values at other inputs than x_test, or of draws that are not exact.
     """
     k = data.attrs.get("pareto_k")
-    _require_fit(data.attrs["kind"], float(k) if k not in (None, "null") else None, source)
+    pareto_k = float(k) if k not in (None, "null") else None
+    _require_fit(data.attrs["kind"], pareto_k, _distance(data.attrs), source)
     inputs = np.asarray(data["x_test"], np.float64)
     if x_test is not None and not _same(inputs, np.asarray(x_test, np.float64)):
         raise ValueError(
@@ -251,13 +270,16 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
     }
     origin = f", from {source}" if source else ""
     evidence = {n: float(attributes[n]) for n in _EVIDENCE if n in attributes}
+    if not all(map(math.isfinite, evidence.values())):
+        evidence = {}
     return Reference(
         {n: arrays[n][chosen] for n in (TEST, TRAIN) if n in arrays},
         {n: (m[chosen], v[chosen]) for n, (m, v) in components(data).items()},
         arrays.get("x_test"),
-        f"{len(chosen):,} independent draws by {attributes['kind']} rejection{origin}",
+        f"{len(chosen):,} independent draws by {_WAYS[attributes['kind']]}{origin}",
         arrays.get("x_train"),
         _doubt(attributes),
+        _distance(attributes) or 0.0,
         notes=notes,
         **evidence,
     )
@@ -267,10 +289,21 @@ def _doubt(attributes: Mapping[str, object]) -> str:
     """What draws may lack, from their record; records of earlier versions do not say."""
     if attributes["kind"] == "exact":
         return ""
+    if attributes["kind"] == "coupled":
+        return (
+            f"a reference of coupled chains, each draw's law at most {_distance(attributes):.2g} "
+            "in total variation from the posterior, at 95 %, which all checks allow for"
+        )
     is_fitted = attributes.get("fitted") in (True, "true")
     what = "a reference led by fits" if is_fitted else "a capped reference"
     unseen = float(attributes.get("unseen_mass_upper", 1.0))  # type: ignore[arg-type]
     return f"{what}, with {unseen_words(unseen)}"
+
+
+def _distance(attributes: Mapping[str, object]) -> float | None:
+    """Of coupled draws, the limit of their law's distance from the posterior; None of others."""
+    coupled = json.loads(str(attributes.get("coupled", "null")))
+    return None if coupled is None else float(coupled["tv_upper"])
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.verification.scores import Scores, mean_square
+from bnnpost.verification.scores import Scores, mean_square, normal
 
 _NUM_SIMULATED = 20_000
 # Simulated p-values below this are taken from the bound that needs no simulation.
@@ -24,7 +24,8 @@ class Largest:
     """The largest of several standardised differences, and how unusual that is.
 
     std: what they were standardised by. place: the number of the largest. critical: the size
-    that is exceeded with the probability asked for.
+    that is exceeded with the probability asked for. lost: what was taken off each, before it was
+    standardised.
     """
 
     z: Float[np.ndarray, " e"]
@@ -32,21 +33,38 @@ class Largest:
     place: int
     p_value: float
     critical: float
+    lost: float = 0.0
 
 
 def means(
-    scores: Scores, times: Float[np.ndarray, " column"], level: float, rng: np.random.Generator
+    scores: Scores,
+    times: Float[np.ndarray, " column"],
+    level: float,
+    rng: np.random.Generator,
+    distance: float = 0.0,
 ) -> Largest:
-    """Of the mean scores, which are 0 of right draws. times: autocorrelation times of scores."""
+    """Of the mean scores, which are 0 of right draws. times: autocorrelation times of scores.
+
+    distance: in total variation, of the reference's law from the posterior, by which a mean may be
+    off by that times the range of scores.
+    """
     covariance = _covariance(scores.chains, scores.draws, scores.means, times)
     std = np.sqrt(np.diag(covariance))
-    return _of_all(scores.chains.mean(axis=(0, 1)) / std, std, covariance, level, rng)
+    lost = 2 * distance * _farthest(scores)
+    found = _nearer(scores.chains.mean(axis=(0, 1)), lost)
+    return _of_all(found / std, std, covariance, level, rng, lost)
 
 
 def variances(
-    scores: Scores, times: Float[np.ndarray, " column"], level: float, rng: np.random.Generator
+    scores: Scores,
+    times: Float[np.ndarray, " column"],
+    level: float,
+    rng: np.random.Generator,
+    distance: float = 0.0,
 ) -> Largest:
     """Of the mean squared scores over that of right draws. times: those of squared scores.
+
+    distance: as of `means`; squares may be off by that times the largest of them.
 
     The cube root of a mean of squared normals is normal to a far higher order than itself
     (Wilson and Hilferty 1931): with V the variance of the ratio, its mean is 1 − V/9 and its
@@ -56,9 +74,20 @@ def variances(
     squares, own = scores.chains**2 / right, scores.draws**2 / right
     covariance = _covariance(squares, own, scores.squares / right, times)
     variance = np.diag(covariance)
-    ratio = squares.mean(axis=(0, 1))
+    lost = distance * _farthest(scores) ** 2 / right
+    ratio = 1 + _nearer(squares.mean(axis=(0, 1)) - 1, lost)
     z = (np.cbrt(ratio) - 1 + variance / 9) / np.sqrt(variance / 9)
-    return _of_all(z, np.sqrt(variance), covariance, level, rng)
+    return _of_all(z, np.sqrt(variance), covariance, level, rng, lost)
+
+
+def _farthest(scores: Scores) -> float:
+    """The largest score that there may be."""
+    return float(normal(np.ones(1), len(scores.draws))[0])
+
+
+def _nearer(values: Float[np.ndarray, " e"], by: float) -> Float[np.ndarray, " e"]:
+    """Nearer to 0 by so much, but not beyond it."""
+    return np.sign(values) * np.maximum(np.abs(values) - by, 0.0)  # type: ignore[no-any-return]
 
 
 def _covariance(
@@ -89,6 +118,7 @@ def _of_all(
     covariance: Float[np.ndarray, "e e"],
     level: float,
     rng: np.random.Generator,
+    lost: float,
 ) -> Largest:
     """p-value of the largest, all being normal with correlations as in this covariance."""
     root = np.sqrt(np.diag(covariance))
@@ -100,6 +130,7 @@ def _of_all(
         place,
         _p_value(abs(float(z[place])), len(z), simulated),
         _critical(level, len(z), simulated),
+        lost,
     )
 
 

@@ -20,30 +20,13 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Normals
 from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled import bounds, estimates, pairs
-from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 from bnnpost.spaces.making import make_space
-from tests.samplers.checks import LIMIT, mean_z, same_law_z, same_mean_z, worst
+from tests.samplers.checks import LIMIT, same_law_z, same_mean_z, worst
+from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, blend, made, programs
 
 KEY = jax.random.key(3)
-X = np.array([[-1.0], [0.3]])
-Y = np.array([0.4, -0.7])
-NETWORK = Serial([Dense(3, b_std=0.5), Activation("erf"), Dense(1)])
-POSTERIOR = bnnpost.Posterior(NETWORK, Gaussian(0.3), X, Y)
-
-
-@functools.cache
-def programs():
-    return Programs(Normals.of(make_space(POSTERIOR, strict=False, alone=True)))
-
-
-def blend(step_size=0.3):
-    return Blend(Rotation(0.4, 0.9, 3), step_size)
-
-
-def made(step_size=0.3, lag=2, seed=3):
-    return Pairs(programs(), blend(step_size), jax.random.key(seed), lag)
 
 
 def test_the_first_chain_is_the_plain_one_bit_for_bit():
@@ -64,108 +47,6 @@ def test_the_first_chain_is_the_plain_one_bit_for_bit():
     [on] = made().go_on([one.given], 9, 12)
     for name, array in plain(12).items():
         np.testing.assert_array_equal(on[name], array)
-
-
-def two_states(step_size, apart):
-    """Two positions whose proposals' means are so many stds apart, and their states."""
-    target, kernel = programs().target, blend(step_size)
-    x = target.prior(jax.random.key(1))
-    other = target.prior(jax.random.key(2))
-    norm = np.sqrt(sum(np.sum((np.asarray(other[n]) - x[n]) ** 2) for n in x))
-    share = apart * step_size / np.sqrt(1 - step_size**2) / norm
-    y = {n: x[n] + share * (other[n] - x[n]) for n in x}
-    return kernel, target, [kernel.at(target, at) for at in (x, y)]
-
-
-def after_one_step(kernel, target, states, count=20_000):
-    """Positions of both, coupled, and of the second by the plain kernel; which have met."""
-    both = jax.tree.map(lambda *arrays: jnp.stack(arrays), *states)
-
-    def coupled_step(key):
-        moved = kernel.moved(key, both, target, jnp.asarray(2))
-        return moved.pair.position, moved.met
-
-    def plain(key):
-        return kernel.step(key, states[1], target, jnp.zeros((), bool))[0].position
-
-    keys = jax.random.split(jax.random.key(5), 2 * count)
-    position, met = jax.jit(jax.vmap(coupled_step))(keys[:count])
-    alone = jax.jit(jax.vmap(plain))(keys[count:])
-    flat = [np.concatenate([np.asarray(p[n]).reshape(count, -1) for n in sorted(p)], axis=1)
-            for p in ({n: a[:, 0] for n, a in position.items()},
-                      {n: a[:, 1] for n, a in position.items()}, alone)]  # fmt: skip
-    return *flat, np.asarray(met)
-
-
-def statistics(positions):
-    return np.concatenate([positions, positions**2, positions[:, :1] * positions], axis=1)
-
-
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize("apart", [0.5, *(pytest.param(a, marks=SLOW) for a in (1.5, 4.0))])
-@in_double_precision
-def test_the_second_chain_has_the_plain_ones_law(apart):
-    kernel, target, states = two_states(0.3, apart)
-    x, y, plain, met = after_one_step(kernel, target, states)
-    assert worst(same_mean_z(statistics(y), statistics(plain))) < LIMIT
-    np.testing.assert_array_equal(x[met], y[met])
-    assert np.all(np.any(x[~met] != y[~met], axis=1))
-    assert met.mean() > 0 or apart > 1
-
-
-@in_double_precision
-def test_a_reflection_that_is_left_out_is_told(monkeypatch):
-    right = Blend._other_noise
-
-    def wrong(self, key, x, y, noise):
-        return noise, right(self, key, x, y, noise)[1]
-
-    monkeypatch.setattr(Blend, "_other_noise", wrong)
-    kernel, target, states = two_states(0.3, 1.0)
-    # Trajectories bring chains together; here the walk alone is looked at.
-    monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
-    _x, y, plain, _met = after_one_step(kernel, target, states)
-    assert worst(same_mean_z(statistics(y), statistics(plain))) > LIMIT
-
-
-RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
-
-
-@in_double_precision
-def test_the_walk_alone_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
-    kernel, target, states = two_states(0.3, 1.0)
-    monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
-    flat = type(target).weighed
-    monkeypatch.setattr(Normals, "log_weight", lambda self, position: 0.0 * flat(self, position)[0])
-    states = [kernel.at(target, state.position) for state in states]
-    _x, y, plain, met = after_one_step(kernel, target, states)
-    assert worst(same_mean_z(statistics(y), statistics(plain))) < LIMIT
-    # Of maximal coupling two normals of distance 1: 2Φ(−1/2).
-    assert worst(mean_z(met, math.erfc(0.5 / math.sqrt(2)))) < LIMIT
-
-
-@in_double_precision
-def test_met_chains_stay_together_for_ever():
-    kernel, target, states = two_states(0.3, 0.1)
-    pair = jax.tree.map(lambda array: jnp.stack([array, array]), states[0])
-    step = jax.jit(lambda key, pair: kernel.moved(key, pair, target, jnp.asarray(2)))
-    for i in range(60):
-        moved = step(jax.random.key(i), pair)
-        pair = moved.pair
-        for array in jax.tree.leaves(pair.position):
-            np.testing.assert_array_equal(array[0], array[1])
-
-
-def test_nothing_is_adapted():
-    kernel = blend()
-    with jax.enable_x64(True):
-        state, _ = kernel.init(KEY, programs().target)
-        after, _ = kernel.step(KEY, state, programs().target, jnp.ones((), bool))
-    assert jax.tree.leaves(after.tuning.angle) == jax.tree.leaves(state.tuning.angle)
-    with pytest.raises(ValueError, match="fixed angle"):
-        Blend(Rotation(None, 0.9, 3))
 
 
 @pytest.mark.slow
@@ -298,23 +179,6 @@ def test_expectations_of_many_pairs(first, last, lag):
     assert expectation_z(20_000, first_step=first, last_step=last, lag=lag) < LIMIT
 
 
-@pytest.mark.slow
-@in_double_precision
-def test_chains_that_are_declared_one_when_they_are_near_are_told(monkeypatch):
-    """They are not the same, and go apart again."""
-    right = Blend.moved
-
-    def wrong(self, key, pair, target, count):
-        moved = right(self, key, pair, target, count)
-        apart = sum(jnp.sum((a[0] - a[1]) ** 2) for a in moved.pair.position.values())
-        return moved._replace(met=moved.met | (apart < 0.01))
-
-    monkeypatch.setattr(Blend, "moved", wrong)
-    kernel, target, states = two_states(0.3, 0.5)
-    x, y, _plain, met = after_one_step(kernel, target, states)
-    assert np.any(x[met] != y[met])
-
-
 def traced_anew(monkeypatch):
     """What runs pairs, which was compiled with the right one."""
     run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
@@ -358,13 +222,11 @@ def test_a_file_gives_the_same_draws(tmp_path):
     assert draws.to_arviz().posterior["f_train"].shape[:2] == (4, 250)
 
 
-def test_verify_takes_them_for_independent_and_not_for_a_reference():
+def test_verify_takes_them_for_independent():
     exact = bnnpost.rejection.sample(jax.random.key(1), POSTERIOR, num_samples=1000)
     report = bnnpost.verify(jax.random.key(2), drawn(), exact)
     assert report.passed
     assert "taken for independent" in str(report)
-    with pytest.raises(ValueError, match="kind 'coupled'"):
-        bnnpost.verify(jax.random.key(2), exact, drawn())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from bnnpost.verification import checks, permutation, pit
+from bnnpost.verification import checks, features, permutation, pit
 from bnnpost.verification.autocorrelation import effective_sizes
 from bnnpost.verification.compared import compared
 from bnnpost.verification.references import Reference
@@ -194,7 +194,7 @@ def test_a_report_says_what_was_compared_in_another_way():
     assert "heavy tails at f[0], f[1]" in compared(*pair(cauchy_draws, rng)).notes[0]
     assert "many draws are equal at f[0], f[1]" in compared(*pair(dead_units, rng)).notes[-1]
     assert compared(*pair(gaussians, rng)).notes == ()
-    assert not permutation.heavy_tailed(rng.laplace(size=(3000, 2))).any()
+    assert not features.heavy_tailed(rng.laplace(size=(3000, 2))).any()
 
 
 def one_value(f):

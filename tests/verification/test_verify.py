@@ -104,7 +104,7 @@ def test_references_that_are_not_exact_are_refused(reference, right):
     with pytest.raises(TypeError, match="bare values do not say that they are exact"):
         bnnpost.verify(KEY, right, reference.predict(X_TEST), X_TEST)
     drawn = bnnpost.prior.sample(cases.key(25), posterior, num_samples=100)
-    with pytest.raises(ValueError, match=r"exact or capped draws, got draws of kind 'prior'"):
+    with pytest.raises(ValueError, match=r"or coupled draws, got draws of kind 'prior'"):
         bnnpost.verify(KEY, right, drawn, X_TEST)
     with pytest.raises(ValueError, match="are the reference's too"):
         bnnpost.verify(KEY, reference, reference, X_TEST)

@@ -133,6 +133,7 @@ def _info(chains: Chains, done: Checkpoint, totals: Totals, seconds: float) -> D
         r_hat=math.nan,
         ess_bulk=math.nan,
         ess_tail=math.nan,
+        warmup_tv_upper=chains.warmup_tv_upper,
     )
     return dataclasses.replace(
         chains.no_draws(),

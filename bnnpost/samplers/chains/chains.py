@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from bnnpost.arguments import positive_integer, whole_number
+from bnnpost.arguments import positive_integer
 from bnnpost.draws import DrawsInfo
 from bnnpost.draws.draws_files import Contents
 from bnnpost.numerics.random import require_key
@@ -22,6 +22,8 @@ from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 from bnnpost.storage import available_memory, gigabytes
 
+# A warmup as long as pairs of chains show that it must be.
+MEASURED = "measured"
 _METHODS = ("auto", "parallel", "vectorized", "sequential")
 # What was kept is in memory twice while blocks are put one after another.
 _COPIES = 2
@@ -33,7 +35,8 @@ class Chains:
 
     target: what they move; space: in which `target.given` describes draws. method: "parallel" (on
     threads, as many at once as there are cores), "vectorized" (one program for all) or
-    "sequential". cross_check: whether draws are held against importance draws.
+    "sequential". cross_check: whether draws are held against importance draws. warmup_tv_upper:
+    of a measured warmup, how far it leaves chains from the posterior.
     """
 
     kernel: Kernel
@@ -46,6 +49,7 @@ class Chains:
     thinning: int
     method: str
     cross_check: bool
+    warmup_tv_upper: float = math.nan
 
     @classmethod
     def make(
@@ -55,7 +59,7 @@ class Chains:
         kernel: Kernel,
         *,
         num_samples: int = 1000,
-        num_warmup: int | None = None,
+        num_warmup: int | str | None = None,
         num_chains: int = 4,
         thinning: int = 1,
         space: str | None = None,
@@ -69,10 +73,6 @@ class Chains:
         require_posterior(posterior)
         if not isinstance(kernel, Kernel):
             raise TypeError(f"expected a bnnpost.chains.Kernel, got {type(kernel).__name__}")
-        if num_warmup is None:
-            num_warmup = kernel.default_warmup
-        elif whole_number("num_warmup", num_warmup) != 0:
-            num_warmup = positive_integer("num_warmup", num_warmup)
         if space is None:
             space = "weights" if kernel.on_weights else "functions"
         if collapse is None:
@@ -81,17 +81,25 @@ class Chains:
             posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
         )
         target = _target(kernel, made)
+        if num_warmup == MEASURED:
+            _require_normals(target)
+            from bnnpost.samplers.coupled.mixing_time import measured_warmup
+
+            kernel, count, tv_upper = measured_warmup(key, made, kernel)
+        else:
+            count, tv_upper = _count(kernel, num_warmup), math.nan
         chains = cls(
-            kernel.prepared(target, num_warmup),
+            kernel.prepared(target, count),
             target,
             made,
             key,
             positive_integer("num_samples", num_samples),
-            num_warmup,
+            count,
             positive_integer("num_chains", num_chains),
             positive_integer("thinning", thinning),
             _method(chain_method),
             cross_check,
+            tv_upper,
         )
         chains.check_memory()
         return chains
@@ -101,9 +109,8 @@ class Chains:
 
         How long the chains are is not among it.
         """
-        fields = {f.name: getattr(self.kernel, f.name) for f in dataclasses.fields(self.kernel)}
         return {
-            **{name: _plain(value) for name, value in fields.items()},
+            **_fields(self.kernel),
             "sampler": self.kernel.name,
             "kernel": type(self.kernel).__name__,
             "num_warmup": self.num_warmup,
@@ -153,6 +160,21 @@ class Chains:
             )
 
 
+def _require_normals(target: Target) -> None:
+    if not isinstance(target, Normals):
+        raise ValueError(
+            f'num_warmup="{MEASURED}" is for chains that move standard normals: give '
+            'space="functions", or collapse=True'
+        )
+
+
+def _count(kernel: Kernel, num_warmup: object) -> int:
+    """Transitions of warmup, of which there may be none."""
+    if num_warmup is None:
+        return kernel.default_warmup
+    return 0 if num_warmup == 0 else positive_integer("num_warmup", num_warmup)
+
+
 def _target(kernel: Kernel, space: Space) -> Target:
     if kernel.on_weights and space.form == "weights" and not space.collapse:
         from bnnpost.samplers.chains.numpyro_sampler import Weights
@@ -169,8 +191,15 @@ def _method(name: str) -> str:
     return "parallel" if jax.default_backend() == "cpu" else "vectorized"
 
 
+def _fields(kernel: Kernel) -> dict[str, object]:
+    """The settings of a kernel in plain data."""
+    return {f.name: _plain(getattr(kernel, f.name)) for f in dataclasses.fields(kernel)}
+
+
 def _plain(value: Any) -> object:
-    """A setting in plain data: numbers, words, arrays as lists; of anything else its kind."""
+    """A setting in plain data: numbers, words, arrays as lists, kernels within; else its kind."""
+    if isinstance(value, Kernel):
+        return _fields(value)
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         value = np.asarray(value).tolist()
     if isinstance(value, float) and math.isnan(value):

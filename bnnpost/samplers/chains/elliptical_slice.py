@@ -42,6 +42,22 @@ class _Bracket(NamedTuple):
     undefined: Bool[Array, ""]
 
 
+class SliceKeys(NamedTuple):
+    """Of the prior draw that an ellipse goes through, of the level, and of the angles."""
+
+    normal: Array
+    level: Array
+    angle: Array
+
+    def share(self, number: Array) -> Float[Array, ""]:
+        """Where in the bracket the angle of this number is."""
+        return jax.random.uniform(jax.random.fold_in(self.angle, number), (), jnp.float64)
+
+    def first_angle(self) -> Float[Array, ""]:
+        """In [0, 2π)."""
+        return 2 * math.pi * self.share(jnp.zeros((), jnp.int64))
+
+
 class EllipticalSlice(Kernel):
     """g′ on an ellipse through g, the bracket of angles shrunk until the weight is above a level.
 
@@ -60,18 +76,25 @@ class EllipticalSlice(Kernel):
         self, key: Array, state: State, target: Normals, adapting: Array
     ) -> tuple[State, Info]:
         del adapting
-        normal_key, level_key, angle_key = jax.random.split(key, 3)
-        other = fresh(normal_key, state.position)
-        level = state.log_weight - exponential(level_key)
+        keys = self.keys(key)
+        return self.along(keys, state, target, fresh(keys.normal, state.position))
+
+    def keys(self, key: Array) -> "SliceKeys":
+        """What a transition's key is made of."""
+        return SliceKeys(*jax.random.split(key, 3))
+
+    def along(
+        self, keys: "SliceKeys", state: State, target: Normals, other: Arrays
+    ) -> tuple[State, Info]:
+        """The state after a transition on the ellipse through `other`, and numbers of it."""
+        level = state.log_weight - exponential(keys.level)
 
         def below(carry: _Bracket) -> Array:
             # Once nothing is left of the bracket the state stays; rounding can lead there.
             return ~(carry.log_weight >= level) & (carry.evaluations < _MOST_EVALUATIONS)
 
         def shrink(carry: _Bracket) -> _Bracket:
-            draw_key = jax.random.fold_in(angle_key, carry.evaluations)
-            share = jax.random.uniform(draw_key, (), jnp.float64)
-            angle = carry.low + (carry.high - carry.low) * share
+            angle = carry.low + (carry.high - carry.low) * keys.share(carry.evaluations)
             position, _ = rotated(state.position, other, angle)
             # The first bracket is the whole ellipse, and breaks at the first angle.
             low = jnp.where(carry.evaluations == 0, angle - 2 * math.pi, carry.low)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import exponential
@@ -13,6 +13,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.samplers.chains import entry
 from bnnpost.samplers.chains.kernel import (
     QUARTER_TURN,
+    Arrays,
     Info,
     Kernel,
     Normals,
@@ -41,15 +42,23 @@ class CrankNicolson(Kernel):
     name: ClassVar[str] = "pcn"
 
     def init(self, key: Array, target: Normals) -> tuple[State, Array]:
-        angle = jnp.where(jnp.isnan(self.step_size), 0.5, jnp.arcsin(self.step_size))
-        return started(key, target, lambda position: StepSize.start(angle))
+        return started(key, target, lambda position: self._tuning())
+
+    def at(self, target: Normals, position: Arrays) -> State:
+        """The state of a chain that is there, and has not adapted."""
+        return State(position, target.log_weight(position), self._tuning())
+
+    def angle(self, state: State, adapting: Bool[Array, ""] | bool = False) -> Array:
+        """θ of its steps, sin θ = β."""
+        found: Array = state.tuning.value(jnp.asarray(adapting))
+        return found
 
     def step(
         self, key: Array, state: State, target: Normals, adapting: Array
     ) -> tuple[State, Info]:
         normal_key, threshold_key = jax.random.split(key)
         adapting = adapting & jnp.isnan(self.step_size)
-        angle = state.tuning.value(adapting)
+        angle = self.angle(state, adapting)
         proposal, _ = rotated(state.position, fresh(normal_key, state.position), angle)
         log_weight, undefined = target.weighed(proposal)
         gain = log_weight - state.log_weight
@@ -68,7 +77,11 @@ class CrankNicolson(Kernel):
         return State(position, kept, chosen(adapting, after, state.tuning)), info
 
     def tuned(self, state: State) -> Array:
-        return jnp.sin(state.tuning.value(jnp.zeros((), bool)))
+        return jnp.sin(self.angle(state))
+
+    def _tuning(self) -> StepSize:
+        angle = jnp.where(jnp.isnan(self.step_size), 0.5, jnp.arcsin(self.step_size))
+        return StepSize.start(angle)
 
 
 def sample(

@@ -1,6 +1,16 @@
 from .blend import Blend
 from .coupled import NotMetWarning, sample
 from .estimates import UnbiasedMean, expectation
+from .mixing_time import Mixing, mixing
 from .setting import NotMet
 
-__all__ = ["Blend", "NotMet", "NotMetWarning", "UnbiasedMean", "expectation", "sample"]
+__all__ = [
+    "Blend",
+    "Mixing",
+    "NotMet",
+    "NotMetWarning",
+    "UnbiasedMean",
+    "expectation",
+    "mixing",
+    "sample",
+]

@@ -43,14 +43,15 @@ def sample(
     limit of that bound, estimated from all pairs, is at most `tolerance`; `info.coupled` has the
     limit, the meeting times and what was tuned. They are not exact, and never called so.
 
-    options: lag=None, step_size=0.05, max_steps=10_000, space="functions", collapse=True,
-    precision="single". A step is a trajectory of HMC by rotations of the standard normals behind
-    the functions (or, space "weights", behind the weights), and then one of preconditioned
-    Crank–Nicolson of size step_size, with which chains meet; the readout is integrated out unless
-    collapse is False or the likelihood does not allow it. Angle, number of rotations and, if None,
-    lag are found by pilot pairs with random numbers of their own, and frozen. max_steps: the most
-    that a pair is run in search of a meeting. precision: of the random features. progress: a bar
-    on stderr.
+    options: kernel="hmc", lag=None, step_size=0.05, max_steps=10_000, space="functions",
+    collapse=True, precision="single". kernel: "hmc", a trajectory by rotations of the standard
+    normals behind the functions (or, space "weights", behind the weights) and then a Crank–Nicolson
+    step of size step_size, with which chains meet; "pcn" or "slice", which meet where weights vary
+    little; or one of these of `bnnpost.chains`, with settings of its own. The readout is integrated
+    out unless collapse is False or the likelihood does not allow it. Its steps and, if None, lag
+    are found by pilot pairs with random numbers of their own, and frozen. max_steps: the most that
+    a pair is run in search of a meeting. precision: of the random features. progress: a bar on
+    stderr.
 
     Where a pair has not met, `info.complete` is False, the bound 1, and NotMetWarning says so.
     Raises TypeError for a legacy key or no posterior; ValueError for bad arguments, among them a
@@ -62,7 +63,7 @@ def sample(
     num_samples, tolerance = _checked(num_samples, tolerance)
     setting = set_up(key, posterior, **options)
     found, pairs_key = setting.tuned, jax.random.fold_in(key, _PAIRS)
-    pairs = Pairs(setting.programs, found.blend, pairs_key, found.lag)
+    pairs = Pairs(setting.programs, found.kernel, pairs_key, found.lag)
     outcomes = _run(setting, pairs, num_samples, progress)
     bound = tv_bound(np.array([int(one.meeting) for one in outcomes]), found.lag)
     first, start = bound.first_below(tolerance), found.first_kept
@@ -126,7 +127,6 @@ def _record(
     tv: tuple[float, float],
 ) -> CoupledInfo:
     found = setting.tuned
-    rotation = found.blend.rotation
     return CoupledInfo(
         tolerance=tolerance,
         step=step,
@@ -135,13 +135,12 @@ def _record(
         lag=found.lag,
         meeting_times=tuple(int(one.meeting) for one in outcomes),
         max_steps=setting.max_steps,
-        num_rotations=int(rotation.num_steps),
-        angle=float(rotation.step_size),
-        step_size=float(found.blend.step_size),
         acceptance_rate=float(np.mean([one.acceptance for one in outcomes])),
         num_evaluations=int(sum(int(one.evaluations) for one in outcomes)),
         pilot_evaluations=found.evaluations,
         pilot_seconds=setting.pilot_seconds,
+        kernel=found.kernel.name,
+        **found.kernel.settings(),
     )
 
 

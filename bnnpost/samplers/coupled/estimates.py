@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from bnnpost.arguments import positive_integer
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Arrays, Normals, Number
-from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.pair_threads import Pairs, require_start
 from bnnpost.samplers.coupled.pairs import At, begun, further, step_key
 from bnnpost.samplers.coupled.setting import NotMet, set_up
@@ -92,7 +92,7 @@ def expectation(
     if end < begin:
         raise ValueError(f"expected last_step to be {begin} or more, got {end}")
     plan = Averaged(found.lag, begin, end, max(setting.max_steps, found.lag + 1))
-    pairs = Pairs(setting.programs, found.blend, jax.random.fold_in(key, _PAIRS), found.lag)
+    pairs = Pairs(setting.programs, found.kernel, jax.random.fold_in(key, _PAIRS), found.lag)
     program = _estimator(setting.space, function, points)
     replicates, meetings = [], []
     with Progress(num_pairs, enabled=progress, label="pairs", unit="pair") as bar:
@@ -126,9 +126,9 @@ def _estimator(space: Space, function: Function, points: Float[np.ndarray, "m *f
 
     @jax.jit
     def estimate(
-        blend: Blend, target: Normals, key: Array, plan: Averaged
+        kernel: Paired, target: Normals, key: Array, plan: Averaged
     ) -> tuple[Float[Array, "..."], Array, Array]:
-        at, alive = begun(blend, target, key)
+        at, alive = begun(kernel, target, key)
 
         def both(at: At) -> Array:
             one = jax.random.fold_in(step_key(key, at.step), _COMPLETED)
@@ -142,7 +142,7 @@ def _estimator(space: Space, function: Function, points: Float[np.ndarray, "m *f
 
         def step(carry: tuple[At, Array]) -> tuple[At, Array]:
             at, total = carry
-            at = further(blend, target, key, plan.lag, at)
+            at = further(kernel, target, key, plan.lag, at)
             return at, total + counted(at, total)
 
         def counted(at: At, like: Array) -> Array:

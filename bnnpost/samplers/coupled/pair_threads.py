@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 from bnnpost.samplers.chains.kernel import START_TRIES, Arrays, Normals
-from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.pairs import PairOutcome, PairPlan, go_on, run_pair
 
 
@@ -47,8 +47,8 @@ class Pairs:
     Nothing of one depends on what others are run, or beside how many.
     """
 
-    def __init__(self, programs: Programs, blend: Blend, key: Array, lag: int):
-        self.lag, self._programs, self._blend, self._key = lag, programs, blend, key
+    def __init__(self, programs: Programs, kernel: Paired, key: Array, lag: int):
+        self.lag, self._programs, self._kernel, self._key = lag, programs, kernel, key
 
     def run(self, numbers: Iterable[int], kept: int, most: int) -> Iterator[PairOutcome]:
         """These pairs, X kept at a step, each until it has met or X has made so many steps.
@@ -67,7 +67,7 @@ class Pairs:
     def each(self, program: Any, items: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """A jitted program's results in numpy, in order; of an item the first is the pair's number.
 
-        The others are its arguments after blend, target and key.
+        The others are its arguments after kernel, target and key.
         """
         items = list(items)
         with jax.enable_x64(True):
@@ -83,7 +83,7 @@ class Pairs:
     def _arguments(self, item: tuple[Any, ...]) -> Any:
         number, *more = item
         key = jax.random.fold_in(self._key, number)
-        return jax.tree.map(_array, (self._blend, self._programs.target, key, *more))
+        return jax.tree.map(_array, (self._kernel, self._programs.target, key, *more))
 
 
 def _array(value: Any) -> Any:

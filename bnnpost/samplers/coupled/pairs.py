@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bnnpost.samplers.chains.kernel import Arrays, Normals, Number, State, chosen
-from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled.pair_kernel import Paired
 
 # Folded into a pair's key: the start of X, that of Y, and the transitions.
 _X, _Y, _STEPS = 0, 1, 2
@@ -50,19 +50,19 @@ class At(NamedTuple):
     evaluations: Array
 
 
-def begun(blend: Blend, target: Normals, key: Array) -> tuple[At, Bool[Array, ""]]:
+def begun(kernel: Paired, target: Normals, key: Array) -> tuple[At, Bool[Array, ""]]:
     """A pair at its start, and whether it has one."""
     keys = jnp.stack([jax.random.fold_in(key, which) for which in (_X, _Y)])
-    pair, densities = jax.lax.map(lambda one: blend.init(one, target), keys)
+    pair, densities = jax.lax.map(lambda one: kernel.init(one, target), keys)
     none, zero = jnp.zeros((), jnp.float64), jnp.zeros((), jnp.int64)
     at = At(zero, pair, none > 0, zero - 1, none, zero)
     return at, jnp.all(jnp.isfinite(densities))
 
 
-def further(blend: Blend, target: Normals, key: Array, lag: Number, at: At) -> At:
+def further(kernel: Paired, target: Normals, key: Array, lag: Number, at: At) -> At:
     """One step further: X alone before the lag, and once they have met."""
     coupled = ~at.met & (at.step >= lag)
-    moved = blend.moved(step_key(key, at.step), at.pair, target, jnp.where(coupled, 2, 1))
+    moved = kernel.moved(step_key(key, at.step), at.pair, target, jnp.where(coupled, 2, 1))
     reached, now = at.step + 1, coupled & moved.met
     # What is one stays one, to the last bit: Y is X from then on.
     return At(
@@ -76,9 +76,9 @@ def further(blend: Blend, target: Normals, key: Array, lag: Number, at: At) -> A
 
 
 @jax.jit
-def run_pair(blend: Blend, target: Normals, key: Array, plan: PairPlan) -> PairOutcome:
+def run_pair(kernel: Paired, target: Normals, key: Array, plan: PairPlan) -> PairOutcome:
     """A pair from its start until it has met, or gone too far, and X is kept."""
-    start, alive = begun(blend, target, key)
+    start, alive = begun(kernel, target, key)
 
     def more(carry: tuple[At, Arrays]) -> Array:
         at, _ = carry
@@ -86,7 +86,7 @@ def run_pair(blend: Blend, target: Normals, key: Array, plan: PairPlan) -> PairO
 
     def step(carry: tuple[At, Arrays]) -> tuple[At, Arrays]:
         at, kept = carry
-        at = further(blend, target, key, plan.lag, at)
+        at = further(kernel, target, key, plan.lag, at)
         return at, chosen(at.step == plan.kept, first(at.pair.position), kept)
 
     end, kept = jax.lax.while_loop(more, step, (start, first(start.pair.position)))
@@ -106,12 +106,12 @@ def step_key(key: Array, step: Array) -> Array:
 
 @jax.jit
 def go_on(
-    blend: Blend, target: Normals, key: Array, given: Arrays, start: Array, stop: Array
+    kernel: Paired, target: Normals, key: Array, given: Arrays, start: Array, stop: Array
 ) -> Arrays:
     """X of the pair with this key, which is there at a step, at another one."""
 
     def step(number: Array, state: State) -> State:
-        return blend.step(step_key(key, number), state, target, jnp.zeros((), bool))[0]
+        return kernel.step(step_key(key, number), state, target, jnp.zeros((), bool))[0]
 
-    state = jax.lax.fori_loop(start, stop, step, blend.at(target, given))
+    state = jax.lax.fori_loop(start, stop, step, kernel.at(target, given))
     return target.given(state.position)

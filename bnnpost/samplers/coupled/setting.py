@@ -1,7 +1,7 @@
 """What pairs of chains are run on, and with: a posterior's standard normals, and what is tuned."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array
@@ -9,7 +9,8 @@ from jaxtyping import Array
 from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.samplers.chains.kernel import Normals, number
+from bnnpost.samplers.chains.kernel import Kernel, Normals, number
+from bnnpost.samplers.coupled.choices import choices
 from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
 from bnnpost.spaces.making import make_space
@@ -40,31 +41,43 @@ def set_up(
     key: Array,
     posterior: Posterior,
     *,
-    lag: int | None = None,
-    step_size: float = 0.05,
-    max_steps: int = 10_000,
     space: str = "functions",
     collapse: bool = True,
     precision: str = "single",
+    **options: Any,
 ) -> Setting:
     """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets."""
-    started = time.perf_counter()
     require_key(key)
     require_posterior(posterior)
-    if lag is not None:
-        lag = positive_integer("lag", lag)
-    step_size = float(number("step_size", 1.0)(step_size))
-    max_steps = positive_integer("max_steps", max_steps)
     made = make_space(
         posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
     )
-    programs = Programs(Normals.of(made))
-    found = tuned(jax.random.fold_in(key, _PILOT), programs, step_size, max_steps)
+    return set_up_in(made, key, **options)
+
+
+def set_up_in(
+    space: Space,
+    key: Array,
+    *,
+    kernel: str | Kernel = "hmc",
+    lag: int | None = None,
+    step_size: float = 0.05,
+    max_steps: int = 10_000,
+) -> Setting:
+    """The same in a space that there is."""
+    started = time.perf_counter()
+    if lag is not None:
+        lag = positive_integer("lag", lag)
+    max_steps = positive_integer("max_steps", max_steps)
+    step_size = float(number("step_size", 1.0)(step_size))
+    target = Normals.of(space)
+    tried, programs = choices(kernel, target, step_size), Programs(target)
+    found = tuned(jax.random.fold_in(key, _PILOT), programs, tried, max_steps)
     if found is None:
         raise NotMet(
-            f"pairs of chains do not meet in {max_steps:,} steps with any number of rotations: the "
+            f"pairs of chains do not meet in {max_steps:,} steps, with whatever was tried: the "
             "posterior is too narrow for them. Try a wider network, more noise, or more max_steps"
         )
     if lag is not None:
         found = found._replace(lag=lag)
-    return Setting(made, programs, found, max_steps, time.perf_counter() - started)
+    return Setting(space, programs, found, max_steps, time.perf_counter() - started)

@@ -4,6 +4,7 @@ It is frozen then: a chain that adapts may not be coupled.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,23 +13,21 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.samplers.chains.kernel import Normals, State
-from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.chains.kernel import Kernel, Normals, State
+from bnnpost.samplers.coupled.choices import Choice
+from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 
-# Rotations of a trajectory that are tried, the cheapest first; what they accept; transitions in
-# which each finds its angle; pairs that try it.
-_ROTATIONS = (3, 5, 8, 12)
-_TARGET_ACCEPT, _NUM_WARMUP, _NUM_PAIRS = 0.93, 100, 8
+# Transitions in which each finds its step, of those of one evaluation more; pairs that try it.
+_NUM_WARMUP, _NUM_EVALUATIONS, _NUM_PAIRS = 100, 500, 8
 # Folded into the key of the pilot: its chains, and its pairs.
 _CHAIN, _PAIRS = 0, 1
 
 
 class Tuned(NamedTuple):
-    """blend: what moves chains; lag; meetings: of the pilot's pairs; evaluations: what it took."""
+    """kernel: what moves chains; lag; meetings: of the pilot's pairs; evaluations: what it took."""
 
-    blend: Blend
+    kernel: Paired
     lag: int
     meetings: Int[np.ndarray, " p"]
     evaluations: int
@@ -40,42 +39,49 @@ class Tuned(NamedTuple):
 
 
 @in_double_precision
-def tuned(key: Array, programs: Programs, step_size: float, max_steps: int) -> Tuned | None:
-    """Of some numbers of rotations, that with which pairs meet at the least cost.
+def tuned(
+    key: Array, programs: Programs, choices: Sequence[Choice], max_steps: int
+) -> Tuned | None:
+    """Of some kernels, the cheapest first, that with which pairs meet at the least cost.
 
-    lag: the median of when they met. None if no pair of any meets in so many steps.
+    lag: the longest until they met; a shorter one would count late pairs several times, and save
+    little, as X has to go about as far as that. None if no pair of any meets in so many steps.
     """
     best, least, evaluations = None, math.inf, 0
-    for number in _ROTATIONS:
+    for number, choice in enumerate(choices):
         one_key = jax.random.fold_in(key, number)
-        chain_key = jax.random.fold_in(one_key, _CHAIN)
-        blend = _with_angle(chain_key, programs.target, number, step_size)
-        cost = number + 1
+        kernel, spent = _with_step(jax.random.fold_in(one_key, _CHAIN), programs.target, choice)
         # What costs more than the best by far need not be run to its end.
+        cost = kernel.evaluations_per_step
         most = max_steps if best is None else min(max_steps, math.ceil(2 * least / cost))
-        pairs = Pairs(programs, blend, jax.random.fold_in(one_key, _PAIRS), 1)
+        pairs = Pairs(programs, kernel, jax.random.fold_in(one_key, _PAIRS), 1)
         outcomes = list(pairs.run(range(_NUM_PAIRS), 0, most))
         meetings = np.array([int(one.meeting) for one in outcomes])
-        evaluations += _NUM_WARMUP * number + sum(int(one.evaluations) for one in outcomes)
+        evaluations += spent + sum(int(one.evaluations) for one in outcomes)
         if np.all(meetings > 0) and cost * np.mean(meetings) < least:
             least = cost * float(np.mean(meetings))
-            best = Tuned(blend, max(1, int(np.median(meetings))), meetings, 0)
+            best = Tuned(kernel, int(np.max(meetings)), meetings, 0)
         elif best is not None:
             break
     return None if best is None else best._replace(evaluations=evaluations)
 
 
-def _with_angle(key: Array, target: Normals, number: int, step_size: float) -> Blend:
-    """Rotations of an angle that a plain chain has adapted to."""
-    angle = float(_adapted(Rotation(None, _TARGET_ACCEPT, number), target, key))
-    return Blend(Rotation(angle, _TARGET_ACCEPT, number), step_size)
+def _with_step(key: Array, target: Normals, choice: Choice) -> tuple[Paired, int]:
+    """Coupled with the step that a plain chain has adapted to, and what that took."""
+    if not choice.adapts:
+        return choice.coupled(choice.given_step), 0
+    cost = int(getattr(choice.plain, "num_steps", 1))
+    steps = max(_NUM_WARMUP, _NUM_EVALUATIONS // cost)
+    found = float(_adapted(choice.plain, target, key, jnp.asarray(steps)))
+    return choice.coupled(found), steps * cost
 
 
 @jax.jit
-def _adapted(kernel: Rotation, target: Normals, key: Array) -> Array:
+def _adapted(kernel: Kernel, target: Normals, key: Array, count: Array) -> Array:
     def step(number: Array, state: State) -> State:
         one = jax.random.fold_in(key, number)
         return kernel.step(one, state, target, jnp.ones((), bool))[0]
 
-    state, _ = kernel.init(jax.random.fold_in(key, _NUM_WARMUP), target)
-    return kernel.tuned(jax.lax.fori_loop(0, _NUM_WARMUP, step, state))
+    state, _ = kernel.init(jax.random.fold_in(key, count), target)
+    found: Array = kernel.tuned(jax.lax.fori_loop(0, count, step, state))
+    return found

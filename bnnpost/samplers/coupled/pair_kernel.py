@@ -1,0 +1,153 @@
+"""Two chains moved by one transition, so that they may meet, exactly, and then stay together.
+
+X's law and numbers are those of the plain kernel; Y's law is too. Both have common randomness but
+for one vector of standard normals, which is that of reflection and maximal coupling (Heng and Jacob
+2019, Biometrika 106; Bou-Rabee, Eberle and Zimmer 2020; in function space Agapiou, Roberts and
+Vollmer 2018).
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from bnnpost.numerics.random import exponential
+from bnnpost.samplers.chains.kernel import (
+    Arrays,
+    Kernel,
+    Normals,
+    Number,
+    State,
+    chosen,
+    combined,
+    fresh,
+    rotated,
+    square,
+)
+
+# Proposals whose means are further apart than so many of their stds hardly ever coincide: the
+# same noise for both then, which keeps them as near as they are.
+_NEAR = 2.0
+# Folded into a transition's key for what makes two proposals one, apart from what X is moved by.
+_MEETING = 0x6D656574
+
+
+class Moved(NamedTuple):
+    """A pair after a step, whether it is now one, X's acceptance, evaluations of the weight."""
+
+    pair: State
+    met: Bool[Array, ""]
+    acceptance: Float[Array, ""]
+    evaluations: Array
+
+
+class Paired(Kernel):
+    """A plain kernel of standard normals that moves pairs as well. Nothing is adapted."""
+
+    # Of the weight, in a step of one chain, about.
+    evaluations_per_step: ClassVar[int] = 1
+
+    @abc.abstractmethod
+    def at(self, target: Normals, position: Arrays) -> State:
+        """The state of a chain that is there."""
+
+    @abc.abstractmethod
+    def moved(self, key: Array, pair: State, target: Normals, count: Array) -> Moved:
+        """The first of two chains one step further, or where count is 2 both. pair: [2, …].
+
+        Each as by `step`, the first with this key, and with the very numbers that it would have.
+        """
+
+    @abc.abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Its numbers, by the names that `CoupledInfo` has for them."""
+
+
+class Walk(NamedTuple):
+    """A Crank–Nicolson step by an angle θ: x cos θ + ν sin θ, accepted by the weight.
+
+    arrive: the state of a chain that goes from one to a position.
+    """
+
+    angle: Array
+    arrive: Callable[[State, Arrays], State]
+
+    def step(self, key: Array, state: State) -> State:
+        """The state after it."""
+        noise_key, threshold_key = jax.random.split(key)
+        proposal, _ = rotated(state.position, fresh(noise_key, state.position), self.angle)
+        return self._decided(state, proposal, exponential(threshold_key))[0]
+
+    def moved(self, key: Array, pair: State, count: Array) -> Moved:
+        """As `Paired.moved`."""
+        noise_key, threshold_key = jax.random.split(key)
+        x, y = halves(pair.position)
+        noise = fresh(noise_key, x)
+        other, same = other_noise(key, x, y, noise, self.angle)
+        first, second = rotated(x, noise, self.angle)[0], rotated(y, other, self.angle)[0]
+        second = chosen(same, first, second)
+        proposals = {name: jnp.stack([first[name], second[name]]) for name in first}
+        threshold = exponential(threshold_key)
+
+        def walked(one: State, proposal: Arrays) -> tuple[State, Array]:
+            after, accepted = self._decided(one, proposal, threshold)
+            return after, accepted.astype(jnp.float64)
+
+        pair, accepted = each(count, walked, pair, proposals)
+        return Moved(pair, same & (jnp.sum(accepted) > 1.5), accepted[0], count)
+
+    def _decided(
+        self, state: State, proposal: Arrays, threshold: Array
+    ) -> tuple[State, Bool[Array, ""]]:
+        there = self.arrive(state, proposal)
+        accepted = there.log_weight - state.log_weight >= -threshold
+        return chosen(accepted, there, state), accepted
+
+
+def other_noise(
+    key: Array, x: Arrays, y: Arrays, noise: Arrays, angle: Array
+) -> tuple[Arrays, Bool[Array, ""]]:
+    """Noise of Y's proposal by an angle, and whether that is to be X's proposal.
+
+    With d the distance of the proposals' means, over their std: the same proposal with probability
+    min(1, φ(ξ + d)/φ(ξ)), else the noise reflected at the plane between the means.
+    """
+    share = jnp.cos(angle) / jnp.sin(angle)
+    between = {name: share * (x[name].astype(jnp.float64) - y[name]) for name in x}
+    length = square(between)
+    along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in x)
+    near = length < _NEAR**2
+    meeting = jax.random.uniform(jax.random.fold_in(key, _MEETING), (), jnp.float64)
+    same = near & (jnp.log(meeting) <= -(along + 0.5 * length))
+    times = jnp.where(near, 2 * along / jnp.maximum(length, 1e-300), 0.0)
+    # Far apart they may be infinitely so, where the angle is next to none.
+    return combined(lambda z, d: jnp.where(near, z - times * d, z), noise, between), same
+
+
+def each(
+    count: Array, move: Callable[[State, Any], tuple[State, Array]], pair: State, more: Any
+) -> tuple[State, Array]:
+    """One chain after the other, as many as `count`, by one program; and a number of each.
+
+    more: what else each is given, [2, …].
+    """
+
+    def one(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+        pair, numbers = carry
+        after, number = move(_nth(pair, i), _nth(more, i))
+        put = jax.tree.map(lambda array, new: array.at[i].set(new), pair, after)
+        return put, numbers.at[i].set(number)
+
+    return jax.lax.fori_loop(0, count, one, (pair, jnp.zeros(2, jnp.float64)))  # type: ignore[no-any-return]
+
+
+def halves(tree: Any) -> tuple[Any, Any]:
+    """X's part of a pair, and Y's."""
+    return _nth(tree, 0), _nth(tree, 1)
+
+
+def _nth(tree: Any, i: Number) -> Any:
+    return jax.tree.map(lambda array: array[i], tree)

@@ -1,0 +1,250 @@
+"""What moves pairs: laws of both chains, meetings, and known-wrong twins, for each kernel.
+
+One comparison in 5e8 is off by six standard errors by chance.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bnnpost import chains, coupled
+from bnnpost.numerics.precision import in_double_precision
+from bnnpost.samplers.chains.kernel import Normals
+from bnnpost.samplers.chains.rotation import Rotation
+from bnnpost.samplers.coupled import estimates, pair_kernel, plain_kernels
+from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled.choices import choices
+from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
+from tests.samplers.checks import LIMIT, mean_z, same_mean_z, worst
+from tests.samplers.coupled_pairs import POSTERIOR, blend, programs
+
+KEY = jax.random.key(3)
+KERNELS = {
+    "hmc": blend(),
+    "pcn": PairedWalk(chains.CrankNicolson(0.3)),
+    "slice": PairedSlice(chains.EllipticalSlice()),
+}
+SLOW = pytest.mark.slow
+
+
+def two_states(kernel, apart, step_size=0.3):
+    """Two positions that are `apart` times what a step of this size leaves behind, as states."""
+    target = programs().target
+    x = target.prior(jax.random.key(1))
+    other = target.prior(jax.random.key(2))
+    norm = np.sqrt(sum(np.sum((np.asarray(other[n]) - x[n]) ** 2) for n in x))
+    share = apart * step_size / np.sqrt(1 - step_size**2) / norm
+    y = {n: (x[n] + share * (other[n] - x[n])).astype(x[n].dtype) for n in x}
+    return target, [kernel.at(target, at) for at in (x, y)]
+
+
+def stacked(states):
+    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *states)
+
+
+def flat(position):
+    arrays = [np.asarray(position[name]) for name in sorted(position)]
+    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
+
+
+def after_one_step(kernel, target, states, count=20_000):
+    """Positions of both, coupled, and of the second by the plain kernel; which have met."""
+
+    def coupled_step(key):
+        moved = kernel.moved(key, stacked(states), target, jnp.asarray(2))
+        return moved.pair.position, moved.met
+
+    def plain(key):
+        return kernel.step(key, states[1], target, jnp.zeros((), bool))[0].position
+
+    keys = jax.random.split(jax.random.key(5), 2 * count)
+    position, met = jax.jit(jax.vmap(coupled_step))(keys[:count])
+    alone = jax.jit(jax.vmap(plain))(keys[count:])
+    x, y = (flat({n: a[:, i] for n, a in position.items()}) for i in range(2))
+    return x, y, flat(alone), np.asarray(met)
+
+
+def statistics(positions):
+    return np.concatenate([positions, positions**2, positions[:, :1] * positions], axis=1)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@in_double_precision
+def test_the_first_chain_has_the_plain_kernels_numbers(name):
+    """Bit for bit, alone and beside another: of the kernels of `chains`, and a blend's own step."""
+    kernel, never = KERNELS[name], jnp.zeros((), bool)
+    plain = getattr(kernel, "plain", kernel)
+    target, states = two_states(kernel, 1.0)
+    moved = jax.jit(lambda key, count: kernel.moved(key, stacked(states), target, count))
+    step = jax.jit(lambda key: plain.step(key, states[0], target, never)[0])
+    for i in range(20):
+        key = jax.random.key(i)
+        for count in (1, 2):
+            found = moved(key, jnp.asarray(count)).pair
+            for array, expected in zip(
+                jax.tree.leaves(found.position), jax.tree.leaves(step(key).position), strict=True
+            ):
+                np.testing.assert_array_equal(array[0], expected)
+
+
+FAR = [pytest.param("hmc", apart, marks=SLOW) for apart in (1.5, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"), [("hmc", 0.5), ("pcn", 1.0), ("slice", 0.3), ("slice", 3.0), *FAR]
+)
+@in_double_precision
+def test_the_second_chain_has_the_plain_ones_law(name, apart):
+    kernel = KERNELS[name]
+    target, states = two_states(kernel, apart)
+    x, y, plain, met = after_one_step(kernel, target, states)
+    assert worst(same_mean_z(statistics(y), statistics(plain))) < LIMIT
+    np.testing.assert_array_equal(x[met], y[met])
+    assert np.all(np.any(x[~met] != y[~met], axis=1))
+    assert met.mean() > 0.01 or apart > 1
+
+
+@pytest.mark.parametrize("name", ["pcn", "slice"])
+@in_double_precision
+def test_a_reflection_that_is_left_out_is_told(name, monkeypatch):
+    right = pair_kernel.other_noise
+
+    def wrong(key, x, y, noise, angle):
+        return noise, right(key, x, y, noise, angle)[1]
+
+    for module in (pair_kernel, plain_kernels):
+        monkeypatch.setattr(module, "other_noise", wrong)
+    target, states = two_states(KERNELS[name], 1.0)
+    _x, y, plain, _met = after_one_step(KERNELS[name], target, states)
+    # A slice whose first angle is taken is on the wrong ellipse now and then alone.
+    told = worst(same_mean_z(statistics(y), statistics(plain)))
+    assert told > LIMIT if name == "pcn" else told > 3
+
+
+RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
+
+
+@in_double_precision
+def test_the_walk_alone_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
+    kernel = KERNELS["hmc"]
+    monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
+    weighed = Normals.weighed
+    monkeypatch.setattr(
+        Normals, "log_weight", lambda self, position: 0.0 * weighed(self, position)[0]
+    )
+    target, states = two_states(kernel, 1.0)
+    _x, y, plain, met = after_one_step(kernel, target, states)
+    assert worst(same_mean_z(statistics(y), statistics(plain))) < LIMIT
+    # Of maximal coupling two normals of distance 1: 2Φ(−1/2).
+    assert worst(mean_z(met, math.erfc(0.5 / math.sqrt(2)))) < LIMIT
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@in_double_precision
+def test_met_chains_stay_together_for_ever(name):
+    kernel = KERNELS[name]
+    target, states = two_states(kernel, 0.1)
+    pair = stacked([states[0], states[0]])
+    step = jax.jit(lambda key, pair: kernel.moved(key, pair, target, jnp.asarray(2)))
+    for i in range(60):
+        pair = step(jax.random.key(i), pair).pair
+        for array in jax.tree.leaves(pair.position):
+            np.testing.assert_array_equal(array[0], array[1])
+
+
+def test_nothing_is_adapted():
+    for name, kernel in KERNELS.items():
+        with jax.enable_x64(True):
+            state, _ = kernel.init(KEY, programs().target)
+            after, _ = kernel.step(KEY, state, programs().target, jnp.ones((), bool))
+        if name != "slice":
+            steps = [float(kernel.tuned(at)) for at in (state, after)]
+            assert steps[0] == steps[1] == pytest.approx(0.4 if name == "hmc" else 0.3)
+    with pytest.raises(ValueError, match="fixed angle"):
+        Blend(Rotation(None, 0.9, 3))
+    with pytest.raises(ValueError, match="fixed size"):
+        PairedWalk(chains.CrankNicolson())
+
+
+@pytest.mark.slow
+@in_double_precision
+def test_chains_that_are_declared_one_when_they_are_near_are_told(monkeypatch):
+    """They are not the same, and go apart again."""
+    right = Blend.moved
+
+    def wrong(self, key, pair, target, count):
+        moved = right(self, key, pair, target, count)
+        apart = sum(jnp.sum((a[0] - a[1]) ** 2) for a in moved.pair.position.values())
+        return moved._replace(met=moved.met | (apart < 0.01))
+
+    monkeypatch.setattr(Blend, "moved", wrong)
+    target, states = two_states(KERNELS["hmc"], 0.5)
+    x, y, _plain, met = after_one_step(KERNELS["hmc"], target, states)
+    assert np.any(x[met] != y[met])
+
+
+def h(f):
+    """A mean, a square and a tail."""
+    return jnp.stack([f[0, 0], f[0, 0] ** 2, (f[0, 0] > 0.3) * 1.0, f[1, 0] ** 3])
+
+
+@functools.cache
+def expected_h():
+    import bnnpost
+
+    draws = bnnpost.rejection.sample(jax.random.key(9), POSTERIOR, num_samples=20_000)
+    found = np.asarray(jax.vmap(h)(draws.training_outputs()))
+    return found.mean(axis=0), found.std(axis=0) / math.sqrt(len(found))
+
+
+def expectation_z(kernel, num_pairs=1500):
+    """At step 0, of which all is bias, and the correction."""
+    found = coupled.expectation(
+        KEY, POSTERIOR, h, num_pairs=num_pairs, kernel=kernel, first_step=0, last_step=0, lag=2
+    )
+    mean, error = expected_h()
+    return worst((found.value - mean) / np.hypot(error, found.standard_error))
+
+
+@pytest.mark.parametrize("kernel", ["pcn", "slice"])
+def test_expectations_by_other_kernels_have_no_bias(kernel):
+    assert expectation_z(kernel) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", ["pcn", "slice"])
+def test_expectations_by_other_kernels_without_a_correction_have(kernel, monkeypatch):
+    right = estimates._shares
+    monkeypatch.setattr(estimates, "_shares", lambda plan, at: (right(plan, at)[0], 0.0))
+    assert expectation_z(kernel) > LIMIT
+
+
+def test_kernels_are_chosen_by_name_or_given():
+    target = programs().target
+    assert [one.coupled(0.1).settings() for one in choices("hmc", target, 0.05)] == [
+        {"num_rotations": count, "angle": 0.1, "step_size": 0.05} for count in (3, 5, 8, 12)
+    ]
+    [walk] = choices(chains.CrankNicolson(0.2), target, 0.05)
+    assert (walk.adapts, walk.given_step) == (False, 0.2)
+    [turn] = choices(chains.Hamiltonian("hmc", num_steps=4), target, 0.05)
+    assert turn.adapts
+    assert turn.coupled(0.1).settings()["num_rotations"] == 4
+    for kernel in (chains.Hamiltonian("nuts"), chains.Hamiltonian("hmc", "leapfrog")):
+        with pytest.raises(ValueError, match="not coupled"):
+            choices(kernel, target, 0.05)
+    with pytest.raises(ValueError, match="expected kernel to be hmc, pcn, slice"):
+        coupled.sample(KEY, POSTERIOR, kernel="gibbs")
+
+
+@pytest.mark.parametrize("kernel", ["pcn", "slice"])
+def test_draws_by_other_kernels(kernel):
+    draws = coupled.sample(KEY, POSTERIOR, num_samples=600, kernel=kernel)
+    record = draws.info.coupled
+    assert (record.kernel, record.num_rotations, draws.info.complete) == (kernel, 0, True)
+    mean, error = expected_h()
+    found = np.asarray(jax.vmap(h)(draws.training_outputs()))
+    assert worst(mean_z(found, mean, error)) < LIMIT
