@@ -88,8 +88,8 @@ class CoupledInfo:
     tv: the estimated bound of the total variation between the law of a draw and the posterior,
     tv_upper: its upper 95 % limit (1 where pairs did not meet). meeting_times: τ of each pair, of
     which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. kernel: "hmc", a
-    step of which is num_rotations by an `angle`, and a Crank–Nicolson step of size step_size;
-    "pcn", of size step_size; or "slice". acceptance_rate: of trajectories, or of what else the
+    step of which is num_rotations by an `angle` and a single one by meeting_angle; "pcn", of size
+    step_size; or "slice". acceptance_rate: of trajectories, or of what else the
     kernel proposes. num_evaluations: of the weight, with gradient, in all pairs;
     pilot_evaluations, pilot_seconds: what finding angle, rotations and lag took.
     """
@@ -108,6 +108,7 @@ class CoupledInfo:
     kernel: str = "hmc"
     num_rotations: int = 0
     angle: float = math.nan
+    meeting_angle: float = math.nan
     step_size: float = math.nan
 
     @property

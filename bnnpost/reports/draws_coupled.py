@@ -34,9 +34,9 @@ def coupled_record(info: DrawsInfo, coupled: CoupledInfo) -> dict[str, Any]:
 
 def _step(coupled: CoupledInfo) -> str:
     """What moves chains, in words."""
-    walk = f"Crank–Nicolson step of size {coupled.step_size:.3g}"
     return {
-        "hmc": f"{coupled.num_rotations} rotations by {coupled.angle:.3g}, and a {walk}",
-        "pcn": f"a {walk}",
+        "hmc": f"{coupled.num_rotations} rotations by {coupled.angle:.3g}, and one by "
+        f"{coupled.meeting_angle:.3g}",
+        "pcn": f"a Crank–Nicolson step of size {coupled.step_size:.3g}",
         "slice": "elliptical slice sampling",
     }[coupled.kernel]

@@ -173,6 +173,26 @@ def test_expectations_have_no_bias_and_those_without_a_correction_have(monkeypat
     assert expectation_z(2400, **options) > LIMIT
 
 
+def test_ratios_of_evidence():
+    """Of two noises: Z₁/Z₀ = E p₁(y|f)/p₀(y|f), and by exact rejection of each."""
+    noises = [Gaussian(0.3), Gaussian(0.35)]
+    targets = Y[:, None]
+
+    def ratio(f):
+        return jnp.exp(noises[1].log_prob(f, targets) - noises[0].log_prob(f, targets))
+
+    found = coupled.expectation(KEY, POSTERIOR, ratio, num_pairs=500)
+    each = [
+        bnnpost.rejection.sample(KEY, bnnpost.Posterior(NETWORK, n, X, Y), num_samples=20_000).info
+        for n in noises
+    ]
+    truth = each[1].log_evidence - each[0].log_evidence
+    error = math.hypot(*(info.log_evidence_se for info in each))
+    z = (np.log(found.value) - truth) / math.hypot(error, found.standard_error / found.value)
+    assert abs(z) < LIMIT
+    assert abs(truth) > 3 * found.standard_error / found.value  # the evidences differ
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "last", "lag"), [(0, 3, 1), (2, 9, 3), (None, None, None)])
 def test_expectations_of_many_pairs(first, last, lag):

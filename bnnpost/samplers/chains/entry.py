@@ -39,7 +39,7 @@ def sample(
     kernel adapts itself (by default 1000; of elliptical slice 100). num_warmup "measured": as many
     as pairs of coupled chains show to leave each chain within 0.02 of the posterior in total
     variation (`bnnpost.mixing`), of pcn, elliptical slices and hmc by rotations; nothing adapts
-    then, each trajectory of hmc has a small Crank–Nicolson step after it, and NotMet is raised
+    then, each trajectory of hmc has a single rotation after it, and NotMet is raised
     where pairs do not meet. Chains move the standard
     normals behind the functions (space "functions") or behind the weights ("weights", the default
     of `Hamiltonian` alone), the readout integrated out unless collapse is False or the likelihood

@@ -87,34 +87,51 @@ class Rotation(Kernel):
         jitter = jax.random.uniform(jitter_key, (), jnp.float64, 1 - _JITTER, 1 + _JITTER)
         angle = state.tuning.angle.value(adapting) * jitter
         momentum = fresh(momentum_key, state.position)
-        before = -state.log_weight + 0.5 * (square(state.position) + square(momentum))
-        none = jnp.zeros_like(before)
-        start = _Phase(state.position, momentum, state.log_weight, state.tuning.gradient, none)
-        end = jax.lax.fori_loop(0, self.num_steps, lambda _, at: _leapt(target, at, angle), start)
-        error = state.log_weight - end.log_weight + end.kinetic_gain
-        error = jnp.where(jnp.isnan(error), jnp.inf, error)
-        accepted = error <= exponential(threshold_key)
+        end = trajectory(target, state, momentum, angle, self.num_steps)
+        accepted = end.error <= exponential(threshold_key)
         position, log_weight, gradient = chosen(
             accepted,
             (end.position, end.log_weight, end.gradient),
             (state.position, state.log_weight, state.tuning.gradient),
         )
-        rate = jnp.exp(jnp.minimum(0.0, -error))
+        rate = jnp.exp(jnp.minimum(0.0, -end.error))
         most = QUARTER_TURN / self.num_steps
         after = state.tuning.angle.updated(rate, self.target_accept, most)
         tuning = Tuning(chosen(adapting, after, state.tuning.angle), gradient)
+        before = -state.log_weight + 0.5 * (square(state.position) + square(momentum))
         info = {
             "lp": log_weight - 0.5 * square(position),
             "acceptance_rate": rate,
             "n_steps": jnp.asarray(self.num_steps, jnp.int64),
-            "diverging": error > _DIVERGENCE,
-            "energy": before + jnp.where(accepted, error, 0.0),
-            "energy_error": error,
+            "diverging": end.error > _DIVERGENCE,
+            "energy": before + jnp.where(accepted, end.error, 0.0),
+            "energy_error": end.error,
         }
         return State(position, log_weight, tuning), info
 
     def tuned(self, state: State) -> Array:
         return state.tuning.angle.value(jnp.zeros((), bool))
+
+
+class End(NamedTuple):
+    """Where a trajectory ends; error: of the energy, in nats, ∞ where that is lost."""
+
+    position: Arrays
+    log_weight: Float[Array, ""]
+    gradient: Arrays
+    error: Float[Array, ""]
+
+
+def trajectory(
+    target: Normals, state: State, momentum: Arrays, angle: Array, num_steps: Number
+) -> End:
+    """So many rotations by an angle, from a state with a `Tuning` and a momentum."""
+    none = jnp.zeros_like(state.log_weight)
+    start = _Phase(state.position, momentum, state.log_weight, state.tuning.gradient, none)
+    end = jax.lax.fori_loop(0, num_steps, lambda _, at: _leapt(target, at, angle), start)
+    error = state.log_weight - end.log_weight + end.kinetic_gain
+    error = jnp.where(jnp.isnan(error), jnp.inf, error)
+    return End(end.position, end.log_weight, end.gradient, error)
 
 
 def _weight_and_slope(target: Normals, position: Arrays) -> tuple[Array, Arrays]:

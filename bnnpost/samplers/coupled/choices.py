@@ -12,43 +12,47 @@ from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
 
-# Rotations of a trajectory that are tried, the cheapest first, and what they are to accept.
-_ROTATIONS, _TURNS_ACCEPTED = (3, 5, 8, 12), 0.93
+# Rotations of a trajectory that are tried, the cheapest first, each with what it is to accept: the
+# more, the smaller, as chains of which one accepts where the other does not go apart again.
+_ROTATIONS = ((3, 0.9), (5, 0.95), (8, 0.97), (12, 0.98), (16, 0.985))
+# The single rotation in which chains meet.
+_MEETING = Rotation(None, 0.95, 1)
 # What Crank–Nicolson steps are to accept, of ever smaller ones.
 _STEPS_ACCEPTED = (0.3, 0.5, 0.7)
 
 
 class Choice(NamedTuple):
-    """A plain kernel, which finds its step if that is not given, and how to couple it with one."""
+    """Plain kernels, which find their steps if these are not given, and what they make together."""
 
-    plain: Kernel
-    coupled: Callable[[float], Paired]
-
-    @property
-    def given_step(self) -> float:
-        """Its step, NaN where it has none or finds it."""
-        return float(getattr(self.plain, "step_size", math.nan))
-
-    @property
-    def adapts(self) -> bool:
-        """Whether it is to find its step."""
-        return hasattr(self.plain, "step_size") and math.isnan(self.given_step)
+    plains: tuple[Kernel, ...]
+    coupled: Callable[..., Paired]
 
 
-def choice_of(plain: Kernel, meeting_step: float) -> Choice:
+def given_step(plain: Kernel) -> float | None:
+    """The step of a kernel, NaN where it has none; None where it is to be found."""
+    if not hasattr(plain, "step_size"):
+        return math.nan
+    step = float(plain.step_size)
+    return None if math.isnan(step) else step
+
+
+def choice_of(plain: Kernel) -> Choice:
     """A kernel of `chains` that moves standard normals, to be coupled as it is.
 
-    But rotations, which meet by a Crank–Nicolson step of size meeting_step after each trajectory.
-    Raises ValueError for kernels that are not coupled.
+    But rotations, which meet by a single one after each trajectory. Raises ValueError for kernels
+    that are not coupled.
     """
     if isinstance(plain, Rotation):
         accept, count = float(plain.target_accept), int(plain.num_steps)
-        return Choice(plain, lambda step: Blend(Rotation(step, accept, count), meeting_step))
+        return Choice(
+            (plain, _MEETING),
+            lambda step, meeting: Blend(Rotation(step, accept, count), meeting),
+        )
     if isinstance(plain, CrankNicolson):
         accept = float(plain.target_accept)
-        return Choice(plain, lambda step: PairedWalk(CrankNicolson(step, accept)))
+        return Choice((plain,), lambda step: PairedWalk(CrankNicolson(step, accept)))
     if isinstance(plain, EllipticalSlice):
-        return Choice(plain, lambda _: PairedSlice(EllipticalSlice()))
+        return Choice((plain,), lambda _: PairedSlice(EllipticalSlice()))
     raise ValueError(
         "pairs of chains are moved by pcn, by elliptical slices, or by hmc with rotations, in a "
         f"space of standard normals; got {plain.name} ({type(plain).__name__}), which is not "
@@ -56,12 +60,12 @@ def choice_of(plain: Kernel, meeting_step: float) -> Choice:
     )
 
 
-def choices(kernel: object, target: Normals, meeting_step: float) -> Sequence[Choice]:
+def choices(kernel: object, target: Normals) -> Sequence[Choice]:
     """What is tried for a kernel or its name, the cheapest first. Raises ValueError for others."""
     if isinstance(kernel, Kernel):
-        return [choice_of(kernel.prepared(target, 0), meeting_step)]
+        return [choice_of(kernel.prepared(target, 0))]
     plains: dict[Any, list[Kernel]] = {
-        "hmc": [Rotation(None, _TURNS_ACCEPTED, number) for number in _ROTATIONS],
+        "hmc": [Rotation(None, accept, number) for number, accept in _ROTATIONS],
         "pcn": [CrankNicolson(None, accept) for accept in _STEPS_ACCEPTED],
         "slice": [EllipticalSlice()],
     }
@@ -69,4 +73,4 @@ def choices(kernel: object, target: Normals, meeting_step: float) -> Sequence[Ch
         raise ValueError(
             f"expected kernel to be {', '.join(plains)} or one of bnnpost.chains, got {kernel!r}"
         )
-    return [choice_of(plain, meeting_step) for plain in plains[kernel]]
+    return [choice_of(plain) for plain in plains[kernel]]

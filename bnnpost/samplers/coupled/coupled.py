@@ -43,15 +43,14 @@ def sample(
     limit of that bound, estimated from all pairs, is at most `tolerance`; `info.coupled` has the
     limit, the meeting times and what was tuned. They are not exact, and never called so.
 
-    options: kernel="hmc", lag=None, step_size=0.05, max_steps=10_000, space="functions",
-    collapse=True, precision="single". kernel: "hmc", a trajectory by rotations of the standard
-    normals behind the functions (or, space "weights", behind the weights) and then a Crank–Nicolson
-    step of size step_size, with which chains meet; "pcn" or "slice", which meet where weights vary
-    little; or one of these of `bnnpost.chains`, with settings of its own. The readout is integrated
-    out unless collapse is False or the likelihood does not allow it. Its steps and, if None, lag
-    are found by pilot pairs with random numbers of their own, and frozen. max_steps: the most that
-    a pair is run in search of a meeting. precision: of the random features. progress: a bar on
-    stderr.
+    options: kernel="hmc", lag=None, max_steps=10_000, space="functions", collapse=True,
+    precision="single". kernel: "hmc", a trajectory by rotations of the standard normals behind the
+    functions (or, space "weights", behind the weights) and then a single rotation, in which chains
+    meet; "pcn" or "slice", which meet where weights vary little; or one of these of
+    `bnnpost.chains`, with settings of its own. The readout is integrated out unless collapse is
+    False or the likelihood does not allow it. Its steps and, if None, lag are found by pilot pairs
+    with random numbers of their own, and frozen. max_steps: the most that a pair is run in search
+    of a meeting. precision: of the random features. progress: a bar on stderr.
 
     Where a pair has not met, `info.complete` is False, the bound 1, and NotMetWarning says so.
     Raises TypeError for a legacy key or no posterior; ValueError for bad arguments, among them a

@@ -75,7 +75,7 @@ def expectation(
     (Jacob, O'Leary and Atchadé 2020; lag L: Biswas, Jacob and Vanetti 2019, appendix). By default
     k is when the pilot's pairs had met, and m such that means are over four times as many.
     standard_error: from the replicates' variance, which is finite if meeting times have geometric
-    tails. options: lag, step_size, max_steps, space, collapse, precision as in `sample`.
+    tails. options: kernel, lag, max_steps, space, collapse, precision as in `sample`.
 
     Raises what `sample` raises, and NotMet where a pair has not met in max_steps.
     """

@@ -87,9 +87,9 @@ def mixing(
 
     kernel: "pcn", "slice" or "hmc" with their own settings, as `pcn.sample` and the others run
     them, or one of `bnnpost.chains`; what it adapts is found by a pilot chain, and frozen. Of "hmc"
-    (by rotations) a small Crank–Nicolson step, of size step_size, follows each trajectory: without
-    such a step two chains come near each other, but never meet. options: lag, step_size, max_steps,
-    space, collapse, precision as in `coupled.sample`. A bound may be far above the distance: chains
+    (by rotations) a single rotation follows each trajectory: without such a step two chains come
+    near each other, but never meet. options: lag, max_steps, space, collapse, precision as in
+    `coupled.sample`. A bound may be far above the distance: chains
     may be where they should long before a pair of them has met.
 
     Raises ValueError for bad arguments, a tolerance that so few pairs cannot show, and kernels

@@ -14,17 +14,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from bnnpost.numerics.random import exponential
 from bnnpost.samplers.chains.kernel import (
     Arrays,
     Kernel,
     Normals,
     Number,
     State,
-    chosen,
     combined,
-    fresh,
-    rotated,
     square,
 )
 
@@ -66,59 +62,20 @@ class Paired(Kernel):
         """Its numbers, by the names that `CoupledInfo` has for them."""
 
 
-class Walk(NamedTuple):
-    """A Crank–Nicolson step by an angle θ: x cos θ + ν sin θ, accepted by the weight.
+def apart(x: Arrays, y: Arrays, share: Array) -> Arrays:
+    """x − y in double precision, so many times."""
+    return {name: share * (x[name].astype(jnp.float64) - y[name]) for name in x}
 
-    arrive: the state of a chain that goes from one to a position.
+
+def other_noise(key: Array, between: Arrays, noise: Arrays) -> tuple[Arrays, Bool[Array, ""]]:
+    """Noise of Y's proposal, and whether that is to be X's proposal.
+
+    between: the mean of X's proposal less that of Y's, over the std of both, the same in each
+    direction. With d the length of it: the same proposal with probability min(1, φ(ξ + d)/φ(ξ)),
+    else the noise reflected at the plane between the means.
     """
-
-    angle: Array
-    arrive: Callable[[State, Arrays], State]
-
-    def step(self, key: Array, state: State) -> State:
-        """The state after it."""
-        noise_key, threshold_key = jax.random.split(key)
-        proposal, _ = rotated(state.position, fresh(noise_key, state.position), self.angle)
-        return self._decided(state, proposal, exponential(threshold_key))[0]
-
-    def moved(self, key: Array, pair: State, count: Array) -> Moved:
-        """As `Paired.moved`."""
-        noise_key, threshold_key = jax.random.split(key)
-        x, y = halves(pair.position)
-        noise = fresh(noise_key, x)
-        other, same = other_noise(key, x, y, noise, self.angle)
-        first, second = rotated(x, noise, self.angle)[0], rotated(y, other, self.angle)[0]
-        second = chosen(same, first, second)
-        proposals = {name: jnp.stack([first[name], second[name]]) for name in first}
-        threshold = exponential(threshold_key)
-
-        def walked(one: State, proposal: Arrays) -> tuple[State, Array]:
-            after, accepted = self._decided(one, proposal, threshold)
-            return after, accepted.astype(jnp.float64)
-
-        pair, accepted = each(count, walked, pair, proposals)
-        return Moved(pair, same & (jnp.sum(accepted) > 1.5), accepted[0], count)
-
-    def _decided(
-        self, state: State, proposal: Arrays, threshold: Array
-    ) -> tuple[State, Bool[Array, ""]]:
-        there = self.arrive(state, proposal)
-        accepted = there.log_weight - state.log_weight >= -threshold
-        return chosen(accepted, there, state), accepted
-
-
-def other_noise(
-    key: Array, x: Arrays, y: Arrays, noise: Arrays, angle: Array
-) -> tuple[Arrays, Bool[Array, ""]]:
-    """Noise of Y's proposal by an angle, and whether that is to be X's proposal.
-
-    With d the distance of the proposals' means, over their std: the same proposal with probability
-    min(1, φ(ξ + d)/φ(ξ)), else the noise reflected at the plane between the means.
-    """
-    share = jnp.cos(angle) / jnp.sin(angle)
-    between = {name: share * (x[name].astype(jnp.float64) - y[name]) for name in x}
     length = square(between)
-    along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in x)
+    along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in noise)
     near = length < _NEAR**2
     meeting = jax.random.uniform(jax.random.fold_in(key, _MEETING), (), jnp.float64)
     same = near & (jnp.log(meeting) <= -(along + 0.5 * length))

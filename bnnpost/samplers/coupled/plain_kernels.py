@@ -6,10 +6,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from bnnpost.numerics.random import exponential
 from bnnpost.samplers.chains.elliptical_slice import EllipticalSlice
-from bnnpost.samplers.chains.kernel import Arrays, Info, Normals, State, chosen, fresh
+from bnnpost.samplers.chains.kernel import Arrays, Info, Normals, State, chosen, fresh, rotated
 from bnnpost.samplers.chains.pcn import CrankNicolson
-from bnnpost.samplers.coupled.pair_kernel import Moved, Paired, Walk, each, halves, other_noise
+from bnnpost.samplers.coupled.pair_kernel import (
+    Moved,
+    Paired,
+    apart,
+    each,
+    halves,
+    other_noise,
+)
 
 
 class PairedWalk(Paired):
@@ -41,11 +49,23 @@ class PairedWalk(Paired):
         return self.plain.at(target, position)
 
     def moved(self, key: Array, pair: State, target: Normals, count: Array) -> Moved:
-        def arrive(state: State, position: Arrays) -> State:
-            return State(position, target.log_weight(position), state.tuning)
+        noise_key, threshold_key = jax.random.split(key)
+        x, y = halves(pair.position)
+        angle, noise = self.plain.angle(halves(pair)[0]), fresh(noise_key, x)
+        other, same = other_noise(key, apart(x, y, 1 / jnp.tan(angle)), noise)
+        first, second = rotated(x, noise, angle)[0], rotated(y, other, angle)[0]
+        second = chosen(same, first, second)
+        proposals = {name: jnp.stack([first[name], second[name]]) for name in first}
+        threshold = exponential(threshold_key)
 
-        angle = self.plain.angle(halves(pair)[0])
-        return Walk(angle, arrive).moved(key, pair, count)
+        def walked(one: State, proposal: Arrays) -> tuple[State, Array]:
+            log_weight = target.log_weight(proposal)
+            accepted = log_weight - one.log_weight >= -threshold
+            there = State(proposal, log_weight, one.tuning)
+            return chosen(accepted, there, one), accepted.astype(jnp.float64)
+
+        pair, accepted = each(count, walked, pair, proposals)
+        return Moved(pair, same & (jnp.sum(accepted) > 1.5), accepted[0], count)
 
     def tuned(self, state: State) -> Array:
         return self.plain.tuned(state)
@@ -79,7 +99,7 @@ class PairedSlice(Paired):
         keys = self.plain.keys(key)
         x, y = halves(pair.position)
         noise = fresh(keys.normal, x)
-        other, same = other_noise(key, x, y, noise, keys.first_angle())
+        other, same = other_noise(key, apart(x, y, 1 / jnp.tan(keys.first_angle())), noise)
         noises = {name: jnp.stack([noise[name], other[name]]) for name in noise}
 
         def sliced(one: State, noise: Arrays) -> tuple[State, Array]:

@@ -9,7 +9,7 @@ from jaxtyping import Array
 from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.samplers.chains.kernel import Kernel, Normals, number
+from bnnpost.samplers.chains.kernel import Kernel, Normals
 from bnnpost.samplers.coupled.choices import choices
 from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
@@ -61,7 +61,6 @@ def set_up_in(
     *,
     kernel: str | Kernel = "hmc",
     lag: int | None = None,
-    step_size: float = 0.05,
     max_steps: int = 10_000,
 ) -> Setting:
     """The same in a space that there is."""
@@ -69,9 +68,8 @@ def set_up_in(
     if lag is not None:
         lag = positive_integer("lag", lag)
     max_steps = positive_integer("max_steps", max_steps)
-    step_size = float(number("step_size", 1.0)(step_size))
     target = Normals.of(space)
-    tried, programs = choices(kernel, target, step_size), Programs(target)
+    tried, programs = choices(kernel, target), Programs(target)
     found = tuned(jax.random.fold_in(key, _PILOT), programs, tried, max_steps)
     if found is None:
         raise NotMet(

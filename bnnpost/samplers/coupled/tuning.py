@@ -14,7 +14,7 @@ from jaxtyping import Array, Int
 
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Kernel, Normals, State
-from bnnpost.samplers.coupled.choices import Choice
+from bnnpost.samplers.coupled.choices import Choice, given_step
 from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 
@@ -50,30 +50,39 @@ def tuned(
     best, least, evaluations = None, math.inf, 0
     for number, choice in enumerate(choices):
         one_key = jax.random.fold_in(key, number)
-        kernel, spent = _with_step(jax.random.fold_in(one_key, _CHAIN), programs.target, choice)
-        # What costs more than the best by far need not be run to its end.
-        cost = kernel.evaluations_per_step
-        most = max_steps if best is None else min(max_steps, math.ceil(2 * least / cost))
+        kernel, spent = _with_steps(jax.random.fold_in(one_key, _CHAIN), programs.target, choice)
+        # What costs more than the best need not be run to its end.
+        most = min(max_steps, least / kernel.evaluations_per_step)
         pairs = Pairs(programs, kernel, jax.random.fold_in(one_key, _PAIRS), 1)
-        outcomes = list(pairs.run(range(_NUM_PAIRS), 0, most))
+        outcomes = list(pairs.run(range(_NUM_PAIRS), 0, math.ceil(most)))
         meetings = np.array([int(one.meeting) for one in outcomes])
         evaluations += spent + sum(int(one.evaluations) for one in outcomes)
-        if np.all(meetings > 0) and cost * np.mean(meetings) < least:
-            least = cost * float(np.mean(meetings))
-            best = Tuned(kernel, int(np.max(meetings)), meetings, 0)
-        elif best is not None:
-            break
+        taken = _evaluations(kernel, meetings)
+        if taken < least:
+            best, least = Tuned(kernel, int(np.max(meetings)), meetings, 0), taken
     return None if best is None else best._replace(evaluations=evaluations)
 
 
-def _with_step(key: Array, target: Normals, choice: Choice) -> tuple[Paired, int]:
-    """Coupled with the step that a plain chain has adapted to, and what that took."""
-    if not choice.adapts:
-        return choice.coupled(choice.given_step), 0
-    cost = int(getattr(choice.plain, "num_steps", 1))
-    steps = max(_NUM_WARMUP, _NUM_EVALUATIONS // cost)
-    found = float(_adapted(choice.plain, target, key, jnp.asarray(steps)))
-    return choice.coupled(found), steps * cost
+def _evaluations(kernel: Paired, meetings: Int[np.ndarray, " p"]) -> float:
+    """What a pair takes, about: X the lag, then both until they meet, X on to where it is kept."""
+    if np.any(meetings < 0):
+        return math.inf
+    return kernel.evaluations_per_step * float(np.max(meetings) + 2 * np.mean(meetings))
+
+
+def _with_steps(key: Array, target: Normals, choice: Choice) -> tuple[Paired, int]:
+    """Coupled with the steps that plain chains have adapted to, and what that took."""
+    steps, spent = [], 0
+    for number, plain in enumerate(choice.plains):
+        step = given_step(plain)
+        if step is None:
+            cost = int(getattr(plain, "num_steps", 1))
+            count = max(_NUM_WARMUP, _NUM_EVALUATIONS // cost)
+            own_key = jax.random.fold_in(key, number)
+            step = float(_adapted(plain, target, own_key, jnp.asarray(count)))
+            spent += count * cost
+        steps.append(step)
+    return choice.coupled(*steps), spent
 
 
 @jax.jit
