@@ -10,6 +10,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Normals, number
+from bnnpost.samplers.coupled.pair_memory import require_memory
 from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
 from bnnpost.spaces.making import make_space
@@ -39,6 +40,9 @@ class Setting(NamedTuple):
 def set_up(
     key: Array,
     posterior: Posterior,
+    num_draws: int = 0,
+    known: Tuned | None = None,
+    /,
     *,
     lag: int | None = None,
     step_size: float = 0.05,
@@ -47,7 +51,10 @@ def set_up(
     collapse: bool = True,
     precision: str = "single",
 ) -> Setting:
-    """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets."""
+    """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets.
+
+    num_draws: for which there must be memory. known: what a pilot found earlier.
+    """
     started = time.perf_counter()
     require_key(key)
     require_posterior(posterior)
@@ -59,6 +66,9 @@ def set_up(
         posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
     )
     programs = Programs(Normals.of(made))
+    require_memory(programs.target, num_draws)
+    if known is not None:
+        return Setting(made, programs, known, max_steps, time.perf_counter() - started)
     found = tuned(jax.random.fold_in(key, _PILOT), programs, step_size, max_steps)
     if found is None:
         raise NotMet(
