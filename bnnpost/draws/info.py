@@ -102,16 +102,20 @@ class CoupledInfo:
     pilot_seconds: float
 
     @property
+    def unmet(self) -> int:
+        """How many pairs did not meet."""
+        return sum(time < 0 for time in self.meeting_times)
+
+    @property
     def met(self) -> bool:
         """Whether all pairs did."""
-        return min(self.meeting_times) > 0
+        return not self.unmet
 
     def summary(self) -> str:
         """The draws in one line."""
         pairs = f"{len(self.meeting_times):,} pairs of coupled chains"
         if not self.met:
-            unmet = sum(time < 0 for time in self.meeting_times)
-            return f"{pairs}, of which {unmet:,} did not meet: no bound on their distance"
+            return f"{pairs}, of which {self.unmet:,} did not meet: no bound on their distance"
         return (
             f"{pairs} after {self.step} steps, at most {self.tv_upper:.2g} in total variation from "
             "the posterior, at 95 %"

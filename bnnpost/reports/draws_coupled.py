@@ -33,3 +33,18 @@ def coupled_record(info: DrawsInfo, coupled: CoupledInfo) -> dict[str, Any]:
              " of the pilot"]
         ),
     }  # fmt: skip
+
+
+def coupled_gaps(coupled: CoupledInfo) -> list[str]:
+    """What keeps the draws from being as near as they were to be, a sentence each."""
+    if not coupled.met:
+        return [
+            f"{coupled.unmet:,} pairs did not meet in {coupled.max_steps:,} steps, so that nothing "
+            "is known of the distance of the draws."
+        ]
+    if coupled.tv_upper > coupled.tolerance:
+        return [
+            f"The limit of the total variation came down to {coupled.tv_upper:.2g}, and was to "
+            f"come to {coupled.tolerance:g}: more draws lower it."
+        ]
+    return []

@@ -13,7 +13,7 @@ from bnnpost.samplers.chains.methods import METHODS
 
 # A law, or a likelihood, as plain data.
 Record = Mapping[str, Any]
-REJECTION = "rejection"
+REJECTION, COUPLED = "rejection", "coupled"
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,17 @@ class SweepKeys:
 
 @dataclass(frozen=True)
 class ChainKeys:
-    """Keys of chains; None stands for the method's own default. `ChainConfig` checks them."""
+    """Keys of chains, coupled ones too; `ChainConfig` checks them.
+
+    None stands for the method's own default.
+    """
 
     method: str = setting(
         REJECTION, "method",
-        "rejection: independent draws. Chains of dependent draws, for what rejection has no hope "
-        "of: hmc and nuts follow gradients, pcn and slice turn functions.",
-        choices=(REJECTION, *METHODS),
+        "rejection: independent draws. For what rejection has no hope of, coupled: independent "
+        "draws at a measured distance from the posterior; and chains of dependent draws: hmc and "
+        "nuts follow gradients, pcn and slice turn functions.",
+        choices=(REJECTION, COUPLED, *METHODS),
     )  # fmt: skip
     num_chains: int | None = setting(
         None, "chains", "Chains: how many.", shown="4", least=1, also=("--chains",)
@@ -156,8 +160,10 @@ class ChainKeys:
         None, "chains", "Chains: keep one transition in so many.", shown="1", least=1
     )
     step_size: float | None = setting(
-        None, "chains", "hmc, nuts, pcn: a step size that stays.", shown="adapted"
-    )
+        None, "chains",
+        "hmc, nuts, pcn: a step size that stays. coupled: of the walk with which pairs meet.",
+        shown="adapted; coupled: 0.05",
+    )  # fmt: skip
     target_accept: float | None = setting(
         None, "chains", "hmc, nuts, pcn: acceptance that step sizes are adapted to.",
         shown="0.8; pcn: 0.3",
@@ -171,6 +177,19 @@ class ChainKeys:
     max_tree_depth: int | None = setting(
         None, "chains", "nuts: at most 2^N − 1 steps of one trajectory.", shown="10", least=1
     )
+    tolerance: float | None = setting(
+        None, "chains",
+        "coupled: total variation from the posterior that draws are to be below, at 95 %.",
+        shown="0.01",
+    )  # fmt: skip
+    lag: int | None = setting(
+        None, "chains", "coupled: steps that one chain of a pair is ahead.", shown="by a pilot",
+        least=1,
+    )  # fmt: skip
+    max_steps: int | None = setting(
+        None, "chains", "coupled: the most that a pair is run in search of a meeting.",
+        shown="10000", least=1,
+    )  # fmt: skip
     space: str | None = setting(None, "", "Where the chains move: functions or weights.")
     collapse: bool | None = setting(None, "", "Whether the readout is integrated out.")
 

@@ -17,13 +17,16 @@ from bnnpost.samplers.coupled.pairs import PairOutcome
 from bnnpost.samplers.coupled.setting import set_up
 from bnnpost.samplers.warned import warn_user
 
+# Unless another one is asked for.
+TOLERANCE = 0.01
+
 
 def sample(
     key: Array,
     posterior: Posterior,
     *,
     num_samples: int = 1000,
-    tolerance: float = 0.01,
+    tolerance: float = TOLERANCE,
     directory: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **options: Any,
@@ -56,7 +59,7 @@ def sample(
     holds something else, DirectoryInUse if another process works there.
     """
     started = time.perf_counter()
-    num_samples, tolerance = _checked(num_samples, tolerance)
+    num_samples, tolerance = checked_goal(num_samples, tolerance)
     if directory is None:
         pairing = Pairing(key, set_up(key, posterior, num_samples, **options))
         outcomes: list[PairOutcome] = []
@@ -72,7 +75,8 @@ def sample(
         return held.finish(num_samples, tolerance, started=started, progress=progress)
 
 
-def _checked(num_samples: object, tolerance: object) -> tuple[int, float]:
+def checked_goal(num_samples: object, tolerance: object) -> tuple[int, float]:
+    """Both as numbers. Raises ValueError for a tolerance that so few pairs cannot show."""
     num_samples = positive_integer("num_samples", num_samples)
     tolerance = number_between("tolerance", tolerance, 0.0, 1.0)
     fewest = fewest_pairs(tolerance)

@@ -122,9 +122,8 @@ def _record(
 
 
 def _warn(record: CoupledInfo) -> None:
-    unmet = sum(time < 0 for time in record.meeting_times)
     warn_user(
-        f"{unmet:,} of {len(record.meeting_times):,} pairs of chains did not meet in "
+        f"{record.unmet:,} of {len(record.meeting_times):,} pairs of chains did not meet in "
         f"{record.max_steps:,} steps: nothing is known of the distance of these draws from the "
         "posterior. Raise max_steps, or take a wider network or more noise",
         NotMetWarning,
