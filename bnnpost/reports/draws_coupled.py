@@ -5,8 +5,29 @@ from typing import Any
 import numpy as np
 
 from bnnpost.draws.info import CoupledInfo, DrawsInfo
-from bnnpost.pages import join
-from bnnpost.pages.parts import count_cell, measured_cell
+from bnnpost.pages import Section, join
+from bnnpost.pages.parts import count_cell, figure, measured_cell
+from bnnpost.reports import meeting_figures
+
+
+def coupled_section(coupled: CoupledInfo) -> Section:
+    """Why the draws are as near as is said: the bound against steps, and when pairs met."""
+    pictures = [meeting_figures.meetings_figure(coupled)]
+    parts: list[object] = []
+    if coupled.met:
+        pictures.insert(0, meeting_figures.bound_figure(coupled))
+        parts.append(meeting_figures.bound_legend())
+    caption = (
+        f"Of each pair one chain is {coupled.lag} steps ahead of the other, of the same law, until "
+        "they are one. A pair that meets later than a step by so many lags adds as many to the "
+        "bound at that step, which is a mean over pairs (Biswas, Jacob and Vanetti 2019). "
+    )
+    if coupled.met:
+        caption += "Where the estimated bound ends no pair is left that had not met."
+    else:
+        caption += "Where a pair did not meet there is no bound. Dotted: the step of the draws."
+    parts.append(figure(pictures, caption, columns=2))
+    return Section("Distance from the posterior", "distance", join(parts))
 
 
 def coupled_record(info: DrawsInfo, coupled: CoupledInfo) -> dict[str, Any]:
@@ -44,7 +65,7 @@ def coupled_gaps(coupled: CoupledInfo) -> list[str]:
         ]
     if coupled.tv_upper > coupled.tolerance:
         return [
-            f"The limit of the total variation came down to {coupled.tv_upper:.2g}, and was to "
+            f"The limit of the total variation came down to {coupled.tv_upper:.3g}, and was to "
             f"come to {coupled.tolerance:g}: more draws lower it."
         ]
     return []

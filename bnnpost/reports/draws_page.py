@@ -29,6 +29,8 @@ def to_html(run: DrawsRun) -> str:
         sections.append(draws_values.values_section(run, info))
         if info.chains is not None and info.num_chains is not None:
             sections.append(draws_chains.chains_section(run, info, info.chains))
+        if info.coupled is not None:
+            sections.append(draws_coupled.coupled_section(info.coupled))
         sections.append(draws_diagnostics.diagnostics_section(run, info))
     if info is None or (info.chains is None and info.coupled is None):
         sections.append(Section("Forecast and what happened", "forecast", _forecast(run)))

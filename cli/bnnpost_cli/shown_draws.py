@@ -53,7 +53,7 @@ def _lacking(draws: Any, problem: Any) -> str:
         )
     return (
         f"NOT NEAR ENOUGH: with so many pairs the limit of the distance came down to "
-        f"{pairs.tv_upper:.2g}, and not to {pairs.tolerance:g}: ask for more --num-samples, which "
+        f"{pairs.tv_upper:.3g}, and not to {pairs.tolerance:g}: ask for more --num-samples, which "
         "the same command goes on to, or for a larger --tolerance"
     )
 
