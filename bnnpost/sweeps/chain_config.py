@@ -10,6 +10,7 @@ from bnnpost.samplers.chains.methods import METHODS
 from bnnpost.sweeps.config import (
     ConfigError,
     SweepConfig,
+    beside,
     check_keys,
     config_of,
     one_of,
@@ -75,7 +76,7 @@ def load_sample_config(
     own = {field.name for field in dataclasses.fields(ChainConfig)} - {"space", "collapse"}
     # A file is read by sweeps as well, whose keys say nothing about chains.
     check_taken(str(method), {name for name in values if name in own} | set(overrides))
-    both = overridden(values, overrides)
+    both = overridden(beside(values, source), overrides)
     config = config_of({n: v for n, v in both.items() if n not in own}, source)
     if method == REJECTION:
         return config, None

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 from bnnpost.draws import Draws
-from bnnpost.samplers.coupled.coupled import TOLERANCE, checked_goal
+from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_directory import PairDirectory
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning, Pairing
 from bnnpost.storage import OtherRun, Say

@@ -178,16 +178,16 @@ class ChainKeys:
         None, "chains", "nuts: at most 2^N − 1 steps of one trajectory.", shown="10", least=1
     )
     tolerance: float | None = setting(
-        None, "chains",
+        None, "pairs",
         "coupled: total variation from the posterior that draws are to be below, at 95 %.",
         shown="0.01",
     )  # fmt: skip
     lag: int | None = setting(
-        None, "chains", "coupled: steps that one chain of a pair is ahead.", shown="by a pilot",
+        None, "pairs", "coupled: steps that one chain of a pair is ahead.", shown="by a pilot",
         least=1,
     )  # fmt: skip
     max_steps: int | None = setting(
-        None, "chains", "coupled: the most that a pair is run in search of a meeting.",
+        None, "pairs", "coupled: the most that a pair is run in search of a meeting.",
         shown="10000", least=1,
     )  # fmt: skip
     space: str | None = setting(None, "", "Where the chains move: functions or weights.")

@@ -166,14 +166,17 @@ _DRAWS = click.option(
 )  # fmt: skip
 
 problem_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL)
-forecast_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES)
+_METHOD, _PAIRS = _group(keys.ChainKeys, "method"), _group(keys.ChainKeys, "pairs")
+forecast_options = _all(
+    _CONFIG, *_METHOD, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES, *_PAIRS
+)
 sweep_options = _all(
     _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
     *_group(keys.SweepKeys, "sampling", "comparison"),
 )  # fmt: skip
 sample_options = _all(
-    _CONFIG, *_group(keys.ChainKeys, "method"), *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
-    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"),
+    _CONFIG, *_METHOD, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
+    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"), *_PAIRS,
 )  # fmt: skip
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

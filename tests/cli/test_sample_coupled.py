@@ -181,6 +181,42 @@ def test_report_and_verify_take_the_directory(finished, copy, tmp_path):
     assert backwards.exit_code == 1 and "coupled" in backwards.stderr
 
 
+def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
+    asked = ["--method", "coupled", "--tolerance", 0.05, "--num-samples", 60, "--max-steps", 60]
+    told = invoke("forecast", *PROBLEM, *asked)
+    assert told.exit_code == 0, told.output
+    assert "Expected for 60 draws by coupled chains, within 0.05" in told.stdout
+    assert "Draws will be after about" in told.stdout and "of memory" in told.stdout
+    as_json = invoke("forecast", *PROBLEM, "--json", *asked)
+    [row] = json.loads(as_json.stdout)
+    assert row["width"] == 8 and row["not_met"] is None
+    assert row["step"] >= row["lag"] and len(row["meeting_times"]) == 8
+    assert row["seconds"] == pytest.approx(60 * row["seconds_per_pair"])
+
+
+def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
+    narrow = invoke(
+        "forecast", *PROBLEM, "--json", "--method", "coupled", "--tolerance", 0.05,
+        "--num-samples", 60, "--max-steps", 2,
+    )  # fmt: skip
+    assert narrow.exit_code == 4
+    assert "do not meet in 2 steps" in json.loads(narrow.stdout)[0]["not_met"]
+    few = invoke("forecast", *PROBLEM, "--method", "coupled", "--num-samples", 60)
+    assert few.exit_code == 2 and "at least 299 samples" in few.stderr
+    chains = invoke("forecast", *PROBLEM, "--method", "nuts")
+    assert chains.exit_code == 2 and "no forecast of method nuts" in chains.stderr
+    other = invoke("forecast", *PROBLEM, "--tolerance", 0.1)
+    assert other.exit_code == 2 and "does not apply to method rejection" in other.stderr
+
+
+def test_a_file_beside_its_configuration_is_found(tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(8)))
+    (tmp_path / "mine.toml").write_text('data = "mine.csv"\ntarget = "b"\nnum_train = 2\n')
+    asked = ["--widths", 8, "--depth", 1, "--num-samples", 60, "--tolerance", 0.05]
+    told = invoke("forecast", "--config", tmp_path / "mine.toml", "--method", "coupled", *asked)
+    assert told.exit_code == 0, told.output
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_pairs_go_on_to_the_same_draws(tmp_path, stop):

@@ -6,19 +6,15 @@ from typing import Any
 
 from jaxtyping import Array
 
-from bnnpost.arguments import number_between, positive_integer
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.coupled.bounds import fewest_pairs
+from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_directory import PairDirectory
 from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.coupled.pair_progress import PairProgress
 from bnnpost.samplers.coupled.pairs import PairOutcome
 from bnnpost.samplers.coupled.setting import set_up
 from bnnpost.samplers.warned import warn_user
-
-# Unless another one is asked for.
-TOLERANCE = 0.01
 
 
 def sample(
@@ -73,17 +69,3 @@ def sample(
     with held.claimed():
         held.begin(pairing, options, warn_user)
         return held.finish(num_samples, tolerance, started=started, progress=progress)
-
-
-def checked_goal(num_samples: object, tolerance: object) -> tuple[int, float]:
-    """Both as numbers. Raises ValueError for a tolerance that so few pairs cannot show."""
-    num_samples = positive_integer("num_samples", num_samples)
-    tolerance = number_between("tolerance", tolerance, 0.0, 1.0)
-    fewest = fewest_pairs(tolerance)
-    if num_samples < fewest:
-        raise ValueError(
-            f"{num_samples:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"about 3/{num_samples:,} is the least that they could. Ask for at least {fewest:,} "
-            "samples, or a larger tolerance"
-        )
-    return num_samples, tolerance
