@@ -116,7 +116,7 @@ def _marks(run: DrawsRun) -> Iterator[tuple[str, str]]:
         yield "Weighted draws: capped, not exact", "plain"
     elif info.coupled is not None:
         met = info.coupled.met
-        yield ("Coupled draws: at a measured distance", "plain") if met else ("Not met", "bad")
+        yield (words.AT_A_DISTANCE, "plain") if met else ("Not met", "bad")
     else:
         yield info.kind.capitalize(), "plain"
     if run.config is not None:

@@ -108,6 +108,25 @@ class SweepKeys:
         "single", "sampling", "Of the random features: single or double.",
         choices=("single", "double"),
     )  # fmt: skip
+    method: str = setting(
+        REJECTION, "sweep method",
+        "rejection, or coupled: independent draws at a measured distance from the posterior, for "
+        "what rejection has no hope of; compared by the draws alone, without the evidence.",
+        choices=(REJECTION, COUPLED),
+    )  # fmt: skip
+    tolerance: float = setting(
+        0.01, "sweep method",
+        "coupled: total variation from the posterior that draws are to be below, at 95 %.",
+    )  # fmt: skip
+    lag: int | None = setting(
+        None, "sweep method", "coupled: steps that one chain of a pair is ahead.",
+        shown="by a pilot", least=1,
+    )  # fmt: skip
+    max_steps: int = setting(
+        10_000, "sweep method", "coupled: the most that a pair is run in search of a meeting.",
+        least=1,
+    )  # fmt: skip
+    step_size: float = setting(0.05, "sweep method", "coupled: of the walk with which pairs meet.")
     network: str | None = setting(
         None, "network",
         "Layers in the place of a perceptron's settings: a TOML or JSON file with a list of "

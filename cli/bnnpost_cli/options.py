@@ -101,7 +101,7 @@ def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Deco
     names = [f"--{hyphens}", *told.also, name]
     if kind is bool:
         names, kind = [f"--{hyphens}/--no-{hyphens}", name], None
-    elif told.group == "method":
+    elif name == "method":
         kind = click.Choice(told.choices)
     text = told.help if default is None else f"{told.help} [default: {default}]"
     offers = _OFFERS.get(name)
@@ -172,7 +172,7 @@ forecast_options = _all(
 )
 sweep_options = _all(
     _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
-    *_group(keys.SweepKeys, "sampling", "comparison"),
+    *_group(keys.SweepKeys, "sampling", "comparison", "sweep method"),
 )  # fmt: skip
 sample_options = _all(
     _CONFIG, *_METHOD, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
