@@ -60,8 +60,8 @@ def coupled_gaps(coupled: CoupledInfo) -> list[str]:
     """What keeps the draws from being as near as they were to be, a sentence each."""
     if not coupled.met:
         return [
-            f"{coupled.unmet:,} pairs did not meet in {coupled.max_steps:,} steps, so that nothing "
-            "is known of the distance of the draws."
+            f"{coupled.unmet:,} of {len(coupled.meeting_times):,} pairs did not meet in "
+            f"{coupled.max_steps:,} steps, so that nothing is known of the distance of the draws."
         ]
     if coupled.tv_upper > coupled.tolerance:
         return [

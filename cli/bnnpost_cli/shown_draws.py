@@ -148,14 +148,18 @@ def _of_pairs(info: Any, where: str) -> list[str]:
     pairs = info.coupled
     times = np.array(pairs.meeting_times)
     met = times[times > 0] - pairs.lag
-    when = f"half of them within {np.median(met):.0f} steps, all within {met.max()}"
+    when = (
+        f", half of them within {np.median(met):.0f} steps, all within {met.max():,} beyond a lag "
+        f"of {pairs.lag:,}"
+        if met.size
+        else ""
+    )
     return [
         f"{info.num_samples:,} draws of as many pairs of coupled chains after {pairs.step} steps, "
         f"{where}",
         f"total variation from the posterior at most {pairs.tv_upper:.2g} at 95 % (estimated bound "
         f"{pairs.tv:.2g}): independent draws, not exact ones",
-        f"{met.size:,} of {times.size:,} pairs met"
-        + (f", {when} beyond a lag of {pairs.lag}" if met.size else ""),
+        f"{met.size:,} of {times.size:,} pairs met{when}",
         f"a step: {pairs.num_rotations} rotations by {pairs.angle:.3g}, acceptance "
         f"{pairs.acceptance_rate:.3g}, and a walk of size {pairs.step_size:g}",
     ]

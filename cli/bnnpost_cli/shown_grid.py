@@ -97,7 +97,7 @@ def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
     from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import plan_grid
 
-    if any(cell.config.method == COUPLED for cell in grid.cells):
+    if any(cell.values.get("method") == COUPLED for cell in grid.cells):
         raise ConfigError(
             "--dry-run plans rejection: of coupled chains bnnpost forecast --method coupled tells "
             "whether they meet, and what draws take"

@@ -1,5 +1,6 @@
 """bnnpost sample by coupled chains, as a user meets it."""
 
+import dataclasses
 import html
 import json
 import shutil
@@ -13,6 +14,8 @@ import xarray as xr
 import bnnpost
 from bnnpost.samplers.coupled import pair_directory, pair_draws
 from bnnpost.samplers.coupled.bounds import Bound
+from bnnpost.sweeps.chain_config import load_sample_config
+from bnnpost_cli import shown_draws
 from tests.cli.invocation import invoke, start
 from tests.files import contents
 
@@ -153,7 +156,15 @@ def test_pairs_that_do_not_meet_are_kept_and_that_is_said(copy, monkeypatch):
     assert status["state"] == "exhausted"
     page = invoke("report", copy)
     assert page.exit_code == 0, page.output
-    assert "1 pairs did not meet" in (copy / "report.html").read_text()
+    assert "1 of 60 pairs did not meet" in (copy / "report.html").read_text()
+
+
+def test_where_none_has_met_nothing_is_said_of_when(finished):
+    info = bnnpost.load(finished[0] / "draws.nc").info
+    pairs = dataclasses.replace(info.coupled, meeting_times=(-1,) * 60, tv=1.0, tv_upper=1.0)
+    lines = shown_draws._of_pairs(dataclasses.replace(info, coupled=pairs), "width 8")
+    assert lines[2] == "0 of 60 pairs met"
+    assert "did not meet: no bound" in pairs.summary()
 
 
 def test_a_limit_above_the_tolerance_is_said(copy, monkeypatch):
@@ -166,6 +177,7 @@ def test_a_limit_above_the_tolerance_is_said(copy, monkeypatch):
     assert "after 14 steps" in done.stdout  # where it is lowest
 
 
+@pytest.mark.slow
 def test_report_and_verify_take_the_directory(finished, copy, tmp_path):
     made = invoke("report", copy)
     assert made.exit_code == 0 and "not there" not in made.stderr, made.output
@@ -212,9 +224,8 @@ def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
 def test_a_file_beside_its_configuration_is_found(tmp_path):
     (tmp_path / "mine.csv").write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(8)))
     (tmp_path / "mine.toml").write_text('data = "mine.csv"\ntarget = "b"\nnum_train = 2\n')
-    asked = ["--widths", 8, "--depth", 1, "--num-samples", 60, "--tolerance", 0.05]
-    told = invoke("forecast", "--config", tmp_path / "mine.toml", "--method", "coupled", *asked)
-    assert told.exit_code == 0, told.output
+    config, chain = load_sample_config(tmp_path / "mine.toml", {"method": "coupled"})
+    assert config.data == str(tmp_path / "mine.csv") and chain.method == "coupled"
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Distances from the limit by draws alone are those that proposals give."""
 
+import dataclasses
 import functools
 
 import jax
@@ -54,12 +55,12 @@ def test_what_proposals_give_comes_out_and_with_a_slip_does_not(monkeypatch):
 
 
 def test_means_over_all_draws_and_over_all_but_a_block():
-    draws = drawn()
+    draws = drawn(400)
     mixture, f = draws.mixture(POINTS), draws.predict(POINTS)
     mean, std = np.full((3, 1), 0.2), np.full((3, 1), 0.7)
     whole, *without = by_draws._replicates(draws, POINTS, mean, std)
     assert len(without) == 20
-    rest = np.arange(1000) >= 50  # all but the first block
+    rest = np.arange(400) >= 20  # all but the first block
     for found, chosen in ((whole, rest | True), (without[0], rest)):
         means, variances = mixture.means[chosen], mixture.variances[chosen][:, :, None]
         edges = mean[:, :, None] + std[:, :, None] * GRID[::100]
@@ -70,9 +71,22 @@ def test_means_over_all_draws_and_over_all_but_a_block():
         np.testing.assert_allclose(found["product"], product)
 
 
+@dataclasses.dataclass
+class Drawn:
+    """What is asked of draws before they are compared."""
+
+    posterior: bnnpost.Posterior
+    log_weights: np.ndarray
+
+    def __len__(self):
+        return len(self.log_weights)
+
+
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match="number of draws to be at least 200"):
-        compare_draws(KEY, drawn(150), POINTS)
+        compare_draws(KEY, Drawn(posterior(), np.zeros(150)), POINTS)
     tails = posterior(likelihood=bnnpost.likelihoods.StudentT(4.0, 0.5))
     with pytest.raises(ValueError, match="Gaussian noise of known size"):
-        compare_draws(KEY, bnnpost.rejection.sample(KEY, tails, num_samples=200), POINTS)
+        compare_draws(KEY, Drawn(tails, np.zeros(200)), POINTS)
+    with pytest.raises(ValueError, match="of equal weight"):
+        compare_draws(KEY, Drawn(posterior(), np.arange(200.0)), POINTS)

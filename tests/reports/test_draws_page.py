@@ -145,7 +145,7 @@ def test_coupled_draws_that_did_not_meet_or_are_not_near_enough():
     unmet = dataclasses.replace(pairs([30] * 399 + [-1], 20, 1.0), complete=False)
     page = page_of(run(unmet, status={"state": "exhausted"}))
     assert "Not met" in page.text and "Exhausted" in page.text
-    assert "1 pairs did not meet in 999 steps, so that nothing is known" in page.text
+    assert "1 of 400 pairs did not meet in 999 steps, so that nothing is known" in page.text
     assert "399 of 400" in page.text and "there is no bound" in page.text
     assert page.tags.count("svg") == 2 * (2 + 1)
     far = page_of(run(dataclasses.replace(pairs([30] * 400, 20, 0.0251), complete=False)))

@@ -52,6 +52,8 @@ class PairDirectory(RecordedRun):
     pairing: Pairing
     files: PairFiles
     _say: Say
+    # Whether this call began the run, and its seconds have those of the pilot in them.
+    _is_new = False
 
     def folders(self) -> list[Path]:
         return [folder for folder in (self.path, self.path / BLOCKS) if folder.is_dir()]
@@ -85,6 +87,7 @@ class PairDirectory(RecordedRun):
             pairing = self._as_written(pairing, record)
         else:
             self.check_vacant()
+            self._is_new = True
             self.write_record(
                 pairing.contents(),
                 settings=settings,
@@ -133,14 +136,11 @@ class PairDirectory(RecordedRun):
         held = {n: one for part in parts for n, one in part.outcomes.items() if n < count}
         missing = [number for number in range(count) if number not in held]
         before = sum(part.seconds for part in parts)
-        if not parts:
-            self.log("begun")
-        else:
-            before += self.pairing.setting.pilot_seconds
-            self._say_of_gaps(missing, 1 + max(held, default=-1), count)
-            self.log(f"gone on with, from {len(held)} pairs")
-            if missing or draws_files.holds_code(self.pairing.setting.space.posterior):
-                self._check_code(parts)
+        before += 0.0 if self._is_new else self.pairing.setting.pilot_seconds
+        self.log("begun" if self._is_new else f"gone on with, from {len(held)} pairs")
+        self._say_of_gaps(missing, 1 + max(held, default=-1), count)
+        if held and (missing or draws_files.holds_code(self.pairing.setting.space.posterior)):
+            self._check_code(parts)
         if missing:
             self._run(missing, held, count, progress)
         return [held[number] for number in range(count)], before
