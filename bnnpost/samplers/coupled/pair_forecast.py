@@ -137,5 +137,7 @@ def _seconds_per_move(key: Array, setting: Setting) -> float:
     started = time.perf_counter()
     outcomes = list(pairs.run(range(count, 2 * count), 0, setting.max_steps))
     seconds = time.perf_counter() - started
-    each = int(found.blend.rotation.num_steps) + 1
-    return seconds * each / sum(int(one.evaluations) for one in outcomes)
+    most = max(setting.max_steps, found.lag + 1)
+    steps = [int(one.meeting) if one.meeting > 0 else most for one in outcomes]
+    # Of X until they met, and of Y, which is the lag behind.
+    return seconds / sum(2 * one - found.lag for one in steps)
