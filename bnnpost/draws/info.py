@@ -80,6 +80,21 @@ class ChainsInfo:
         return f"{self.num_divergent:,} of {self.num_steps:,} transitions {wrong}"
 
 
+def transition_in_words(
+    kernel: str,
+    num_rotations: int = 0,
+    angle: float = math.nan,
+    meeting_angle: float = math.nan,
+    step_size: float = math.nan,
+) -> str:
+    """What moves pairs of chains, by the settings of `CoupledInfo`."""
+    return {
+        "hmc": f"{num_rotations} rotations by {angle:.3g}, and one by {meeting_angle:.3g}",
+        "pcn": f"a Crank–Nicolson step of size {step_size:.3g}",
+        "slice": "elliptical slice sampling",
+    }[kernel]
+
+
 @dataclass(frozen=True)
 class CoupledInfo:
     """How pairs of coupled chains were run, and what they say of the distance of their draws.
@@ -112,16 +127,26 @@ class CoupledInfo:
     step_size: float = math.nan
 
     @property
+    def unmet(self) -> int:
+        """How many pairs did not meet."""
+        return sum(time < 0 for time in self.meeting_times)
+
+    @property
     def met(self) -> bool:
         """Whether all pairs did."""
-        return min(self.meeting_times) > 0
+        return not self.unmet
+
+    def transition(self) -> str:
+        """A step of the chains, in words."""
+        return transition_in_words(
+            self.kernel, self.num_rotations, self.angle, self.meeting_angle, self.step_size
+        )
 
     def summary(self) -> str:
         """The draws in one line."""
         pairs = f"{len(self.meeting_times):,} pairs of coupled chains"
         if not self.met:
-            unmet = sum(time < 0 for time in self.meeting_times)
-            return f"{pairs}, of which {unmet:,} did not meet: no bound on their distance"
+            return f"{pairs}, of which {self.unmet:,} did not meet: no bound on their distance"
         return (
             f"{pairs} after {self.step} steps, at most {self.tv_upper:.2g} in total variation from "
             "the posterior, at 95 %"

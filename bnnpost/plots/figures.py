@@ -77,8 +77,9 @@ def distances(tree: "xr.DataTree") -> "Figure":
         left.set_title("Marginal laws of f at the test inputs")
         _draw_distances(left, _LAWS, tree)
         right = figure.add_axes((0.548, 0.125, 0.24, 0.63))
-        right.set_title("Errors of their moments, and of the evidence")
-        _draw_distances(right, _MOMENTS, tree)
+        told = {n: one for n, one in _MOMENTS.items() if np.isfinite(found[n].values).any()}
+        right.set_title("Errors of their moments" + ", and of the evidence" * (len(told) > 2))
+        _draw_distances(right, told, tree)
     return figure
 
 
@@ -252,7 +253,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     title = "Predictive density of f at test inputs: finite networks against the limit"
     counts = np.unique(tree["sampling"]["num_samples"].sel(width=chosen)).astype(int)
     draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
-    kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
+    kind = {"exact": "exact", "coupled": "independent"}.get(str(tree.attrs["kind"]), "weighted")
     note = f"f: output without noise. Each curve averages {draws or 'no'} {kind} posterior draws."
     with matplotlib.rc_context(STYLE):
         figure = _figure(height, title, note, tree)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bnnpost.samplers.chains.chain_files import STATES
+from bnnpost.samplers.coupled.pair_files import PAIRS_FORMAT
 from bnnpost.samplers.recorded_run import BLOCKS, recorded
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
@@ -45,7 +46,7 @@ def read_beside(path: Path) -> Beside:
         made_with=(record or {}).get("made_with", {}),
         expected=expectations.read_expected(path),
         num_blocks=sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
-        gone=tuple(_gone(path, config, status or {})),
+        gone=tuple(_gone(path, config, status or {}, record or {})),
     )
 
 
@@ -63,13 +64,19 @@ def _check_config(path: Path, config: Mapping[str, Any]) -> None:
             raise ValueError(f"{path} is no configuration of a run of draws: it has no {name}")
 
 
-def _gone(path: Path, config: Mapping[str, Any] | None, status: Mapping[str, Any]) -> list[str]:
+def _gone(
+    path: Path,
+    config: Mapping[str, Any] | None,
+    status: Mapping[str, Any],
+    record: Mapping[str, Any],
+) -> list[str]:
     """What a run of its kind has written, and is not there."""
 
     def is_there(name: str) -> bool:
         return (path / name).exists()
 
     by_chains = is_there(STATES) or bool(config and config.get(CHAIN))
+    by_chains = by_chains or record.get("format") == PAIRS_FORMAT
     # Only bnnpost sample writes these, all of them by the run's end; chains have a log anyway.
     by_command = any(map(is_there, (CONFIG, PREDICTIONS, FORECAST)))
     by_command = by_command or (is_there(LOG) and not by_chains)

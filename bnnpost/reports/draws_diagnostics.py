@@ -68,8 +68,8 @@ def _record(run: DrawsRun, info: DrawsInfo) -> dict[str, object]:
 
 
 def _doubts(run: DrawsRun, info: DrawsInfo) -> Iterator[str]:
-    if info.coupled is not None and not info.coupled.met:
-        yield "Some pairs did not meet: nothing is known of the distance of these draws."
+    if info.coupled is not None:
+        yield from draws_coupled.coupled_gaps(info.coupled)
     if info.num_nan:
         yield f"{info.num_nan:,} weights were NaN, and were left out."
     if info.kind == "exact" and len(np.unique(run.numbers)) < len(run.numbers):

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join, page
 from bnnpost.pages.parts import code, notes, paired, paragraphs
-from bnnpost.reports import draws_chains, draws_diagnostics, draws_values, settings, words
+from bnnpost.reports import (
+    draws_chains,
+    draws_coupled,
+    draws_diagnostics,
+    draws_values,
+    settings,
+    words,
+)
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.draws_run import DrawsRun
 from bnnpost.samplers.chains.chain_draws import problems
@@ -22,8 +29,10 @@ def to_html(run: DrawsRun) -> str:
         sections.append(draws_values.values_section(run, info))
         if info.chains is not None and info.num_chains is not None:
             sections.append(draws_chains.chains_section(run, info, info.chains))
+        if info.coupled is not None:
+            sections.append(draws_coupled.coupled_section(info.coupled))
         sections.append(draws_diagnostics.diagnostics_section(run, info))
-    if info is None or info.chains is None:
+    if info is None or (info.chains is None and info.coupled is None):
         sections.append(Section("Forecast and what happened", "forecast", _forecast(run)))
     sections.append(Section("How to reproduce this", "reproduce", _reproduce(run)))
     return page(
@@ -107,7 +116,7 @@ def _marks(run: DrawsRun) -> Iterator[tuple[str, str]]:
         yield "Weighted draws: capped, not exact", "plain"
     elif info.coupled is not None:
         met = info.coupled.met
-        yield ("Coupled draws: at a measured distance", "plain") if met else ("Not met", "bad")
+        yield (words.AT_A_DISTANCE, "plain") if met else ("Not met", "bad")
     else:
         yield info.kind.capitalize(), "plain"
     if run.config is not None:
@@ -118,6 +127,8 @@ def _missing(run: DrawsRun) -> Section:
     gaps = list(run.gone)
     if run.info is None:
         gaps.append("There is no draws.nc yet: the run has not come to its end.")
+    elif run.info.coupled is not None:
+        gaps += draws_coupled.coupled_gaps(run.info.coupled)
     elif not run.info.complete:
         asked = f" of {run.config['num_samples']:,}" if run.config is not None else ""
         gaps.append(f"There are {run.info.num_samples:,}{asked} draws: proposals ran out.")
@@ -170,5 +181,6 @@ def _reproduce(run: DrawsRun) -> Html:
 def _footer(run: DrawsRun) -> str:
     version = run.made_with.get("versions", {}).get("bnnpost", "")
     chain = run.config is not None and run.config.get(CHAIN)
-    how = "chains" if chain else "proposals of the prior, accepted or weighted"
+    how = "coupled chains" if run.info is not None and run.info.coupled is not None else "chains"
+    how = how if chain else "proposals of the prior, accepted or weighted"
     return f"bnnpost {version}. Draws by {how}." if version else "bnnpost"

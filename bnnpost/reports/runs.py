@@ -10,8 +10,9 @@ from bnnpost.storage import STATUS, read_json, read_record, read_tree
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, RESULTS, CellDirectory
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.refusals import ConfigError
-from bnnpost.sweeps.results import THEORY, rates
+from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
 from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def _so_far(found: "Mapping[int, xr.Dataset]", config: Mapping[str, Any]) -> "xr
     kept = ("num_samples", "num_proposals", "acceptance_rate", "log_evidence", "log_evidence_se",
             "seconds")  # fmt: skip
     sampling = {n: ("width", [float(one.attrs[n]) for one in found.values()]) for n in kept}
+    if all(one.attrs["kind"] == COUPLED for one in found.values()):
+        pairs = [json.loads(one.attrs["coupled"]) for one in found.values()]
+        sampling |= {n: ("width", [float(one[n]) for one in pairs]) for n in OF_COUPLED}
     groups = {
         "/distances": distances,
         "/rates": rates(distances),

@@ -1,5 +1,6 @@
 """How far the numbers of a sweep can be trusted."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from bnnpost.reports.costs import surprised
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES
 from bnnpost.samplers.capped import LARGEST_PARETO_K
+from bnnpost.sweeps.keys import COUPLED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 def sweep_diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
     """Doubts, the draws of each width, and how they were drawn."""
     drawn = sweep_happened(tree)
-    rows = [_width_row(width, now, sweep, tree) for width, now in drawn.items()]
-    heads = ("Width", "draws", "effective draws", "repeated", "Pareto k", "weights NaN",
-             "log evidence", "less the limit’s")  # fmt: skip
+    heads: tuple[str, ...] = ("Width", "draws", "effective draws", "repeated", "Pareto k",
+                              "weights NaN", "log evidence", "less the limit’s")  # fmt: skip
     caption = "Draws at each width; the log evidence in nats, ± standard error"
+    if tree.attrs["kind"] == COUPLED:
+        rows = [_coupled_row(width, now, sweep) for width, now in drawn.items()]
+        heads = ("Width", "draws", "pairs that met", "steps", "lag", "at most from the posterior")
+        caption = "Pairs of chains at each width; the distance in total variation, at 95 %"
+    else:
+        rows = [_width_row(width, now, sweep, tree) for width, now in drawn.items()]
     doubts = list(_doubts(sweep, tree, drawn))
     fine = (
         None
@@ -32,15 +39,28 @@ def sweep_diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
     )
     config = sweep.config
     how = {
-        "Draws": "exact, independent"
-        if tree.attrs["kind"] == "exact"
-        else "weighted (capped rejection); stored resampled",
+        "Draws": _KINDS.get(tree.attrs["kind"], "weighted (capped rejection); stored resampled"),
         "Precision of the features": tree.attrs["precision"],
         "Readout": "integrated out" if config["collapse"] else "drawn",
         "Space": config["space"],
         "Layers drawn as": _layer_forms(sweep),
     }
     return join([notes(doubts, "bad"), fine, table(heads, rows, caption), facts(how)])
+
+
+_KINDS = {"exact": "exact, independent", COUPLED: "independent, of coupled chains; not exact"}
+
+
+def _coupled_row(width: int, now: dict[str, float], sweep: Sweep) -> list[object]:
+    pairs = dict(sweep.infos.get(width, {})).get("coupled") or {}
+    return [
+        f"{width:,}",
+        count_cell(now["num_samples"]),
+        count_cell(sum(time > 0 for time in pairs["meeting_times"])) if pairs else "–",
+        count_cell(now.get("step", math.nan)),
+        count_cell(pairs["lag"]) if pairs else "–",
+        measured_cell(now.get("tv_upper", math.nan), digits=2),
+    ]
 
 
 def _layer_forms(sweep: Sweep) -> str:
@@ -88,6 +108,11 @@ def _doubts(sweep: Sweep, tree: "xr.DataTree", drawn: dict[int, dict[str, float]
     exact = tree.attrs["kind"] == "exact"
     for width, now in drawn.items():
         info = sweep.infos.get(width, {})
+        if now.get("tv_upper", 0.0) > sweep.config.get("tolerance", 1.0):
+            yield (
+                f"Width {width:,}: the draws are at most {now['tv_upper']:.3g} from the posterior, "
+                f"and were to be at most {sweep.config['tolerance']:g}."
+            )
         if now["num_samples"] < sweep.config["num_samples"]:
             yield (
                 f"Width {width:,} has {now['num_samples']:,.0f} of {sweep.config['num_samples']:,} "

@@ -67,6 +67,11 @@ def distance(
     )
 
 
+def is_told(found: "xr.Dataset", name: str) -> bool:
+    """Whether a distance was measured at any width; that of the evidence needs proposals."""
+    return name in found and bool(np.isfinite(found[name].values).any())
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 

@@ -1,7 +1,6 @@
 """The page of a sweep: what was found, how, at what cost, and how to find it again."""
 
 import json
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,14 @@ from bnnpost.pages.parts import (
     measured_cell,
     notes,
     paragraphs,
-    spelled,
     table,
-    three_places,
 )
 from bnnpost.reports import settings, sweep_diagnostics, sweep_figures, words
 from bnnpost.reports.costs import forecast_table
+from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
+from bnnpost.sweeps.keys import COUPLED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,9 +71,10 @@ def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> lis
         found.append(Section("Predictions", "predictions", _scores(tree)))
     if "predictive" in tree.children and pictures:
         found.append(Section("Predictive densities", "densities", _densities(tree)))
+    if tree.attrs["kind"] != COUPLED:
+        found.append(Section("Forecast and what happened", "forecast", _forecast(sweep)))
     return [
         *found,
-        Section("Forecast and what happened", "forecast", _forecast(sweep)),
         Section("Diagnostics", "diagnostics", sweep_diagnostics.sweep_diagnostics(sweep, tree)),
         Section("How to reproduce this", "reproduce", _reproduce(sweep)),
     ]
@@ -98,7 +98,7 @@ def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
     if sentence is not None:
         yield sentence
     widths = tree["distances"].to_dataset()["width"].values
-    kind = {"exact": "exact draws", "capped": "weighted draws"}.get(tree.attrs["kind"], "draws")
+    kind = words.DRAWN.get(tree.attrs["kind"], "draws")
     drawn = np.unique(tree["sampling"].to_dataset()["num_samples"].values).astype(int)
     number = f"{drawn[0]:,}" if len(drawn) == 1 else f"{drawn[0]:,} to {drawn[-1]:,}"
     several = f"each of {len(widths)} widths, {widths.min():,} to {widths.max():,}"
@@ -116,8 +116,7 @@ def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
 def _marks(sweep: Sweep) -> Iterator[tuple[str, str]]:
     tree = sweep.tree
     if tree is not None:
-        exact = tree.attrs["kind"] == "exact"
-        yield ("Exact draws", "good") if exact else ("Weighted draws: capped, not exact", "plain")
+        yield words.MARKS.get(tree.attrs["kind"], words.MARKS["capped"])
     total = len(sweep.config["widths"])
     if sweep.missing:
         done = total - len(sweep.missing)
@@ -126,7 +125,8 @@ def _marks(sweep: Sweep) -> Iterator[tuple[str, str]]:
         yield f"All {total} widths" if total > 1 else "One width", "good"
     state = sweep.status.get("state")
     if state == "exhausted" or (sweep.missing and state in _STATES):
-        yield _STATES[str(state)], "bad"
+        coupled = state == "exhausted" and sweep.config.get("method") == COUPLED
+        yield words.NOT_NEAR if coupled else _STATES[str(state)], "bad"
     yield f"Seed {sweep.config['seed']}", "plain"
 
 
@@ -151,7 +151,7 @@ def _distances(tree: "xr.DataTree", shown: bool) -> Html:
     rates = sweep_figures.rows(tree["rates"].to_dataset())
     start = int(tree["rates"].attrs["fitted_from_width"])
     first = _first_order(tree)
-    names = [name for name in DISTANCES if name in distances and name in rates]
+    names = [name for name in DISTANCES if name in rates and sweep_figures.is_told(distances, name)]
     pictures = [
         sweep_figures.distance(
             distances, name, rates[name], start, first.get(name), small=i > 1 and len(names) > 2
@@ -168,6 +168,8 @@ def _distances(tree: "xr.DataTree", shown: bool) -> Html:
         "inputs and outputs; of mean, variance and covariance the root-mean-square error is "
         "shown; of the log evidence the size of the difference."
     )
+    if "log_evidence_error" not in names:
+        caption += " The draws were compared by themselves, which does not tell the log evidence."
     return join(
         [
             sweep_figures.legend(bool(first), fitted),
@@ -209,7 +211,8 @@ def _rates(tree: "xr.DataTree") -> Html:
     heads = ["Distance", "exponent", "95 % interval", "theory", "theory lies", "coefficient",
              "95 % interval"]  # fmt: skip
     heads += ["first-order theory"] if first else []
-    rows = [_rate_row(name, rate, first.get(name)) for name, rate in rates.items()]
+    rates = {name: rate for name, rate in rates.items() if sweep_figures.is_told(distances, name)}
+    rows = [rate_row(name, rate, first.get(name)) for name, rate in rates.items()]
     start = int(attributes["fitted_from_width"])
     reasons = []
     for name, rate in rates.items():
@@ -229,31 +232,6 @@ def _rates(tree: "xr.DataTree") -> Html:
         "width fitted"
     )
     return join([table(heads, rows, caption, words=1), notes(said)])
-
-
-def _rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
-    title = DISTANCES[name][1]
-    row: list[object] = [title[:1].upper() + title[1:]]
-    if words.is_fitted(rate):
-        agrees = words.agrees(rate)
-        row += [
-            three_places(rate["exponent"]),
-            words.interval(rate),
-            words.whole_text(rate["theory"]),
-            "inside" if agrees else element("span", "outside", class_="wrong"),
-            measured_cell(rate["coefficient"]),
-            _coefficient_interval(rate),
-        ]
-    else:
-        row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
-    if first is not None:
-        row.append(measured_cell(first["coefficient"], first["coefficient_se"]))
-    return row
-
-
-def _coefficient_interval(rate: Rate) -> str:
-    low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
-    return f"[{low}, {high}]"
 
 
 def _scores(tree: "xr.DataTree") -> Html:
@@ -277,7 +255,7 @@ def _densities(tree: "xr.DataTree") -> Html:
     widths = sweep_figures.drawn_widths(found)
     total = found.sizes["point"] * found.sizes["output"]
     pictures = sweep_figures.density_figures(tree)
-    kind = "exact" if tree.attrs["kind"] == "exact" else "weighted"
+    kind = words.DRAWN.get(tree.attrs["kind"], "weighted draws").partition(" ")[0]
     caption = (
         f"f is the output without noise, in units of the target. Each curve averages the Gaussians "
         f"that {kind} posterior draws give. Points and outputs are counted from 0, as in "

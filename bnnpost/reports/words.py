@@ -26,6 +26,20 @@ SCORES = {
     "accuracy": "accuracy",
     "squared_error": "squared error of the mean",
 }
+# What draws of coupled chains are called, and a sweep with some that are not near enough; each kind
+# of draws in a sentence, and as a mark.
+AT_A_DISTANCE = "Coupled draws: at a measured distance"
+NOT_NEAR = "not met, or not within the tolerance"
+DRAWN = {
+    "exact": "exact draws",
+    "capped": "weighted draws",
+    "coupled": "independent draws by coupled chains",
+}
+MARKS = {
+    "exact": ("Exact draws", "good"),
+    "capped": ("Weighted draws: capped, not exact", "plain"),
+    "coupled": (AT_A_DISTANCE, "plain"),
+}
 Rate = Mapping[str, float]
 
 

@@ -17,6 +17,10 @@ FEASIBLE_PROPOSALS = 1e8
 # second none; an evidence needs fewer draws than a cap.
 _ROUGH_CAP, _HOPELESS_SIZE, _ROUGH_EVIDENCE = 400.0, 10.0, 100.0
 _EASIER = "Fewer training points, wider networks or more noise make it easier."
+_BY_PAIRS = (
+    "Pairs of coupled chains (coupled.sample), where they meet, give independent draws at a "
+    "measured distance; coupled.forecast, or bnnpost forecast --method coupled, tells the cost."
+)
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,7 @@ def _recommended(forecast: Forecast, num_samples: int) -> str:
         return (
             f"None of the pilot's {forecast.num_pilot:,} proposals had a positive weight: the "
             "prior and the targets are at odds, or the likelihood gives no number. "
-            f"{_EASIER}"
+            f"{_EASIER} {_BY_PAIRS}"
         )
     draws = count(size) if size >= _HOPELESS_SIZE else f"{size:.1f}"
     worth = f"the pilot's {forecast.num_pilot:,} proposals are worth {draws} draws"
@@ -226,7 +230,7 @@ def _recommended(forecast: Forecast, num_samples: int) -> str:
             if forecast.linear_readout
             else ""
         )
-        return f"Rejection is not advised: {worth}. {_EASIER}{estimates}"
+        return f"Rejection is not advised: {worth}. {_EASIER} {_BY_PAIRS}{estimates}"
     if size < _ROUGH_CAP:
         return f"Use capped with care: {worth}, so its figures are rough. {_EASIER}"
     return "Use capped: its draws are weighted, for the exact posterior."

@@ -10,36 +10,48 @@ from bnnpost.samplers.chains.methods import METHODS
 from bnnpost.sweeps.config import (
     ConfigError,
     SweepConfig,
+    beside,
     check_keys,
     config_of,
     one_of,
     read_toml,
     typed,
 )
-from bnnpost.sweeps.keys import REJECTION, ChainKeys
+from bnnpost.sweeps.keys import COUPLED, REJECTION, ChainKeys
 from bnnpost.sweeps.likelihoods import overridden
 
 _OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
+_OF_PAIRS = ("kernel", "lag", "max_steps")
+# The settings that each method takes, besides those of all.
+_TAKEN = {
+    REJECTION: _OF_REJECTION,
+    COUPLED: ("tolerance", *_OF_PAIRS),
+    **{name: (*_OF_CHAINS, *method.settings) for name, method in METHODS.items()},
+}
 
 
 @dataclass(frozen=True)
 class ChainConfig(ChainKeys):
-    """Chains by one method, with the keys of `ChainKeys`, checked; as in `hmc.sample`."""
+    """Chains by one method, with the keys of `ChainKeys`, checked.
+
+    As in `hmc.sample` and, where the method is "coupled", in `coupled.sample`.
+    """
 
     def __post_init__(self) -> None:
         check_keys(self, ChainKeys)
         # The numbers are for the kernel, and what runs it, to check.
-        one_of("method", self.method, tuple(METHODS))
+        one_of("method", self.method, (COUPLED, *METHODS))
 
-    def kernel(self) -> Any:
+    def made_kernel(self) -> Any:
         """What moves the chains. Raises ValueError for settings that do not go together."""
         method = METHODS[self.method]
         return method.make(self._given(method.settings))
 
     def options(self) -> dict[str, Any]:
-        """What else `chains.sample` is given."""
-        return self._given((*_OF_CHAINS, "space", "collapse"))
+        """What else `chains.sample`, or `coupled.sample`, is given."""
+        own = _OF_PAIRS if self.method == COUPLED else _OF_CHAINS
+        return self._given((*own, "space", "collapse"))
 
     def _given(self, names: Iterable[str]) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in names}
@@ -60,11 +72,11 @@ def load_sample_config(
     """
     values = {} if source is None else read_toml(source)
     method = {**values, **overrides}.get("method", REJECTION)
-    one_of("method", typed("method", str, method), (REJECTION, *METHODS))  # type: ignore[arg-type]
+    one_of("method", typed("method", str, method), tuple(_TAKEN))  # type: ignore[arg-type]
     own = {field.name for field in dataclasses.fields(ChainConfig)} - {"space", "collapse"}
     # A file is read by sweeps as well, whose keys say nothing about chains.
     check_taken(str(method), {name for name in values if name in own} | set(overrides))
-    both = overridden(values, overrides)
+    both = overridden(beside(values, source), overrides)
     config = config_of({n: v for n, v in both.items() if n not in own}, source)
     if method == REJECTION:
         return config, None
@@ -76,10 +88,8 @@ def load_sample_config(
 
 def check_taken(method: str, names: Collection[str]) -> None:
     """Raise ConfigError for the names of settings that a method does not take."""
-    chains = {name: (*_OF_CHAINS, *method.settings) for name, method in METHODS.items()}
-    own = {REJECTION: _OF_REJECTION, **chains}
     for name in sorted(names):
-        takers = [other for other, taken in own.items() if name in taken]
+        takers = [other for other, taken in _TAKEN.items() if name in taken]
         if takers and method not in takers:
             raise ConfigError(
                 f"{name} does not apply to method {method}: it is for {', '.join(takers)}"

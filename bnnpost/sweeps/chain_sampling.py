@@ -44,7 +44,7 @@ def sample_chains(
             chains = Chains.make(
                 keys(config, width).draws,
                 problem.posterior(width),
-                chain.kernel(),
+                chain.made_kernel(),
                 num_samples=config.num_samples,
                 precision=config.precision,
                 **chain.options(),

@@ -19,8 +19,8 @@ from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.trials import MOST_PROPOSALS
-from bnnpost.sweeps import laws, likelihoods, networks
-from bnnpost.sweeps.keys import SweepKeys, kinds, meanings
+from bnnpost.sweeps import laws, likelihoods, networks, sweep_methods
+from bnnpost.sweeps.keys import REJECTION, SweepKeys, kinds, meanings
 from bnnpost.sweeps.refusals import ConfigError
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
@@ -69,6 +69,7 @@ class SweepConfig(SweepKeys):
         object.__setattr__(self, "likelihood", record)
         object.__setattr__(self, "noise_std", noise_std)
         self._check_network()
+        sweep_methods.check_method(self, self.made_likelihood)
 
     def made_likelihood(self) -> Likelihood:
         """The likelihood of this sweep."""
@@ -118,6 +119,7 @@ class SweepConfig(SweepKeys):
         layers = None if self.layers is None else list(self.layers)
         values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
         silent = [*networks.OF_PERCEPTRON] if self.own_layers else []
+        silent += sweep_methods.OF_PAIRS if self.method == REJECTION else []
         silent += [] if self.likelihood is None else ["noise_std"]
         unused = [name for name in _SILENT if values[name] is None]
         return {name: value for name, value in values.items() if name not in (*silent, *unused)}

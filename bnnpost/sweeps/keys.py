@@ -13,7 +13,7 @@ from bnnpost.samplers.chains.methods import METHODS
 
 # A law, or a likelihood, as plain data.
 Record = Mapping[str, Any]
-REJECTION = "rejection"
+REJECTION, COUPLED = "rejection", "coupled"
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,28 @@ class SweepKeys:
         "single", "sampling", "Of the random features: single or double.",
         choices=("single", "double"),
     )  # fmt: skip
+    method: str = setting(
+        REJECTION, "sweep method",
+        "rejection, or coupled: independent draws at a measured distance from the posterior, for "
+        "what rejection has no hope of; compared by the draws alone, without the evidence.",
+        choices=(REJECTION, COUPLED),
+    )  # fmt: skip
+    kernel: str = setting(
+        "hmc", "sweep method", "coupled: what moves pairs: hmc, or pcn or slice.",
+        choices=("hmc", "pcn", "slice"),
+    )  # fmt: skip
+    tolerance: float = setting(
+        0.01, "sweep method",
+        "coupled: total variation from the posterior that draws are to be below, at 95 %.",
+    )  # fmt: skip
+    lag: int | None = setting(
+        None, "sweep method", "coupled: steps that one chain of a pair is ahead.",
+        shown="by a pilot", least=1,
+    )  # fmt: skip
+    max_steps: int = setting(
+        10_000, "sweep method", "coupled: the most that a pair is run in search of a meeting.",
+        least=1,
+    )  # fmt: skip
     network: str | None = setting(
         None, "network",
         "Layers in the place of a perceptron's settings: a TOML or JSON file with a list of "
@@ -136,13 +158,17 @@ class SweepKeys:
 
 @dataclass(frozen=True)
 class ChainKeys:
-    """Keys of chains; None stands for the method's own default. `ChainConfig` checks them."""
+    """Keys of chains, coupled ones too; `ChainConfig` checks them.
+
+    None stands for the method's own default.
+    """
 
     method: str = setting(
         REJECTION, "method",
-        "rejection: independent draws. Chains of dependent draws, for what rejection has no hope "
-        "of: hmc and nuts follow gradients, pcn and slice turn functions.",
-        choices=(REJECTION, *METHODS),
+        "rejection: independent draws. For what rejection has no hope of, coupled: independent "
+        "draws at a measured distance from the posterior; and chains of dependent draws: hmc and "
+        "nuts follow gradients, pcn and slice turn functions.",
+        choices=(REJECTION, COUPLED, *METHODS),
     )  # fmt: skip
     num_chains: int | None = setting(
         None, "chains", "Chains: how many.", shown="4", least=1, also=("--chains",)
@@ -171,6 +197,23 @@ class ChainKeys:
     max_tree_depth: int | None = setting(
         None, "chains", "nuts: at most 2^N − 1 steps of one trajectory.", shown="10", least=1
     )
+    kernel: str | None = setting(
+        None, "pairs", "coupled: what moves pairs: hmc, or pcn or slice.", shown="hmc",
+        choices=("hmc", "pcn", "slice"),
+    )  # fmt: skip
+    tolerance: float | None = setting(
+        None, "pairs",
+        "coupled: total variation from the posterior that draws are to be below, at 95 %.",
+        shown="0.01",
+    )  # fmt: skip
+    lag: int | None = setting(
+        None, "pairs", "coupled: steps that one chain of a pair is ahead.", shown="by a pilot",
+        least=1,
+    )  # fmt: skip
+    max_steps: int | None = setting(
+        None, "pairs", "coupled: the most that a pair is run in search of a meeting.",
+        shown="10000", least=1,
+    )  # fmt: skip
     space: str | None = setting(None, "", "Where the chains move: functions or weights.")
     collapse: bool | None = setting(None, "", "Whether the readout is integrated out.")
 

@@ -19,6 +19,7 @@ from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
+from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.made_with import versions_and_device
 from bnnpost.sweeps.problem import Problem
 
@@ -36,6 +37,9 @@ THEORY = {
     "covariance_error": -1.0,
     "log_evidence_error": -1.0,
 }
+# What /sampling has besides of coupled chains: after which step draws are, and the upper 95 %
+# limit of their total variation from the posterior.
+OF_COUPLED = ("step", "tv_upper")
 # The group with log loss, accuracy or squared error.
 SCORES, _SCORED = "scores", "score_"
 # Draws of the limit that it is scored with, and what is folded into their key.
@@ -183,6 +187,9 @@ def _sampling(found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset":
         "log_bound", "seconds",
     )  # fmt: skip
     columns = {n: ("width", [float(one.attrs[n]) for one in found.values()]) for n in names}
+    if all(one.attrs["kind"] == COUPLED for one in found.values()):
+        pairs = [json.loads(one.attrs["coupled"]) for one in found.values()]
+        columns |= {n: ("width", [float(one[n]) for one in pairs]) for n in OF_COUPLED}
     return xr.Dataset(columns, coords={"width": ("width", list(found))})
 
 
@@ -261,6 +268,8 @@ def rates(distances: "xr.Dataset") -> "xr.Dataset":
 
 
 def _rate(distances: "xr.Dataset", name: str) -> tuple[float, ...]:
+    if not np.all(np.isfinite(distances[name].values)):  # draws alone do not tell the evidence
+        return (np.nan,) * 6
     # A distance (the evidence's difference apart) that its bias correction has brought to zero or
     # below is lost in its noise: no rate to speak of.
     if name != "log_evidence_error" and np.any(distances[name].values <= 0):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.results import FIRST_ORDER, SCORES, THEORY
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ _SHOWN = {
 }
 
 
-_KINDS = {"exact": "exact", "capped": "weighted (capped rejection), and stored resampled"}
+_KINDS = {
+    "exact": "exact",
+    "capped": "weighted (capped rejection), and stored resampled",
+    COUPLED: (
+        "independent, of coupled chains, each at most tv_upper from the posterior; they are\n"
+        "compared by themselves, which does not tell the log evidence"
+    ),
+}
 
 
 def results_table(tree: "xr.DataTree") -> str:
@@ -34,8 +42,11 @@ def results_table(tree: "xr.DataTree") -> str:
 
 def _widths_table(tree: "xr.DataTree") -> str:
     distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
-    head = f"{'width':>6} {'draws':>6} {'proposals':>11} {'accepted':>9}" + "".join(
-        f" {label:>20}" for label in _SHOWN.values()
+    coupled = tree.attrs["kind"] == COUPLED
+    shown = {n: label for n, label in _SHOWN.items() if np.isfinite(distances[n].values).any()}
+    columns = ("steps", "tv_upper") if coupled else ("proposals", "accepted")
+    head = f"{'width':>6} {'draws':>6} {columns[0]:>11} {columns[1]:>9}" + "".join(
+        f" {label:>20}" for label in shown.values()
     )
     lines = [
         "Distance of the posterior from its infinite-width limit (± standard error)",
@@ -46,11 +57,12 @@ def _widths_table(tree: "xr.DataTree") -> str:
         row = sampling.isel(width=i)
         cells = [
             f" {_plus_minus(float(distances[n][i]), float(distances[f'{n}_se'][i])):>20}"
-            for n in _SHOWN
+            for n in shown
         ]
+        made, share = ("step", "tv_upper") if coupled else ("num_proposals", "acceptance_rate")
         lines.append(
-            f"{width:>6} {int(row['num_samples']):>6} {int(row['num_proposals']):>11,} "
-            f"{float(row['acceptance_rate']):>9.2g}" + "".join(cells)
+            f"{width:>6} {int(row['num_samples']):>6} {int(row[made]):>11,} "
+            f"{float(row[share]):>9.2g}" + "".join(cells)
         )
     return "\n".join(lines)
 
@@ -63,7 +75,10 @@ def _rates_table(tree: "xr.DataTree") -> str:
     rates = tree["rates"].to_dataset()
     start = rates.attrs["fitted_from_width"]
     lines = [f"Fitted as coefficient · width^exponent from width {start} on (95 % intervals)"]
+    untold = tree["distances"].to_dataset().isnull().all()
     for name in rates["distance"].values:
+        if bool(untold[name]):
+            continue
         row = rates.sel(distance=name)
         if not np.isfinite(float(row["exponent"])):
             lines.append(

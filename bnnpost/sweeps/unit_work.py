@@ -1,5 +1,6 @@
 """What workers do for a sweep: pure functions of data that are sent, on any machine."""
 
+import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -7,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnnpost.comparison import compare
 from bnnpost.parallel.failures import ExecutorError, one_line
-from bnnpost.samplers import rejection
 from bnnpost.stopping import is_interruption
 from bnnpost.storage import DIGEST, dataset_digest
 from bnnpost.sweeps import results
 from bnnpost.sweeps.contents import code_digest
 from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.planning import make_plan
-from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.programs import forget_programs
 from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results_text import write_figures
+from bnnpost.sweeps.width_draws import distances_of_width, draws_of_width
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,9 +66,16 @@ class Width:
     @property
     def sentence(self) -> str:
         found = self.results.attrs
+        source = f"of {int(found['num_proposals']):,} proposals"
+        if found.get("kind") == COUPLED:
+            pairs = json.loads(found["coupled"])
+            source = (
+                f"of pairs of chains after {pairs['step']:,} steps, at most "
+                f"{pairs['tv_upper']:.2g} from the posterior,"
+            )
         return (
-            f"{found['num_samples']} draws of {int(found['num_proposals']):,} proposals in "
-            f"{self.drawn:.1f} s, compared in {self.seconds - self.drawn:.1f} s"
+            f"{found['num_samples']} draws {source} in {self.drawn:.1f} s, compared in "
+            f"{self.seconds - self.drawn:.1f} s"
         )
 
 
@@ -85,7 +93,12 @@ def feasible(
     sent: Sent, widths: Sequence[int], timed: bool, force: bool, progress: bool
 ) -> Feasible:
     """Whether a cell may be run at these widths. Raises HopelessRun where it is not `force`."""
-    plan = make_plan(sent.opened(), widths, timed=timed, progress=progress)
+    problem = sent.opened()
+    if problem.config.method == COUPLED:
+        # Whether pairs meet is found by the run's own pilots, width by width.
+        check_comparable(problem)
+        return Feasible({}, ())
+    plan = make_plan(problem, widths, timed=timed, progress=progress)
     if plan.refusal and not force:
         raise HopelessRun(plan.refusal)
     return Feasible(plan.expected, plan.sentences())
@@ -94,28 +107,11 @@ def feasible(
 def one_width(sent: Sent, width: int, progress: bool) -> Width:
     """Draws and distances at one width."""
     problem, start = sent.opened(), time.perf_counter()
-    config, own = problem.config, keys(problem.config, width)
-    draws = rejection.sample(
-        own.draws,
-        problem.posterior(width),
-        num_samples=config.num_samples,
-        space=config.space,
-        collapse=config.collapse,
-        bound=config.bound,
-        cap=config.cap,
-        max_proposals=config.max_proposals,
-        precision=config.precision,
-        progress=progress,
-    )
+    draws = draws_of_width(problem, width, progress)
     drawn = time.perf_counter()
-    distances = compare(
-        own.compare,
-        problem.posterior(width),
-        problem.x_test,
-        num_proposals=config.num_proposals,
-        precision=config.precision,
-    )
-    found = results.width_results(draws, distances, problem, own.resample)
+    distances = distances_of_width(problem, width, draws)
+    resample = keys(problem.config, width).resample
+    found = results.width_results(draws, distances, problem, resample)
     found.attrs[DIGEST] = dataset_digest(found)
     seconds = time.perf_counter() - start
     return Width(found.load(), draws.info.complete, drawn - start, seconds)

@@ -55,6 +55,8 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
     kind = type(error).__name__
+    if kind == "NotMet":  # of coupled chains, whose module is not loaded for its name
+        return str(error), BUDGET
     if kind == "JaxRuntimeError":
         kept = kept_in()
         advice = f"; {kept}" if kept else ""

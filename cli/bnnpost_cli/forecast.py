@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bnnpost_cli import tables
+from bnnpost_cli import coupled_forecast, tables
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, forecast_options, given
 
@@ -19,17 +19,31 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
 
     \b
     Example:  bnnpost forecast --data digits --num-train 10 --activation relu --widths 64,512
+              bnnpost forecast --method coupled --num-train 20 --widths 64
 
     From the evidence of the infinite-width limit, a pilot of a few thousand proposals at each
-    width, and a short timing on this device. Takes the flags of sweep.
+    width, and a short timing on this device. Takes the flags of sweep. With --method coupled
+    from eight pairs of coupled chains at each width, and the time of a few more: whether they meet,
+    about how many steps draws will take, and how long. Exit code 4 where pairs do not meet. What
+    chains will take is not known before they run.
     """
     from bnnpost.spaces.space import SPACES
-    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.chain_config import load_sample_config
+    from bnnpost.sweeps.config import ConfigError
+    from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import forecasts
     from bnnpost.sweeps.problem import load_problem
 
     with reported():
-        settings = load_config(config, given(flags))
+        settings, chain = load_sample_config(config, given(flags))
+        if chain is not None and chain.method != COUPLED:
+            raise ConfigError(
+                f"no forecast of method {chain.method}: expected rejection or coupled, as how long "
+                "chains need is not known before they run"
+            )
+        if chain is not None:
+            coupled_forecast.show(settings, chain, as_json)
+            return
         problem = load_problem(settings)
         found: dict[int, Any] = {}
         for width in settings.widths:

@@ -10,8 +10,9 @@ from bnnpost_cli.lazy import LazyGroup
 
 _EPILOG = """\b
 Exit codes: 0 done · 1 bad data or files, or an error · 2 bad flags or configuration, or a
-run refused as hopeless · 3 verify: the candidate fails · 4 max-proposals reached, partial result
-kept · 5 some runs of a sweep failed or were refused, the others done · 130 interrupted."""
+run refused as hopeless · 3 verify: the candidate fails · 4 max-proposals reached, or coupled
+chains that do not meet or come no nearer than the tolerance; what there is is kept · 5 some runs
+of a sweep failed or were refused, the others done · 130 interrupted."""
 
 
 class _Commands(LazyGroup):

@@ -101,7 +101,7 @@ def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Deco
     names = [f"--{hyphens}", *told.also, name]
     if kind is bool:
         names, kind = [f"--{hyphens}/--no-{hyphens}", name], None
-    elif told.group == "method":
+    elif name == "method":
         kind = click.Choice(told.choices)
     text = told.help if default is None else f"{told.help} [default: {default}]"
     offers = _OFFERS.get(name)
@@ -166,14 +166,15 @@ _DRAWS = click.option(
 )  # fmt: skip
 
 problem_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL)
-forecast_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES)
+_METHOD, _PAIRS = _group(keys.ChainKeys, "method"), _group(keys.ChainKeys, "pairs")
+forecast_options = _all(_CONFIG, *_METHOD, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES, *_PAIRS)
 sweep_options = _all(
     _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
-    *_group(keys.SweepKeys, "sampling", "comparison"),
+    *_group(keys.SweepKeys, "sampling", "comparison", "sweep method"),
 )  # fmt: skip
 sample_options = _all(
-    _CONFIG, *_group(keys.ChainKeys, "method"), *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
-    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"),
+    _CONFIG, *_METHOD, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
+    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"), *_PAIRS,
 )  # fmt: skip
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

@@ -31,13 +31,15 @@ def command(
               bnnpost sample --num-train 50 --width 4096 --bound capped --out runs/fifty
               bnnpost sample --width 1024 --num-train 9 --jobs 2 --out runs/many
               bnnpost sample --method nuts --num-train 50 --width 32 --out runs/chains
+              bnnpost sample --method coupled --num-train 50 --width 64 --out runs/pairs
 
     Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
     kill or a full disk the same command goes on, to the same draws; with more --num-samples
     it adds to those there. Draws are the same for any number of workers. Jobs that cannot talk
     each make a share of the blocks, --share 3/16, in DIR or copies of it, and bnnpost merge puts
     them together. Chains that have not converged are kept, with exit code 0, and that is said on
-    stderr.
+    stderr. Coupled chains that do not meet, or whose draws are not shown to be as near as
+    --tolerance asks, are kept with exit code 4, and how near they are is said on stderr.
     """
     from bnnpost.sweeps.chain_config import check_taken, load_sample_config
     from bnnpost.sweeps.problem import load_problem
@@ -87,8 +89,11 @@ def _by_rejection(
 
 def _by_chains(problem: Any, out: str, chain: Any) -> Any:
     from bnnpost.sweeps.chain_sampling import sample_chains
+    from bnnpost.sweeps.coupled_sampling import sample_pairs
+    from bnnpost.sweeps.keys import COUPLED
 
-    return sample_chains(problem, chain, out, progress=True, say=_say)
+    sampled = sample_pairs if chain.method == COUPLED else sample_chains
+    return sampled(problem, chain, out, progress=True, say=_say)
 
 
 def _say(message: str) -> None:

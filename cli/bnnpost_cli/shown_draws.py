@@ -32,12 +32,30 @@ def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
         click.echo(f"bnnpost: NOT CONVERGED: {message}", err=True)
     click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
     if not draws.info.complete:
-        click.echo(
-            f"bnnpost: {len(draws)} of {problem.config.num_samples} draws are there: allow more "
-            "proposals, or let blocks that are missing be computed, to have them all",
-            err=True,
-        )
+        click.echo(f"bnnpost: {_lacking(draws, problem)}", err=True)
         sys.exit(BUDGET)
+
+
+def _lacking(draws: Any, problem: Any) -> str:
+    """What a run did not come to, and what to do."""
+    pairs = draws.info.coupled
+    if pairs is None:
+        return (
+            f"{len(draws)} of {problem.config.num_samples} draws are there: allow more "
+            "proposals, or let blocks that are missing be computed, to have them all"
+        )
+    if not pairs.met:
+        return (
+            f"NOT MET: {pairs.unmet:,} of {len(draws):,} pairs did not meet in {pairs.max_steps:,} "
+            "steps, so nothing is known of the distance of these draws from the posterior, which "
+            "are kept all the same: raise --max-steps, in another --out, or take a wider network "
+            "or more noise"
+        )
+    return (
+        f"NOT NEAR ENOUGH: with so many pairs the limit of the distance came down to "
+        f"{pairs.tv_upper:.3g}, and not to {pairs.tolerance:g}: ask for more --num-samples, which "
+        "the same command goes on to, or for a larger --tolerance"
+    )
 
 
 def _scores(draws: Any, problem: Any) -> dict[str, float]:
@@ -82,7 +100,10 @@ def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
 def _text(draws: Any, problem: Any, rows: list[dict[str, float]]) -> str:
     info = draws.info
     where = f"width {problem.config.widths[0]}, {info.space}, in {info.seconds:.1f} s"
-    lines = _of_chains(info, where) if info.chains else _of_proposals(info, where)
+    if info.coupled:
+        lines = _of_pairs(info, where)
+    else:
+        lines = _of_chains(info, where) if info.chains else _of_proposals(info, where)
     names = [name for name in _HEADS if not rows or name in rows[0]]
     head = " ".join(f"{_HEADS[name]:>10}" for name in names)
     lines += ["", f"{'point':>6} {'output':>6} {head}"]
@@ -118,6 +139,28 @@ def _of_chains(info: Any, where: str) -> list[str]:
         chains.sight(),
         f"acceptance rate {info.acceptance_rate:.3g}"
         + (f", step size of each chain {steps}" if steps else ""),
+    ]
+
+
+def _of_pairs(info: Any, where: str) -> list[str]:
+    import numpy as np
+
+    pairs = info.coupled
+    times = np.array(pairs.meeting_times)
+    met = times[times > 0] - pairs.lag
+    when = (
+        f", half of them within {np.median(met):.0f} steps, all within {met.max():,} beyond a lag "
+        f"of {pairs.lag:,}"
+        if met.size
+        else ""
+    )
+    return [
+        f"{info.num_samples:,} draws of as many pairs of coupled chains after {pairs.step} steps, "
+        f"{where}",
+        f"total variation from the posterior at most {pairs.tv_upper:.2g} at 95 % (estimated bound "
+        f"{pairs.tv:.2g}): independent draws, not exact ones",
+        f"{met.size:,} of {times.size:,} pairs met{when}",
+        f"a step: {pairs.transition()}; acceptance rate {pairs.acceptance_rate:.3g}",
     ]
 
 

@@ -92,9 +92,16 @@ def report_json(results: Any) -> dict[str, Any]:
 
 def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
     """Print what a grid would do and cost; exits with 2 if every cell would be refused."""
+    from bnnpost.sweeps.config import ConfigError
     from bnnpost.sweeps.grid_directory import GridDirectory
+    from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import plan_grid
 
+    if any(cell.values.get("method") == COUPLED for cell in grid.cells):
+        raise ConfigError(
+            "--dry-run plans rejection: of coupled chains bnnpost forecast --method coupled tells "
+            "whether they meet, and what draws take"
+        )
     executors.keep_programs()
     click.echo(f"pilot and timing at widths {_listed(grid.widths)}", err=True)
     plans = []
@@ -212,6 +219,7 @@ def _records(cell: Any) -> list[str]:
 def _summary(results: Any) -> str:
     """How many units are done, in a sentence, and what to do about the others."""
     from bnnpost.spelling import duration
+    from bnnpost.sweeps.keys import COUPLED
 
     details = [cell.detail for cell in results]
     total = len(results.widths) * len(details)
@@ -224,6 +232,8 @@ def _summary(results: Any) -> str:
         text += f"; {failed} units failed"
     if short := sum(len(one.short) for one in details):
         text += f"; {short} with fewer draws than asked for, as max_proposals was reached"
+        if any(cell.detail.cell.values.get("method") == COUPLED for cell in results):
+            text += ", or, of coupled chains, with draws not shown to be within the tolerance"
     return text
 
 

@@ -19,7 +19,7 @@ from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.verification.html import to_html as verdict_page
 from tests.reports import made_up, made_up_grid
-from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, run
+from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, pairs, run
 from tests.reports.test_writing import VERDICT
 
 pytestmark = pytest.mark.slow
@@ -79,6 +79,7 @@ PAGES = {
     "exact": lambda path: draws_page.to_html(run(EXACT, points=5)),
     "capped": lambda path: draws_page.to_html(run(CAPPED, features=1, points=30)),
     "chains": lambda path: draws_page.to_html(run(CHAINS, points=3, outputs=2)),
+    "coupled": lambda path: draws_page.to_html(run(pairs([*range(14, 413), 2000], 300, 0.5))),
     "begun": lambda path: draws_page.to_html(run(None)),
     "verdict": lambda path: verdict_page(dataclasses.replace(VERDICT, notes=("a" * 200,))),
 }

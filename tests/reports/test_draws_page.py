@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from bnnpost import reports
-from bnnpost.draws.info import ChainsInfo, DrawsInfo
+from bnnpost.draws.info import ChainsInfo, CoupledInfo, DrawsInfo
 from bnnpost.reports import draws_page
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
+from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import load_problem
@@ -100,6 +101,55 @@ def test_chains_that_agree_and_chains_that_do_not():
     page = page_of(run(dataclasses.replace(CHAINS, chains=bad)))
     assert page.headings[0][1].endswith("not yet to be taken for the posterior.")
     assert "Not converged" in page.text and "3 of 400 transitions diverged" in page.text
+
+
+def pairs(times, step, tv_upper, lag=12):
+    times = tuple(int(one) for one in times)
+    record = CoupledInfo(
+        0.02, step, 0.003, tv_upper, lag, times, 999, 0.9, 7, 8, 9.0, "hmc", 3, 0.42, 0.05
+    )
+    return dataclasses.replace(
+        EXACT, kind="coupled", bound="none", coupled=record, num_samples=len(times)
+    )  # fmt: skip
+
+
+def heights_of(page, kind):
+    """Of a line in the picture of the bound, by its colour: where it is, in units of the page."""
+    [path] = re.findall(rf'<path d="M([^"]+)" class="line {kind}"', page)[:1]
+    numbers = np.array(path.split(), float).reshape(-1, 2)
+    return numbers[:, 0], numbers[:, 1]
+
+
+def test_coupled_draws_show_their_bound_and_when_pairs_met():
+    times = np.random.default_rng(0).geometric(0.2, 400) + 12
+    bound = tv_bound(times, 12)
+    step = bound.first_below(0.02)
+    found = run(pairs(times, step, float(bound.upper[step])))
+    page, text = page_of(found), draws_page.to_html(found)
+    assert page.headings[0][1].startswith("400 independent draws of a network of width 64: ")
+    assert "Coupled draws: at a measured distance" in page.text and "Forecast" not in page.text
+    assert "Nothing here gives a reason to doubt these draws." in page.text
+    assert page.tags.count("svg") == 2 * (2 + 2)
+    picture = text[text.index("Total variation from the posterior") :]
+    (_, ochre), (_, blue) = heights_of(picture, "ochre"), heights_of(picture, "blue")
+    # Upright places run down the page, a decade as far as any other.
+    log_ratio = np.log(bound.estimate[9] / bound.estimate[4])
+    assert bound.estimate[4] < 1
+    unit = (ochre[2 * 9] - ochre[2 * 4]) / log_ratio
+    at = np.log(bound.upper[9] / bound.estimate[9]) * unit
+    assert blue[2 * 9] - ochre[2 * 9] == pytest.approx(at, abs=0.2)
+    assert f"400 of 400, half of them within {np.median(times - 12):.0f} steps" in page.text
+
+
+def test_coupled_draws_that_did_not_meet_or_are_not_near_enough():
+    unmet = dataclasses.replace(pairs([30] * 399 + [-1], 20, 1.0), complete=False)
+    page = page_of(run(unmet, status={"state": "exhausted"}))
+    assert "Not met" in page.text and "Exhausted" in page.text
+    assert "1 of 400 pairs did not meet in 999 steps, so that nothing is known" in page.text
+    assert "399 of 400" in page.text and "there is no bound" in page.text
+    assert page.tags.count("svg") == 2 * (2 + 1)
+    far = page_of(run(dataclasses.replace(pairs([30] * 400, 20, 0.0251), complete=False)))
+    assert "came down to 0.0251, and was to come to 0.02" in far.text
 
 
 def test_the_chain_that_is_elsewhere_is_shown():

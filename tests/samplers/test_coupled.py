@@ -255,7 +255,6 @@ def test_verify_takes_them_for_independent():
         ({"num_samples": 200}, "at least 299 samples"),
         ({"tolerance": 0.0}, "tolerance"),
         ({"lag": 0}, "lag"),
-        ({"step_size": 2.0}, "step_size"),
         ({"max_steps": 0}, "max_steps"),
         ({"space": "else"}, "space"),
     ],

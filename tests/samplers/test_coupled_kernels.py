@@ -15,9 +15,10 @@ from bnnpost import chains, coupled
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Normals
 from bnnpost.samplers.chains.rotation import Rotation
+from bnnpost.samplers.coupled import blend as blend_module
 from bnnpost.samplers.coupled import estimates, pair_kernel, plain_kernels
 from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.choices import choices
+from bnnpost.samplers.coupled.choices import choices, given_step
 from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
 from tests.samplers.checks import LIMIT, mean_z, same_mean_z, worst
 from tests.samplers.coupled_pairs import POSTERIOR, blend, programs
@@ -108,21 +109,22 @@ def test_the_second_chain_has_the_plain_ones_law(name, apart):
     assert met.mean() > 0.01 or apart > 1
 
 
-@pytest.mark.parametrize("name", ["pcn", "slice"])
+@pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
 def test_a_reflection_that_is_left_out_is_told(name, monkeypatch):
     right = pair_kernel.other_noise
 
-    def wrong(key, x, y, noise, angle):
-        return noise, right(key, x, y, noise, angle)[1]
+    def wrong(key, between, noise):
+        return noise, right(key, between, noise)[1]
 
-    for module in (pair_kernel, plain_kernels):
+    for module in (blend_module, plain_kernels):
         monkeypatch.setattr(module, "other_noise", wrong)
+    monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
     target, states = two_states(KERNELS[name], 1.0)
     _x, y, plain, _met = after_one_step(KERNELS[name], target, states)
     # A slice whose first angle is taken is on the wrong ellipse now and then alone.
     told = worst(same_mean_z(statistics(y), statistics(plain)))
-    assert told > LIMIT if name == "pcn" else told > 3
+    assert told > (3 if name == "slice" else LIMIT)
 
 
 RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
@@ -165,7 +167,9 @@ def test_nothing_is_adapted():
             steps = [float(kernel.tuned(at)) for at in (state, after)]
             assert steps[0] == steps[1] == pytest.approx(0.4 if name == "hmc" else 0.3)
     with pytest.raises(ValueError, match="fixed angle"):
-        Blend(Rotation(None, 0.9, 3))
+        Blend(Rotation(None, 0.9, 3), 0.1)
+    with pytest.raises(ValueError, match="meeting_angle"):
+        Blend(Rotation(0.1, 0.9, 3), 2.0)
     with pytest.raises(ValueError, match="fixed size"):
         PairedWalk(chains.CrankNicolson())
 
@@ -225,17 +229,19 @@ def test_expectations_by_other_kernels_without_a_correction_have(kernel, monkeyp
 
 def test_kernels_are_chosen_by_name_or_given():
     target = programs().target
-    assert [one.coupled(0.1).settings() for one in choices("hmc", target, 0.05)] == [
-        {"num_rotations": count, "angle": 0.1, "step_size": 0.05} for count in (3, 5, 8, 12)
+    assert [one.coupled(0.1, 0.2).settings() for one in choices("hmc", target)] == [
+        {"num_rotations": count, "angle": 0.1, "meeting_angle": 0.2} for count in (3, 5, 8, 12, 16)
     ]
-    [walk] = choices(chains.CrankNicolson(0.2), target, 0.05)
-    assert (walk.adapts, walk.given_step) == (False, 0.2)
-    [turn] = choices(chains.Hamiltonian("hmc", num_steps=4), target, 0.05)
-    assert turn.adapts
-    assert turn.coupled(0.1).settings()["num_rotations"] == 4
+    [walk] = choices(chains.CrankNicolson(0.2), target)
+    assert list(map(given_step, walk.plains)) == [0.2]
+    [turn] = choices(chains.Hamiltonian("hmc", num_steps=4), target)
+    assert list(map(given_step, turn.plains)) == [None, None]
+    assert turn.coupled(0.1, 0.2).settings()["num_rotations"] == 4
+    [slices] = choices("slice", target)
+    assert np.isnan(given_step(*slices.plains))
     for kernel in (chains.Hamiltonian("nuts"), chains.Hamiltonian("hmc", "leapfrog")):
         with pytest.raises(ValueError, match="not coupled"):
-            choices(kernel, target, 0.05)
+            choices(kernel, target)
     with pytest.raises(ValueError, match="expected kernel to be hmc, pcn, slice"):
         coupled.sample(KEY, POSTERIOR, kernel="gibbs")
 

@@ -194,6 +194,7 @@ def test_advice_prefers_exactness_while_it_costs_little(found):
     assert "capped needs roughly" in advised(-20.0, 127.0)
     hopeless = advised(-20.0, 3.0)
     assert "Rejection is not advised" in hopeless and "importance.estimate" in hopeless
+    assert "coupled.forecast" in hopeless
     assert "cannot be told" in hopeless and "leaves 1 % of the mass" not in hopeless
 
 

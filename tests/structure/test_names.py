@@ -5,8 +5,8 @@ from collections import defaultdict
 
 from tests.structure import sources
 
-# Public by their room or sampler: `datasets.load`, `pcn.sample`, `reports.write`.
-OF_THEIR_ROOM = {"load", "names", "read", "sample", "to_html", "write"}
+# Public by their room or sampler: `datasets.load`, `pcn.sample`, `coupled.forecast`.
+OF_THEIR_ROOM = {"forecast", "load", "names", "read", "sample", "to_html", "write"}
 
 
 def repeated(places):

@@ -79,8 +79,8 @@ def test_digest_changes_with_every_setting():
 
 
 def test_every_key_has_its_flag_with_its_default():
-    params = {one.name: one for one in (*sample.params, *run.params)}
-    for kind in (SweepKeys, ChainKeys):
+    of_sample, of_run = ({one.name: one for one in command.params} for command in (sample, run))
+    for kind, params in ((SweepKeys, {**of_sample, **of_run}), (ChainKeys, of_sample)):
         for name, told in meanings(kind).items():
             if not told.group:
                 continue

@@ -1,29 +1,20 @@
 """Independent draws by coupled chains, at a measured distance from the posterior."""
 
+import os
 import time
 from typing import Any
 
-import jax
-import numpy as np
 from jaxtyping import Array
 
-from bnnpost.arguments import number_between, positive_integer
-from bnnpost.draws import Draws, DrawsInfo
-from bnnpost.draws.info import CoupledInfo
+from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.coupled.bounds import fewest_pairs, tv_bound
-from bnnpost.samplers.coupled.pair_threads import Pairs
+from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
+from bnnpost.samplers.coupled.pair_directory import PairDirectory
+from bnnpost.samplers.coupled.pair_draws import Pairing
+from bnnpost.samplers.coupled.pair_progress import PairProgress
 from bnnpost.samplers.coupled.pairs import PairOutcome
-from bnnpost.samplers.coupled.setting import Setting, set_up
-from bnnpost.samplers.progress import Progress
+from bnnpost.samplers.coupled.setting import set_up
 from bnnpost.samplers.warned import warn_user
-
-# Folded into a run's key for its pairs, apart from what completes draws.
-_PAIRS = 0x70616972
-
-
-class NotMetWarning(UserWarning):
-    """Pairs of chains have not met, so that nothing is known of the distance of their draws."""
 
 
 def sample(
@@ -31,7 +22,8 @@ def sample(
     posterior: Posterior,
     *,
     num_samples: int = 1000,
-    tolerance: float = 0.01,
+    tolerance: float = TOLERANCE,
+    directory: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **options: Any,
 ) -> Draws:
@@ -50,104 +42,31 @@ def sample(
     `bnnpost.chains`, with settings of its own. The readout is integrated out unless collapse is
     False or the likelihood does not allow it. Its steps and, if None, lag are found by pilot pairs
     with random numbers of their own, and frozen. max_steps: the most that a pair is run in search
-    of a meeting. precision: of the random features. progress: a bar on stderr.
+    of a meeting. precision: of the random features. directory: where
+    pairs are kept as they are done, and what the pilot found; called again with the same arguments,
+    and perhaps another num_samples or tolerance, it goes on from what is there, to the draws that
+    one call would have given; `bnnpost.load` reads its draws.nc. progress: a bar on stderr.
 
-    Where a pair has not met, `info.complete` is False, the bound 1, and NotMetWarning says so.
-    Raises TypeError for a legacy key or no posterior; ValueError for bad arguments, among them a
-    tolerance that so few pairs cannot show; NotMet where pairs of the pilot do not meet;
-    NotImplementedError for a prior that has no map from standard normals; FloatingPointError if no
-    prior draw in 100 has a positive weight.
+    Where a pair has not met, the bound is 1, and NotMetWarning says so; `info.complete` is False
+    there, and wherever the limit is above the tolerance at every step. Raises TypeError for a
+    legacy key or no posterior; ValueError for bad arguments, among them a tolerance that so few
+    pairs cannot show, and for draws that would not fit in memory; NotMet where pairs of the pilot
+    do not meet; NotImplementedError for a prior that has no map from standard normals;
+    FloatingPointError if no prior draw in 100 has a positive weight; OtherRun if the directory
+    holds something else, DirectoryInUse if another process works there.
     """
     started = time.perf_counter()
-    num_samples, tolerance = _checked(num_samples, tolerance)
-    setting = set_up(key, posterior, **options)
-    found, pairs_key = setting.tuned, jax.random.fold_in(key, _PAIRS)
-    pairs = Pairs(setting.programs, found.kernel, pairs_key, found.lag)
-    outcomes = _run(setting, pairs, num_samples, progress)
-    bound = tv_bound(np.array([int(one.meeting) for one in outcomes]), found.lag)
-    first, start = bound.first_below(tolerance), found.first_kept
-    step = start if first is None else max(first, start)
-    given = [one.given for one in outcomes]
-    if step > start:
-        given = list(pairs.go_on(given, start, step))
-    at = min(step, len(bound.upper) - 1)
-    tv = float(bound.estimate[at]), float(bound.upper[at])
-    record = _record(setting, outcomes, tolerance, step, tv)
-    if not record.met:
-        _warn(record)
-    space = setting.space
-    info = DrawsInfo(
-        "coupled",
-        complete=first is not None,
-        num_samples=num_samples,
-        num_proposals=num_samples,
-        effective_sample_size=float(num_samples),
-        space=space.form,
-        precision=space.precision,
-        layer_forms=space.layer_forms(),
-        seconds=time.perf_counter() - started,
-        device=jax.default_backend(),
-        coupled=record,
-    )
-    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *given)
-    numbers = np.arange(num_samples, dtype=np.uint64)
-    return Draws(space, key, numbers, np.zeros(num_samples), info, stacked)
-
-
-def _checked(num_samples: object, tolerance: object) -> tuple[int, float]:
-    num_samples = positive_integer("num_samples", num_samples)
-    tolerance = number_between("tolerance", tolerance, 0.0, 1.0)
-    fewest = fewest_pairs(tolerance)
-    if num_samples < fewest:
-        raise ValueError(
-            f"{num_samples:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"about 3/{num_samples:,} is the least that they could. Ask for at least {fewest:,} "
-            "samples, or a larger tolerance"
-        )
-    return num_samples, tolerance
-
-
-def _run(setting: Setting, pairs: Pairs, count: int, progress: bool) -> list[PairOutcome]:
-    """All pairs."""
-    outcomes: list[PairOutcome] = []
-    with Progress(count, enabled=progress, label="pairs", unit="pair") as bar:
-        for one in pairs.run(range(count), setting.tuned.first_kept, setting.max_steps):
-            outcomes.append(one)
-            unmet = sum(int(outcome.meeting) < 0 for outcome in outcomes)
-            bar.show(len(outcomes), f"{unmet} not met" if unmet else "all met")
-    return outcomes
-
-
-def _record(
-    setting: Setting,
-    outcomes: list[PairOutcome],
-    tolerance: float,
-    step: int,
-    tv: tuple[float, float],
-) -> CoupledInfo:
-    found = setting.tuned
-    return CoupledInfo(
-        tolerance=tolerance,
-        step=step,
-        tv=tv[0],
-        tv_upper=tv[1],
-        lag=found.lag,
-        meeting_times=tuple(int(one.meeting) for one in outcomes),
-        max_steps=setting.max_steps,
-        acceptance_rate=float(np.mean([one.acceptance for one in outcomes])),
-        num_evaluations=int(sum(int(one.evaluations) for one in outcomes)),
-        pilot_evaluations=found.evaluations,
-        pilot_seconds=setting.pilot_seconds,
-        kernel=found.kernel.name,
-        **found.kernel.settings(),
-    )
-
-
-def _warn(record: CoupledInfo) -> None:
-    unmet = sum(time < 0 for time in record.meeting_times)
-    warn_user(
-        f"{unmet:,} of {len(record.meeting_times):,} pairs of chains did not meet in "
-        f"{record.max_steps:,} steps: nothing is known of the distance of these draws from the "
-        "posterior. Raise max_steps, or take a wider network or more noise",
-        NotMetWarning,
-    )
+    num_samples, tolerance = checked_goal(num_samples, tolerance)
+    if directory is None:
+        pairing = Pairing(key, set_up(key, posterior, num_samples, **options))
+        outcomes: list[PairOutcome] = []
+        with PairProgress(num_samples, enabled=progress) as bar:
+            for one in pairing.run(range(num_samples)):
+                outcomes.append(one)
+                bar.count(one)
+        return pairing.draws(outcomes, tolerance, started=started, before=0.0)
+    held = PairDirectory(directory)
+    pairing = held.prepared(key, posterior, num_samples, options)
+    with held.claimed():
+        held.begin(pairing, options, warn_user)
+        return held.finish(num_samples, tolerance, started=started, progress=progress)

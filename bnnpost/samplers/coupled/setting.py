@@ -1,7 +1,7 @@
 """What pairs of chains are run on, and with: a posterior's standard normals, and what is tuned."""
 
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array
@@ -11,6 +11,7 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Kernel, Normals
 from bnnpost.samplers.coupled.choices import choices
+from bnnpost.samplers.coupled.pair_memory import require_memory
 from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
 from bnnpost.spaces.making import make_space
@@ -40,24 +41,34 @@ class Setting(NamedTuple):
 def set_up(
     key: Array,
     posterior: Posterior,
+    num_draws: int = 0,
+    known: Tuned | None = None,
+    /,
     *,
+    kernel: str | Kernel = "hmc",
+    lag: int | None = None,
+    max_steps: int = 10_000,
     space: str = "functions",
     collapse: bool = True,
     precision: str = "single",
-    **options: Any,
 ) -> Setting:
-    """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets."""
+    """Arguments and errors as of `sample`; raises NotMet where no pair of the pilot meets.
+
+    num_draws: for which there must be memory. known: what a pilot found earlier.
+    """
     require_key(key)
     require_posterior(posterior)
     made = make_space(
         posterior, space=space, collapse=collapse, precision=precision, strict=False, alone=True
     )
-    return set_up_in(made, key, **options)
+    require_memory(Normals.of(made), num_draws)
+    return set_up_in(made, key, known, kernel=kernel, lag=lag, max_steps=max_steps)
 
 
 def set_up_in(
     space: Space,
     key: Array,
+    known: Tuned | None = None,
     *,
     kernel: str | Kernel = "hmc",
     lag: int | None = None,
@@ -70,7 +81,8 @@ def set_up_in(
     max_steps = positive_integer("max_steps", max_steps)
     target = Normals.of(space)
     tried, programs = choices(kernel, target), Programs(target)
-    found = tuned(jax.random.fold_in(key, _PILOT), programs, tried, max_steps)
+    pilot_key = jax.random.fold_in(key, _PILOT)
+    found = tuned(pilot_key, programs, tried, max_steps) if known is None else known
     if found is None:
         raise NotMet(
             f"pairs of chains do not meet in {max_steps:,} steps, with whatever was tried: the "

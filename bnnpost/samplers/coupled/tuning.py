@@ -35,7 +35,7 @@ class Tuned(NamedTuple):
     @property
     def first_kept(self) -> int:
         """A step that X makes at any rate, and that is not late enough for most tolerances."""
-        return self.lag + int(np.median(self.meetings))
+        return self.lag
 
 
 @in_double_precision

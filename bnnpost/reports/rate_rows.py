@@ -1,0 +1,34 @@
+"""A row of the table of rates: a distance's fitted power law beside the theory's."""
+
+import math
+
+from bnnpost.pages import element
+from bnnpost.pages.parts import measured_cell, spelled, three_places
+from bnnpost.reports import words
+from bnnpost.reports.words import DISTANCES, Rate
+
+
+def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
+    """Exponent and coefficient with intervals; of a distance that has them the theory's too."""
+    title = DISTANCES[name][1]
+    row: list[object] = [title[:1].upper() + title[1:]]
+    if words.is_fitted(rate):
+        agrees = words.agrees(rate)
+        row += [
+            three_places(rate["exponent"]),
+            words.interval(rate),
+            words.whole_text(rate["theory"]),
+            "inside" if agrees else element("span", "outside", class_="wrong"),
+            measured_cell(rate["coefficient"]),
+            _coefficient_interval(rate),
+        ]
+    else:
+        row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
+    if first is not None:
+        row.append(measured_cell(first["coefficient"], first["coefficient_se"]))
+    return row
+
+
+def _coefficient_interval(rate: Rate) -> str:
+    low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
+    return f"[{low}, {high}]"

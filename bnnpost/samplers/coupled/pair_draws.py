@@ -1,0 +1,128 @@
+"""Draws and their record from pairs of chains that have been run."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from bnnpost.draws import Draws, DrawsInfo
+from bnnpost.draws.draws_files import Contents
+from bnnpost.draws.info import CoupledInfo
+from bnnpost.samplers.coupled.bounds import tv_bound
+from bnnpost.samplers.coupled.pair_threads import Pairs
+from bnnpost.samplers.coupled.pairs import PairOutcome
+from bnnpost.samplers.coupled.setting import Setting
+from bnnpost.samplers.warned import warn_user
+
+# Folded into a run's key for its pairs, apart from what completes draws.
+_PAIRS = 0x70616972
+
+
+class NotMetWarning(UserWarning):
+    """Pairs of chains have not met, so that nothing is known of the distance of their draws."""
+
+
+class Pairing(NamedTuple):
+    """All that decides what pairs of chains come to."""
+
+    key: Array
+    setting: Setting
+
+    def pairs(self) -> Pairs:
+        """The pairs, to be run."""
+        found = self.setting.tuned
+        key = jax.random.fold_in(self.key, _PAIRS)
+        return Pairs(self.setting.programs, found.kernel, key, found.lag)
+
+    def run(self, numbers: Iterable[int]) -> Iterator[PairOutcome]:
+        """These pairs, in order. Raises FloatingPointError where one has no start."""
+        setting = self.setting
+        return self.pairs().run(numbers, setting.tuned.first_kept, setting.max_steps)
+
+    def contents(self) -> Contents:
+        """As draws of which there are none yet, to be written to a file."""
+        space = self.setting.space
+        info = DrawsInfo("coupled", space=space.form, precision=space.precision)
+        return Contents(space, self.key, np.zeros(0, np.uint64), np.zeros(0), info)
+
+    def draws(
+        self, outcomes: Sequence[PairOutcome], tolerance: float, *, started: float, before: float
+    ) -> Draws:
+        """X of pairs 0, 1, … at the first step that is late enough, with a record.
+
+        started: `time.perf_counter()` when the call began; before: seconds of earlier ones. Warns
+        with NotMetWarning where a pair has not met.
+        """
+        setting, count = self.setting, len(outcomes)
+        found = setting.tuned
+        bound = tv_bound(np.array([int(one.meeting) for one in outcomes]), found.lag)
+        first, start = bound.first_below(tolerance), found.first_kept
+        # Where the limit is nowhere so low, the first step at which it is lowest.
+        step = max(start, int(np.argmin(bound.upper)) if first is None else first)
+        given = [one.given for one in outcomes]
+        if step > start:
+            given = list(self.pairs().go_on(given, start, step))
+        at = min(step, len(bound.upper) - 1)
+        tv = float(bound.estimate[at]), float(bound.upper[at])
+        record = _record(setting, outcomes, tolerance, step, tv)
+        if not record.met:
+            _warn(record)
+        seconds = before + time.perf_counter() - started
+        info = _info(setting, record, first is not None, seconds)
+        stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *given)
+        numbers = np.arange(count, dtype=np.uint64)
+        return Draws(setting.space, self.key, numbers, np.zeros(count), info, stacked)
+
+
+def _info(setting: Setting, record: CoupledInfo, complete: bool, seconds: float) -> DrawsInfo:
+    space, count = setting.space, len(record.meeting_times)
+    return DrawsInfo(
+        "coupled",
+        complete=complete,
+        num_samples=count,
+        num_proposals=count,
+        effective_sample_size=float(count),
+        space=space.form,
+        precision=space.precision,
+        layer_forms=space.layer_forms(),
+        seconds=seconds,
+        device=jax.default_backend(),
+        coupled=record,
+    )
+
+
+def _record(
+    setting: Setting,
+    outcomes: Sequence[PairOutcome],
+    tolerance: float,
+    step: int,
+    tv: tuple[float, float],
+) -> CoupledInfo:
+    found = setting.tuned
+    return CoupledInfo(
+        tolerance=tolerance,
+        step=step,
+        tv=tv[0],
+        tv_upper=tv[1],
+        lag=found.lag,
+        meeting_times=tuple(int(one.meeting) for one in outcomes),
+        max_steps=setting.max_steps,
+        acceptance_rate=float(np.mean([one.acceptance for one in outcomes])),
+        num_evaluations=int(sum(int(one.evaluations) for one in outcomes)),
+        pilot_evaluations=found.evaluations,
+        pilot_seconds=setting.pilot_seconds,
+        kernel=found.kernel.name,
+        **found.kernel.settings(),
+    )
+
+
+def _warn(record: CoupledInfo) -> None:
+    warn_user(
+        f"{record.unmet:,} of {len(record.meeting_times):,} pairs of chains did not meet in "
+        f"{record.max_steps:,} steps: nothing is known of the distance of these draws from the "
+        "posterior. Raise max_steps, or take a wider network or more noise",
+        NotMetWarning,
+    )

@@ -1,0 +1,66 @@
+"""One posterior of a configuration, sampled by pairs of coupled chains into a directory."""
+
+import time
+import warnings
+from pathlib import Path
+
+from bnnpost.draws import Draws
+from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
+from bnnpost.samplers.coupled.pair_directory import PairDirectory
+from bnnpost.samplers.coupled.pair_draws import NotMetWarning, Pairing
+from bnnpost.storage import OtherRun, Say
+from bnnpost.sweeps.cell_directory import CONFIG
+from bnnpost.sweeps.chain_config import ChainConfig
+from bnnpost.sweeps.config import ConfigError
+from bnnpost.sweeps.contents import located
+from bnnpost.sweeps.problem import Problem
+from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.sampling import CHAIN, check_config, finished, only_width
+
+
+def sample_pairs(
+    problem: Problem,
+    chain: ChainConfig,
+    path: str | Path,
+    *,
+    progress: bool = False,
+    say: Say = lambda message: None,
+) -> Draws:
+    """Draws by pairs of chains at the configuration's one width, kept in a directory.
+
+    Pairs that are there already are not run again. say: is told what was damaged or is missing;
+    that pairs did not meet is in `info.coupled` of the draws. Raises NotMet where those of the
+    pilot do not; ConfigError or OtherRun if the directory holds another run, DirectoryInUse if
+    another process works there.
+    """
+    config, started = problem.config, time.perf_counter()
+    directory = PairDirectory(path)
+    tolerance = TOLERANCE if chain.tolerance is None else chain.tolerance
+    options = {**chain.options(), "precision": config.precision}
+    pairing = _prepared(problem, directory, tolerance, options)
+    with warnings.catch_warnings(), directory.claimed():
+        warnings.simplefilter("ignore", NotMetWarning)
+        directory.begin(pairing, options, say)
+        written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
+        directory.write_noted(CONFIG, written)
+        draws = directory.finish(config.num_samples, tolerance, started=started, progress=progress)
+        with directory.noting_failure():
+            return finished(directory, problem, draws)
+
+
+def _prepared(
+    problem: Problem, directory: PairDirectory, tolerance: float, options: dict[str, object]
+) -> Pairing:
+    """What is to be run. Raises ConfigError for settings that cannot be."""
+    config = problem.config
+    width = only_width(config)
+    check_config(directory, config)
+    try:
+        checked_goal(config.num_samples, tolerance)
+        return directory.prepared(
+            keys(config, width).draws, problem.posterior(width), config.num_samples, options
+        )
+    except OtherRun:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

@@ -1,0 +1,118 @@
+"""Sweeps by coupled chains: their settings, what they write and what they say."""
+
+import dataclasses
+import html
+import json
+
+import numpy as np
+import pytest
+
+from bnnpost.storage import read_tree
+from bnnpost.sweeps import ConfigError, SweepConfig, load_config, unit_work
+from bnnpost.sweeps.grid_cells import Cell, Grid
+from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.unit_work import Sent
+from tests.cli.invocation import invoke
+
+PAIRS = {"method": "coupled", "num_samples": 200, "tolerance": 0.02}
+SMALL = SweepConfig(num_train=2, num_test=2, widths=(8, 16), depth=1, noise_std=0.5, **PAIRS)
+FLAGS = ["--num-train", 2, "--num-test", 2, "--depth", 1, "--noise-std", 0.5]
+FLAGS += ["--method", "coupled", "--num-samples", 200, "--tolerance", 0.02]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"method": "nuts"}, "method: expected one of rejection, coupled"),
+        ({"tolerance": 0.1}, 'tolerance: only with method = "coupled"'),
+        ({"lag": 4}, 'lag: only with method = "coupled"'),
+        ({"max_steps": 4}, 'max_steps: only with method = "coupled"'),
+        ({**PAIRS, "bound": "capped"}, 'bound: only with method = "rejection"'),
+        ({**PAIRS, "max_proposals": 9}, 'max_proposals: only with method = "rejection"'),
+        ({**PAIRS, "collapse": False}, 'collapse: only with method = "rejection"'),
+        ({**PAIRS, "lag": 0}, "lag: expected at least 1"),
+        ({**PAIRS, "kernel": "nuts"}, "kernel: expected one of hmc, pcn, slice"),
+        ({"kernel": "pcn"}, 'kernel: only with method = "coupled"'),
+        ({**PAIRS, "tolerance": 0.01}, "at least 299 samples"),
+        ({**PAIRS, "tolerance": 2.0}, "tolerance"),
+        ({**PAIRS, "tolerance": 0.1, "num_samples": 100}, "num_samples: expected at least 200"),
+        ({**PAIRS, "likelihood": "student-t", "df": 4}, "under Gaussian noise of known size"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(values, words):
+    with pytest.raises(ConfigError, match=words):
+        load_config(None, values)
+
+
+def test_sweeps_by_rejection_are_written_as_before():
+    assert not {"method", "kernel", "tolerance", "lag", "max_steps"} & set(SweepConfig().as_dict())
+    assert SMALL.as_dict()["method"] == "coupled"
+    assert load_config(None, SMALL.as_dict()) == SMALL
+    assert SMALL.digest() != dataclasses.replace(SMALL, lag=3).digest()
+
+
+def test_no_pilot_of_rejection_is_run_and_none_is_planned():
+    found = unit_work.feasible(Sent(load_problem(SMALL), ""), (8,), True, False, False)
+    assert (dict(found.expected), tuple(found.sentences)) == ({}, ())
+    planned = invoke("sweep", *FLAGS, "--widths", 8, "--dry-run")
+    assert planned.exit_code == 2
+    assert "bnnpost forecast --method coupled tells" in planned.stderr
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    done = invoke("sweep", *FLAGS, "--widths", "8,16", "--out", path)
+    assert done.exit_code == 0, done.output
+    return path, done
+
+
+@pytest.mark.slow
+def test_draws_are_compared_by_themselves_and_that_is_said(swept):
+    path, done = swept
+    assert "independent, of coupled chains" in done.stdout
+    assert "which does not tell the log evidence" in done.stdout
+    assert "tv_upper" in done.stdout and "proposals" not in done.stdout
+    assert "200 draws of pairs of chains after" in done.stderr
+    tree = read_tree(path / "results.nc")
+    distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
+    assert tree.attrs["kind"] == "coupled"
+    assert np.all(np.isfinite(distances["tv"])) and np.all(distances["tv_se"] > 0)
+    assert np.all(np.isnan(distances["log_evidence_error"]))
+    assert np.all(sampling["tv_upper"] <= 0.02) and np.all(sampling["step"] > 0)
+    assert np.all(np.isfinite(tree["predictive"]["density"]))
+    as_json = invoke("sweep", *FLAGS, "--widths", "8,16", "--out", path, "--json")
+    rows = json.loads(as_json.stdout)["widths"]
+    assert rows[0]["log_evidence_error"] is None and rows[0]["tv_upper"] <= 0.02
+
+
+@pytest.mark.slow
+def test_the_report_says_so_too(swept):
+    path, _ = swept
+    page = html.unescape((path / "report.html").read_text())
+    assert "Coupled draws: at a measured distance" in page
+    assert "200 independent draws by coupled chains at each of 2 widths" in page
+    assert "which does not tell the log evidence" in page
+    assert "at most from the posterior" in page
+    assert "Forecast" not in page and "capped" not in page
+    assert 'method = "coupled"' in page
+    (path / "results.nc").rename(path / "kept.nc")
+    again = invoke("report", path)
+    (path / "kept.nc").rename(path / "results.nc")
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.slow
+def test_a_width_whose_pairs_do_not_meet_fails_alone(tmp_path):
+    done = invoke("sweep", *FLAGS, "--widths", "8,16", "--max-steps", 2, "--out", tmp_path / "run")
+    assert done.exit_code == 5, done.output
+    assert "do not meet in 2 steps" in done.stderr
+
+
+def test_a_grid_may_vary_the_method():
+    cells = tuple(
+        Cell({"method": one.method}, one.as_dict(), one.method)
+        for one in (SMALL, dataclasses.replace(SMALL, method="rejection", tolerance=0.01))
+    )
+    grid = Grid(("method",), cells)
+    assert [cell.config.method for cell in grid.cells] == ["coupled", "rejection"]
