@@ -10,7 +10,7 @@ seconds, a few are timed at a step size that accepts about 0.9, in the place of 
 "hidden weights" the repriorisation of Hron et al. (2022), moved by rotations; the others move the
 normals behind the functions.
 
-    python benchmarks/samplers.py [points width …]    # default 5 256, then 10 64 256, then 20 1024
+    python benchmarks/samplers.py [points width …]    # default 5 256; 10 64 256; 20 256 1024
 """
 
 import sys
@@ -39,7 +39,7 @@ from bnnpost.samplers.chains.runner import Runner, run_chains
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
 KEY = jax.random.key(0)
-PROBLEMS = ((5, 256), (10, 64), (10, 256), (20, 1024))
+PROBLEMS = ((5, 256), (10, 64), (10, 256), (20, 256), (20, 1024))
 # Strict rejection is tried with so few points, and no more.
 MOST_STRICT = 5
 BASELINE = "NUTS, all weights"
@@ -91,6 +91,13 @@ def chained(
     return Run(chain_draws.draws(chains, done, finished - started), finished - started)
 
 
+def coupled(posterior: bnnpost.Posterior) -> Run:
+    """Independent draws, and the seconds of their pairs, the pilot left out."""
+    draws = bnnpost.coupled.sample(KEY, posterior, num_samples=1000)
+    assert draws.info.coupled is not None
+    return Run(draws, draws.info.seconds - draws.info.coupled.pilot_seconds)
+
+
 def transition(posterior: bnnpost.Posterior) -> str:
     """Seconds of one transition of NUTS on all weights, after a few from a prior draw."""
     kernel = Hamiltonian("nuts", step_size=TIMED_STEP)
@@ -119,6 +126,7 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
     return {
         **(strict if num_points <= MOST_STRICT else {}),
         "rejection, capped": partial(rejected, "capped", 100_000),
+        "coupled chains": coupled,
         "elliptical slice": partial(chained, EllipticalSlice(), usual),
         "pCN": partial(chained, CrankNicolson(), usual),
         "HMC, rotations": partial(chained, Rotation(), usual),

@@ -1,13 +1,14 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
-`calibration`, `densities` and `distances` are whole figures; `functions`, `against_width` and
-`pit` draw on axes that the caller made.
+`calibration`, `densities`, `distances` and `warmups` are whole figures; `functions`,
+`against_width` and `pit` draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
 from bnnpost.plots.figures import densities, distances
 from bnnpost.plots.ranks import calibration
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
+from bnnpost.plots.warmup_figure import warmups
 
 __all__ = [
     "BLUE",
@@ -24,4 +25,5 @@ __all__ = [
     "pit",
     "save",
     "slide_style",
+    "warmups",
 ]

@@ -174,7 +174,7 @@ def test_a_limit_above_the_tolerance_is_said(copy, monkeypatch):
     )
     done = sample(copy)
     assert done.exit_code == 4, done.output
-    assert "came down to 0.07, and not to 0.05" in done.stderr
+    assert "came down to 0.09, and not to 0.08" in done.stderr
     assert "after 14 steps" in done.stdout  # where it is lowest
 
 

@@ -20,7 +20,6 @@ from bnnpost.samplers.chains.kernel import Kernel, Normals
 from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.coupled.pair_files import PAIRS_FORMAT, KeptPairs, PairFiles
 from bnnpost.samplers.coupled.pair_progress import PairProgress
-from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.pairs import PairOutcome
 from bnnpost.samplers.coupled.setting import set_up
 from bnnpost.samplers.coupled.tuning_record import (
@@ -103,7 +102,7 @@ class PairDirectory(RecordedRun):
         space = self.read_contents(record, pairing.setting.space.posterior).space
         setting = pairing.setting._replace(
             space=space,
-            programs=Programs(Normals.of(space)),
+            programs=pairing.setting.programs.on(Normals.of(space)),
             tuned=recorded_tuning(record["tuned"]),
             pilot_seconds=record["pilot_seconds"],
         )

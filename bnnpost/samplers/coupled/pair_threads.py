@@ -29,6 +29,12 @@ class Programs:
     def __init__(self, target: Normals):
         self.target, self._ready = target, dict[Any, tuple[Any, int]]()
 
+    def on(self, target: Normals) -> "Programs":
+        """The same on another target, compiled again only where its arrays differ in kind."""
+        other = Programs(target)
+        other._ready = self._ready
+        return other
+
     def ready(self, program: Any, arguments: Any) -> tuple[Any, int]:
         """Compiled once for all arguments of these shapes, before threads would each."""
         leaves, structure = jax.tree.flatten(arguments)
