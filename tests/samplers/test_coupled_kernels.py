@@ -131,8 +131,9 @@ RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
 
 
 @in_double_precision
-def test_the_walk_alone_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
+def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
     kernel = KERNELS["hmc"]
+    monkeypatch.setattr(blend_module, "_SMALLEST", 1.0)
     monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
     weighed = Normals.weighed
     monkeypatch.setattr(

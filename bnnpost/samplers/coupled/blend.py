@@ -2,7 +2,9 @@
 
 A trajectory brings two chains near each other when both have the same momentum: in a wide network
 the kick hardly depends on where one is. A single rotation then lets them be one: its proposals are
-normal given where a chain is, and nearly always accepted, as it follows the gradient.
+normal given where a chain is, and nearly always accepted, as it follows the gradient. Half of these
+rotations are by smaller angles, of any size down to a 32nd: a chain that starts where the weight is
+steep would stay there for good, as all that is larger is refused.
 """
 
 from typing import Any, ClassVar
@@ -28,12 +30,17 @@ from bnnpost.samplers.chains.kernel import (
 from bnnpost.samplers.chains.rotation import End, Rotation, trajectory
 from bnnpost.samplers.coupled.pair_kernel import Moved, Paired, apart, each, halves, other_noise
 
+_SMALLEST = 1 / 32
+# Folded into the key of a single rotation for its angle.
+_ANGLE = 0x616E676C
+
 
 class Blend(Paired):
     """A trajectory by rotations of a fixed angle, and then a single rotation by another one.
 
-    Nothing is adapted: an adapting chain may not be coupled. Raises ValueError for an angle of the
-    single rotation that is not in (0, π/2], or rotations whose angle is to be adapted.
+    The latter is by meeting_angle or, half of the time, by a smaller angle, at random. Nothing is
+    adapted: an adapting chain may not be coupled. Raises ValueError for a meeting_angle that is not
+    in (0, π/2], or rotations whose angle is to be adapted.
     """
 
     rotation: Rotation
@@ -65,7 +72,8 @@ class Blend(Paired):
         turn_key, meeting_key = jax.random.split(key)
         state, info = self.rotation.step(turn_key, state, target, adapting)
         momentum_key, threshold_key = jax.random.split(meeting_key)
-        end = self._turned(target, state, fresh(momentum_key, state.position))
+        momentum = fresh(momentum_key, state.position)
+        end = trajectory(target, state, momentum, self._angle(meeting_key), 1)
         state, _ = _decided(state, end, exponential(threshold_key))
         lp = state.log_weight - 0.5 * square(state.position)
         return state, {**info, "lp": lp, "n_steps": info["n_steps"] + 1}
@@ -91,15 +99,16 @@ class Blend(Paired):
         momentum_key, threshold_key = jax.random.split(key)
         x, y = halves(pair)
         momentum = fresh(momentum_key, x.position)
-        kicks = apart(x.tuning.gradient, y.tuning.gradient, 0.5 * self.meeting_angle)
-        means = apart(x.position, y.position, 1 / jnp.tan(self.meeting_angle))
+        angle = self._angle(key)
+        kicks = apart(x.tuning.gradient, y.tuning.gradient, 0.5 * angle)
+        means = apart(x.position, y.position, 1 / jnp.tan(angle))
         between = jax.tree.map(jnp.add, means, kicks)
         other, same = other_noise(key, between, momentum)
         momenta = {name: jnp.stack([momentum[name], other[name]]) for name in momentum}
         threshold = exponential(threshold_key)
 
         def turned(one: State, momentum: Arrays) -> tuple[State, Array]:
-            end = self._turned(target, one, momentum)
+            end = trajectory(target, one, momentum, angle, 1)
             after, accepted = _decided(one, end, threshold)
             return after, accepted.astype(jnp.float64)
 
@@ -113,8 +122,11 @@ class Blend(Paired):
     def tuned(self, state: State) -> Array:
         return self.rotation.tuned(state)
 
-    def _turned(self, target: Normals, state: State, momentum: Arrays) -> End:
-        return trajectory(target, state, momentum, self.meeting_angle, 1)
+    def _angle(self, key: Array) -> Array:
+        """Of the single rotation with this key."""
+        draws = jax.random.uniform(jax.random.fold_in(key, _ANGLE), (2,), jnp.float64)
+        smaller = self.meeting_angle * _SMALLEST ** draws[1]
+        return jnp.where(draws[0] < 0.5, self.meeting_angle, smaller)
 
 
 def _decided(state: State, end: End, threshold: Array) -> tuple[State, Array]:
