@@ -11,17 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import bnnpost
 from bnnpost import chains, coupled
+from bnnpost.likelihoods import StudentT
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Normals
 from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled import blend as blend_module
-from bnnpost.samplers.coupled import estimates, pair_kernel, plain_kernels
+from bnnpost.samplers.coupled import estimates, pair_kernel, pair_threads, plain_kernels
 from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.choices import choices, given_step
+from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
+from bnnpost.samplers.coupled.pairs import run_pair
 from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
+from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, mean_z, same_mean_z, worst
-from tests.samplers.coupled_pairs import POSTERIOR, blend, programs
+from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, blend, programs
 
 KEY = jax.random.key(3)
 KERNELS = {
@@ -199,8 +204,6 @@ def h(f):
 
 @functools.cache
 def expected_h():
-    import bnnpost
-
     draws = bnnpost.rejection.sample(jax.random.key(9), POSTERIOR, num_samples=20_000)
     found = np.asarray(jax.vmap(h)(draws.training_outputs()))
     return found.mean(axis=0), found.std(axis=0) / math.sqrt(len(found))
@@ -255,3 +258,19 @@ def test_draws_by_other_kernels(kernel):
     mean, error = expected_h()
     found = np.asarray(jax.vmap(h)(draws.training_outputs()))
     assert worst(mean_z(found, mean, error)) < LIMIT
+
+
+def test_chains_that_start_where_the_weight_is_steep_are_freed(monkeypatch):
+    """By small rotations: where there are none, what starts there stays there."""
+    steep = bnnpost.Posterior(NETWORK, StudentT(df=3.0, noise_std=0.02), X, Y)
+    some = Programs(Normals.of(make_space(steep, strict=False, alone=True)))
+
+    def moved_on():
+        found = Pairs(some, Blend(Rotation(0.1, 0.9, 3), 0.4), KEY, 1).run(range(24), 0, 300)
+        return np.array([float(one.acceptance) for one in found])
+
+    freed = moved_on()
+    monkeypatch.setattr(blend_module, "_SMALLEST", 1.0)
+    monkeypatch.setattr(pair_threads, "run_pair", jax.jit(lambda *all: run_pair.__wrapped__(*all)))
+    stuck = moved_on()
+    assert freed.min() > 0.1 > stuck.min()
