@@ -9,9 +9,11 @@ from bnnpost.draws import Draws
 from bnnpost.samplers import rejection
 from bnnpost.samplers.coupled import coupled
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
+from bnnpost.spaces.making import make_space
 from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.random_keys import keys
+from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,6 +23,7 @@ def draws_of_width(problem: Problem, width: int, progress: bool) -> Draws:
     """By rejection or by coupled chains. Raises NotMet where those of a pilot do not meet."""
     config, key = problem.config, keys(problem.config, width).draws
     if config.method == COUPLED:
+        _require_collapse(problem, width)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotMetWarning)  # which `info.complete` says
             return coupled.sample(
@@ -47,6 +50,18 @@ def draws_of_width(problem: Problem, width: int, progress: bool) -> Draws:
         precision=config.precision,
         progress=progress,
     )
+
+
+def _require_collapse(problem: Problem, width: int) -> None:
+    """Raise ConfigError, before anything is drawn, where draws could not be compared."""
+    config = problem.config
+    form = "functions" if config.space == "auto" else config.space
+    made = make_space(problem.posterior(width), space=form, strict=False, alone=True)
+    if not made.collapse:
+        raise ConfigError(
+            "a sweep by coupled chains is compared by the Gaussian of f* given the hidden layers: "
+            "expected a network that ends in a Dense layer with a normal prior"
+        )
 
 
 def distances_of_width(problem: Problem, width: int, draws: Draws) -> "xr.Dataset":

@@ -12,6 +12,7 @@ from bnnpost.sweeps import ConfigError, SweepConfig, load_config, unit_work
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.unit_work import Sent
+from bnnpost.sweeps.width_draws import draws_of_width
 from tests.cli.invocation import invoke
 
 PAIRS = {"method": "coupled", "num_samples": 200, "tolerance": 0.02}
@@ -116,3 +117,17 @@ def test_a_grid_may_vary_the_method():
     )
     grid = Grid(("method",), cells)
     assert [cell.config.method for cell in grid.cells] == ["coupled", "rejection"]
+
+
+def test_networks_whose_draws_could_not_be_compared_are_refused_before_any_is_made(tmp_path):
+    file = tmp_path / "network.toml"
+    file.write_text(
+        '[[layers]]\ntype = "Dense"\nwidth = 4\n[[layers]]\ntype = "Erf"\n'
+        '[[layers]]\ntype = "Dense"\nwidth = 1\nprior = {law = "Laplace", parameters = {loc = 0, scale = 1}}\n'
+    )
+    settings = {**SMALL.as_dict(), "network": str(file)}
+    for name in ("depth", "activation", "w_std", "b_std"):
+        settings.pop(name, None)
+    problem = load_problem(load_config(None, settings))
+    with pytest.raises(ConfigError, match="ends in a Dense layer with a normal prior"):
+        draws_of_width(problem, 8, False)
