@@ -228,7 +228,7 @@ def test_expectations_by_other_kernels_have_no_bias(kernel):
 def test_expectations_by_other_kernels_without_a_correction_have(kernel, monkeypatch):
     right = estimates._shares
     monkeypatch.setattr(estimates, "_shares", lambda plan, at: (right(plan, at)[0], 0.0))
-    assert expectation_z(kernel) > LIMIT
+    assert expectation_z(kernel, 3000) > LIMIT
 
 
 def test_kernels_are_chosen_by_name_or_given():
