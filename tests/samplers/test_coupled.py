@@ -159,10 +159,15 @@ def expectation_z(num_pairs, **options):
     return worst((found.value - mean) / np.hypot(error, found.standard_error))
 
 
-def test_expectations_have_no_bias_and_those_without_a_correction_have(monkeypatch):
+def test_expectations_have_no_bias():
     """By X at its first step alone, of which all is bias, and the correction."""
     options = {"first_step": 0, "last_step": 0, "lag": 2}
-    assert expectation_z(2400, **options) < LIMIT
+    assert expectation_z(1000, **options) < LIMIT
+
+
+@pytest.mark.slow
+def test_expectations_without_a_correction_have_a_bias(monkeypatch):
+    options = {"first_step": 0, "last_step": 0, "lag": 2}
     right = estimates._shares
 
     def wrong(plan, at):
@@ -181,9 +186,9 @@ def test_ratios_of_evidence():
     def ratio(f):
         return jnp.exp(noises[1].log_prob(f, targets) - noises[0].log_prob(f, targets))
 
-    found = coupled.expectation(KEY, POSTERIOR, ratio, num_pairs=500)
+    found = coupled.expectation(KEY, POSTERIOR, ratio, num_pairs=200)
     each = [
-        bnnpost.rejection.sample(KEY, bnnpost.Posterior(NETWORK, n, X, Y), num_samples=20_000).info
+        bnnpost.rejection.sample(KEY, bnnpost.Posterior(NETWORK, n, X, Y), num_samples=5_000).info
         for n in noises
     ]
     truth = each[1].log_evidence - each[0].log_evidence

@@ -100,6 +100,7 @@ def test_no_check_finds_more_where_more_is_allowed():
     assert any(near[name] < far[name] for name in near)
 
 
+@pytest.mark.slow
 def test_right_candidates_pass_as_often_as_is_said():
     """Draws of which 1 % are elsewhere: with the distance said, none of 40 fails at level 0.01.
 
