@@ -123,7 +123,8 @@ def test_networks_whose_draws_could_not_be_compared_are_refused_before_any_is_ma
     file = tmp_path / "network.toml"
     file.write_text(
         '[[layers]]\ntype = "Dense"\nwidth = 4\n[[layers]]\ntype = "Erf"\n'
-        '[[layers]]\ntype = "Dense"\nwidth = 1\nprior = {law = "Laplace", parameters = {loc = 0, scale = 1}}\n'
+        '[[layers]]\ntype = "Dense"\nwidth = 1\n'
+        'prior = {law = "Laplace", parameters = {loc = 0, scale = 1}}\n'
     )
     settings = {**SMALL.as_dict(), "network": str(file)}
     for name in ("depth", "activation", "w_std", "b_std"):
