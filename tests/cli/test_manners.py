@@ -21,6 +21,7 @@ from tests.cli.invocation import invoke
 # Settings of a network that replaces the perceptron's, or that no template can guess.
 OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
 OPTIONAL |= {"network", "layers", "cap", "max_proposals", "likelihood"}
+OPTIONAL |= {"kernel", "tolerance", "lag", "max_steps"}
 
 
 def commands(group=main, path=()):
@@ -83,7 +84,7 @@ def test_what_the_template_comments_out_can_be_used(tmp_path):
     head, grid = path.read_text().split("# [grid]\n")
     settings = [line[2:] for line in head.splitlines() if re.match(r"# \w+ = ", line)]
     for name, value in tomllib.loads("\n".join(settings)).items():
-        needs = {"cap": {"bound": "capped"}}.get(name, {})
+        needs = {"cap": {"bound": "capped"}, "lag": {"method": "coupled"}}.get(name, {})
         if name != "network":
             assert getattr(load_config(None, {name: value, **needs}), name) is not None
     axes = tomllib.loads("\n".join(line.removeprefix("# ") for line in grid.splitlines()))

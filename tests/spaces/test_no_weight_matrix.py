@@ -7,7 +7,7 @@ import jax
 import pytest
 
 import bnnpost
-from bnnpost.draws import draws
+from bnnpost.draws import tasks
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine, make_space
 from bnnpost.spaces.completions import AS_FUNCTION, jointly
@@ -38,9 +38,9 @@ def largest_array(form, task, completion=None, num_test=5):
     ("task", "completion"),
     [
         (trial, None),
-        (draws._outputs, "joint"),
-        (draws._mixture, "joint"),
-        (draws._training_outputs, None),
+        (tasks.outputs, "joint"),
+        (tasks.mixture, "joint"),
+        (tasks.training_outputs, None),
     ],
 )
 def test_function_space_is_linear_in_width(task, completion):
@@ -49,7 +49,7 @@ def test_function_space_is_linear_in_width(task, completion):
 
 
 def test_a_fixed_function_draws_few_columns_at_once():
-    found = largest_array("functions", draws._outputs, "function")
+    found = largest_array("functions", tasks.outputs, "function")
     assert found <= WIDTH * FEW_COLUMNS
 
 
