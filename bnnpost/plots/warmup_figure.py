@@ -47,7 +47,7 @@ def warmups(*found: "Mixing") -> "Figure":
         axes.minorticks_off()
         last = max(len(one.tv) for one in found)
         axes.set_xlim(0, last)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params("x", integer=True)
         for one, colour in zip(found, _COLOURS * len(found), strict=False):
             _draw(axes, one, colour, last)
         for tolerance in {one.tolerance for one in found}:
