@@ -106,7 +106,7 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     if not family.groups:
         lost = root * np.ptp(scaled, axis=0)
         z[0] = np.maximum(z[0] - lost, 0.0)
-        return _Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(lost.max()))
+        return _Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
     weights = std.reshape(family.groups, -1)
     norms = np.linalg.norm(z.reshape(len(z), family.groups, -1) * weights, axis=2)
     norms[0] = np.maximum(norms[0] - root * _widths(features, family.groups), 0.0)

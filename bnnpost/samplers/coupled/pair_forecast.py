@@ -116,7 +116,7 @@ def predicted_step(found: Tuned, num_samples: int, tolerance: float) -> int:
     one, whose mean is that of what the pilot's pairs took beyond it.
     """
     times = found.meetings - 1.0  # one chain of the pilot is a step ahead
-    least = float(times.min())
+    least = float(np.min(times))
     mean = float(times.sum() - len(times) * least) / max(len(times) - 1, 1)
     levels = (np.arange(num_samples) + 0.5) / num_samples
     beyond = np.ceil(least - mean * np.log1p(-levels)).astype(int)
