@@ -90,7 +90,9 @@ def transition_in_words(
     """What moves pairs of chains, by the settings of `CoupledInfo`."""
     return {
         "hmc": f"{num_rotations} rotations by {angle:.3g}, and one by {meeting_angle:.3g}",
-        "pcn": f"a Crank–Nicolson step of size {step_size:.3g}",
+        "pcn": "a proposal from the prior"
+        if step_size == 1
+        else f"a Crank–Nicolson step of size {step_size:.3g}",
         "slice": "elliptical slice sampling",
     }[kernel]
 
@@ -104,9 +106,9 @@ class CoupledInfo:
     tv_upper: its upper 95 % limit (1 where pairs did not meet). meeting_times: τ of each pair, of
     which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. kernel: "hmc", a
     step of which is num_rotations by an `angle` and a single one by meeting_angle; "pcn", of size
-    step_size; or "slice". acceptance_rate: of trajectories, or of what else the
-    kernel proposes. num_evaluations: of the weight, with gradient, in all pairs;
-    pilot_evaluations, pilot_seconds: what finding angle, rotations and lag took.
+    step_size (1: proposals from the prior); or "slice". acceptance_rate: of trajectories, or of
+    what else the kernel proposes. num_evaluations: of the weight, with gradient for "hmc", in all
+    pairs; pilot_evaluations, pilot_seconds: what finding kernel, angle, rotations and lag took.
     """
 
     tolerance: float

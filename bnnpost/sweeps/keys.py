@@ -115,8 +115,8 @@ class SweepKeys:
         choices=(REJECTION, COUPLED),
     )  # fmt: skip
     kernel: str = setting(
-        "hmc", "sweep method", "coupled: what moves pairs: hmc, or pcn or slice.",
-        choices=("hmc", "pcn", "slice"),
+        "auto", "sweep method", "coupled: what moves pairs: auto, hmc, pcn or slice.",
+        choices=("auto", "hmc", "pcn", "slice"),
     )  # fmt: skip
     tolerance: float = setting(
         0.01, "sweep method",
@@ -198,8 +198,8 @@ class ChainKeys:
         None, "chains", "nuts: at most 2^N − 1 steps of one trajectory.", shown="10", least=1
     )
     kernel: str | None = setting(
-        None, "pairs", "coupled: what moves pairs: hmc, or pcn or slice.", shown="hmc",
-        choices=("hmc", "pcn", "slice"),
+        None, "pairs", "coupled: what moves pairs: auto, hmc, pcn or slice.", shown="auto",
+        choices=("auto", "hmc", "pcn", "slice"),
     )  # fmt: skip
     tolerance: float | None = setting(
         None, "pairs",

@@ -92,7 +92,7 @@ def test_pairs_are_added_to_and_read_as_json(finished, copy):
         (["--lag", 0], 2, "lag: expected at least 1"),
         (["--max-steps", 0], 2, "max_steps: expected at least 1"),
         (["--step-size", 0.5], 2, "step_size does not apply to method coupled"),
-        (["--kernel", "nuts"], 2, "kernel: expected one of hmc, pcn, slice"),
+        (["--kernel", "nuts"], 2, "kernel: expected one of auto, hmc, pcn, slice"),
         (["--tolerance", 0.01], 2, "at least 299 samples, or a larger tolerance"),
         (["--samples", 10**10], 2, "of memory, and"),
     ],
@@ -196,7 +196,18 @@ def test_report_and_verify_take_the_directory(finished, copy, tmp_path):
 
 
 def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
-    asked = ["--method", "coupled", "--tolerance", 0.05, "--num-samples", 60, "--max-steps", 60]
+    asked = [
+        "--method",
+        "coupled",
+        "--tolerance",
+        0.05,
+        "--num-samples",
+        60,
+        "--max-steps",
+        60,
+        "--kernel",
+        "hmc",
+    ]
     told = invoke("forecast", *PROBLEM, *asked)
     assert told.exit_code == 0, told.output
     assert "Expected for 60 draws by coupled chains, within 0.05" in told.stdout

@@ -272,7 +272,7 @@ def test_bad_arguments(options, message):
 def test_chains_that_do_not_meet():
     narrow = bnnpost.Posterior(NETWORK, Gaussian(1e-4), X, Y)
     with pytest.raises(coupled.NotMet, match="do not meet in 5 steps"):
-        coupled.sample(KEY, narrow, max_steps=5)
+        coupled.sample(KEY, narrow, max_steps=5, kernel="hmc")
 
 
 class Nowhere(Gaussian):

@@ -247,7 +247,7 @@ def test_kernels_are_chosen_by_name_or_given():
     for kernel in (chains.Hamiltonian("nuts"), chains.Hamiltonian("hmc", "leapfrog")):
         with pytest.raises(ValueError, match="not coupled"):
             choices(kernel, target)
-    with pytest.raises(ValueError, match="expected kernel to be hmc, pcn, slice"):
+    with pytest.raises(ValueError, match="expected kernel to be auto, hmc, pcn, slice"):
         coupled.sample(KEY, POSTERIOR, kernel="gibbs")
 
 

@@ -37,9 +37,8 @@ POSTERIOR = bnnpost.Posterior(NETWORK, Gaussian(0.3), X, Y)
 
 
 def sample(num_samples=70, tolerance=0.05, posterior=POSTERIOR, key=KEY, **options):
-    return coupled.sample(
-        key, posterior, num_samples=num_samples, tolerance=tolerance, **options
-    )  # fmt: skip
+    options = {"kernel": "hmc", "num_samples": num_samples, "tolerance": tolerance} | options
+    return coupled.sample(key, posterior, **options)
 
 
 def assert_same(one, other):

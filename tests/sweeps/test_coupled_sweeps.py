@@ -32,7 +32,7 @@ FLAGS += ["--method", "coupled", "--num-samples", 200, "--tolerance", 0.02]
         ({**PAIRS, "max_proposals": 9}, 'max_proposals: only with method = "rejection"'),
         ({**PAIRS, "collapse": False}, 'collapse: only with method = "rejection"'),
         ({**PAIRS, "lag": 0}, "lag: expected at least 1"),
-        ({**PAIRS, "kernel": "nuts"}, "kernel: expected one of hmc, pcn, slice"),
+        ({**PAIRS, "kernel": "nuts"}, "kernel: expected one of auto, hmc, pcn, slice"),
         ({"kernel": "pcn"}, 'kernel: only with method = "coupled"'),
         ({**PAIRS, "tolerance": 0.01}, "at least 299 samples"),
         ({**PAIRS, "tolerance": 2.0}, "tolerance"),

@@ -52,10 +52,6 @@ class Blend(Paired):
         if jnp.isnan(self.rotation.step_size):
             raise ValueError("expected rotations of a fixed angle: give step_size")
 
-    @property
-    def evaluations_per_step(self) -> int:  # type: ignore[override]
-        return int(self.rotation.num_steps) + 1
-
     def settings(self) -> dict[str, Any]:
         return {
             "num_rotations": int(self.rotation.num_steps),

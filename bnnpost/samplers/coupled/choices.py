@@ -19,13 +19,24 @@ _ROTATIONS = ((3, 0.9), (5, 0.95), (8, 0.97), (12, 0.98), (16, 0.985))
 _MEETING = Rotation(None, 0.95, 1)
 # What Crank–Nicolson steps are to accept, of ever smaller ones.
 _STEPS_ACCEPTED = (0.3, 0.5, 0.7)
+# A weight with its gradient costs so many without.
+_GRADIENT = 3
+
+# Proposals from the prior where these may be tried, else "hmc".
+AUTO = "auto"
 
 
 class Choice(NamedTuple):
-    """Plain kernels, which find their steps if these are not given, and what they make together."""
+    """Plain kernels, which find their steps if these are not given, and what they make together.
+
+    cost: of a step of one chain, about, in evaluations of the weight. by_luck: it finds what prior
+    draws hit, and may be tried where these reach all of the posterior.
+    """
 
     plains: tuple[Kernel, ...]
     coupled: Callable[..., Paired]
+    cost: int = 1
+    by_luck: bool = False
 
 
 def given_step(plain: Kernel) -> float | None:
@@ -47,6 +58,7 @@ def choice_of(plain: Kernel) -> Choice:
         return Choice(
             (plain, _MEETING),
             lambda step, meeting: Blend(Rotation(step, accept, count), meeting),
+            _GRADIENT * (count + 1),
         )
     if isinstance(plain, CrankNicolson):
         accept = float(plain.target_accept)
@@ -64,13 +76,15 @@ def choices(kernel: object, target: Normals) -> Sequence[Choice]:
     """What is tried for a kernel or its name, the cheapest first. Raises ValueError for others."""
     if isinstance(kernel, Kernel):
         return [choice_of(kernel.prepared(target, 0))]
+    if kernel == AUTO:
+        proposals = choice_of(CrankNicolson(1.0))._replace(by_luck=True)
+        return [proposals, *choices("hmc", target)]
     plains: dict[Any, list[Kernel]] = {
         "hmc": [Rotation(None, accept, number) for number, accept in _ROTATIONS],
         "pcn": [CrankNicolson(None, accept) for accept in _STEPS_ACCEPTED],
         "slice": [EllipticalSlice()],
     }
     if kernel not in plains:
-        raise ValueError(
-            f"expected kernel to be {', '.join(plains)} or one of bnnpost.chains, got {kernel!r}"
-        )
+        names = ", ".join([AUTO, *plains])
+        raise ValueError(f"expected kernel to be {names} or one of bnnpost.chains, got {kernel!r}")
     return [choice_of(plain) for plain in plains[kernel]]

@@ -35,17 +35,19 @@ def sample(
     limit of that bound, estimated from all pairs, is at most `tolerance`; `info.coupled` has the
     limit, the meeting times and what was tuned. They are not exact, and never called so.
 
-    options: kernel="hmc", lag=None, max_steps=10_000, space="functions", collapse=True,
+    options: kernel="auto", lag=None, max_steps=10_000, space="functions", collapse=True,
     precision="single". kernel: "hmc", a trajectory by rotations of the standard normals behind the
     functions (or, space "weights", behind the weights) and then a single rotation, in which chains
-    meet; "pcn" or "slice", which meet where weights vary little; or one of these of
-    `bnnpost.chains`, with settings of its own. The readout is integrated out unless collapse is
-    False or the likelihood does not allow it. Its steps and, if None, lag are found by pilot pairs
-    with random numbers of their own, and frozen. max_steps: the most that a pair is run in search
-    of a meeting. precision: of the random features. directory: where
-    pairs are kept as they are done, and what the pilot found; called again with the same arguments,
-    and perhaps another num_samples or tolerance, it goes on from what is there, to the draws that
-    one call would have given; `bnnpost.load` reads its draws.nc. progress: a bar on stderr.
+    meet; "pcn" or "slice", which meet where weights vary little; one of these of
+    `bnnpost.chains`, with settings of its own; or "auto", which proposes prior draws (pcn of step
+    size 1) where their weights tell that they reach all but about 1 % of the posterior, else "hmc".
+    The readout is integrated out unless collapse is False or the likelihood does not allow it. Its
+    steps and, if None, lag are found by pilot pairs with random numbers of their own, and frozen.
+    max_steps: the most that a pair is run in search of a meeting. precision: of the random
+    features. directory: where pairs are kept as they are done, and what the pilot found; called
+    again with the same arguments, and perhaps another num_samples or tolerance, it goes on from
+    what is there, to the draws that one call would have given; `bnnpost.load` reads its draws.nc.
+    progress: a bar on stderr.
 
     Where a pair has not met, the bound is 1, and NotMetWarning says so; `info.complete` is False
     there, and wherever the limit is above the tolerance at every step. Raises TypeError for a

@@ -115,8 +115,11 @@ def measured_warmup(key: Array, space: Space, kernel: Kernel) -> tuple[Paired, i
 
 
 def _plain(kernel: str | Kernel) -> Any:
-    known = isinstance(kernel, str) and kernel in METHODS
-    return METHODS[kernel].make({}) if known else kernel  # type: ignore[index]
+    if not isinstance(kernel, str):
+        return kernel
+    if kernel not in METHODS:
+        raise ValueError(f"expected kernel to be one of {', '.join(METHODS)}, got {kernel!r}")
+    return METHODS[kernel].make({})
 
 
 def _check(num_pairs: object, tolerance: object) -> None:

@@ -8,7 +8,7 @@ Vollmer 2018).
 
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,9 +42,6 @@ class Moved(NamedTuple):
 
 class Paired(Kernel):
     """A plain kernel of standard normals that moves pairs as well. Nothing is adapted."""
-
-    # Of the weight, in a step of one chain, about.
-    evaluations_per_step: ClassVar[int] = 1
 
     @abc.abstractmethod
     def at(self, target: Normals, position: Arrays) -> State:

@@ -10,7 +10,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains.kernel import Kernel, Normals
-from bnnpost.samplers.coupled.choices import choices
+from bnnpost.samplers.coupled.choices import AUTO, choices
 from bnnpost.samplers.coupled.pair_memory import require_memory
 from bnnpost.samplers.coupled.pair_threads import Programs
 from bnnpost.samplers.coupled.tuning import Tuned, tuned
@@ -45,7 +45,7 @@ def set_up(
     known: Tuned | None = None,
     /,
     *,
-    kernel: str | Kernel = "hmc",
+    kernel: str | Kernel = AUTO,
     lag: int | None = None,
     max_steps: int = 10_000,
     space: str = "functions",
@@ -70,7 +70,7 @@ def set_up_in(
     key: Array,
     known: Tuned | None = None,
     *,
-    kernel: str | Kernel = "hmc",
+    kernel: str | Kernel = AUTO,
     lag: int | None = None,
     max_steps: int = 10_000,
 ) -> Setting:

@@ -17,11 +17,18 @@ from bnnpost.samplers.chains.kernel import Kernel, Normals, State
 from bnnpost.samplers.coupled.choices import Choice, given_step
 from bnnpost.samplers.coupled.pair_kernel import Paired
 from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
+from bnnpost.samplers.coupled.prior_cover import prior_cover
 
 # Transitions in which each finds its step, of those of one evaluation more; pairs that try it.
 _NUM_WARMUP, _NUM_EVALUATIONS, _NUM_PAIRS = 100, 500, 8
+# Pairs that try prior draws: they cost little, and a few of them meet late.
+_NUM_BY_LUCK = 64
 # Folded into the key of the pilot: its chains, and its pairs.
 _CHAIN, _PAIRS = 0, 1
+# The same for prior draws of which it is told whether these will do.
+_COVER = 0x636F7665
+# Of a pair, X the lag and then both until they meet, at the least.
+_FEWEST_STEPS = 3
 
 
 class Tuned(NamedTuple):
@@ -49,25 +56,33 @@ def tuned(
     """
     best, least, evaluations = None, math.inf, 0
     for number, choice in enumerate(choices):
+        if _FEWEST_STEPS * choice.cost >= least:
+            continue
+        if choice.by_luck:
+            cover = prior_cover(jax.random.fold_in(key, _COVER), programs.target)
+            evaluations += cover.num_draws
+            if not cover.complete:
+                continue
         one_key = jax.random.fold_in(key, number)
         kernel, spent = _with_steps(jax.random.fold_in(one_key, _CHAIN), programs.target, choice)
         # What costs more than the best need not be run to its end.
-        most = min(max_steps, least / kernel.evaluations_per_step)
+        most = min(max_steps, least / choice.cost)
         pairs = Pairs(programs, kernel, jax.random.fold_in(one_key, _PAIRS), 1)
-        outcomes = list(pairs.run(range(_NUM_PAIRS), 0, math.ceil(most)))
+        count = _NUM_BY_LUCK if choice.by_luck else _NUM_PAIRS
+        outcomes = list(pairs.run(range(count), 0, math.ceil(most)))
         meetings = np.array([int(one.meeting) for one in outcomes])
         evaluations += spent + sum(int(one.evaluations) for one in outcomes)
-        taken = _evaluations(kernel, meetings)
+        taken = _evaluations(choice, meetings)
         if taken < least:
             best, least = Tuned(kernel, int(np.max(meetings)), meetings, 0), taken
     return None if best is None else best._replace(evaluations=evaluations)
 
 
-def _evaluations(kernel: Paired, meetings: Int[np.ndarray, " p"]) -> float:
+def _evaluations(choice: Choice, meetings: Int[np.ndarray, " p"]) -> float:
     """What a pair takes, about: X the lag, then both until they meet, X on to where it is kept."""
     if np.any(meetings < 0):
         return math.inf
-    return kernel.evaluations_per_step * float(np.max(meetings) + 2 * np.mean(meetings))
+    return choice.cost * float(np.max(meetings) + 2 * np.mean(meetings))
 
 
 def _with_steps(key: Array, target: Normals, choice: Choice) -> tuple[Paired, int]:
