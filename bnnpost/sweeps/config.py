@@ -212,6 +212,8 @@ def check_keys(config: object, keys: type) -> None:
     held = kinds(keys)
     for name, meaning in meanings(keys).items():
         value = getattr(config, name)
+        if meaning.word is not None and value == meaning.word:
+            continue
         if meaning.read in read and not (value is None and "None" in str(held[name])):
             value = read[meaning.read](name, value)
         elif not meaning.read and name != "layers":

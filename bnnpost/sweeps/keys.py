@@ -22,7 +22,7 @@ class Meaning:
 
     group: of flags; a key without one has no flag. shown: the default as help spells it, where it
     is not the value itself. read: how, where it is no plain value ("std" for a number or law).
-    also: further spellings of the flag.
+    also: further spellings of the flag. word: that may stand in the place of a number.
     """
 
     group: str
@@ -32,6 +32,7 @@ class Meaning:
     choices: tuple[str, ...] = ()
     read: str = ""
     also: tuple[str, ...] = ()
+    word: str | None = None
 
 
 def setting(default: Any, group: str, help: str, **others: Any) -> Any:
@@ -175,8 +176,9 @@ class ChainKeys:
     )
     num_warmup: int | None = setting(
         None, "chains",
-        "Chains: transitions before draws are kept, in which step sizes are adapted.",
-        shown="1000; slice: 100", least=0, also=("--warmup",),
+        "Chains: transitions before draws are kept, in which step sizes are adapted; measured: of "
+        "pcn, slice and hmc by rotations, as many as coupled chains show to be enough.",
+        shown="1000; slice: 100", least=0, also=("--warmup",), word="measured",
     )  # fmt: skip
     thinning: int | None = setting(
         None, "chains", "Chains: keep one transition in so many.", shown="1", least=1

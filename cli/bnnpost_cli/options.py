@@ -63,6 +63,22 @@ class _Law(click.ParamType):
             return str(value)
 
 
+class _NumberOr(click.ParamType):
+    """A whole number, or a word in its place."""
+
+    def __init__(self, word: str) -> None:
+        self.name = f"N|{word}"
+        self._word = word
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        try:
+            return value if value == self._word else int(value)
+        except ValueError:
+            self.fail(f"expected a whole number or {self._word}, got {_short(value)}")
+
+
 class Fraction(click.ParamType):
     """A share and how many there are, such as 0/4."""
 
@@ -114,6 +130,8 @@ def _kind(hint: Any, told: keys.Meaning) -> Any:
         return _Law()
     if told.group == "widths":
         return _Widths()
+    if told.word is not None:
+        return _NumberOr(told.word)
     plain = {str(one): one for one in (bool, int, float)}
     return next((one for one in plain.values() if hint in (one, one | None)), str)
 

@@ -54,6 +54,12 @@ def test_chains_are_summed_up_and_everything_is_written(finished):
         np.testing.assert_array_equal(stored["f"], draws.predict(stored["x_test"].values))
 
 
+def test_warmup_is_measured(tmp_path):
+    done = sample(tmp_path / "run", "--warmup", "measured", "--json")
+    assert done.exit_code == 0, done.output
+    assert 0 < json.loads(done.stdout)["info"]["chains"]["num_warmup"] < 1000
+
+
 def test_chains_are_extended_and_read_as_json(finished, copy):
     more = sample(copy, "--json", num_samples=170)
     assert more.exit_code == 0, more.stderr
@@ -92,6 +98,8 @@ def test_one_chain_is_no_evidence_of_anything(tmp_path):
         (["--method", "gibbs"], 2, "is not one of"),
         (["--chains", 0], 2, "num_chains: expected at least 1"),
         (["--warmup", -1], 2, "num_warmup"),
+        (["--warmup", "long"], 2, "expected a whole number or measured, got 'long'"),
+        (["--method", "nuts", "--warmup", "measured"], 2, "chains that move standard normals"),
         (["--thinning", 0], 2, "thinning"),
         (["--target-accept", 1.5], 2, "target_accept"),
         (["--step-size", 0], 2, "step_size"),
