@@ -68,6 +68,7 @@ from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
+from .verification.candidate_view import to_arviz
 from .verification.verify import verify
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "storage",
     "sweeps",
     "theory",
+    "to_arviz",
     "to_spec",
     "verification",
     "verify",

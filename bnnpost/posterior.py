@@ -1,5 +1,8 @@
 """The posterior: a network's prior, a likelihood and data."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,8 +11,23 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import LARGEST_STD, real_array
 from bnnpost.likelihoods import Likelihood
+from bnnpost.networks.coordinates import Coordinates
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Layer, require_network
+from bnnpost.networks.layers import Layer, Parameters, require_network
+from bnnpost.networks.prior_density import log_prior
+from bnnpost.numerics.bound import plain_method
+
+
+class Flat(NamedTuple):
+    """A posterior over a vector of numbers, each on the whole line.
+
+    start [d]: a prior draw. log_density: of such a vector, in nats, up to the log evidence.
+    unravel: the parameters that it stands for.
+    """
+
+    start: Float[Array, " d"]
+    log_density: Callable[[Array], Array]
+    unravel: Callable[[Array], Parameters]
 
 
 class Posterior(eqx.Module):
@@ -45,6 +63,50 @@ class Posterior(eqx.Module):
         self.targets = targets[:, None] if targets.ndim == 1 else targets
         likelihood.check(self.targets, self.num_outputs)
         network.check_inputs(jnp.asarray(self.x))
+
+    @plain_method
+    def log_prior(self, parameters: Parameters) -> Float[Array, ""]:
+        """Log prior density in nats of parameters as `network.init` draws them.
+
+        These are W and b before w_std/√fan_in and b_std multiply them (the NTK parametrisation).
+        −∞ outside the support of a prior, and where fixed parameters have other values. The
+        density of a random scale is that of the standard deviation; what a prior of your own leaves
+        out of its log_prob is left out. For jax.jit, jax.grad and jax.vmap; follows JAX's x64 flag.
+        Raises ValueError for parameters of another network.
+        """
+        return log_prior(self.network, self.x.shape[1:], parameters)
+
+    @plain_method
+    def log_likelihood(self, parameters: Parameters) -> Float[Array, ""]:
+        """log p(targets | parameters) in nats; noise of unknown size is integrated out.
+
+        For jax.jit, jax.grad and jax.vmap; follows JAX's x64 flag. Raises ValueError for
+        parameters of another network.
+        """
+        x = jnp.asarray(self.x, jnp.result_type(float))
+        outputs = self.network.apply(parameters, x)
+        return self.likelihood.log_prob(outputs, jnp.asarray(self.targets, outputs.dtype))
+
+    @plain_method
+    def log_density(self, parameters: Parameters) -> Float[Array, ""]:
+        """Log posterior density in nats, up to the log evidence: log_prior + log_likelihood."""
+        return self.log_prior(parameters) + self.log_likelihood(parameters)
+
+    def flat(self, key: Array) -> Flat:
+        """The posterior over a vector of numbers: start (a prior draw), log_density, unravel.
+
+        Parameters with limits, such as random scales, have coordinates on the whole line, and the
+        density the factor that goes with that; fixed parameters have none. Raises TypeError for a
+        legacy key.
+        """
+        coordinates = Coordinates(self.network, self.x.shape[1:])
+        start = coordinates.vector(self.network.init(key, self.x.shape[1:]))
+
+        def log_density(vector: Array) -> Array:
+            density = self.log_density(coordinates.parameters(vector))
+            return density + coordinates.log_slope(vector)
+
+        return Flat(start, log_density, coordinates.parameters)
 
     @property
     def num_points(self) -> int:

@@ -58,7 +58,7 @@ def to_arviz(
         tree.attrs["pseudo_chains"] = _QUARTERS
     for child in tree.children.values():
         child.attrs = tree.attrs
-    return _for_installed_arviz(tree)
+    return for_installed_arviz(tree)
 
 
 def pareto_k(log_weights: Float[np.ndarray, " p"]) -> float:
@@ -171,7 +171,7 @@ def _groups(
     }
 
 
-def _for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
+def for_installed_arviz(tree: "xr.DataTree") -> "xr.DataTree":
     import arviz as az
     import xarray as xr
 

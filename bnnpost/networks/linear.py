@@ -111,6 +111,17 @@ class Linear(Layer):
         )
         return Affine(weights, biases, w_std, b_std)
 
+    def log_prob(self, parameters: Affine) -> Float[Array, ""]:
+        """Log density of what `draw` draws, in nats; −∞ where that is never drawn."""
+        prior = self.priors
+        total = standard(prior.weights).log_prob(parameters.weights)
+        if parameters.biases is not None:
+            total += standard(prior.biases).log_prob(parameters.biases)
+        for scale, drawn in ((self.w_std, parameters.w_std), (self.b_std, parameters.b_std)):
+            if isinstance(scale, Scale) and drawn is not None:
+                total += scale.log_prob(drawn)
+        return total
+
     def given(self, parameters: Affine) -> "Linear":
         """The layer with the scales that go with these parameters."""
         w_std = self.w_std if parameters.w_std is None else parameters.w_std

@@ -97,7 +97,7 @@ class IndependentEntries(WeightPrior):
         return jnp.asarray(self.law.sample(key, shape), dtype)
 
     def log_prob(self, values: Array) -> Array:
-        return jnp.sum(self.law.log_prob(values))
+        return jnp.sum(within_support(self.law, values))
 
     def moments(self) -> EntryMoments:
         return law_moments(self.law)
@@ -132,8 +132,8 @@ class Fixed(WeightPrior):
         return jnp.broadcast_to(jnp.asarray(self.values, dtype), shape)
 
     def log_prob(self, values: Array) -> Array:
-        del values
-        return jnp.zeros(())
+        same = jnp.all(values == self._broadcast(values.shape, values.dtype))
+        return jnp.where(same, 0.0, -jnp.inf)
 
     def moments(self) -> EntryMoments:
         raise NotImplementedError("fixed parameters have no law whose limit could be taken")
@@ -175,6 +175,14 @@ class Scale(eqx.Module):
         """The standard deviations that as many standard normals stand for."""
         return self.std(quantile(self.law, normals.astype(jnp.float64)))
 
+    def log_prob(self, std: Float[Array, "*s"]) -> Float[Array, ""]:
+        """Log density of standard deviations, in nats; −∞ where they are never drawn."""
+        if not self.of_variance:
+            return jnp.sum(within_support(self.law, std))
+        slope = jnp.log(2 * jnp.abs(std))
+        found = within_support(self.law, std**2) + slope
+        return jnp.sum(jnp.where(std > 0, found, -jnp.inf))
+
     def std(self, values: Array) -> Array:
         """Standard deviations, for values of the law."""
         return jnp.sqrt(values) if self.of_variance else values
@@ -203,6 +211,13 @@ def per_input(law: object) -> Scale:
     law: any numpyro law of a positive number.
     """
     return Scale(law, per=PER_INPUT)
+
+
+def within_support(law: Any, values: Array) -> Array:
+    """The log density of a numpyro law, elementwise in nats; −∞ outside its support."""
+    inside = law.support(values)
+    somewhere = law.support.feasible_like(values)
+    return jnp.where(inside, law.log_prob(jnp.where(inside, values, somewhere)), -jnp.inf)
 
 
 def law_moments(law: Any) -> EntryMoments:

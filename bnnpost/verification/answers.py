@@ -10,7 +10,13 @@ from jaxtyping import Array, Float
 from bnnpost.draws import Draws
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
-from bnnpost.verification.sets import TEST
+from bnnpost.verification.parameter_values import (
+    PARAMETERS,
+    Functions,
+    is_parameters,
+    with_values,
+)
+from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.verification.shapes import Sizes, fit
 from bnnpost.verification.teacher import Teacher
 from bnnpost.verification.unusable import check_usable
@@ -48,6 +54,8 @@ def answer_of(result: object, taught: Teacher, x_test: np.ndarray | None) -> Ans
     given = (
         result if predict is None else predict(x if x_test is None else np.concatenate([x, x_test]))
     )
+    if is_parameters(given):
+        given = _values_of(given, taught, x_test)
     num_train, num_outputs = taught.f_train.shape
     sizes = Sizes(num_train + len(taught.f_test), 0, num_outputs)
     label = f"function values at the {num_train} training inputs, then x_test,"
@@ -63,6 +71,15 @@ def answer_of(result: object, taught: Teacher, x_test: np.ndarray | None) -> Ans
         )
     size = WeightSum().add(weights).effective_sample_size()
     return Answer(values, weights, len(chains) if has_chains else None, None, size)
+
+
+def _values_of(parameters: object, taught: Teacher, x_test: np.ndarray | None) -> np.ndarray:
+    """Of parameters, at the training inputs and then at x_test."""
+    posterior = taught.posterior
+    functions = Functions(posterior.network, x_test, posterior.x)
+    found: Any = with_values({PARAMETERS: parameters}, functions)
+    values = [found[name] for name in (TRAIN, TEST) if name in found]
+    return np.concatenate(values, axis=2)
 
 
 def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answer:

@@ -47,7 +47,8 @@ def calibrate(
 
     sampler(key, posterior) is called with each dataset's posterior and returns `Draws` of any
     kind; or function values at the training inputs, then at x_test, [sample, point, output] or
-    [chain, sample, point, output], the last axis at will for one output; or an object with
+    [chain, sample, point, output], the last axis at will for one output; or parameters as
+    `network.init` gives them, stacked [sample, …] or [chain, sample, …]; or an object with
     `predict(x)` that gives these and perhaps `log_weights`. num_draws: among how many of each
     dataset's draws the truth is ranked. Chains are thinned to as many, and must be worth as
     many independent draws; weighted draws are chosen by their weights. Ties are broken at

@@ -16,10 +16,12 @@ from jaxtyping import Array, Float
 from bnnpost.arguments import real_array
 from bnnpost.draws import Draws, Ensemble, load
 from bnnpost.draws.draws_files import FORMAT
+from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import require_key
 from bnnpost.storage import read_array, read_arrays, read_tree
 from bnnpost.verification import trees
 from bnnpost.verification.columns import from_columns, read_csv
+from bnnpost.verification.parameter_values import PARAMETERS, is_parameters
 from bnnpost.verification.sets import (
     TEST,
     TRAIN,
@@ -47,7 +49,7 @@ _RESAMPLED = (
 _THIN = 0x7468696E
 _ACCEPTED = (
     "an array, a mapping or file of arrays f and f_train, a CSV file, an ArviZ object or its "
-    "netCDF file, a numpyro MCMC object, or bnnpost.Draws or an ensemble"
+    "netCDF file, a numpyro MCMC object, bnnpost.Draws, an ensemble, or parameters"
 )
 
 
@@ -95,6 +97,7 @@ def candidate_of(
     num_outputs: int,
     x_test: Float[np.ndarray, "m *f"] | None = None,
     x_train: Float[np.ndarray, "n *f"] | None = None,
+    network: Layer | None = None,
     key: Array | None = None,
     may_repeat: bool = False,
 ) -> Candidate:
@@ -107,10 +110,14 @@ def candidate_of(
     same draws, and perhaps "log_weight" [draw]; a .npy or CSV file; an ArviZ object of either
     generation or its netCDF file, a Dataset with dims chain and draw; a numpyro MCMC object, whose
     "f" is at the training inputs where it fits them; `bnnpost.Draws`, its file, or predictions.nc;
-    an ensemble of `bnnpost.ensemble.sample`.
+    an ensemble of `bnnpost.ensemble.sample`. Or parameters, where the network is known: as
+    `network.init` gives them, [draw, …] or [chain, draw, …] of each, or a list of draws; arrays by
+    the names of the sites of `hmc.model`; vectors of `Posterior.flat`, [draw, d] or [chain, draw,
+    d]; in a mapping any of these as "parameters".
     num_test: None where there are no test inputs. num_train: 0 where the reference has no values at
     the training inputs; then the candidate's are left out. x_test, x_train [point, feature]:
-    against which those of a candidate that knows its own are checked. key: by which weighted draws
+    against which those of a candidate that knows its own are checked. network: that parameters are
+    of. key: by which weighted draws
     are made equally weighted, each kept with probability weight / largest weight, none twice.
     may_repeat: let constants and repeated draws pass, for `compared` to judge, which knows whether
     the posterior has them too.
@@ -118,7 +125,7 @@ def candidate_of(
     Raises ValueError for values that cannot be compared: of other shape, at other inputs, not
     finite, constant, resampled or none at all; FileNotFoundError; TypeError for anything else.
     """
-    sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train)
+    sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train, network)
     key = jax.random.fold_in(jax.random.key(0), _THIN) if key is None else require_key(key)
     held = _held(given, sizes)
     found = _finished(held, sizes, key, may_repeat)
@@ -153,6 +160,8 @@ def _held(given: object, sizes: Sizes) -> Given:
         return Given("table", _of_table(given))
     if isinstance(given, Mapping):
         return Given("arrays", given)
+    if is_parameters(given):
+        return Given(PARAMETERS, {PARAMETERS: given})
     if isinstance(given, list | tuple) or hasattr(given, "__array__"):
         return Given("array", {BARE: given})
     raise TypeError(f"expected the candidate to be {_ACCEPTED}, got {type(given).__name__}")

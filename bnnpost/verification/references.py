@@ -1,5 +1,6 @@
 """What a candidate is compared with: independent draws from the posterior itself."""
 
+import dataclasses
 import json
 import math
 import os
@@ -14,6 +15,8 @@ from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws, load
 from bnnpost.draws.info import unseen_words
+from bnnpost.networks import from_spec
+from bnnpost.networks.layers import Layer
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.samplers.advice import quickest
@@ -105,7 +108,8 @@ class Reference:
     values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
     and variances [draw, point, output] of what each draw was drawn from given its hidden
     layers, where that is known. x_test, x_train [point, feature]: inputs of "f" and of
-    "f_train", where these are known. source: in words.
+    "f_train", where these are known. source: in words. network: that the draws are of, where it
+    is known.
     """
 
     values: Mapping[str, Float[np.ndarray, "draw point output"]]
@@ -118,6 +122,7 @@ class Reference:
     log_evidence: float | None = None
     log_evidence_se: float | None = None
     notes: tuple[str, ...] = ()
+    network: Layer | None = None
 
     @property
     def num_draws(self) -> int:
@@ -195,7 +200,8 @@ def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Refer
         draws.info.kind, draws.info.pareto_k, None if coupled is None else coupled.tv_upper
     )
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
-    return _of_recorded(key, reference_arrays(draws, points), "")
+    found = _of_recorded(key, reference_arrays(draws, points), "")
+    return dataclasses.replace(found, network=draws.posterior.network)
 
 
 def _require_fit(
@@ -281,8 +287,15 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
         _doubt(attributes),
         _distance(attributes) or 0.0,
         notes=notes,
+        network=_network(attributes),
         **evidence,
     )
+
+
+def _network(attributes: Mapping[str, object]) -> Layer | None:
+    """As a reference of the zoo describes it."""
+    spec = attributes.get("network")
+    return None if spec is None else from_spec(json.loads(str(spec)))
 
 
 def _doubt(attributes: Mapping[str, object]) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.arguments import listed, real_array
+from bnnpost.networks.layers import Layer
+from bnnpost.verification.parameter_values import Functions, with_values
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
 PLACES = {TEST: "test", TRAIN: "training"}
@@ -24,7 +26,7 @@ class Sizes:
     """What a candidate must fit: numbers of points and outputs, and the inputs where known.
 
     num_test: None where there are no test inputs. num_train: 0 where there is nothing to compare
-    values at the training inputs with.
+    values at the training inputs with. network: where it is known.
     """
 
     num_test: int | None
@@ -32,6 +34,14 @@ class Sizes:
     num_outputs: int
     x_test: Float[np.ndarray, "m *f"] | None = None
     x_train: Float[np.ndarray, "n *f"] | None = None
+    network: Layer | None = None
+
+    @property
+    def functions(self) -> Functions | None:
+        """By which parameters are turned into values, where the network is known."""
+        if self.network is None:
+            return None
+        return Functions(self.network, self.x_test, self.x_train)
 
     def points(self, name: str) -> int | None:
         """How many points the values of this name, "f" or "f_train", are at."""
@@ -109,7 +119,8 @@ class Given:
         """
         for name, inputs in self.inputs.items():
             check_inputs(name, inputs, sizes)
-        arrays = {str(name): array for name, array in self.arrays.items()}
+        given = with_values(self.arrays, sizes.functions)
+        arrays = {str(name): array for name, array in given.items()}
         weights = [arrays.pop(name) for name in _WEIGHTS if name in arrays]
         if self.is_numpyro:
             values, notes = _of_numpyro(arrays, sizes)

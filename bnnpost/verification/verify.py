@@ -8,6 +8,7 @@ from jaxtyping import Array
 
 from bnnpost.arguments import shown
 from bnnpost.draws import Draws
+from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.verification import checks, references, sameness
@@ -32,7 +33,8 @@ def verify(
     autocorrelation times are estimated. candidate: function values f at the test inputs x_test, at
     the training inputs, or both ({"f": …, "f_train": …}): arrays [draw, point], [draw, point,
     output] or [chain, draw, point, output], `Draws`, an ensemble, ArviZ or numpyro results, or the
-    path of a file of any of these (`candidates.candidate_of` says how they are read). reference:
+    path of a file of any of these; or parameters of the network, which are evaluated there
+    (`candidates.candidate_of` says how all are read). reference:
     exact or capped `Draws`, the path of a file of them or what `bnnpost.zoo.load` reads, or a
     `Posterior`, from which draws are then made. x_test [point, feature]: test inputs; default:
     those in the reference's file, else none.
@@ -54,12 +56,14 @@ def verify(
         raise ValueError(f"expected a level between 0 and 1, got {shown(level)}")
     if isinstance(reference, Posterior):
         points = None if x_test is None else reference.checked_test_points(x_test)
-        given = _read(read_key, candidate, points, reference.x, _shapes(reference, points))
+        given = _read(
+            read_key, candidate, points, reference.x, _shapes(reference, points), reference.network
+        )
         draws = references.drawn_reference(draw_key, reference, given.num_draws)
         held = references.reference_of_draws(keep_key, draws, points)
     else:
         held = references.reference_of(keep_key, reference, x_test)
-        given = _read(read_key, candidate, held.x_test, held.x_train, held.shapes)
+        given = _read(read_key, candidate, held.x_test, held.x_train, held.shapes, held.network)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(test_key)))
     both = compared(given, held)
     uniforms = both.pit()
@@ -98,6 +102,7 @@ def _read(
     x_test: np.ndarray | None,
     x_train: np.ndarray | None,
     shapes: dict[str, tuple[int, int]],
+    network: Layer | None,
 ) -> Candidate:
     return candidate_of(
         candidate,
@@ -106,6 +111,7 @@ def _read(
         num_outputs=next(iter(shapes.values()))[1],
         x_test=x_test,
         x_train=x_train,
+        network=network,
         key=key,
         may_repeat=True,
     )
