@@ -69,6 +69,7 @@ from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
+from .verification.invariance import invariance
 from .verification.verify import verify
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "from_spec",
     "hmc",
     "importance",
+    "invariance",
     "kernels",
     "likelihoods",
     "limit",

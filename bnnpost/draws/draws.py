@@ -150,14 +150,24 @@ class Draws:
         variances = variances[:, 0] if shared else np.moveaxis(variances, 1, 2)
         return Mixture(means, variances, self.log_weights)
 
-    @in_double_precision
-    def parameters(self, i: int) -> Parameters:
+    def parameters(self, i: int | None = None) -> Parameters:
         """Weights and biases of draw i, standard normal under the prior, as numpy arrays.
 
-        `network.apply(parameters, x)` gives that network's outputs. Raises TypeError or IndexError
-        for an i that is not the place of one draw.
+        `network.apply(parameters, x)` gives that network's outputs. Without i those of all draws,
+        stacked: [sample, …] of each array. Raises TypeError or IndexError for an i that is not the
+        place of one draw.
         """
-        i = place("i", i, len(self))
+        if i is not None:
+            return self._parameters_of(place("i", i, len(self)))
+        blocks = list(self.parameter_blocks())
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *blocks)  # type: ignore[no-any-return]
+
+    def parameter_blocks(self) -> Iterable[Parameters]:
+        """The parameters of all draws, stacked, as many at a time as take little memory."""
+        return self._evaluate(tasks.drawn_parameters)  # type: ignore[return-value]
+
+    @in_double_precision
+    def _parameters_of(self, i: int) -> Parameters:
         key = engine.proposal_key(self.key, jnp.uint64(self.proposal_numbers[i]))
         given = {name: jnp.asarray(array[i]) for name, array in self.given.items()}
         drawn = tasks.drawn_parameters(self.space, Origin(key, given))
@@ -273,6 +283,10 @@ class Draws:
         chosen = np.minimum(np.searchsorted(edges, places, side="right"), len(self) - 1)
         info = dataclasses.replace(self.info, kind="resampled", num_samples=size)
         return self._of(chosen, np.zeros(size), info)
+
+    def some(self, chosen: np.ndarray) -> "Draws":
+        """The draws at these places, equally weighted."""
+        return self._of(chosen, np.zeros(len(chosen)), self.info)
 
     def _of(self, chosen: np.ndarray, log_weights: np.ndarray, info: DrawsInfo) -> "Draws":
         """These draws, with other weights and another record."""

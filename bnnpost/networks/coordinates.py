@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import Affine, Layer, Parameters
-from bnnpost.networks.linear import Linear
-from bnnpost.networks.prior_density import Features, linear_layers, require_parameters
+from bnnpost.networks.linear import LinearShape, linear_layers
+from bnnpost.networks.prior_density import Features, require_parameters
 from bnnpost.networks.priors import Fixed, IndependentEntries, Scale, WeightPrior, standard
 
 Onto = Callable[[Array], Array]
@@ -39,7 +39,7 @@ class Coordinates:
 
     def __init__(self, network: Layer, features: Features):
         self._network, self._features = network, features
-        held = tuple(_of_layer(*one) for one in linear_layers(network, features))
+        held = tuple(_of_layer(one) for one in linear_layers(network, features))
         self._leaves, self._structure = jax.tree.flatten(held, is_leaf=_is_leaf)
 
     @property
@@ -94,8 +94,9 @@ def _is_leaf(node: object) -> bool:
     return isinstance(node, Coordinate)
 
 
-def _of_layer(layer: Linear, fan_in: int) -> Any:
+def _of_layer(shape: LinearShape) -> Any:
     """A `Coordinate` in the place of each array that is drawn; fixed arrays are as they are."""
+    layer, fan_in = shape.layer, shape.fan_in
     priors, biases = layer.priors, None
     if layer.has_bias:
         biases = _of_prior(standard(priors.biases), (layer.width,))

@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -182,6 +183,26 @@ class Linear(Layer):
     def split(matrix: Float[Array, "p width"], has_bias: bool) -> Affine:
         """The parameter matrix W of `augmented` as weights and biases."""
         return Affine(matrix[:-1], matrix[-1]) if has_bias else Affine(matrix, None)
+
+
+class LinearShape(NamedTuple):
+    """A linear layer as a forward pass meets it: its inputs, and its rows for one point."""
+
+    layer: Linear
+    fan_in: int
+    rows: int
+
+
+def linear_layers(network: Layer, features: tuple[int, ...]) -> list[LinearShape]:
+    """The linear layers in the order of a forward pass. features: shape of one input."""
+    met: list[LinearShape] = []
+
+    def step(layer: Linear, rows: Array) -> Array:
+        met.append(LinearShape(layer, rows.shape[-1], math.prod(rows.shape[1:-1])))
+        return jnp.zeros((*rows.shape[:-1], layer.width))
+
+    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))
+    return met
 
 
 class Dense(Linear):

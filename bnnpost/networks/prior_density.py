@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import Affine, Layer, Parameters
-from bnnpost.networks.linear import Linear
+from bnnpost.networks.linear import linear_layers
 
 Features = tuple[int, ...]
 
@@ -22,26 +22,11 @@ def log_prior(network: Layer, features: Features, parameters: Parameters) -> Flo
     network.
     """
     require_parameters(network, features, parameters)
-    layers = [layer for layer, _ in linear_layers(network, features)]
+    layers = [one.layer for one in linear_layers(network, features)]
     total = jnp.zeros((), jnp.result_type(float))
     for layer, held in zip(layers, parameters, strict=True):
         total += layer.log_prob(held)
     return total
-
-
-def linear_layers(network: Layer, features: Features) -> list[tuple[Linear, int]]:
-    """The layers that have parameters, with the inputs of each unit, as a forward pass meets them.
-
-    features: the shape of one input.
-    """
-    met: list[tuple[Linear, int]] = []
-
-    def step(layer: Linear, rows: Array) -> Array:
-        met.append((layer, rows.shape[-1]))
-        return jnp.zeros((*rows.shape[:-1], layer.width), rows.dtype)
-
-    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))
-    return met
 
 
 def require_parameters(network: Layer, features: Features, parameters: object) -> None:

@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 
 from bnnpost.draws.ensemble_draws import initialised, members_at_once
 from bnnpost.networks.layers import Affine, Layer, Parameters
+from bnnpost.networks.linear import linear_layers
 from bnnpost.networks.priors import Scale, standard
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.network_parts import linear_layers
 
 # Parameters, losses and drift.
 _Arrays: TypeAlias = tuple[Parameters, Array, Array]

@@ -18,10 +18,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from bnnpost.networks.linear import linear_layers
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import fold_number
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
-from bnnpost.spaces.network_parts import linear_layers
 from bnnpost.spaces.sources import Origin
 from bnnpost.spaces.space import Space
 

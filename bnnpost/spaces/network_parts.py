@@ -1,14 +1,7 @@
 """What a network consists of, as spaces see it: its linear layers, and its readout."""
 
-import math
-from typing import NamedTuple
-
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array
-
 from bnnpost.networks.layers import Layer, Serial
-from bnnpost.networks.linear import Linear
+from bnnpost.networks.linear import Linear, linear_layers
 
 
 def split_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | None]:
@@ -26,26 +19,6 @@ def split_gaussian_readout(network: Layer) -> tuple[tuple[Layer, ...], Linear | 
     return (*hidden, readout), None
 
 
-class LinearShape(NamedTuple):
-    """A linear layer as a forward pass meets it: its inputs, and its rows for one point."""
-
-    layer: Linear
-    fan_in: int
-    rows: int
-
-
 def num_first_inputs(network: Layer, features: tuple[int, ...]) -> int:
     """How many inputs the first linear layer has."""
     return linear_layers(network, features)[0].fan_in
-
-
-def linear_layers(network: Layer, features: tuple[int, ...]) -> list[LinearShape]:
-    """The linear layers in the order of a forward pass. features: shape of one input."""
-    met: list[LinearShape] = []
-
-    def step(layer: Linear, rows: Array) -> Array:
-        met.append(LinearShape(layer, rows.shape[-1], math.prod(rows.shape[1:-1])))
-        return jnp.zeros((*rows.shape[:-1], layer.width))
-
-    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))
-    return met

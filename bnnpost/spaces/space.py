@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.networks.layers import Layer, Parameters
-from bnnpost.networks.linear import Linear
+from bnnpost.networks.linear import Linear, linear_layers
 from bnnpost.numerics import gp
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
@@ -27,7 +27,7 @@ from bnnpost.spaces.completions import (
     Completion,
 )
 from bnnpost.spaces.guides import DrawnSites, Guide
-from bnnpost.spaces.network_parts import linear_layers, split_gaussian_readout
+from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.spaces.sources import Origin, Source, origin
 from bnnpost.spaces.steps import LayerDraw, LinearStep, matrix_form
 

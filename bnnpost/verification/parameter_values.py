@@ -12,8 +12,9 @@ from jaxtyping import Float
 from bnnpost.arguments import real_array
 from bnnpost.networks.coordinates import Coordinates
 from bnnpost.networks.layers import Affine, Layer, Parameters
-from bnnpost.networks.prior_density import linear_layers, parameter_shapes, shapes_in_words
-from bnnpost.networks.priors import Fixed, standard
+from bnnpost.networks.linear import linear_layers
+from bnnpost.networks.prior_density import parameter_shapes, shapes_in_words
+from bnnpost.networks.priors import Fixed, Scale, standard
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
@@ -22,6 +23,7 @@ PARAMETERS = "parameters"
 _VALUES = (TEST, TRAIN, "f_test")
 # As `hmc.model` names its sites.
 _SITE = re.compile(r"layer\d+\.(weights|biases|[wb]_(std|var))")
+_STD, _VARIANCE = "_std", "_var"
 # Draws that are evaluated together.
 _AT_ONCE = 256
 
@@ -90,7 +92,8 @@ def _stacked(given: Any, functions: Functions) -> Parameters:
     if is_parameters(given) and not isinstance(given[0], Affine):
         given = jax.tree.map(lambda *leaves: np.stack(leaves), *map(tuple, given))
     if isinstance(given, Mapping):
-        given = _of_sites(given, network, features)
+        lead = np.shape(next(iter(given.values())))[:2]
+        given = parameters_of_sites(given, network, features, lead)
     if not is_parameters(given):
         return _of_vectors(real_array(PARAMETERS, given), functions)
     return _in_chains(tuple(given), network, features)
@@ -135,29 +138,56 @@ def _of_vectors(array: np.ndarray, functions: Functions) -> Parameters:
     return jax.tree.map(np.asarray, found)  # type: ignore[no-any-return]
 
 
-def _of_sites(sites: Mapping[Any, Any], network: Layer, features: tuple[int, ...]) -> list[Affine]:
-    """From [chain, draw, …] by the names of `hmc.model`, in which fixed parameters are missing."""
-    lead = np.shape(next(iter(sites.values())))[:2]
+def parameters_of_sites(
+    sites: Mapping[Any, Any], network: Layer, features: tuple[int, ...], lead: tuple[int, ...] = ()
+) -> Parameters:
+    """Parameters [*lead, …] by the names of `hmc.model`, in which fixed ones are missing.
+
+    Raises ValueError for a site that is missing.
+    """
     expected, layers = parameter_shapes(network, features), linear_layers(network, features)
     found = []
-    for number, ((layer, _), shapes) in enumerate(zip(layers, expected, strict=True)):
+    for number, ((layer, *_), shapes) in enumerate(zip(layers, expected, strict=True)):
         laws = {"weights": layer.priors.weights, "biases": layer.priors.biases}
         held: dict[str, Any] = {}
         for name, shape in zip(Affine._fields, shapes, strict=True):
             law, label = standard(laws.get(name)), f"layer{number}.{name}"
-            variance = f"{label.removesuffix('_std')}_var"
+            variance = f"{label.removesuffix(_STD)}{_VARIANCE}"
             if shape is None:
                 held[name] = None
             elif label in sites:
                 held[name] = sites[label]
             elif variance in sites:
-                held[name] = np.sqrt(np.asarray(sites[variance]))
+                held[name] = sites[variance] ** 0.5
             elif isinstance(law, Fixed):
-                held[name] = np.broadcast_to(np.asarray(law.values), (*lead, *shape))
+                held[name] = jnp.broadcast_to(jnp.asarray(law.values), (*lead, *shape))
             else:
                 raise ValueError(f"expected parameters {label} {list(shape)}, got {sorted(sites)}")
         found.append(Affine(**held))
-    return found
+    return tuple(found)
+
+
+def sites_of_parameters(
+    parameters: Parameters, network: Layer, features: tuple[int, ...]
+) -> dict[str, Any]:
+    """The inverse: by the names of `hmc.model`."""
+    sites = {}
+    layers = linear_layers(network, features)
+    for number, ((layer, *_), held) in enumerate(zip(layers, parameters, strict=True)):
+        fixed = {
+            name
+            for name, law in (("weights", layer.priors.weights), ("biases", layer.priors.biases))
+            if isinstance(law, Fixed)
+        }
+        for name, array in zip(Affine._fields, held, strict=True):
+            scale = {"w_std": layer.w_std, "b_std": layer.b_std}.get(name)
+            label = f"layer{number}.{name}"
+            if array is None or name in fixed:
+                continue
+            if isinstance(scale, Scale) and scale.of_variance:
+                label, array = f"{label.removesuffix(_STD)}{_VARIANCE}", array**2
+            sites[label] = array
+    return sites
 
 
 @in_double_precision

@@ -60,7 +60,7 @@ def all_tests(
     chosen = _partitions(len(candidate), len(pooled), num_permutations(level), rng)
     families = list(Standardised(pooled, columns, rng, heavy).families())
     found = [_statistics(family, chosen, distance) for family in families]
-    return _corrected(families, found, level)
+    return corrected(families, found, level)
 
 
 def num_permutations(level: float) -> int:
@@ -80,7 +80,7 @@ def _partitions(
 
 
 @dataclass(frozen=True)
-class _Statistics:
+class Statistics:
     """Of one check, for each partition; where it is largest for the first, and what that lost."""
 
     values: Float[np.ndarray, " b"]
@@ -88,7 +88,7 @@ class _Statistics:
     lost: float
 
 
-def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float) -> _Statistics:
+def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float) -> Statistics:
     features = family.make()
     size, total = int(chosen[0].sum()), len(features)
     centred = features - features.mean(axis=0)
@@ -106,7 +106,7 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     if not family.groups:
         lost = root * np.ptp(scaled, axis=0)
         z[0] = np.maximum(z[0] - lost, 0.0)
-        return _Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
+        return Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
     weights = std.reshape(family.groups, -1)
     norms = np.linalg.norm(z.reshape(len(z), family.groups, -1) * weights, axis=2)
     norms[0] = np.maximum(norms[0] - root * _widths(features, family.groups), 0.0)
@@ -114,7 +114,7 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     # Each kernel's by its own mean and spread over the partitions.
     spread = np.maximum(discrepancies.std(axis=0), np.finfo(float).tiny)
     levelled = (discrepancies - discrepancies.mean(axis=0)) / spread
-    return _Statistics(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)
+    return Statistics(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)
 
 
 def _widths(features: Features, groups: int) -> Float[np.ndarray, " group"]:
@@ -123,18 +123,18 @@ def _widths(features: Features, groups: int) -> Float[np.ndarray, " group"]:
     return 2 * norms.max(axis=0)  # type: ignore[no-any-return]
 
 
-def _corrected(families: list[Family], found: list[_Statistics], level: float) -> list[Tested]:
+def corrected(families: list[Family], found: list[Statistics], level: float) -> list[Tested]:
     own = _ranks(np.array([one.values for one in found]))
     least = own.min(axis=0)
     # The p-value of one check at which the correction comes to the level.
     allowed = np.quantile(least, level, method="lower")
     tested = []
     for family, one, p in zip(families, found, own, strict=True):
-        corrected = np.mean(least <= p[0])
+        adjusted = np.mean(least <= p[0])
         critical = np.min(one.values[p <= allowed], initial=np.inf)
         smallest = np.nan if family.groups else critical + ONE_IN_TEN + one.lost
         statistic, p_value = float(one.values[0]), float(p[0])
-        tested.append(Tested(family, statistic, one.where, p_value, float(corrected), smallest))
+        tested.append(Tested(family, statistic, one.where, p_value, float(adjusted), smallest))
     return tested
 
 

@@ -1,7 +1,7 @@
 """What a verification found: a verdict, each check, and what could have been found."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,8 +63,7 @@ class Report:
     @property
     def failures(self) -> tuple[Check, ...]:
         """The checks that found a difference, the clearest first."""
-        failed = [check for check in self.checks if check.adjusted <= self.level]
-        return tuple(sorted(failed, key=lambda check: check.adjusted))
+        return failures_of(self.checks, self.level)
 
     @property
     def p_values(self) -> dict[str, float]:
@@ -91,8 +90,9 @@ class Report:
         worst = self.failures[0]
         return (
             f"FAILED: {worst.name} ({worst.measure} {worst.statistic:.3g}"
-            f"{' at ' + worst.where if worst.where else ''}, adjusted p {_p(worst.adjusted)}; "
-            f"{len(self.failures)} of {len(self.checks)} checks at level {self.level:g})"
+            f"{' at ' + worst.where if worst.where else ''}, adjusted p "
+            f"{p_in_words(worst.adjusted)}; {len(self.failures)} of {len(self.checks)} checks at "
+            f"level {self.level:g})"
         )
 
     def _lines(self) -> Iterator[str]:
@@ -101,17 +101,7 @@ class Report:
         yield f"reference: {self.reference}"
         for note in self.notes:
             yield f"note: {note}"
-        width = max((len(check.name) for check in self.checks), default=0)
-        for check in self.checks:
-            sign = "FAIL" if check.adjusted <= self.level else "ok"
-            yield (
-                f"{sign:<4} {check.name:<{width}}  {check.measure} {check.statistic:.3g}"
-                f"{' at ' + check.where if check.where else ''}; p {_p(check.p_value)}, "
-                f"adjusted {_p(check.adjusted)}; {check.effective[0]:,.0f} draws against "
-                f"{check.effective[1]:,.0f}"
-            )
-            if check.smallest:
-                yield f"     {'':<{width}}  found 9 times in 10: {check.smallest}"
+        yield from check_lines(self.checks, self.level)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON, without the PIT values."""
@@ -127,5 +117,27 @@ class Report:
         }
 
 
-def _p(value: float) -> str:
+def failures_of(checks: Sequence[Check], level: float) -> tuple[Check, ...]:
+    """The checks that found something at this level, the clearest first."""
+    failed = [check for check in checks if check.adjusted <= level]
+    return tuple(sorted(failed, key=lambda check: check.adjusted))
+
+
+def check_lines(checks: Sequence[Check], level: float) -> Iterator[str]:
+    """Each check, and what it could have found."""
+    width = max((len(check.name) for check in checks), default=0)
+    for check in checks:
+        sign = "FAIL" if check.adjusted <= level else "ok"
+        yield (
+            f"{sign:<4} {check.name:<{width}}  {check.measure} {check.statistic:.3g}"
+            f"{' at ' + check.where if check.where else ''}; p {p_in_words(check.p_value)}, "
+            f"adjusted {p_in_words(check.adjusted)}; {check.effective[0]:,.0f} draws against "
+            f"{check.effective[1]:,.0f}"
+        )
+        if check.smallest:
+            yield f"     {'':<{width}}  found 9 times in 10: {check.smallest}"
+
+
+def p_in_words(value: float) -> str:
+    """A p-value."""
     return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"

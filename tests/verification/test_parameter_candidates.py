@@ -166,29 +166,23 @@ def test_parameters_of_an_unknown_network_are_refused():
         read(STACKED, network=None)
 
 
-def test_verify_and_calibrate_take_parameters():
+def test_verify_takes_parameters():
     network = bnnpost.mlp(width=3, depth=1)
     posterior = bnnpost.Posterior(network, Gaussian(0.7), X, POSTERIOR.targets)
     reference = bnnpost.rejection.sample(jax.random.key(1), posterior, num_samples=400)
-
-    def sampled(key, of):
-        draws = bnnpost.rejection.sample(key, of, num_samples=80)
-        each = [draws.parameters(i) for i in range(len(draws))]
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *each)
-
-    report = bnnpost.verify(jax.random.key(3), sampled(jax.random.key(2), posterior), reference)
+    draws = bnnpost.rejection.sample(jax.random.key(2), posterior, num_samples=80)
+    report = bnnpost.verify(jax.random.key(3), draws.parameters(), reference)
     assert report.passed and "parameters, at 3 training inputs" in str(report)
     prior = [network.init(jax.random.key(i), 2) for i in range(200)]
     assert not bnnpost.verify(jax.random.key(3), prior, reference, X_TEST).passed
-    found = bnnpost.calibrate(
-        jax.random.key(4),
-        sampled,
-        posterior,
-        num_datasets=3,
-        num_draws=19,
-        x_test=X_TEST,
-        level=0.5,
-    )
+
+
+def test_calibrate_takes_parameters():
+    def sampled(key, of):
+        return jax.vmap(lambda one: of.network.init(one, 2))(jax.random.split(key, 60))
+
+    options = {"num_datasets": 4, "num_draws": 49, "x_test": X_TEST}
+    found = bnnpost.calibrate(jax.random.key(4), sampled, POSTERIOR, **options)
     assert found.ranks.shape[0] == 4
 
 
