@@ -4,10 +4,12 @@ import csv
 import json
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 
+from bnnpost.samplers import rejection
 from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification.columns import read_csv
 from bnnpost.zoo import exports, reference_checks, reference_files, remade_draws, zoo
@@ -176,6 +178,18 @@ def test_weights_of_other_draws_are_refused(built, tmp_path):
         exports.export(TINY, tmp_path, tmp_path / "out", format="csv", parameters=True)
     assert not list((tmp_path / "out").glob("[!.]*"))
     exports.export(TINY, tmp_path, tmp_path / "out", format="csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["diabetes-erf-1x32-scales", "nile-tanh-3x16-outliers"])
+def test_weights_of_other_posteriors_are_made_again(name):
+    entry = zoo.entry(name)
+    posterior, x_test = zoo.posterior(entry)
+    draws = rejection.sample(jax.random.key(entry.seed), posterior, num_samples=5)
+    data = zoo._values(draws, x_test)
+    values = remade_draws.RemadeDraws.of(entry, data, parameters=True, weighted=True).values
+    assert ("layer1.w_std" in values) == name.endswith("scales")
+    assert values["layer0.weights"].shape == (5, posterior.x.shape[1], entry.width)
 
 
 def test_weights_that_do_not_fit_are_refused(built, tmp_path, monkeypatch):
