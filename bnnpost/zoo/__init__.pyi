@@ -1,5 +1,6 @@
 from .entries import Entry, entry, names
+from .exports import export
 from .reference_checks import CheckFailed
 from .zoo import build, load, posterior
 
-__all__ = ["CheckFailed", "Entry", "build", "entry", "load", "names", "posterior"]
+__all__ = ["CheckFailed", "Entry", "build", "entry", "export", "load", "names", "posterior"]

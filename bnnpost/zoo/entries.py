@@ -9,6 +9,7 @@ from bnnpost.naming import unknown
 
 _T5 = {"law": "StudentT", "parameters": {"df": 5.0, "loc": 0.0, "scale": 1.0}}
 _NORMAL = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}
+_HALF_NORMAL = {"law": "HalfNormal", "parameters": {"scale": 1.5}}
 _BERNOULLI = {"type": "Bernoulli", "link": "logit"}
 _PROBIT = {"type": "Bernoulli", "link": "probit"}
 _CATEGORICAL = {"type": "Categorical"}
@@ -24,9 +25,10 @@ class Entry:
 
     summary: in one line. data: a shipped set or generator; its first num_train rows, in the
     order of seed 0, train and the next num_test are the test inputs. activation, depth, width,
-    w_std, b_std, readout_w_std: of the network, as in `bnnpost.mlp`. prior, readout_prior: laws
-    of the weights that these multiply, as records, None for standard normals. likelihood: as a
-    record. bound: "strict" for exact draws, "capped" for weighted ones. seed: of the draws.
+    w_std, b_std, readout_w_std: of the network, as in `bnnpost.mlp`; w_std perhaps the record of
+    a law, from which each layer's is drawn. prior, readout_prior: laws of the weights that these
+    multiply, as records, None for standard normals. likelihood: as a record. bound: "strict" for
+    exact draws, "capped" for weighted ones. seed: of the draws.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Entry:
     depth: int
     width: int
     likelihood: Mapping[str, object]
-    w_std: float = 1.5
+    w_std: float | Mapping[str, object] = 1.5
     b_std: float = 0.1
     readout_w_std: float | None = None
     prior: Mapping[str, object] | None = None
@@ -80,6 +82,11 @@ ENTRIES = (
         *("cubic", 4, "relu", 1, 4, _gaussian(0.4)),
     ),
     Entry(
+        "cubic-relu-1x2",
+        "two units and less noise: many weights for every function",
+        *("cubic", 4, "relu", 1, 2, _gaussian(0.3)),
+    ),
+    Entry(
         "step-erf-2x8",
         "a jump, met by a narrow network of two hidden layers",
         *("step", 5, "erf", 2, 8, _gaussian(0.3)),
@@ -118,6 +125,12 @@ ENTRIES = (
         w_std=1.0,
         prior=_T5,
         readout_prior=_NORMAL,
+    ),
+    Entry(
+        "diabetes-erf-1x32-scales",
+        "hierarchical: each layer's w_std is drawn from a half-normal law",
+        *("diabetes", 5, "erf", 1, 32, _gaussian(0.5)),
+        w_std=_HALF_NORMAL,
     ),
     Entry(
         "cancer-relu-1x16",

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from bnnpost.draws import Draws
 from bnnpost.networks import Serial, mlp
-from bnnpost.networks.priors import prior_of_record
+from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
@@ -57,7 +57,7 @@ def _network(entry: Entry, num_outputs: int) -> Serial:
         width=entry.width,
         depth=entry.depth,
         activation=entry.activation,
-        w_std=entry.w_std,
+        w_std=scale_of_record(entry.w_std),
         b_std=entry.b_std,
         prior=prior_of_record(entry.prior),
         num_outputs=num_outputs,

@@ -38,12 +38,16 @@ def description(entry: Any) -> str:
     rows = {
         "data": f"{entry.data}: {entry.num_train} training and {entry.num_test} test points",
         "network": f"{entry.activation}, depth {entry.depth}, width {entry.width}, "
-        f"w_std {entry.w_std:.4g}, b_std {entry.b_std:.4g}{readout}",
+        f"w_std {_w_std(entry.w_std)}, b_std {entry.b_std:.4g}{readout}",
         "weights": _laws(entry),
         "likelihood": f"{kind}{', ' if settings else ''}{settings}",
         "draws": f"{entry.num_samples:,} by {entry.method}, seed {entry.seed}",
     }
     return "\n".join([f"{entry.name}: {entry.summary}", *_lines(rows)])
+
+
+def _w_std(given: Any) -> str:
+    return f"from {_law(given)}" if isinstance(given, Mapping) else f"{given:.4g}"
 
 
 def _laws(entry: Any) -> str:

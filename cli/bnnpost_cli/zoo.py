@@ -28,6 +28,7 @@ def command() -> None:
               bnnpost zoo build sine-tanh-1x1 step-erf-2x8
               bnnpost zoo show step-erf-2x8
               bnnpost zoo verify mine.npz step-erf-2x8
+              bnnpost zoo export step-erf-2x8 --format posteriordb
 
     From Python: bnnpost.zoo.posterior(name) gives the posterior and the test inputs at which
     function values are compared.
@@ -101,6 +102,42 @@ def build(names: tuple[str, ...], out: str) -> None:
         entries = [_entry(name) for name in names or zoo.names()]
         for entry in entries:
             path = zoo.build(entry.name, out, progress=sys.stderr.isatty(), say=_say)
+            click.echo(str(path))
+
+
+@command.command(short_help="References and posteriors for other programs.")
+@click.argument("name", shell_complete=references)
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["posteriordb", "csv", "netcdf", "stan"]),
+    help="What is written.",
+)
+@click.option("--parameters", is_flag=True, help="Weights and biases of each draw too.")
+@_directory
+@click.option("--out", default="export", show_default=True, metavar="DIR", help="Made if need be.")
+def export(name: str, form: str, parameters: bool, directory: str, out: str) -> None:
+    """Write a reference that was built in the zoo's DIR, or its posterior, for other programs.
+
+    \b
+    Example:  bnnpost zoo export step-erf-2x8 --format csv
+              bnnpost zoo export step-erf-2x8 --format netcdf --parameters
+              bnnpost zoo export step-erf-2x8 --format posteriordb --out mine/posterior_database
+              bnnpost zoo export step-erf-2x8 --format stan
+
+    csv, netcdf: function values, inputs and targets. posteriordb: its folders, with a Stan
+    program, its data and the draws. stan: the program and its data alone; the reference need not
+    be built. Weights are before w_std/√fan_in and b_std multiply them. Nothing is written over,
+    and if something fails nothing is written.
+    """
+    with reported():
+        from bnnpost import zoo
+
+        _entry(name)
+        if form == "stan" and parameters:
+            raise click.UsageError("--format stan holds no draws: leave --parameters out")
+        for path in zoo.export(name, directory, out, format=form, parameters=parameters):
             click.echo(str(path))
 
 

@@ -21,7 +21,7 @@ def _tiny(monkeypatch):
 def test_help_opens_with_examples():
     text = invoke("zoo", "--help").stdout
     assert text.index("Example:  bnnpost zoo list") < text.index("--help")
-    for name in ("list", "show", "build", "verify"):
+    for name in ("list", "show", "build", "verify", "export"):
         assert name in text
         one = invoke("zoo", name, "--help").stdout
         assert f"Example:  bnnpost zoo {name}" in one
@@ -64,6 +64,19 @@ def test_build_show_and_verify(tmp_path):
     assert done.exit_code == 3 and json.loads(done.stdout)["passed"] is False
 
 
+def test_export_writes_each_format(tmp_path):
+    zoo, out = tmp_path / "zoo", tmp_path / "out"
+    done = invoke("zoo", "export", "tiny", "--format", "stan", "--zoo", zoo, "--out", out)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.split() == [str(out / "tiny.stan"), str(out / "tiny.data.json")]
+    invoke("zoo", "build", "tiny", "--out", zoo)
+    for form, name in (("csv", "tiny.csv"), ("netcdf", "tiny.nc")):
+        done = invoke("zoo", "export", "tiny", "--format", form, "--zoo", zoo, "--out", out)
+        assert done.exit_code == 0 and str(out / name) in done.stdout.split(), done.stderr
+    done = invoke("zoo", "export", "tiny", "--format", "posteriordb", "--zoo", zoo, "--out", out)
+    assert done.exit_code == 0 and (out / "posteriors" / "tiny.json").exists(), done.stderr
+
+
 def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
     zoo = tmp_path / "zoo"
     np.savez(tmp_path / "mine.npz", f=np.zeros((300, 2)))
@@ -78,6 +91,12 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path):
         (("verify", candidate, "tiny", "--zoo", zoo), 1, f"zoo build tiny --out {zoo}"),
         (("verify", tmp_path / "absent.npz", "tiny", "--zoo", zoo), 1, "absent.npz"),
         (("verify", candidate, "tiny", "--level", "2"), 2, "--level"),
+        (("export", "tinny", "--format", "csv"), 2, "did you mean tiny"),
+        (("export", "tiny", "--format", "cvs"), 2, "'csv'"),
+        (("export", "tiny"), 2, "--format"),
+        (("export", "tiny", "--format", "stan", "--parameters"), 2, "leave --parameters out"),
+        (("export", "tiny", "--format", "csv", "--zoo", zoo), 1, f"zoo build tiny --out {zoo}"),
+        (("export", "tiny", "--format", "stan", "--out", candidate), 1, "cannot be a directory"),
     ):
         done = invoke("zoo", *arguments)
         assert done.exit_code == code, (arguments, done.output)
