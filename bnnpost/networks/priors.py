@@ -19,6 +19,8 @@ from bnnpost.networks.nonlinearities import concrete, named
 from bnnpost.numerics.scalar_laws import law_of_record, law_record, quantile, require_law, support
 
 LAYERWISE, PER_INPUT = "layer", "input"
+# By which fixed parameters may differ, relative to their size, when they come in single precision.
+_ROUNDING = 1e-6
 _FIXED, _PER = "fixed", "per"
 
 
@@ -132,7 +134,8 @@ class Fixed(WeightPrior):
         return jnp.broadcast_to(jnp.asarray(self.values, dtype), shape)
 
     def log_prob(self, values: Array) -> Array:
-        same = jnp.all(values == self._broadcast(values.shape, values.dtype))
+        fixed = self._broadcast(values.shape, values.dtype)
+        same = jnp.all(jnp.abs(values - fixed) <= _ROUNDING * (1 + jnp.abs(fixed)))
         return jnp.where(same, 0.0, -jnp.inf)
 
     def moments(self) -> EntryMoments:

@@ -151,7 +151,8 @@ def _held(given: object, sizes: Sizes) -> Given:
     if isinstance(given, Ensemble):
         return Given(repr(given), _function_values(given, sizes), kind="ensemble")
     if callable(getattr(given, "get_samples", None)):
-        return Given("numpyro MCMC", _sites(given), is_numpyro=True)
+        sites = _sites(given)
+        return Given("numpyro MCMC", sites, is_numpyro=PARAMETERS not in sites)
     if trees.is_tree(given):
         return trees.of_tree(given)
     if trees.is_dataset(given):
@@ -190,7 +191,8 @@ def _sites(mcmc: Any) -> Mapping[str, object]:
         sites = None
     if not sites:
         raise ValueError("the numpyro MCMC object holds no draws: run it first")
-    return dict(sites)
+    # Of a potential_fn of parameters, these themselves.
+    return dict(sites) if isinstance(sites, Mapping) else {PARAMETERS: sites}
 
 
 def _of_draws(draws: Draws, sizes: Sizes) -> Given:
