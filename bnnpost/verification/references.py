@@ -191,14 +191,12 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
 def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Reference:
     """The reference that independent draws make. Raises ValueError for any others."""
     coupled = draws.info.coupled
-    _require_fit(
-        draws.info.kind, draws.info.pareto_k, None if coupled is None else coupled.tv_upper
-    )
+    require_fit(draws.info.kind, draws.info.pareto_k, None if coupled is None else coupled.tv_upper)
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
     return _of_recorded(key, reference_arrays(draws, points), "")
 
 
-def _require_fit(
+def require_fit(
     kind: str, pareto_k: float | None, tv_upper: float | None, source: str = ""
 ) -> None:
     """Raise ValueError for draws that a verdict could not be built on."""
@@ -244,7 +242,7 @@ def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str
     """
     k = data.attrs.get("pareto_k")
     pareto_k = float(k) if k not in (None, "null") else None
-    _require_fit(data.attrs["kind"], pareto_k, _distance(data.attrs), source)
+    require_fit(data.attrs["kind"], pareto_k, _distance(data.attrs), source)
     inputs = np.asarray(data["x_test"], np.float64)
     if x_test is not None and not _same(inputs, np.asarray(x_test, np.float64)):
         raise ValueError(
