@@ -9,6 +9,7 @@ import pytest
 from numpyro.distributions import HalfNormal
 
 import bnnpost
+from bnnpost.draws.info import DrawsInfo
 from bnnpost.verification import teacher
 from bnnpost.verification.around import SeenNetworks
 from tests.verification import linear
@@ -28,24 +29,40 @@ def posterior(likelihood=None, w_var_factor=1.0, seen=SEEN):
     return bnnpost.Posterior(network, plain.likelihood, plain.x, seen)
 
 
-@functools.cache
-def draws(w_var_factor=1.0, num_samples=NUM):
-    """Exact ones: without hidden layers all weights are the same."""
-    made = bnnpost.rejection.sample(
-        jax.random.key(9), posterior(w_var_factor=w_var_factor), num_samples=num_samples
-    )
-    assert made.info.kind == "exact" and made.info.complete
-    return made
+class Known(bnnpost.Draws):
+    """Exact draws whose law numpy knows, with the record and the weights that are asked for."""
+
+    def __init__(self, values, of, log_weights=None, **record):
+        self.values, self.of = values[..., None], of
+        self.log_weights = np.zeros(len(values)) if log_weights is None else log_weights
+        self.info = DrawsInfo(**{"kind": "exact", **record})
+
+    posterior = property(lambda self: self.of)
+
+    def __len__(self):
+        return len(self.values)
+
+    def training_outputs(self):
+        return self.values[:, :NUM_TRAIN]
+
+    def predict(self, x_test, completion="joint"):
+        return self.values[:, NUM_TRAIN:]
 
 
-def claimed(made):
-    """Draws that say they are of the posterior above, whatever they are of."""
-    other = bnnpost.Draws(
-        made.space, made.key, made.proposal_numbers, made.log_weights, made.info, made.given
-    )
-    of_another = type("Claimed", (bnnpost.Draws,), {"posterior": posterior()})
-    other.__class__ = of_another
-    return other
+def law(targets, noise_var, w_var_factor=1.0):
+    """Mean and a root of the covariance of f at all inputs given targets at the training inputs."""
+    bias = linear.B_STD**2
+    kernel = w_var_factor * (KERNEL - bias) + bias
+    train = kernel[:NUM_TRAIN, :NUM_TRAIN] + noise_var * np.eye(NUM_TRAIN)
+    gain = np.linalg.solve(train, kernel[:NUM_TRAIN]).T
+    return gain @ targets, linear.root(kernel - gain @ kernel[:NUM_TRAIN])
+
+
+def draws(w_var_factor=1.0, count=NUM, of=None, **record):
+    """Given the targets seen; of: the posterior that they say they are of, by default their own."""
+    mean, factor = law(SEEN, NOISE_STD**2, w_var_factor)
+    values = mean + np.random.default_rng(9).normal(size=(count, len(KERNEL))) @ factor.T
+    return Known(values, posterior(w_var_factor=w_var_factor) if of is None else of, **record)
 
 
 def sampler(key, taught, *, rows=slice(None), noise_factor=1.0, std_factor=1.0, w_var_factor=1.0):
@@ -53,14 +70,10 @@ def sampler(key, taught, *, rows=slice(None), noise_factor=1.0, std_factor=1.0, 
 
     noise_factor: of the noise variance. std_factor: of the draws' distances from their mean.
     """
-    bias = linear.B_STD**2
-    kernel = w_var_factor * (KERNEL - bias) + bias
     targets = taught.targets.reshape(2, NUM_TRAIN)[rows]
     noise_var = noise_factor * NOISE_STD**2 / len(targets)
-    train = kernel[:NUM_TRAIN, :NUM_TRAIN] + noise_var * np.eye(NUM_TRAIN)
-    gain = np.linalg.solve(train, kernel[:NUM_TRAIN]).T
-    factor = linear.root(kernel - gain @ kernel[:NUM_TRAIN])
-    f = gain @ targets.mean(axis=0) + std_factor * linear.normals(key, 99) @ factor.T
+    mean, factor = law(targets.mean(axis=0), noise_var, w_var_factor)
+    f = mean + std_factor * linear.normals(key, 99) @ factor.T
     return np.concatenate([f[:, :NUM_TRAIN], f], axis=1)
 
 
@@ -103,7 +116,7 @@ def test_new_targets_that_are_ignored_show_in_the_log_likelihood_alone():
 
 def test_exact_draws_find_what_a_samplers_own_cannot():
     # Weights of four times the prior variance: consistent, and wrong.
-    wrong, own = {"w_var_factor": WIDER}, claimed(draws(WIDER))
+    wrong, own = {"w_var_factor": WIDER}, draws(WIDER, of=posterior())
     assert calibrate(wrong, around=own).passed
     assert calibrate(wrong).verdict == "failed"
     assert calibrate(around=own).verdict == "failed"
@@ -111,15 +124,12 @@ def test_exact_draws_find_what_a_samplers_own_cannot():
 
 def weighted(honest):
     """Draws given noise of a larger variance; the weights that make them the posterior's."""
-    noise_std = 1.2 * NOISE_STD
-    made = bnnpost.rejection.sample(
-        jax.random.key(5), posterior(bnnpost.likelihoods.Gaussian(noise_std)), num_samples=1000
-    )
-    squares = np.sum((made.training_outputs()[:, :, 0] - SEEN) ** 2, axis=1)
-    log_weights = -0.5 * squares * (NOISE_STD**-2 - noise_std**-2)
-    info = dataclasses.replace(made.info, kind="capped", pareto_k=0.0)
-    weights = log_weights if honest else np.zeros(1000)
-    return claimed(bnnpost.Draws(made.space, made.key, made.proposal_numbers, weights, info))
+    noise_var = 1.44 * NOISE_STD**2
+    mean, factor = law(SEEN, noise_var)
+    values = mean + np.random.default_rng(5).normal(size=(1000, len(KERNEL))) @ factor.T
+    squares = np.sum((values[:, :NUM_TRAIN] - SEEN) ** 2, axis=1)
+    log_weights = honest * -0.5 * squares * (NOISE_STD**-2 - 1 / noise_var)
+    return Known(values, posterior(), log_weights, kind="capped", pareto_k=0.0)
 
 
 def test_weighted_draws_teach_by_their_weights():
@@ -165,20 +175,14 @@ def test_targets_have_the_noise_of_their_draw():
     assert abs(squares - 1) < 4 * np.sqrt(2 / noise.size)
 
 
-def relabelled(**changes):
-    made = draws()
-    info = dataclasses.replace(made.info, **changes)
-    return bnnpost.Draws(made.space, made.key, made.proposal_numbers, made.log_weights, info)
-
-
 @pytest.mark.parametrize(
     ("around", "error", "words"),
     [
         (np.zeros((5, 9)), TypeError, "expected around to be bnnpost.Draws"),
-        (lambda: relabelled(kind="chain"), ValueError, "got draws of kind 'chain'"),
-        (lambda: relabelled(kind="prior"), ValueError, "got draws of kind 'prior'"),
-        (lambda: relabelled(kind="resampled"), ValueError, "got draws of kind 'resampled'"),
-        (lambda: relabelled(kind="capped", pareto_k=0.9), ValueError, "Pareto k"),
+        (lambda: draws(kind="chain"), ValueError, "got draws of kind 'chain'"),
+        (lambda: draws(kind="prior"), ValueError, "got draws of kind 'prior'"),
+        (lambda: draws(kind="resampled"), ValueError, "got draws of kind 'resampled'"),
+        (lambda: draws(kind="capped", pareto_k=0.9), ValueError, "Pareto k"),
         (lambda: draws(WIDER), ValueError, r"those of one with layer 0 .*, the posterior's 1.5"),
     ],
 )
@@ -200,7 +204,7 @@ def test_noise_that_draws_do_not_have_is_refused():
             return outputs + 1.0, 1.0
 
     likelihood = Shifted(NOISE_STD)
-    made = bnnpost.rejection.sample(jax.random.key(0), posterior(likelihood), num_samples=100)
+    made = draws(of=posterior(likelihood))
     with pytest.raises(ValueError, match="Shifted draws noise of its own"):
         bnnpost.calibrate(jax.random.key(0), sampler, posterior(likelihood), around=made)
 
@@ -208,7 +212,7 @@ def test_noise_that_draws_do_not_have_is_refused():
 @pytest.mark.slow
 def test_right_samplers_fail_as_seldom_as_stated():
     # 60 calibrations of 100 datasets: as a dataset depends on its own number, one of 6,000 cut up.
-    whole = calibrate(around=draws(num_samples=6000), num_datasets=6000)
+    whole = calibrate(around=draws(count=6000), num_datasets=6000)
     failed = [
         bool(dataclasses.replace(whole, ranks=whole.ranks[i : i + 100]).failed)
         for i in range(0, 6000, 100)
