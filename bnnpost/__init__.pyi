@@ -68,6 +68,7 @@ from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
+from .verification.stein import stein
 from .verification.verify import verify
 
 __all__ = [
@@ -134,6 +135,7 @@ __all__ = [
     "scaling",
     "scaling_over_depth",
     "spaces",
+    "stein",
     "storage",
     "sweeps",
     "theory",
