@@ -109,30 +109,42 @@ def stein(
     if not number_between("level", level, 0.0, 1.0) < 1:
         raise ValueError(f"expected level to be below 1, got {level}")
     check_smooth_and_normal(posterior)
+    rows, num_given, notes = _read(candidate, posterior)
+    products = stein_products(rows, densities_and_scores(posterior, rows)[1])
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return SteinReport(
+        level=float(level),
+        statistic=mean_product(products),
+        p_value=wild_bootstrap(products, num_permutations(level), rng),
+        num_draws=len(rows),
+        num_given=num_given,
+        num_parameters=rows.shape[1],
+        notes=(*notes, *_BLIND),
+    )
+
+
+def _read(
+    candidate: object, posterior: Posterior
+) -> tuple[Float[np.ndarray, "n d"], int, list[str]]:
+    """Parameters of draws that are about independent, how many draws there were, and notes."""
     if isinstance(candidate, Draws):
         chains, independent = rows_of_draws(candidate)
         notes = [*_of_another(candidate, posterior)]
     else:
         chains, independent, notes = rows_of_arrays(candidate, posterior), False, []
     check_finite(chains)
-    num_given, num_parameters = chains.shape[0] * chains.shape[1], chains.shape[2]
-    rows = chains.reshape(-1, num_parameters)
+    num_given = chains.shape[0] * chains.shape[1]
+    rows = chains.reshape(num_given, -1)
     if not independent:
         rows, time = _thinned(posterior, chains)
         notes.append(f"{len(rows):,} of {num_given:,} draws left (autocorrelation time {time:.3g})")
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).round().astype(int)]
-    _check_many(len(rows))
-    products = stein_products(rows, densities_and_scores(posterior, rows)[1])
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    return SteinReport(
-        float(level),
-        mean_product(products),
-        wild_bootstrap(products, num_permutations(level), rng),
-        len(rows),
-        num_given,
-        num_parameters,
-        (*notes, *_BLIND),
-    )
+    if len(rows) < _FEWEST:
+        raise ValueError(
+            f"expected at least {_FEWEST} draws that are about independent, got {len(rows)}: the "
+            "p-value holds for many. Run the sampler longer"
+        )
+    evenly = np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).round().astype(int)
+    return rows[evenly], num_given, notes
 
 
 def _thinned(
@@ -145,14 +157,6 @@ def _thinned(
     looked_at = np.concatenate([logs.reshape(num_chains, length, 1), chains[..., columns]], axis=2)
     time = float(np.nanmax(autocorrelation_times(looked_at)))
     return thinned_chains(chains, time), time
-
-
-def _check_many(count: int) -> None:
-    if count < _FEWEST:
-        raise ValueError(
-            f"expected at least {_FEWEST} draws that are about independent, got {count}: the "
-            "p-value holds for many. Run the sampler longer"
-        )
 
 
 def _of_another(draws: Draws, posterior: Posterior) -> Iterator[str]:
