@@ -40,12 +40,13 @@ def exact(target: bnnpost.Posterior, count: int) -> np.ndarray:
 
 
 def langevin(target: bnnpost.Posterior, rows: np.ndarray, step: float) -> np.ndarray:
-    """q + (ε/2) ∇ log p + √ε z, every one accepted; chains that fly away are left out."""
-    rng = np.random.default_rng(0)
+    """q + (ε/2) ∇ log p + √ε z, every one accepted; chains that fly away begin again."""
+    rng, start = np.random.default_rng(0), rows
     for _ in range(ULA_STEPS):
         scores = stein_target.densities_and_scores(target, rows)[1]
         rows = rows + 0.5 * step * scores + np.sqrt(step) * rng.normal(size=rows.shape)
-        rows = rows[np.sum(rows**2, axis=1) < FAR * rows.shape[1]]
+        near = np.mean(rows**2, axis=1, keepdims=True) < FAR
+        rows = np.where(near, rows, start)
     return rows
 
 
