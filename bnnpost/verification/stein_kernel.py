@@ -6,8 +6,8 @@ Jordan 2016; Chwialkowski, Strathmann and Gretton 2016): with s = ∇ log p and 
     u(a, b) = s(a)ᵀs(b) k + s(a)ᵀ∇_b k + s(b)ᵀ∇_a k + tr ∇_a∇_b k
 
 has expectation 0 over a ~ p, for every b. The kernel is k = (1 + |a − b|²)^(−1/2), whose
-discrepancy controls convergence (Gorham and Mackey 2017). Its scale is that of standard normals,
-not the draws' median distance, so that nothing is fitted to them.
+discrepancy controls convergence to distantly dissipative p (Gorham and Mackey 2017). Its scale is
+that of standard normals, not the draws' median distance, so that nothing is fitted to them.
 """
 
 import numpy as np
