@@ -5,10 +5,11 @@ whose posterior is a Gaussian that is known: 12 training and 6 test inputs of 10
 datasets are simulated once and cut into calibrations of 100, 300 and 1,000 of them, which is
 the same as so many calls: a dataset depends on the key and its own number alone. Parts:
 
-    python benchmarks/calibration.py [false-alarms] [power] [networks] [teachers] [seconds]
+    python benchmarks/calibration.py [false-alarms] [power] [around] [networks] [teachers] [seconds]
 """
 
 import dataclasses
+import functools
 import math
 import sys
 import time
@@ -20,6 +21,7 @@ import jax
 import numpy as np
 
 import bnnpost
+from bnnpost.draws.info import DrawsInfo
 from bnnpost.verification.calibration_record import Calibration
 
 KEY = jax.random.key(0)
@@ -190,6 +192,76 @@ def power() -> None:
                 print(f"{name}, level {level}, {size:4d} datasets: {line} ({len(found)} runs)")
 
 
+def seen() -> bnnpost.Posterior:
+    """The same network given targets that are large for the prior."""
+    targets = 2 * root(KERNEL[:NUM_TRAIN, :NUM_TRAIN]) @ np.ones(NUM_TRAIN)
+    return bnnpost.Posterior(linear().network, linear().likelihood, X, targets)
+
+
+def law(targets: np.ndarray, noise_var: float, w_std: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and a root of the covariance of f at all inputs, given targets at training inputs."""
+    kernel = (KERNEL - B_STD**2) * (w_std / W_STD) ** 2 + B_STD**2
+    train = kernel[:NUM_TRAIN, :NUM_TRAIN] + noise_var * np.eye(NUM_TRAIN)
+    gain = np.linalg.solve(train, kernel[:NUM_TRAIN]).T
+    return gain @ targets, root(kernel - gain @ kernel[:NUM_TRAIN])
+
+
+def given_both(key, posterior, rows=slice(None), noise_factor=1.0, std_factor=1.0, w_std=W_STD):
+    """f given these rows of the seen and the new targets, with noise and prior as they are said."""
+    targets = posterior.targets.reshape(2, NUM_TRAIN)[rows]
+    mean, factor = law(targets.mean(axis=0), noise_factor * NOISE_STD**2 / len(targets), w_std)
+    f = mean + std_factor * normals(key) @ factor.T
+    return np.concatenate([f[:, :NUM_TRAIN], f], axis=1)
+
+
+class Known(bnnpost.Draws):
+    """Exact draws given the targets seen, for a prior std of the weights; they say it is W_STD."""
+
+    posterior = seen()
+
+    def __init__(self, count: int, w_std: float = W_STD):
+        mean, factor = law(self.posterior.targets[:, 0], NOISE_STD**2, w_std)
+        self.values = (mean + normals(KEY, count) @ factor.T)[..., None]
+        self.log_weights, self.info = np.zeros(count), DrawsInfo(kind="exact")
+
+    def __len__(self):
+        return len(self.values)
+
+    def training_outputs(self):
+        return self.values[:, :NUM_TRAIN]
+
+    def predict(self, x_test, completion="joint"):
+        return self.values[:, NUM_TRAIN:]
+
+
+def around() -> None:
+    total = 30_000
+    print(f"calibrations of 100 datasets, around the data seen, of {total} in all; share that fail")
+    exact_draws, own = Known(total), Known(total, 2 * W_STD)
+    for name, draws, wrong in (
+        ("right", exact_draws, {}),
+        ("data seen ignored", exact_draws, {"rows": slice(1, 2)}),
+        ("new targets ignored", exact_draws, {"rows": slice(0, 1)}),
+        ("noise variance halved", exact_draws, {"noise_factor": 0.5}),
+        ("stds 10 % too small", exact_draws, {"std_factor": 0.9}),
+        ("prior std doubled", exact_draws, {"w_std": 2 * W_STD}),
+        ("prior std doubled, around its own draws", own, {"w_std": 2 * W_STD}),
+        ("right, around draws of the doubled prior std", own, {}),
+    ):
+        count = total if name == "right" else 5_000
+        whole = bnnpost.calibrate(
+            KEY,
+            functools.partial(given_both, **wrong),
+            seen(),
+            around=draws,
+            num_datasets=count,
+            x_test=X_TEST,
+        )
+        found = {level: [bool(one.failed) for one in cut(whole, 100, level)] for level in LEVELS}
+        shares = ", ".join(f"{share(hits)} at level {level}" for level, hits in found.items())
+        print(f"{name}: {shares}", flush=True)
+
+
 def network(num_train: int, width: int, noise_std: float) -> tuple[bnnpost.Posterior, np.ndarray]:
     x, y, x_test, _ = bnnpost.datasets.diabetes_problem(num_train, 3)
     likelihood = bnnpost.likelihoods.Gaussian(noise_std)
@@ -272,6 +344,7 @@ def seconds() -> None:
 PARTS = {
     "false-alarms": false_alarms,
     "power": power,
+    "around": around,
     "networks": networks,
     "teachers": teachers,
     "seconds": seconds,

@@ -70,6 +70,7 @@ from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
 from .verification.invariance import invariance
+from .verification.stein import stein
 from .verification.verify import verify
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "scaling",
     "scaling_over_depth",
     "spaces",
+    "stein",
     "storage",
     "sweeps",
     "theory",

@@ -2,7 +2,8 @@
 
 Talts, Betancourt, Simpson, Vehtari and Gelman (2018, arXiv 1804.06788); data-dependent
 quantities as in Modrák et al. (2023, arXiv 2211.02383); bands of Säilynoja, Bürkner and Vehtari
-(2022, arXiv 2107.10522).
+(2022, arXiv 2107.10522); around data that were seen by Säilynoja, Schmitt, Bürkner and Vehtari
+(2025, arXiv 2502.03279).
 """
 
 import time
@@ -11,11 +12,13 @@ import numpy as np
 from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
+from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.progress import Progress
 from bnnpost.verification import answers, teacher, uniformity
 from bnnpost.verification.answers import Answer, Sampler
+from bnnpost.verification.around import SeenNetworks
 from bnnpost.verification.calibration_record import Calibration
 from bnnpost.verification.statistics import Ranked, Statistics, ranked
 from bnnpost.verification.teacher import Teacher
@@ -30,6 +33,7 @@ def calibrate(
     sampler: Sampler,
     posterior: Posterior,
     *,
+    around: Draws | None = None,
     num_datasets: int = 100,
     x_test: object | None = None,
     num_draws: int = 99,
@@ -44,6 +48,16 @@ def calibrate(
     teacher, is an exact posterior draw, so its rank among the sampler's draws is uniform on
     0 … num_draws if the sampler is right. A few datasets of a large posterior make the
     teacher-student check: valid at any size, with coarse p-values.
+
+    around: independent draws of the posterior itself (exact, capped or coupled), for a check around
+    the data that were seen, where samplers may do worse than over the prior (posterior SBC). Each
+    dataset's teacher is then one of these draws, none twice, new targets at the training inputs
+    are drawn given it and its noise std, and the sampler is to sample the posterior given the data
+    seen and the new ones: each input comes twice, the seen targets first. Of weighted draws each
+    is kept with probability weight / largest weight. The error rate below is that of exact draws:
+    with coupled ones it is higher by at most num_datasets times their distance in total variation,
+    and of capped ones it is only as good as the weights. Observations must be independent given
+    outputs (and one noise std).
 
     sampler(key, posterior) is called with each dataset's posterior and returns `Draws` of any
     kind; or function values at the training inputs, then at x_test, [sample, point, output] or
@@ -64,31 +78,29 @@ def calibrate(
 
     Raises SamplerFailed with the dataset's number if the sampler raises an error or returns
     what are no draws; TypeError for a likelihood that does not say how observations are drawn;
-    ValueError for bad arguments, for fewer draws than num_draws, and for so few datasets that
-    no ranks could fail at this level.
+    ValueError for bad arguments, for fewer draws than num_draws, for so few datasets that no ranks
+    could fail at this level, and for draws around which nothing can be said: dependent ones, of
+    another posterior, without the noise std that is needed, or fewer than there are datasets.
     """
     started = time.perf_counter()
     require_key(key)
     _check(posterior, sampler, level)
-    for name, count in (
-        ("num_datasets", num_datasets),
-        ("num_draws", num_draws),
-        ("num_values", num_values),
-    ):
-        positive_integer(name, count)
+    _check_positive(num_datasets=num_datasets, num_draws=num_draws, num_values=num_values)
     teacher.check_can_simulate(posterior.likelihood)
     points = None if x_test is None else posterior.checked_test_points(x_test)
     num_test = 0 if points is None else len(points)
     unknown = posterior.likelihood.defines("sample_with_noise")
-    statistics = Statistics.of(posterior, num_test, num_values, unknown)
+    copies = 1 if around is None else 2
+    statistics = Statistics.of(posterior, num_test, num_values, unknown, copies)
     _check_counts(len(statistics.names), num_datasets, num_draws, level)
-    teachers, found = teacher.Teachers(posterior, points), list[Ranked]()
+    seen = None if around is None else SeenNetworks.of(key, around, posterior, points, num_datasets)
+    teachers, found = teacher.Teachers(posterior, points, seen), list[Ranked]()
     with Progress(num_datasets, enabled=progress, label="datasets", unit="dataset") as bar:
         for number in range(num_datasets):
             taught = teachers.draw(key, number)
-            answer = _answered(sampler, taught, points, number)
+            answer = _answered(sampler, taught, points, number, around is not None)
             if not found and statistics.with_noise and answer.noise_std is None:
-                statistics = Statistics.of(posterior, num_test, num_values, False)
+                statistics = Statistics.of(posterior, num_test, num_values, False, copies)
             found.append(_ranked(taught, answer, statistics, num_draws, number))
             bar.show(number + 1, "")
     return Calibration(
@@ -99,6 +111,7 @@ def calibrate(
         effective_sizes=np.array([one.effective_size for one in found]),
         tied=np.mean([one.tied for one in found], axis=0),
         seconds=time.perf_counter() - started,
+        around="" if seen is None else seen.words,
     )
 
 
@@ -111,6 +124,11 @@ def _check(posterior: object, sampler: object, level: object) -> None:
         )
     if isinstance(level, bool) or not isinstance(level, float) or not 0 < level < 1:
         raise ValueError(f"expected level to be a probability between 0 and 1, got {level!r}")
+
+
+def _check_positive(**counts: int) -> None:
+    for name, count in counts.items():
+        positive_integer(name, count)
 
 
 def _check_counts(num_statistics: int, num_datasets: int, num_draws: int, level: float) -> None:
@@ -126,11 +144,13 @@ def _check_counts(num_statistics: int, num_datasets: int, num_draws: int, level:
         )
 
 
-def _answered(sampler: Sampler, taught: Teacher, points: np.ndarray | None, number: int) -> Answer:
+def _answered(
+    sampler: Sampler, taught: Teacher, points: np.ndarray | None, number: int, around: bool
+) -> Answer:
+    arguments = f"number={number}" + ", around=around" * around
     repeat = (
-        f"To repeat it: taught = bnnpost.verification.teacher.draw(key, posterior, "
-        f"number={number}) with the same key and posterior, then "
-        "sampler(taught.sampler_key, taught.posterior)"
+        f"To repeat it: taught = bnnpost.verification.teacher.draw(key, posterior, {arguments}) "
+        "with the same key and posterior, then sampler(taught.sampler_key, taught.posterior)"
     )
     try:
         return answers.answer_of(sampler(taught.sampler_key, taught.posterior), taught, points)

@@ -23,7 +23,8 @@ class Calibration:
     level: probability at most with which a right sampler fails. names: of the statistics.
     ranks [dataset, statistic], in 0 … num_draws. effective_sizes [dataset]: independent draws
     that the sampler's are worth, in the statistic with fewest. tied [statistic]: share of
-    datasets in which the truth and all draws had one value. seconds: of the whole run.
+    datasets in which the truth and all draws had one value. seconds: of the whole run. around: the
+    draws of the posterior that the datasets were simulated from; "" where it was the prior.
     """
 
     level: float
@@ -33,6 +34,7 @@ class Calibration:
     effective_sizes: Float[np.ndarray, " d"]
     tied: Float[np.ndarray, " q"]
     seconds: float
+    around: str = ""
 
     @property
     def num_datasets(self) -> int:
@@ -104,6 +106,8 @@ class Calibration:
     def summary(self) -> str:
         """The verdict in the first line, then each check, then what could have been found."""
         lines = [self._first_line(), *(f"  {reason}" for reason in self.reasons_for_no_verdict)]
+        if self.around:
+            lines.append(f"  around the data seen, by {self.around}")
         width = max(len(name) for name in self.names)
         heads = "  ".join(f"{name:>10}" for name in uniformity.TESTS)
         lines.append(f"  {'p-value':<{width}}  {heads}  {'corrected':>10}")
@@ -171,6 +175,7 @@ class Calibration:
             "verdict": self.verdict,
             "passed": self.passed,
             "level": self.level,
+            "around": self.around,
             "num_datasets": self.num_datasets,
             "num_draws": self.num_draws,
             "num_tests": self.num_tests,

@@ -73,13 +73,21 @@ class Statistics:
 
     @classmethod
     def of(
-        cls, posterior: Posterior, num_test: int, num_values: int, with_noise: bool
+        cls,
+        posterior: Posterior,
+        num_test: int,
+        num_values: int,
+        with_noise: bool,
+        copies: int = 1,
     ) -> "Statistics":
-        """num_values: of the values at the training and of those at the test inputs, at most."""
+        """num_values: of the values at the training and of those at the test inputs, at most.
+
+        copies: how often the training inputs come before the test inputs.
+        """
         num_outputs, chosen, names = posterior.num_outputs, [], []
         for name, first, count in (
             ("x", 0, posterior.num_points),
-            ("x_test", posterior.num_points, num_test),
+            ("x_test", copies * posterior.num_points, num_test),
         ):
             size = count * num_outputs
             for place in np.linspace(0, size - 1, min(size, num_values)).round().astype(int):

@@ -2,7 +2,8 @@
 
 Parameters drawn from the prior and targets drawn given them are a draw from the joint law of
 both. So the teacher is, given its targets, one exact draw from the posterior, whatever the size
-of network and data: what a right sampler returns cannot be told from it.
+of network and data: what a right sampler returns cannot be told from it. The same holds given data
+that were seen, of a teacher drawn from the posterior given these (`verification.around`).
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import prior
+from bnnpost.verification.around import SeenNetworks
 
 # Folded into the key of a dataset: what makes it, what the sampler gets, what breaks ties.
 _TEACHER, _SAMPLER, _TIES = 0, 1, 2
@@ -30,9 +32,11 @@ MOST_PARAMETERS = 2**25
 class Teacher:
     """A network drawn from the prior, and the posterior given the targets that it made.
 
+    Or one drawn from the posterior, and the posterior given the data seen and then its targets.
     posterior: the one asked for, with the teacher's targets. f_train [n, k], f_test [m, k]: its
-    function values. parameters: its weights and biases, or None where the network is so wide
-    that its functions were drawn instead. noise_std: what noise of unknown size was drawn, or
+    function values at the inputs of that posterior and at x_test. parameters: its weights and
+    biases, or None where functions were drawn instead (of a wide network, or one of the
+    posterior's). noise_std: what noise of unknown size was drawn, or
     None. sampler_key: the key that `bnnpost.calibrate` gives the sampler with this posterior.
     ties_key: the key of what else is random about ranks.
     """
@@ -47,29 +51,42 @@ class Teacher:
 
 
 def draw(
-    key: Array, posterior: Posterior, *, number: int = 0, x_test: object | None = None
+    key: Array,
+    posterior: Posterior,
+    *,
+    number: int = 0,
+    x_test: object | None = None,
+    around: object | None = None,
 ) -> Teacher:
     """The teacher of this number: parameters from the prior, targets from the likelihood.
 
     With the key that `bnnpost.calibrate` was given, dataset `number` of that call. The network
     is the one that `network.init` and `network.apply` give in double precision, which share no
     code with the samplers of functions; where it has more than 2²⁵ parameters it is drawn as
-    `prior.sample` does. Targets of the posterior play no part.
+    `prior.sample` does. Targets of the posterior play no part. around: draws of the posterior, one
+    of which teaches instead; the data seen then come first.
 
     Raises TypeError for a legacy key, or for a likelihood that does not say how observations
-    are drawn; ValueError where the targets drawn are not ones that the posterior accepts.
+    are drawn; ValueError where the targets drawn are not ones that the posterior accepts, and for
+    draws that cannot teach.
     """
     require_key(key)
     check_can_simulate(posterior.likelihood)
     points = None if x_test is None else posterior.checked_test_points(x_test)
-    return Teachers(posterior, points).draw(key, number)
+    seen = None if around is None else SeenNetworks.of(key, around, posterior, points, number + 1)
+    return Teachers(posterior, points, seen).draw(key, number)
 
 
 class Teachers:
-    """Teachers of one posterior; what they share is looked up once. points: [m, feature]."""
+    """Teachers of one posterior; what they share is looked up once.
 
-    def __init__(self, posterior: Posterior, points: np.ndarray | None):
-        self._posterior, self._points = posterior, points
+    points: [m, feature]. seen: networks that teach instead of those of the prior.
+    """
+
+    def __init__(
+        self, posterior: Posterior, points: np.ndarray | None, seen: SeenNetworks | None = None
+    ):
+        self._posterior, self._points, self._seen = posterior, points, seen
         self._none = np.zeros((0, posterior.num_outputs))
         features = posterior.x.shape[1:]
         self._in_functions = num_parameters(posterior.network, features) > MOST_PARAMETERS
@@ -81,10 +98,22 @@ class Teachers:
             jax.random.fold_in(own, purpose) for purpose in (_TEACHER, _SAMPLER, _TIES)
         )
         network_key, observation_key = jax.random.split(teacher_key)
+        if self._seen is not None:
+            train, test, noise_std = self._seen.network(number)
+            taught = self._taught(observation_key, train, noise_std, number)[0]
+            both = _together(self._posterior, taught)
+            train = np.concatenate([train, train])
+            return Teacher(both, train, test, None, noise_std, sampler_key, ties_key)
         parameters, train, test = self._network(network_key)
-        targets, noise_std = _observed(observation_key, self._posterior.likelihood, train)
-        taught = _with_targets(self._posterior, targets, train.shape, number)
+        taught, noise_std = self._taught(observation_key, train, None, number)
         return Teacher(taught, train, test, parameters, noise_std, sampler_key, ties_key)
+
+    def _taught(
+        self, key: Array, outputs: np.ndarray, noise_std: float | None, number: int
+    ) -> tuple[Posterior, float | None]:
+        """The posterior given targets drawn for these outputs, and the noise's std."""
+        targets, noise_std = _observed(key, self._posterior.likelihood, outputs, noise_std)
+        return _with_targets(self._posterior, targets, outputs.shape, number), noise_std
 
     @in_double_precision
     def _network(self, key: Array) -> tuple[Parameters | None, np.ndarray, np.ndarray]:
@@ -116,10 +145,19 @@ def _with_targets(
         posterior.likelihood.check(targets, shape[1])
     except ValueError as error:
         raise ValueError(
-            f"targets that {kind} draws given a network of the prior (number {number}) are not "
-            f"ones that a posterior accepts: {error}"
+            f"targets that {kind} draws given a network (number {number}) are not ones that a "
+            f"posterior accepts: {error}"
         ) from error
     return eqx.tree_at(lambda node: node.targets, posterior, targets)  # type: ignore[no-any-return]
+
+
+def _together(seen: Posterior, taught: Posterior) -> Posterior:
+    """The posterior given the data seen and then the new targets, at the same inputs."""
+    return eqx.tree_at(  # type: ignore[no-any-return]
+        lambda node: (node.x, node.targets),
+        seen,
+        (np.concatenate([seen.x, taught.x]), np.concatenate([seen.targets, taught.targets])),
+    )
 
 
 def check_can_simulate(likelihood: Likelihood) -> None:
@@ -142,8 +180,14 @@ _apply = jax.jit(lambda network, parameters, x: network.apply(parameters, x))
 
 @in_double_precision
 def _observed(
-    key: Array, likelihood: Likelihood, outputs: Float[np.ndarray, "n k"]
+    key: Array,
+    likelihood: Likelihood,
+    outputs: Float[np.ndarray, "n k"],
+    noise_std: float | None,
 ) -> tuple[np.ndarray, float | None]:
-    """Targets given outputs, and the noise's std where it was drawn with them."""
+    """Targets given outputs, and the noise's std where it is known or was drawn with them."""
+    if noise_std is not None:
+        noise = np.asarray(jax.random.normal(key, outputs.shape, jnp.float64))
+        return outputs + noise_std * noise, noise_std
     targets, noise_std = likelihood.sample_with_noise(key, jnp.asarray(outputs))
     return np.asarray(targets, np.float64), noise_std
