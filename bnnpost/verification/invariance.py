@@ -167,7 +167,7 @@ def _changed(before: Parameters, after: Parameters) -> np.ndarray:
 
 @in_double_precision
 def _values(posterior: Posterior, stacked: Parameters, points: np.ndarray | None) -> Values:
-    doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), stacked)
+    doubled = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), stacked)
     x_test = None if points is None else jnp.asarray(points)
     return np.asarray(_compared(posterior, doubled, x_test))
 

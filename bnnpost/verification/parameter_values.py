@@ -71,7 +71,7 @@ def with_values(arrays: Mapping[Any, object], functions: Functions | None) -> di
             "the candidate is given as parameters, and the reference does not say of which "
             "network: give the bnnpost.Draws themselves, or the posterior, as the reference"
         )
-    return {**rest, **_evaluated(_stacked(given, functions), functions)}
+    return {**rest, **_evaluated(stacked_parameters(given, functions), functions)}
 
 
 def _vectors(arrays: Mapping[Any, Any], functions: Functions) -> tuple[object, dict[Any, object]]:
@@ -86,7 +86,7 @@ def _vectors(arrays: Mapping[Any, Any], functions: Functions) -> tuple[object, d
     return (array, {}) if is_vectors else (None, {})
 
 
-def _stacked(given: Any, functions: Functions) -> Parameters:
+def stacked_parameters(given: Any, functions: Functions) -> Parameters:
     """Parameters [chain, draw, …], from whatever they are in. Raises ValueError for others."""
     network, features = functions.network, functions.features
     if is_parameters(given) and not isinstance(given[0], Affine):
@@ -160,7 +160,7 @@ def parameters_of_sites(
             elif variance in sites:
                 held[name] = sites[variance] ** 0.5
             elif isinstance(law, Fixed):
-                held[name] = jnp.broadcast_to(jnp.asarray(law.values), (*lead, *shape))
+                held[name] = np.broadcast_to(np.asarray(law.values, float), (*lead, *shape))
             else:
                 raise ValueError(f"expected parameters {label} {list(shape)}, got {sorted(sites)}")
         found.append(Affine(**held))

@@ -22,10 +22,10 @@ from bnnpost.verification.permutation import num_permutations
 from bnnpost.verification.stein_kernel import mean_product, stein_products, wild_bootstrap
 from bnnpost.verification.stein_target import (
     check_finite,
-    check_smooth_and_normal,
+    check_smooth,
     densities_and_scores,
-    rows_of_arrays,
     rows_of_draws,
+    rows_of_parameters,
 )
 
 # Of draws that are compared with each other, after thinning: memory grows with the square.
@@ -87,28 +87,27 @@ def stein(
     """Test draws of weights by the posterior's density and its gradient: no reference is needed.
 
     For samplers of weights where there are neither exact draws for `verify` nor time for
-    `calibrate`. candidate: parameters as `network.init` returns them, each array with axes
-    [draw, …] or [chain, draw, …]; or equally weighted `Draws`, whose weights are made. The
-    kernel Stein discrepancy, with the kernel (1 + |a − b|²)^(−1/2) on these parameters, which are
-    standard normal under the prior, is 0 in expectation for draws of the posterior alone; its
-    p-value is by random signs (wild bootstrap), right for many independent draws. Others are taken
-    as chains and thinned to two autocorrelation times, of the log density and of at most 64
-    parameters; of more than 4,000 draws so many are used, evenly spaced.
+    `calibrate`. candidate: parameters in any form that `verify` takes ([draw, …] or [chain, draw,
+    …] of each array of `network.init`, vectors of `Posterior.flat`, …); or equally weighted
+    `Draws`. The kernel Stein discrepancy, with the kernel (1 + |a − b|²)^(−1/2) on vectors of
+    `Posterior.flat` (standard normal under most priors), is 0 in expectation for draws of the
+    posterior alone; its p-value is by random signs (wild bootstrap), right for many independent
+    draws. Others are taken as chains and thinned to two autocorrelation times, of the log density
+    and of at most 64 parameters; of more than 4,000 draws so many are used, evenly spaced.
 
     It sees what is wrong where draws are, at a price that grows with the number of parameters, and
     no wrong weights of modes that are apart: a sampler that stays in one mode passes. Weights that
     make the same function (units exchanged, signs flipped) are different points to it.
 
-    Raises ValueError for a network whose parameters are not all standard normal or whose
-    activation jumps, for draws with weights, too few or not finite, for a level not between 0 and
-    1; FloatingPointError where the density is no finite number; TypeError for a legacy key or
-    what is no posterior.
+    Raises ValueError for a network whose activation jumps, for draws with weights, too few or not
+    finite, of another network, for a level not between 0 and 1; FloatingPointError where the
+    density is no finite number; TypeError for a legacy key or what is no posterior.
     """
     require_key(key)
     require_posterior(posterior)
     if not number_between("level", level, 0.0, 1.0) < 1:
         raise ValueError(f"expected level to be below 1, got {level}")
-    check_smooth_and_normal(posterior)
+    check_smooth(posterior)
     rows, num_given, notes = _read(candidate, posterior)
     products = stein_products(rows, densities_and_scores(posterior, rows)[1])
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
@@ -131,7 +130,7 @@ def _read(
         chains, independent = rows_of_draws(candidate)
         notes = [*_of_another(candidate, posterior)]
     else:
-        chains, independent, notes = rows_of_arrays(candidate, posterior), False, []
+        chains, independent, notes = rows_of_parameters(candidate, posterior), False, []
     check_finite(chains)
     num_given = chains.shape[0] * chains.shape[1]
     rows = chains.reshape(num_given, -1)

@@ -17,9 +17,9 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.records import to_record
 from bnnpost.networks import Activation, Dense
 from bnnpost.networks.layers import Layer
+from bnnpost.networks.linear import LinearShape, linear_layers
 from bnnpost.networks.priors import Scale, WeightPrior, prior_record, scale_record
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.network_parts import LinearShape, linear_layers
 
 # Activations of the catalogue, with the hyperparameters that they have by default.
 _ACTIVATIONS = {"erf": "erf({})", "relu": "fmax({}, 0)", "tanh": "tanh({})"}

@@ -10,7 +10,7 @@ from numpyro.infer.util import log_density, potential_energy, unconstrain_fn
 
 import bnnpost
 from bnnpost import Activation, Conv, Dense, Fixed, Flatten, Serial, WeightPrior, per_input
-from bnnpost.likelihoods import Bernoulli, Gaussian, StudentT
+from bnnpost.likelihoods import Bernoulli, Gaussian, GaussianUnknownNoise, StudentT
 from bnnpost.networks.coordinates import Coordinates
 
 KEY = jax.random.key(0)
@@ -119,6 +119,20 @@ def test_the_likelihood_is_that_of_the_outputs(likelihood):
         outputs = network.apply(parameters, jnp.asarray(X))
         expected = likelihood.log_prob(outputs, jnp.asarray(of.targets))
         assert float(of.log_likelihood(parameters)) == float(expected)
+
+
+def test_noise_of_unknown_size_is_integrated_out():
+    law = laws.HalfNormal(0.8)
+    network = bnnpost.mlp(width=4, depth=1)
+    of = posterior(network, GaussianUnknownNoise(noise_std=law))
+    with jax.enable_x64(True):
+        parameters = network.init(KEY, 3)
+        f = np.asarray(network.apply(parameters, jnp.asarray(X)))[:, 0]
+        stds = np.linspace(1e-3, 6, 60_001)
+        each = scipy.stats.norm.logpdf(Y[:, None], f[:, None], stds).sum(axis=0)
+        prior = scipy.stats.halfnorm.pdf(stds, scale=0.8)
+        expected = np.log(np.trapezoid(np.exp(each) * prior, stds))
+        assert float(of.log_likelihood(parameters)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_functions_are_taken_by_jax_as_they_are():

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro.distributions import HalfNormal
 
 import bnnpost
 from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise
@@ -26,6 +27,7 @@ def script(name):
 
 kernels = script("_kernels")
 POSTERIOR = kernels.posterior()
+UNKNOWN = GaussianUnknownNoise(noise_std=HalfNormal(1.0))
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,7 @@ def test_a_step_that_does_nothing_passes_and_it_is_said(draws):
     assert "a step that does nothing passes" in report.notes[0]
 
 
+@pytest.mark.slow
 def test_fresh_exact_draws_move_as_far_as_can_be():
     x, y, *_ = bnnpost.datasets.diabetes_problem(2, 1)
     likelihood = Gaussian(100.0)
@@ -206,9 +209,7 @@ def test_what_is_no_step_and_no_source_of_exact_draws(draws):
         judged(lambda key, vector: vector, chain)
     with pytest.raises(ValueError, match="expected at least 50"):
         judged(lambda key, vector: vector, few(draws, 30))
-    noisy = bnnpost.Posterior(
-        POSTERIOR.network, GaussianUnknownNoise.half_normal(1.0), POSTERIOR.x, POSTERIOR.targets
-    )
+    noisy = bnnpost.Posterior(POSTERIOR.network, UNKNOWN, POSTERIOR.x, POSTERIOR.targets)
     kernel = NUTS(
         bnnpost.hmc.model(noisy), step_size=0.1, adapt_step_size=False, adapt_mass_matrix=False
     )
