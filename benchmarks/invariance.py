@@ -45,8 +45,8 @@ def flat(step: kernels.Step) -> Transition:
 
 
 def alarms() -> None:
-    """Right kernels. Draws are used again after a hundred tests, with other keys."""
-    draws, made = exact(1, 100 * _FEW), [flat(make()) for make in kernels.RIGHT.values()]
+    """Right kernels."""
+    draws, made = exact(1, _TESTS * _FEW), [flat(make()) for make in kernels.RIGHT.values()]
     for paired in (True, False):
         least, started = [], time.perf_counter()
         for number in range(_TESTS):
