@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array
 
 import bnnpost
-from bnnpost.verification.transitions import Transition, transition_of
+from bnnpost.verification.markov_kernels import Transition, transition_of
 
 _TESTS, _FEW, _MANY = 1000, 500, 2000
 _ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)

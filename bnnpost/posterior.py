@@ -15,7 +15,7 @@ from bnnpost.networks.coordinates import Coordinates
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, Parameters, require_network
 from bnnpost.networks.prior_density import log_prior
-from bnnpost.numerics.bound import plain_method
+from bnnpost.numerics.plain_method import plain_method
 
 
 class Flat(NamedTuple):

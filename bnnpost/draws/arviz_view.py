@@ -34,7 +34,7 @@ _QUARTERS = "contiguous quarters of independent draws, in proposal order"
 _RESAMPLED = "importance weights, which ArviZ ignores, were made equal by repeating draws"
 
 
-def to_arviz(
+def arviz_of(
     contents: Contents,
     f_train: Float[np.ndarray, "s n k"],
     x_test: Float[np.ndarray, "m *f"] | None,

@@ -264,7 +264,7 @@ class Draws:
             return self.resample(jax.random.fold_in(self.key, _RESAMPLE)).to_arviz(x_test)
         points = None if x_test is None else self.posterior.checked_test_points(x_test)
         f = None if points is None else self.predict(points)
-        return arviz_view.to_arviz(self.contents(), self.training_outputs(), points, f)
+        return arviz_view.arviz_of(self.contents(), self.training_outputs(), points, f)
 
     def resample(self, key: Array, num_samples: int | None = None) -> "Draws":
         """Draws made equally weighted: each is repeated about as often as its weight says.

@@ -17,9 +17,9 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.verification import permutation, sign_flips
 from bnnpost.verification.invariance_report import Invariance, Movement, checks_of
+from bnnpost.verification.markov_kernels import Transition, moved, transition_of
 from bnnpost.verification.references import independent_draws, require_fit
 from bnnpost.verification.sets import TEST, TRAIN, columns_of, kept_draws
-from bnnpost.verification.transitions import Transition, moved, transition_of
 
 # Fewer could hardly fail.
 _FEWEST = 50

@@ -80,7 +80,7 @@ def _partitions(
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Extremes:
     """Of one check, for each partition; where it is largest for the first, and what that lost."""
 
     values: Float[np.ndarray, " b"]
@@ -88,7 +88,7 @@ class Statistics:
     lost: float
 
 
-def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float) -> Statistics:
+def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float) -> Extremes:
     features = family.make()
     size, total = int(chosen[0].sum()), len(features)
     centred = features - features.mean(axis=0)
@@ -106,7 +106,7 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     if not family.groups:
         lost = root * np.ptp(scaled, axis=0)
         z[0] = np.maximum(z[0] - lost, 0.0)
-        return Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
+        return Extremes(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
     weights = std.reshape(family.groups, -1)
     norms = np.linalg.norm(z.reshape(len(z), family.groups, -1) * weights, axis=2)
     norms[0] = np.maximum(norms[0] - root * _widths(features, family.groups), 0.0)
@@ -114,7 +114,7 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     # Each kernel's by its own mean and spread over the partitions.
     spread = np.maximum(discrepancies.std(axis=0), np.finfo(float).tiny)
     levelled = (discrepancies - discrepancies.mean(axis=0)) / spread
-    return Statistics(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)
+    return Extremes(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)
 
 
 def _widths(features: Features, groups: int) -> Float[np.ndarray, " group"]:
@@ -123,7 +123,7 @@ def _widths(features: Features, groups: int) -> Float[np.ndarray, " group"]:
     return 2 * norms.max(axis=0)  # type: ignore[no-any-return]
 
 
-def corrected(families: list[Family], found: list[Statistics], level: float) -> list[Tested]:
+def corrected(families: list[Family], found: list[Extremes], level: float) -> list[Tested]:
     own = _ranks(np.array([one.values for one in found]))
     least = own.min(axis=0)
     # The p-value of one check at which the correction comes to the level.

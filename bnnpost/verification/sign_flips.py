@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.verification.features import Family, Standardised, heavy_tailed
-from bnnpost.verification.permutation import Statistics, Tested, corrected, num_permutations
+from bnnpost.verification.permutation import Extremes, Tested, corrected, num_permutations
 
 # Rows of signs that are multiplied at once.
 _ROWS = 256
@@ -55,7 +55,7 @@ def _signs(size: int, count: int, rng: np.random.Generator) -> Signs:
     return (2 * flips - 1).astype(np.float32)
 
 
-def _statistics(family: Family, signs: Signs, distance: float) -> Statistics:
+def _statistics(family: Family, signs: Signs, distance: float) -> Extremes:
     features = family.make()
     size = signs.shape[1]
     change = features[size:] - features[:size]
@@ -68,9 +68,9 @@ def _statistics(family: Family, signs: Signs, distance: float) -> Statistics:
     lost = 2 * distance * size * np.ptp(features, axis=0) / scale
     z[0] = np.maximum(z[0] - lost, 0.0)
     if not family.groups:
-        return Statistics(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
+        return Extremes(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
     weights = length.reshape(family.groups, -1)
     discrepancies = np.sum((z.reshape(len(z), family.groups, -1) * weights) ** 2, axis=2)
     spread = np.maximum(discrepancies.std(axis=0), np.finfo(float).tiny)
     levelled = (discrepancies - discrepancies.mean(axis=0)) / spread
-    return Statistics(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)
+    return Extremes(levelled.max(axis=1), family.names[int(np.argmax(levelled[0]))], 0.0)

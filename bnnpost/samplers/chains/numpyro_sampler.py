@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -52,6 +53,16 @@ class Weights(Target):
     def given(self, position: Arrays) -> Arrays:
         values = util.constrain_fn(numpyro_model.describe, (self.posterior,), {}, position)
         return numpyro_model.as_given({name: values[name] for name in position})
+
+
+def to_the_line(model: Callable[..., Any], sites: Arrays) -> Arrays:
+    """The coordinates without limits that numpyro gives to the random sites of a model."""
+    return dict(util.unconstrain_fn(model, (), {}, sites))
+
+
+def from_the_line(model: Callable[..., Any], position: Arrays) -> Arrays:
+    """The inverse; with what is deterministic besides."""
+    return dict(util.constrain_fn(model, (), {}, position))
 
 
 class Hamiltonian(Kernel):

@@ -97,7 +97,7 @@ def _constrained(
     kernel: Any, posterior: Posterior
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """To and from the coordinates that numpyro gives to the sites of a model."""
-    from numpyro.infer.util import constrain_fn, unconstrain_fn
+    from bnnpost.samplers.chains.numpyro_sampler import from_the_line, to_the_line
 
     network, features = posterior.network, posterior.x.shape[1:]
     if posterior.likelihood.noise_site is not None:
@@ -107,11 +107,10 @@ def _constrained(
         )
 
     def there(one: Parameters) -> Any:
-        return unconstrain_fn(kernel.model, (), {}, sites_of_parameters(one, network, features))
+        return to_the_line(kernel.model, sites_of_parameters(one, network, features))
 
     def back(sites: Any) -> Parameters:
-        values = constrain_fn(kernel.model, (), {}, sites)
-        return parameters_of_sites(values, network, features)
+        return parameters_of_sites(from_the_line(kernel.model, sites), network, features)
 
     return there, back
 
