@@ -2,17 +2,18 @@
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from bnnpost.draws import Draws
-from bnnpost.networks.layers import Parameters, num_parameters
+from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.plan import Plan
 from bnnpost.storage import available_memory, gigabytes, processor, versions
+from bnnpost.verification.parameter_values import sites_of_parameters
 from bnnpost.verification.sets import TEST, TRAIN, kept_draws
 from bnnpost.zoo.entries import Entry
 from bnnpost.zoo.reference_checks import CheckFailed
@@ -79,10 +80,11 @@ class RemadeDraws:
         apply = jax.jit(lambda parameters: network.apply(parameters, points))
         found: dict[str, np.ndarray] = {}
         outputs = np.empty((len(self), len(points), draws.posterior.num_outputs))
+        features = x_train.shape[1:]
         for i in range(len(self)):
             one = draws.parameters(i)
             outputs[i] = apply(one)
-            for name, array in named_parameters(one).items():
+            for name, array in sites_of_parameters(one, network, features).items():
                 found.setdefault(name, np.empty((len(self), *array.shape)))[i] = array
             if i == 0:
                 self._check(outputs[:1, : len(x_train)], self.chosen[:1])
@@ -116,16 +118,6 @@ class RemadeDraws:
                 f"on {self.data.attrs.get('processor')}; here are {here} on {processor()}. Build "
                 "it again here, or leave the weights out"
             )
-
-
-def named_parameters(parameters: Parameters) -> dict[str, Any]:
-    """Arrays by the names of the sites of `hmc.model`."""
-    return {
-        f"layer{i}.{kind}": array
-        for i, layer in enumerate(parameters)
-        for kind, array in layer._asdict().items()
-        if array is not None
-    }
 
 
 def _check_memory(count: int) -> None:
