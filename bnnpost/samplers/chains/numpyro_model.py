@@ -1,5 +1,6 @@
 """A posterior as a numpyro model in weight space: named sites for every layer."""
 
+import importlib
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,6 +19,10 @@ from bnnpost.networks.priors import (
 )
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.sources import NOISE_STD
+
+# ArviZ 1 leaves a numpyro behind that loads when first used. `import numpyro.distributions` then runs
+# that package twice, and this submodule, which `numpyro.factor` wants, is no longer in it.
+numpyro.distributions.distribution = importlib.import_module("numpyro.distributions.distribution")
 
 # Sites that hold the square of what a layer, or the noise, has.
 _VARIANCE = "_var"
@@ -97,20 +102,9 @@ def _observe(posterior: Posterior, outputs: Array) -> None:
     elif likelihood.noise_site is not None:
         std = _noise_std(*likelihood.noise_site)
     else:
-        _factor("log_likelihood", likelihood.log_prob(outputs, targets))
+        numpyro.factor("log_likelihood", likelihood.log_prob(outputs, targets))
         return
     numpyro.sample("y", laws.Normal(outputs, std).to_event(2), obs=targets)
-
-
-def _factor(name: str, log_factor: Array) -> None:
-    """What `numpyro.factor` does, whatever was imported before numpyro.
-
-    ArviZ 1 leaves a numpyro behind that loads when first used. `import numpyro.distributions`
-    then runs that package twice, and its submodules, one of which `numpyro.factor` wants, are no
-    longer among its attributes.
-    """
-    unit = laws.Unit(log_factor)
-    numpyro.sample(name, unit, obs=unit.sample(None), infer={"is_auxiliary": True})
 
 
 def _noise_std(name: str, law: Any) -> Array:
