@@ -131,6 +131,7 @@ def test_settings_may_be_in_a_file(tmp_path, copy):
     assert done.exit_code == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_pilots_that_do_not_meet_end_with_code_4_and_leave_nothing(tmp_path):
     done = sample(tmp_path / "run", "--max-steps", 2)
     assert done.exit_code == 4

@@ -29,6 +29,7 @@ from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, blend, made, 
 KEY = jax.random.key(3)
 
 
+@pytest.mark.slow
 def test_the_first_chain_is_the_plain_one_bit_for_bit():
     target, kernel, key = programs().target, blend(), jax.random.fold_in(KEY, 0)
 
@@ -159,6 +160,7 @@ def expectation_z(num_pairs, **options):
     return worst((found.value - mean) / np.hypot(error, found.standard_error))
 
 
+@pytest.mark.slow
 def test_expectations_have_no_bias():
     """By X at its first step alone, of which all is bias, and the correction."""
     options = {"first_step": 0, "last_step": 0, "lag": 2}
@@ -178,6 +180,7 @@ def test_expectations_without_a_correction_have_a_bias(monkeypatch):
     assert expectation_z(2400, **options) > LIMIT
 
 
+@pytest.mark.slow
 def test_ratios_of_evidence():
     """Of two noises: Z₁/Z₀ = E p₁(y|f)/p₀(y|f), and by exact rejection of each."""
     noises = [Gaussian(0.3), Gaussian(0.35)]
@@ -247,6 +250,7 @@ def test_a_file_gives_the_same_draws(tmp_path):
     assert draws.to_arviz().posterior["f_train"].shape[:2] == (4, 250)
 
 
+@pytest.mark.slow
 def test_verify_takes_them_for_independent():
     exact = bnnpost.rejection.sample(jax.random.key(1), POSTERIOR, num_samples=1000)
     report = bnnpost.verify(jax.random.key(2), drawn(), exact)

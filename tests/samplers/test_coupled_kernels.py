@@ -137,6 +137,7 @@ RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
 
 
 @in_double_precision
+@pytest.mark.slow
 def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
     kernel = KERNELS["hmc"]
     monkeypatch.setattr(blend_module, "_SMALLEST", 1.0)
@@ -165,6 +166,7 @@ def test_met_chains_stay_together_for_ever(name):
             np.testing.assert_array_equal(array[0], array[1])
 
 
+@pytest.mark.slow
 def test_nothing_is_adapted():
     for name, kernel in KERNELS.items():
         with jax.enable_x64(True):
@@ -251,6 +253,7 @@ def test_kernels_are_chosen_by_name_or_given():
         coupled.sample(KEY, POSTERIOR, kernel="gibbs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["pcn", pytest.param("slice", marks=SLOW)])
 def test_draws_by_other_kernels(kernel):
     draws = coupled.sample(KEY, POSTERIOR, num_samples=600, kernel=kernel)
@@ -261,6 +264,7 @@ def test_draws_by_other_kernels(kernel):
     assert worst(mean_z(found, mean, error)) < LIMIT
 
 
+@pytest.mark.slow
 def test_chains_that_start_where_the_weight_is_steep_are_freed(monkeypatch):
     """By small rotations: where there are none, what starts there stays there."""
     steep = bnnpost.Posterior(NETWORK, StudentT(df=3.0, noise_std=0.02), X, Y)

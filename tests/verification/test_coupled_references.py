@@ -31,6 +31,7 @@ def exact(noise_std=0.3):
     return bnnpost.rejection.sample(jax.random.key(1), posterior, num_samples=1000)
 
 
+@pytest.mark.slow
 def test_a_right_candidate_passes_and_the_distance_is_said():
     report = bnnpost.verify(KEY, exact(), reference(), X_TEST)
     assert report.passed

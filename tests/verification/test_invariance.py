@@ -109,6 +109,7 @@ def test_fresh_exact_draws_move_as_far_as_can_be():
     assert report.columns[:2] == ("f[0]", "f_train[0]") and report.source == "exact"
 
 
+@pytest.mark.slow
 def test_blackjax_algorithms(draws):
     import blackjax
 

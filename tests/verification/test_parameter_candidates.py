@@ -166,6 +166,7 @@ def test_parameters_of_an_unknown_network_are_refused():
         read(STACKED, network=None)
 
 
+@pytest.mark.slow
 def test_verify_takes_parameters():
     network = bnnpost.mlp(width=3, depth=1)
     posterior = bnnpost.Posterior(network, Gaussian(0.7), X, POSTERIOR.targets)

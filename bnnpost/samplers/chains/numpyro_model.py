@@ -20,8 +20,8 @@ from bnnpost.networks.priors import (
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.sources import NOISE_STD
 
-# ArviZ 1 leaves a numpyro behind that loads when first used. `import numpyro.distributions` then runs
-# that package twice, and this submodule, which `numpyro.factor` wants, is no longer in it.
+# ArviZ 1 leaves a numpyro behind that loads when first used. `import numpyro.distributions` then
+# runs that package twice, and this submodule, which `numpyro.factor` wants, is no longer in it.
 numpyro.distributions.distribution = importlib.import_module("numpyro.distributions.distribution")
 
 # Sites that hold the square of what a layer, or the noise, has.
