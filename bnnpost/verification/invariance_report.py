@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from bnnpost.storage.versions import versions
 from bnnpost.verification.permutation import Tested
-from bnnpost.verification.report import Check, check_lines, failures_of, p_in_words
+from bnnpost.verification.report import Check, Checked, check_lines, p_in_words
 from bnnpost.verification.sign_flips import mean_changes
 
 # Below this share of draws that change a step has hardly been tested.
@@ -77,7 +77,7 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Invariance:
+class Invariance(Checked):
     """The verdict on a transition: whether exact draws are exact draws after it.
 
     passed: no check's adjusted p-value is at or below `level`. columns: names of what is compared.
@@ -93,28 +93,6 @@ class Invariance:
     paired: bool
     source: str
     movement: Movement
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check found a difference."""
-        return not self.failures
-
-    @property
-    def failures(self) -> tuple[Check, ...]:
-        """The checks that found a difference, the clearest first."""
-        return failures_of(self.checks, self.level)
-
-    @property
-    def p_values(self) -> dict[str, float]:
-        """Adjusted p-value of each check, by name."""
-        return {check.name: check.adjusted for check in self.checks}
-
-    def __str__(self) -> str:
-        return self.summary()
-
-    def summary(self) -> str:
-        """The verdict in the first line, then how far draws moved, and each check."""
-        return "\n".join(self._lines())
 
     def verdict(self) -> str:
         """One line."""

@@ -1,5 +1,6 @@
 """What a verification found: a verdict, each check, and what could have been found."""
 
+import abc
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,42 @@ class Check:
     smallest: str = ""
 
 
+class Checked(abc.ABC):
+    """What a report of several checks, at one level, says of itself."""
+
+    level: float
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check found a difference."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that found a difference, the clearest first."""
+        failed = [check for check in self.checks if check.adjusted <= self.level]
+        return tuple(sorted(failed, key=lambda check: check.adjusted))
+
+    @property
+    def p_values(self) -> dict[str, float]:
+        """Adjusted p-value of each check, by name."""
+        return {check.name: check.adjusted for check in self.checks}
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def summary(self) -> str:
+        """The verdict in the first line, then each check and what it could have found."""
+        return "\n".join(self._lines())
+
+    @abc.abstractmethod
+    def _lines(self) -> Iterator[str]:
+        """Of the summary."""
+
+
 @dataclass(frozen=True)
-class Report:
+class Report(Checked):
     """The verdict on a candidate: whether its draws differ from the reference's.
 
     passed: no check's adjusted p-value is at or below `level`, the probability that a right
@@ -54,28 +89,6 @@ class Report:
     pit: Float[np.ndarray, "draw column"] = dataclasses.field(repr=False)
     notes: tuple[str, ...] = ()
     doubt: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check found a difference."""
-        return not self.failures
-
-    @property
-    def failures(self) -> tuple[Check, ...]:
-        """The checks that found a difference, the clearest first."""
-        return failures_of(self.checks, self.level)
-
-    @property
-    def p_values(self) -> dict[str, float]:
-        """Adjusted p-value of each check, by name."""
-        return {check.name: check.adjusted for check in self.checks}
-
-    def __str__(self) -> str:
-        return self.summary()
-
-    def summary(self) -> str:
-        """The verdict in the first line, then each check and what it could have found."""
-        return "\n".join(self._lines())
 
     def verdict(self) -> str:
         """One line."""
@@ -115,12 +128,6 @@ class Report:
             "checks": checks,
             "versions": versions(),
         }
-
-
-def failures_of(checks: Sequence[Check], level: float) -> tuple[Check, ...]:
-    """The checks that found something at this level, the clearest first."""
-    failed = [check for check in checks if check.adjusted <= level]
-    return tuple(sorted(failed, key=lambda check: check.adjusted))
 
 
 def check_lines(checks: Sequence[Check], level: float) -> Iterator[str]:
