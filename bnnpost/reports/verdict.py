@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from bnnpost.verification import html
+from bnnpost.verification.effects import Effect
 from bnnpost.verification.report import Check, Report
 
-_NAMES = {field.name for field in dataclasses.fields(Report)} - {"pit"}
+# Effects are not in files of versions before them.
+_NAMES = {field.name for field in dataclasses.fields(Report)} - {"pit", "effects"}
 
 
 def is_verdict(found: object) -> bool:
@@ -23,7 +25,8 @@ def to_html(found: Mapping[str, Any]) -> str:
     checks = tuple(_check(one) for one in found["checks"])
     values = {name: found[name] for name in _NAMES - {"checks"}}
     values |= {name: tuple(values[name]) for name in ("columns", "notes")}
-    return html.to_html(Report(checks=checks, pit=np.empty((0, 0)), **values))
+    effects = tuple(Effect(**one) for one in found.get("effects", ()))
+    return html.to_html(Report(checks=checks, pit=np.empty((0, 0)), effects=effects, **values))
 
 
 def _check(one: Mapping[str, Any]) -> Check:

@@ -26,7 +26,8 @@ class Compared:
     """Values of a candidate and of a reference in the same columns, named as in reports.
 
     chains: the candidate's, whole; kept: those of its draws that are as good as independent.
-    draws: the reference's; laws: its distribution functions, by column. scores: normal scores
+    draws: the reference's; means, variances: of what each is from (itself and 0 where that is not
+    known); laws: its distribution functions, by column. scores: normal scores
     of both. times: autocorrelation times of the scores, and of their squares. left_out: columns in
     which all draws of both are one number.
     """
@@ -37,6 +38,8 @@ class Compared:
     chains: Float[np.ndarray, "chain draw column"]
     kept: Float[np.ndarray, "kept column"]
     draws: Float[np.ndarray, "r column"]
+    means: Float[np.ndarray, "r column"]
+    variances: Float[np.ndarray, "r column"]
     laws: tuple[pit.Distribution, ...]
     scores: Scores
     times: Float[np.ndarray, " column2"]
@@ -114,6 +117,8 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
         chains,
         kept,
         draws,
+        means,
+        variances,
         tuple(laws),
         both,
         times,

@@ -61,7 +61,10 @@ def to_html(report: Report) -> str:
 
 
 def _compared(report: Report) -> Html:
-    both = facts({"Candidate": report.candidate, "Reference": report.reference})
+    told = {"Candidate": report.candidate, "Reference": report.reference}
+    if not report.passed and report.effects:
+        told = {"Furthest off": "; ".join(map(str, report.worst_effects)), **told}
+    both = facts(told)
     return join([both, notes(report.notes)])
 
 

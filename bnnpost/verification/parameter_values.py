@@ -76,14 +76,25 @@ def with_values(arrays: Mapping[Any, object], functions: Functions | None) -> di
 
 def _vectors(arrays: Mapping[Any, Any], functions: Functions) -> tuple[object, dict[Any, object]]:
     """The one array, where it can only be vectors of parameters."""
-    if len(arrays) != 1:
-        return None, {}
-    [array] = arrays.values()
-    shape = np.shape(array)
+    if _as_long_as_vectors(arrays, functions) and not either_way(arrays, functions):
+        return next(iter(arrays.values())), {}
+    return None, {}
+
+
+def either_way(arrays: Mapping[Any, Any], functions: Functions | None) -> bool:
+    """Whether the one array could be vectors of parameters, and function values as well."""
+    if functions is None or not _as_long_as_vectors(arrays, functions):
+        return False
     points = [len(x) for x in (functions.x_test, functions.x_train) if x is not None]
+    return np.shape(next(iter(arrays.values())))[-1] in points
+
+
+def _as_long_as_vectors(arrays: Mapping[Any, Any], functions: Functions) -> bool:
+    if len(arrays) != 1 or PARAMETERS in arrays:
+        return False
+    shape = np.shape(next(iter(arrays.values())))
     size = Coordinates(functions.network, functions.features).size
-    is_vectors = len(shape) in (2, 3) and shape[-1] == size and size not in points
-    return (array, {}) if is_vectors else (None, {})
+    return len(shape) in (2, 3) and shape[-1] == size
 
 
 def stacked_parameters(given: Any, functions: Functions) -> Parameters:

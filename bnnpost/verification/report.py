@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.storage.versions import versions
+from bnnpost.verification.effects import MEAN, STD, Effect, worst
 
 # The name of the check whose sizes the pictures of a page are drawn for.
 PIT = "PIT"
@@ -78,7 +79,8 @@ class Report(Checked):
     values compared, f[point, output] at test and f_train[…] at training inputs; pit: of each
     draw that was kept after thinning, the reference's CDF at it [draw, column]. notes: what
     bears on how far the verdict can be trusted. doubt: what the reference may lack of the
-    posterior, in words; "" where it is exact.
+    posterior, in words; "" where it is exact. effects: how far each value's mean and standard
+    deviation are off.
     """
 
     level: float
@@ -89,6 +91,13 @@ class Report(Checked):
     pit: Float[np.ndarray, "draw column"] = dataclasses.field(repr=False)
     notes: tuple[str, ...] = ()
     doubt: str = ""
+    effects: tuple[Effect, ...] = ()
+
+    @property
+    def worst_effects(self) -> tuple[Effect, ...]:
+        """The mean and the standard deviation that are furthest off."""
+        found = (worst(self.effects, kind) for kind in (MEAN, STD))
+        return tuple(effect for effect in found if effect is not None)
 
     def verdict(self) -> str:
         """One line."""
@@ -110,6 +119,8 @@ class Report(Checked):
 
     def _lines(self) -> Iterator[str]:
         yield self.verdict()
+        if not self.passed and self.effects:
+            yield f"furthest off: {'; '.join(map(str, self.worst_effects))}"
         yield f"candidate: {self.candidate}"
         yield f"reference: {self.reference}"
         for note in self.notes:
@@ -120,12 +131,12 @@ class Report(Checked):
         """Plain data for JSON, without the PIT values."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         fields.pop("pit")
-        checks = [dataclasses.asdict(check) for check in self.checks]
+        for name in ("checks", "effects"):
+            fields[name] = [dataclasses.asdict(each) for each in getattr(self, name)]
         return {
             "passed": self.passed,
             "verdict": self.verdict(),
             **fields,
-            "checks": checks,
             "versions": versions(),
         }
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from bnnpost.arguments import listed, real_array
 from bnnpost.networks.layers import Layer
-from bnnpost.verification.parameter_values import Functions, with_values
+from bnnpost.verification.parameter_values import Functions, either_way, with_values
 from bnnpost.verification.sets import TEST, TRAIN, Values
 
 PLACES = {TEST: "test", TRAIN: "training"}
@@ -63,6 +63,11 @@ class Sizes:
 BARE = "the candidate"
 _WEIGHTS = ("log_weight", "log_weights")
 _NO_TRAIN = "{}: the reference has none at the training inputs"
+
+_EITHER_WAY = (
+    "read as function values; vectors of the network's parameters are as long: give those as "
+    '{"parameters": …}'
+)
 
 Reading = Callable[[np.ndarray, int, int], Values | None]
 
@@ -126,6 +131,8 @@ class Given:
             values, notes = _of_numpyro(arrays, sizes)
         else:
             values, notes = by_name(arrays, sizes, readings=self.readings)
+        if BARE in self.arrays and either_way(self.arrays, sizes.functions):
+            notes = (*notes, _EITHER_WAY)
         log_weights = real_array("log_weight", weights[0]).ravel() if weights else None
         return values, log_weights, notes
 

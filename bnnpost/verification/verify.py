@@ -14,6 +14,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.verification import checks, references, sameness
 from bnnpost.verification.candidates import candidate_of
 from bnnpost.verification.compared import compared
+from bnnpost.verification.effect_sizes import effects_of
 from bnnpost.verification.report import Report
 from bnnpost.verification.sets import TEST, TRAIN, Candidate
 
@@ -76,6 +77,7 @@ def verify(
         uniforms,
         (*_of_another(candidate, reference), *given.notes, *held.notes, *both.notes),
         held.doubt,
+        effects_of(both),
     )
 
 

@@ -37,7 +37,13 @@ ROOT = Path(bnnpost.__file__).parents[1]
 LANGUAGES = ("python", "console", "output", "toml", "text")
 # What a page may tell a reader to run and the tests do not: it installs, needs an
 # accelerator, or runs the tests themselves. Nothing else is left out.
-NOT_RUN = ("make", "nvidia-smi", "pip install", "python benchmarks/zoo.py")
+NOT_RUN = (
+    "make",
+    "nvidia-smi",
+    "pip install",
+    "python benchmarks/zoo.py",
+    "python benchmarks/scoreboard.py",
+)
 SECONDS_A_COMMAND = 900
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")

@@ -84,7 +84,7 @@ FUNCTIONS = {"erf": scipy.special.erf, "relu": rectified}
     ("num_points", "width", "num_outputs", "activation"),
     [
         (3, 16, 2, "erf"),
-        (3, 16, 1, "relu"),
+        pytest.param(3, 16, 1, "relu", marks=pytest.mark.slow),
         pytest.param(3, 16, 1, "erf", marks=pytest.mark.slow),
         pytest.param(5, 32, 1, "erf", marks=pytest.mark.slow),
         pytest.param(8, 64, 1, "erf", marks=pytest.mark.slow),
@@ -219,6 +219,7 @@ def test_strict_takes_what_is_clearly_cheaper():
     assert strict_space(law).bound == "collapsed"  # where a unit's kernel is not known
 
 
+@pytest.mark.slow
 def test_a_draw_is_its_number_whatever_is_made_of_it(tmp_path):
     of = posterior(3, network(16, num_outputs=2), 2)  # compiled for the test above
     once = sample(of, 60)

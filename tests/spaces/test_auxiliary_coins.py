@@ -479,6 +479,7 @@ def sector(normals):
     return jnp.minimum((turns * count).astype(int), count - 1)
 
 
+@pytest.mark.slow
 def test_units_of_free_radii_have_their_posterior_and_weights_the_evidence():
     """Two units: sums over their directions, quadrature over their squared radii, Exp(1)."""
     width, radius = 2, Radius(2.0)

@@ -132,6 +132,18 @@ def test_values_go_before_parameters():
     assert "not looked at" in found.notes[0]
 
 
+def test_an_array_that_could_be_either_is_of_values_and_that_is_said():
+    network = Serial([Dense(1, b_std=0.0)])  # as many weights as features
+    array = np.random.default_rng(0).standard_normal((20, 2))
+    points = {"num_test": 2, "num_train": 3, "num_outputs": 1, "x_test": X_TEST[:2], "x_train": X}
+    values = candidate_of(array, network=network, **points)
+    np.testing.assert_array_equal(values.values["f"][0, :, :, 0], array)
+    assert any('{"parameters": …}' in note for note in values.notes)
+    weights = candidate_of({"parameters": array}, network=network, **points)
+    expected = array @ X_TEST[:2].T / 2**0.5
+    np.testing.assert_allclose(weights.values["f"][0, :, :, 0], expected, atol=1e-10)
+
+
 def test_weights_of_draws_go_with_parameters():
     one = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), STACKED)
     logs = np.where(np.arange(12) < 6, 0.0, -np.inf)
