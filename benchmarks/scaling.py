@@ -32,7 +32,7 @@ def posterior(**network) -> bnnpost.Posterior:
     return bnnpost.Posterior(bnnpost.mlp(**network), likelihood, X, Y)
 
 
-def rate(found: bnnpost.comparison.Scaling, name: str) -> str:
+def rate(found: bnnpost.studies.Scaling, name: str) -> str:
     if name not in found.rates:
         return "no exponent (the difference changes sign)"
     fit = found.rates[name]

@@ -13,7 +13,9 @@ from . import (
     samplers,
     spaces,
     storage,
+    studies,
     sweeps,
+    theories,
     verification,
     zoo,
 )
@@ -22,9 +24,6 @@ from .comparison import (
     compare_ensemble,
     fit_coefficient,
     fit_rate,
-    scaling,
-    scaling_over_depth,
-    theory,
 )
 from .draws import Draws, load
 from .kernels import empirical_nngp, empirical_ntk, nngp, ntk
@@ -67,6 +66,8 @@ from .samplers import (
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
+from .studies import scaling, scaling_over_depth
+from .theories import deep_linear, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
 from .verification.invariance import invariance
@@ -101,6 +102,7 @@ __all__ = [
     "comparison",
     "coupled",
     "datasets",
+    "deep_linear",
     "draws",
     "elliptical_slice",
     "empirical_nngp",
@@ -140,7 +142,9 @@ __all__ = [
     "spaces",
     "stein",
     "storage",
+    "studies",
     "sweeps",
+    "theories",
     "theory",
     "to_arviz",
     "to_spec",

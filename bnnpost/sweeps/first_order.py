@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.comparison.theory import Theory, theory
 from bnnpost.sweeps.problem import Problem
+from bnnpost.theories import Theory, theory
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -18,6 +18,8 @@ ROOMS = (
     "draws",
     "samplers",
     "comparison",
+    "theories",
+    "studies",
     "verification",
     "plots",  # reads results, and loads no other room
     "sweeps",

@@ -16,7 +16,12 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import check_num_blocks, with_errors
-from bnnpost.comparison.losses import (
+from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
+from bnnpost.networks.build import at_width
+from bnnpost.networks.limiting import require_one_process
+from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.studies.losses import (
     LOSSES,
     Estimates,
     Losses,
@@ -26,11 +31,6 @@ from bnnpost.comparison.losses import (
     narrowest,
     predicted,
 )
-from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, fit_rate
-from bnnpost.networks.build import at_width
-from bnnpost.networks.limiting import require_one_process
-from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior, require_posterior
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -18,14 +18,14 @@ from jaxtyping import Array, Float
 
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.moments import Functionals, sums_over_proposals
-from bnnpost.comparison.theory.expansion import first_order_responses
-from bnnpost.comparison.theory.hidden_layers import hidden_layers
-from bnnpost.comparison.theory.response import Response
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.importance import weighted_space
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.space import Observation
+from bnnpost.theories.expansion import first_order_responses
+from bnnpost.theories.hidden_layers import hidden_layers
+from bnnpost.theories.response import Response
 
 LOSSES = ("nll", "squared_error")
 Estimates = dict[str, tuple[np.ndarray, np.ndarray]]

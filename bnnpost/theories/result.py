@@ -11,7 +11,7 @@ from jaxtyping import Float
 from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import Difference, Quantities
 from bnnpost.comparison.distances import GRID, Distances
-from bnnpost.comparison.theory.response import Response
+from bnnpost.theories.response import Response
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,8 +9,8 @@ import pytest
 from scipy import special
 
 import bnnpost
-from bnnpost.comparison.theory import derivatives, hidden_layers, response
 from bnnpost.numerics import gp
+from bnnpost.theories import derivatives, hidden_layers, response
 
 SIGMAS = 4.5
 KERNEL = np.array([[1.3, 0.7, -0.2], [0.7, 0.9, 0.3], [-0.2, 0.3, 1.1]])

@@ -11,8 +11,8 @@ from numpyro.distributions import Laplace, Normal
 from scipy import stats
 
 import bnnpost
-from bnnpost.comparison.losses import LOSSES, Predictive
-from bnnpost.comparison.theory.response import Response
+from bnnpost.studies.losses import LOSSES, Predictive
+from bnnpost.theories.response import Response
 from tests.samplers.oracles import chi_square_nodes
 
 SIGMAS = 4.5

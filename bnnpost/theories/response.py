@@ -19,7 +19,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from bnnpost.comparison.theory.derivatives import Change, KernelMap
+from bnnpost.theories.derivatives import Change, KernelMap
 
 
 class Step(NamedTuple):

@@ -204,7 +204,7 @@ def test_is_the_same_whatever_the_flag_and_alike_for_other_keys(diabetes):
 
 def test_many_points_take_units_one_by_one(diabetes, monkeypatch):
     # Beyond a number of pairs no covariance over units is formed; both ways are one mean.
-    from bnnpost.comparison.theory import hidden_layers
+    from bnnpost.theories import hidden_layers
 
     post, x_test = problem([a[:3] for a in diabetes]), diabetes[2][:1]
     by_root = bnnpost.theory(post, x_test, num_units=2**8).coefficients

@@ -10,15 +10,15 @@ from jaxtyping import Array
 
 from bnnpost.arguments import positive_integer
 from bnnpost.comparison.differences import Estimates, Quantities, jackknifed, with_errors
-from bnnpost.comparison.theory.hidden_layers import hidden_layers, limit_steps, responses
-from bnnpost.comparison.theory.response import Response, basis, termwise
-from bnnpost.comparison.theory.result import Theory, quantities
 from bnnpost.kernels import self_kernel
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit, MeanAndCovariance
+from bnnpost.theories.hidden_layers import hidden_layers, limit_steps, responses
+from bnnpost.theories.response import Response, basis, termwise
+from bnnpost.theories.result import Theory, quantities
 
 _DIMS = {2: ("point", "output"), 3: ("output", "point", "point_2")}
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.comparison.theory.derivatives import features, kernel_map
-from bnnpost.comparison.theory.response import Basis, Response, Step, termwise, to_directions
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.linear import Dense
+from bnnpost.theories.derivatives import features, kernel_map
+from bnnpost.theories.response import Basis, Response, Step, termwise, to_directions
 
 # Independent randomisations of the points, from whose scatter standard errors come.
 NUM_RANDOMISATIONS = 16

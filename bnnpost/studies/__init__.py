@@ -1,0 +1,5 @@
+"""Studies that go over widths, depths and data: what is measured, beside what is predicted."""
+
+from bnnpost.studies.scaling import Scaling, scaling, scaling_over_depth
+
+__all__ = ["Scaling", "scaling", "scaling_over_depth"]
