@@ -40,7 +40,7 @@ def row(programs: Programs, number: int, acceptance: float) -> str:
     outcomes = list(Pairs(programs, kernel, jax.random.key(2), 1).run(range(COUNT), 0, MOST))
     times = np.sort([int(one.meeting) if one.meeting > 0 else MOST + 1 for one in outcomes])
     told = [f"{t:5d}" if t <= MOST else "    -" for t in times[[0, COUNT // 2, COUNT - 1]]]
-    cost = _evaluations(kernel, times) if times[-1] <= MOST else np.inf
+    cost = _evaluations(choice, times) if times[-1] <= MOST else np.inf
     angle = float(kernel.settings()["angle"])
     accepted = np.mean([float(one.acceptance) for one in outcomes])
     return (

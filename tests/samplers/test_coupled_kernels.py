@@ -136,6 +136,74 @@ def test_a_reflection_that_is_left_out_is_told(name, monkeypatch):
 RATES = {"acceptance_rate": jnp.ones(()), "n_steps": jnp.ones((), int)}
 
 
+# Of moves so large that many are refused.
+REFUSED = {
+    "hmc": blend(1.2),
+    "pcn": PairedWalk(chains.CrankNicolson(0.9)),
+    "slice": PairedSlice(chains.EllipticalSlice()),
+}
+
+
+def always_reflected(key, between, noise):
+    """Y's noise reflected also where its proposal is to be X's, which then is not what is tried."""
+    _, same = RIGHT(key, between, noise)
+    length = pair_kernel.square(between)
+    along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in noise)
+    times = jnp.where(length < 4.0, 2 * along / length, 0.0)
+    return pair_kernel.combined(lambda z, d: z - times * d, noise, between), same
+
+
+RIGHT = pair_kernel.other_noise
+
+
+@in_double_precision
+def test_noise_makes_the_same_proposal_or_is_reflected():
+    """ξ + d where it is to be X's proposal, and nowhere else; the reflected one as long as ξ."""
+    keys = jax.random.split(jax.random.key(8), 2000)
+    between = {"a": jnp.array([0.7, -0.4]), "b": jnp.array([[0.5]])}
+
+    def fresh(key):
+        parts = jax.random.split(key)
+        return {
+            n: jax.random.normal(k, between[n].shape) for n, k in zip(between, parts, strict=False)
+        }
+
+    def one(key):
+        noise = fresh(key)
+        return noise, *pair_kernel.other_noise(key, between, noise)
+
+    noise, other, same = jax.vmap(one)(keys)
+    same, shift = np.asarray(same), flat({n: a[None] for n, a in between.items()})
+    before, after = flat(noise), flat(other)
+    np.testing.assert_allclose(after[same], before[same] + shift, atol=1e-12)
+    sizes = [np.linalg.norm(values[~same], axis=1) for values in (before, after)]
+    np.testing.assert_allclose(*sizes, atol=1e-12)
+    assert 0.4 < same.mean() < 0.8
+
+
+def second_chain_z(name, monkeypatch, noise, count=40_000):
+    monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
+    for module in (blend_module, plain_kernels):
+        monkeypatch.setattr(module, "other_noise", noise)
+    target, states = two_states(REFUSED[name], 1.0, 0.9)
+    _x, y, plain, _met = after_one_step(REFUSED[name], target, states, count)
+    return worst(same_mean_z(statistics(y), statistics(plain)))
+
+
+@pytest.mark.parametrize("name", ["hmc", *(pytest.param(n, marks=SLOW) for n in ("pcn", "slice"))])
+@in_double_precision
+def test_the_second_chain_has_its_law_where_much_is_refused(name, monkeypatch):
+    assert second_chain_z(name, monkeypatch, RIGHT) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hmc", "slice"])
+@in_double_precision
+def test_a_proposal_that_is_judged_elsewhere_is_told(name, monkeypatch):
+    assert second_chain_z(name, monkeypatch, always_reflected, 240_000) > LIMIT
+    assert second_chain_z(name, monkeypatch, RIGHT, 240_000) < LIMIT
+
+
 @in_double_precision
 @pytest.mark.slow
 def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):

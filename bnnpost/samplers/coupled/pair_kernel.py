@@ -68,15 +68,15 @@ def other_noise(key: Array, between: Arrays, noise: Arrays) -> tuple[Arrays, Boo
     """Noise of Y's proposal, and whether that is to be X's proposal.
 
     between: the mean of X's proposal less that of Y's, over the std of both, the same in each
-    direction. With d the length of it: the same proposal with probability min(1, φ(ξ + d)/φ(ξ)),
-    else the noise reflected at the plane between the means.
+    direction. With d for it and ξ for X's noise: ξ + d, which makes the same proposal, with
+    probability min(1, φ(ξ + d)/φ(ξ)), else ξ reflected at the plane between the means.
     """
     length = square(between)
     along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in noise)
     near = length < _NEAR**2
     meeting = jax.random.uniform(jax.random.fold_in(key, _MEETING), (), jnp.float64)
     same = near & (jnp.log(meeting) <= -(along + 0.5 * length))
-    times = jnp.where(near, 2 * along / jnp.maximum(length, 1e-300), 0.0)
+    times = jnp.where(same, -1.0, 2 * along / jnp.maximum(length, 1e-300))
     # Far apart they may be infinitely so, where the angle is next to none.
     return combined(lambda z, d: jnp.where(near, z - times * d, z), noise, between), same
 
