@@ -62,6 +62,7 @@ from .samplers import (
     pcn,
     prior,
     rejection,
+    training,
 )
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
@@ -148,6 +149,7 @@ __all__ = [
     "theory",
     "to_arviz",
     "to_spec",
+    "training",
     "verification",
     "verify",
     "zoo",

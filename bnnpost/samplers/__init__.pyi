@@ -1,4 +1,4 @@
-from . import chains, coupled, ensemble, importance, prior, rejection
+from . import chains, coupled, ensemble, importance, prior, rejection, training
 from .chains import elliptical_slice, hmc, pcn
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "pcn",
     "prior",
     "rejection",
+    "training",
 ]

@@ -73,7 +73,7 @@ def _descend(
     num_steps: int,
 ) -> _Arrays:
     """The members with these numbers, trained; what `Trained` has."""
-    moving = _trainable(network, x.shape[1:])
+    moving = trainable(network, x.shape[1:])
 
     def one(number: Array) -> _Arrays:
         start = initialised(network, key, number, x.shape[1:])
@@ -104,7 +104,7 @@ def _descend(
     return jax.vmap(one, out_axes=(0, 1, 0))(numbers)
 
 
-def _trainable(network: Layer, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def trainable(network: Layer, shape: tuple[int, ...]) -> tuple[Any, ...]:
     """For each array of the parameters, whether it is trained."""
     found = []
     for layer, *_ in linear_layers(network, shape):
