@@ -196,6 +196,7 @@ def test_report_and_verify_take_the_directory(finished, copy, tmp_path):
     assert "against a reference of coupled chains, each draw's law at most 0.0" in backwards.stdout
 
 
+@pytest.mark.slow
 def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
     asked = [
         "--method",

@@ -22,7 +22,7 @@ from tests.samplers.cases import X_TEST
 
 SIGMAS = 4.5
 KINDS = ("logit", "student-t")
-NAMES = [n if n == "logit" else pytest.param(n, marks=pytest.mark.slow) for n in one_point.PROBLEMS]
+NAMES = [pytest.param(n, marks=pytest.mark.slow) for n in one_point.PROBLEMS]
 BY_POINT = ("tv", "kl", "w1", "w2", "mean_error", "variance_error")
 
 

@@ -59,6 +59,7 @@ def test_estimates_and_the_limit_agree_with_the_draws(exact):
     assert np.isfinite(wide.log_evidence) and np.isfinite(wide.covariance(X_TEST)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bnnpost.samplers.chains.chain_draws.ConvergenceWarning")
 def test_chains_and_observations():
     chains = bnnpost.pcn.sample(key(6), POSTERIOR, num_samples=40, num_warmup=40, num_chains=2)

@@ -83,7 +83,7 @@ FUNCTIONS = {"erf": scipy.special.erf, "relu": rectified}
 @pytest.mark.parametrize(
     ("num_points", "width", "num_outputs", "activation"),
     [
-        (3, 16, 2, "erf"),
+        pytest.param(3, 16, 2, "erf", marks=pytest.mark.slow),
         pytest.param(3, 16, 1, "relu", marks=pytest.mark.slow),
         pytest.param(3, 16, 1, "erf", marks=pytest.mark.slow),
         pytest.param(5, 32, 1, "erf", marks=pytest.mark.slow),

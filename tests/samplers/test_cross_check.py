@@ -46,6 +46,7 @@ def test_a_mode_that_no_chain_visits_is_told():
     assert chains.contradicted
 
 
+@pytest.mark.slow
 def test_chains_between_both_modes_are_left_alone():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -68,6 +68,7 @@ def kills(path, cache, number, seed):
     return in_time
 
 
+@pytest.mark.slow
 def test_killed_twice(whole, cache, tmp_path):
     path = tmp_path / "run"
     assert kills(path, cache, 2, seed=0) >= 1

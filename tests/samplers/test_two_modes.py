@@ -207,10 +207,9 @@ def share(log_weights, modes):
     return found, np.sqrt(np.sum((weights * (modes - found)) ** 2))
 
 
-QUICK = ("two points",)
 # Between two clusters of Laplace noise the noise variances go together: heavy weights, and said so.
 HEAVY = ("clusters, laplace",)
-EACH = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in PROBLEMS]
+EACH = [pytest.param(name, marks=pytest.mark.slow) for name in PROBLEMS]
 
 
 @pytest.mark.parametrize("name", EACH)

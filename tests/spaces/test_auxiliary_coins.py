@@ -312,7 +312,7 @@ def functions(t):
 @pytest.mark.parametrize(
     ("known", "radius"),
     [
-        (True, FREE),
+        pytest.param(True, FREE, marks=pytest.mark.slow),
         *(pytest.param(known, FIXED, marks=pytest.mark.slow) for known in (False, True)),
     ],
 )

@@ -40,6 +40,7 @@ def test_a_right_candidate_passes_and_the_distance_is_said():
     assert "1,000 independent draws by coupled chains" in report.summary()
 
 
+@pytest.mark.slow
 def test_wrong_candidates_fail():
     for noise_std in (0.15, 0.6):
         assert not bnnpost.verify(KEY, exact(noise_std), reference(), X_TEST).passed

@@ -12,8 +12,8 @@ from bnnpost.verification.references import Reference
 from bnnpost.verification.sets import TEST, Candidate
 
 NUM_COLUMNS, SHIFT, STRETCH = 4, 0.4, 1.5
-# P(95 % intervals that all hold fail so often in 200) is below 1e-4 where they hold at 0.95.
-NUM_RUNS, MOST_MISSED = 200, 23
+# P(95 % intervals that all hold fail so often in 60) is below 1e-4 where they hold at 0.95.
+NUM_RUNS, MOST_MISSED = 60, 11
 
 
 def found(rng, *, num_draws=2000, rho=0.0, shift=0.0, stretch=1.0, law="normal", chains=4):
