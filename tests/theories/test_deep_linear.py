@@ -66,7 +66,6 @@ SLOW = pytest.mark.slow
         pytest.param(1, 2, marks=SLOW),
         pytest.param(8, 3, marks=SLOW),
         pytest.param(2, 4, marks=SLOW),
-        pytest.param(64, 2, marks=SLOW),
     ],
 )
 def test_evidence_against_meijer_functions(width, depth):
