@@ -31,6 +31,7 @@ from typing import Any
 import click
 
 from bnnpost.verification.effects import MEAN, STD, Effect, worst
+from bnnpost.verification.report import Report
 
 HERE = Path(__file__).resolve().parent
 RESULTS = Path(os.environ.get("SCOREBOARD_RESULTS", HERE.parent / "docs" / "scoreboard.jsonl"))
@@ -147,7 +148,6 @@ def measured(
 
     import bnnpost
     from bnnpost.storage import processor
-    from bnnpost.verification.autocorrelation import effective_sizes
 
     posterior, x_test = bnnpost.zoo.posterior(name)
     run_key, verify_key = jax.random.split(jax.random.key(20))
@@ -170,11 +170,19 @@ def measured(
         report = bnnpost.verify(verify_key, given, zoo / f"{name}.nc", level=LEVEL)
     except ValueError as error:
         return {**base, "outcome": "refused", "why": _short(error)}
+    return {**base, **_worth(report, values)}
+
+
+def _worth(report: Report, values: dict[str, Any]) -> dict[str, Any]:
+    """A verdict, sizes, and how many independent draws these values are as good as."""
+    import numpy as np
+
+    from bnnpost.verification.autocorrelation import effective_sizes
+
     chains = np.concatenate([v.reshape(*v.shape[:2], -1) for v in values.values()], axis=2)
     sizes = effective_sizes(chains)
     effects = [[e.kind, e.where, *map(_rounded, (e.size, e.low, e.high))] for e in report.effects]
     return {
-        **base,
         "outcome": "passed" if report.passed else "failed checks",
         "verdict": report.verdict(),
         "p": min(report.p_values.values()),
