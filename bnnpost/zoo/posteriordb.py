@@ -116,8 +116,8 @@ def _model(draws: RemadeDraws) -> dict[str, object]:
     return {
         "name": entry.name,
         "title": f"A Bayesian neural network: {entry.summary}",
-        "description": f"{entry.activation}, {entry.depth} hidden layer(s) of {entry.width} units, "
-        f"{entry.likelihood['type']} likelihood; parameters before their scales multiply them",
+        "description": f"{entry.network.words} (hidden layers × units), {entry.likelihood['type']} "
+        "likelihood; parameters before their scales multiply them",
         "keywords": ["bayesian neural network"],
         "prior": {"keywords": []},
         "model_implementations": {

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.draws import Draws
-from bnnpost.networks import Serial, mlp
+from bnnpost.networks import Serial, from_spec, mlp
 from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.networks.specs import to_spec
 from bnnpost.posterior import Posterior
@@ -22,7 +22,7 @@ from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.verification.references import reference_arrays
 from bnnpost.zoo import reference_checks, reference_files
-from bnnpost.zoo.entries import Entry, entry
+from bnnpost.zoo.entries import Entry, Layers, Perceptron, entry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,21 +48,23 @@ def posterior(name: str | Entry) -> tuple[Posterior, Float[np.ndarray, "m d"]]:
             likelihood=one.likelihood,
         )
     )
-    network = _network(one, problem.num_outputs)
+    network = _network(one.network, problem.num_outputs)
     return Posterior(network, problem.likelihood, problem.x, problem.y), problem.x_test
 
 
-def _network(entry: Entry, num_outputs: int) -> Serial:
+def _network(given: Perceptron | Layers, num_outputs: int) -> Serial:
+    if isinstance(given, Layers):
+        return from_spec(given.tables, width=given.width, num_outputs=num_outputs)
     return mlp(
-        width=entry.width,
-        depth=entry.depth,
-        activation=entry.activation,
-        w_std=scale_of_record(entry.w_std),
-        b_std=entry.b_std,
-        prior=prior_of_record(entry.prior),
+        width=given.width,
+        depth=given.depth,
+        activation=given.activation,
+        w_std=scale_of_record(given.w_std),
+        b_std=given.b_std,
+        prior=prior_of_record(given.prior),
         num_outputs=num_outputs,
-        readout_w_std=entry.readout_w_std,
-        readout_prior=prior_of_record(entry.readout_prior),
+        readout_w_std=given.readout_w_std,
+        readout_prior=prior_of_record(given.readout_prior),
     )
 
 

@@ -12,7 +12,7 @@ def table(entries: Sequence[Any]) -> str:
             (
                 one.name,
                 f"{one.data}, {one.num_train} points",
-                f"{one.activation}, {one.depth} × {one.width}{_weights(one)}",
+                one.network.words,
                 str(one.likelihood["type"]),
                 f"{one.num_samples:,} {'exact' if one.bound == 'strict' else 'weighted'}",
             )
@@ -25,36 +25,47 @@ def table(entries: Sequence[Any]) -> str:
     return "\n".join([*lines, "network: hidden layers × units; t: Student-t weights"])
 
 
-def _weights(entry: Any) -> str:
-    return "" if entry.prior is None else ", t"
-
-
 def description(entry: Any) -> str:
     """What the posterior is."""
     likelihood = dict(entry.likelihood)
     kind = likelihood.pop("type")
     settings = ", ".join(f"{key} {value}" for key, value in likelihood.items())
-    readout = "" if entry.readout_w_std is None else f", readout w_std {entry.readout_w_std:.4g}"
     rows = {
         "data": f"{entry.data}: {entry.num_train} training and {entry.num_test} test points",
-        "network": f"{entry.activation}, depth {entry.depth}, width {entry.width}, "
-        f"w_std {_w_std(entry.w_std)}, b_std {entry.b_std:.4g}{readout}",
-        "weights": _laws(entry),
+        **_network(entry.network),
         "likelihood": f"{kind}{', ' if settings else ''}{settings}",
         "draws": f"{entry.num_samples:,} by {entry.method}, seed {entry.seed}",
     }
     return "\n".join([f"{entry.name}: {entry.summary}", *_lines(rows)])
 
 
+def _network(network: Any) -> dict[str, str]:
+    if hasattr(network, "tables"):
+        first, *others = map(_table, network.tables)
+        return {"network": first, **{" " * n: one for n, one in enumerate(others, start=1)}}
+    readout = network.readout_w_std
+    return {
+        "network": f"{network.activation}, depth {network.depth}, width {network.width}, "
+        f"w_std {_w_std(network.w_std)}, b_std {network.b_std:.4g}"
+        + ("" if readout is None else f", readout w_std {readout:.4g}"),
+        "weights": _laws(network),
+    }
+
+
+def _table(layer: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in layer.items() if name != "type")
+    return f"{layer['type']} {settings}".rstrip()
+
+
 def _w_std(given: Any) -> str:
     return f"from {_law(given)}" if isinstance(given, Mapping) else f"{given:.4g}"
 
 
-def _laws(entry: Any) -> str:
-    if entry.prior is None:
+def _laws(network: Any) -> str:
+    if network.prior is None:
         return "normal"
-    law = _law(entry.prior)
-    readout = law if entry.readout_prior is None else _law(entry.readout_prior)
+    law = _law(network.prior)
+    readout = law if network.readout_prior is None else _law(network.readout_prior)
     return law if readout == law else f"{law}; readout: {readout}"
 
 

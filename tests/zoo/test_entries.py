@@ -2,11 +2,12 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.zoo.entries import ENTRIES
+from bnnpost.zoo.entries import ENTRIES, Perceptron
 
 NAMES = bnnpost.zoo.names()
 
@@ -14,16 +15,19 @@ NAMES = bnnpost.zoo.names()
 def test_the_table_covers_what_a_sampler_may_meet():
     assert len(ENTRIES) >= 12 and len(set(NAMES)) == len(NAMES)
     assert all(one.num_samples >= 10_000 for one in ENTRIES)
-    assert {one.depth for one in ENTRIES} == {1, 2, 3}
-    assert min(one.width for one in ENTRIES) == 1 and max(one.width for one in ENTRIES) == 2**14
-    assert {"relu", "erf", "tanh"} <= {one.activation for one in ENTRIES}
+    perceptrons = [one.network for one in ENTRIES if isinstance(one.network, Perceptron)]
+    assert {one.depth for one in perceptrons} == {1, 2, 3}
+    assert min(one.width for one in perceptrons) == 1
+    assert max(one.width for one in perceptrons) == 2**14
+    assert {"relu", "erf", "tanh"} <= {one.activation for one in perceptrons}
     assert {one.task for one in ENTRIES} == {"regression", "binary", "classes"}
     assert {one.bound for one in ENTRIES} <= {"strict", "capped"}
     assert sum(one.bound == "strict" for one in ENTRIES) >= 12
 
 
 def test_one_has_student_t_weights_and_one_ten_classes():
-    laws = [one.prior["law"] for one in ENTRIES if one.prior is not None]
+    priors = [getattr(one.network, "prior", None) for one in ENTRIES]
+    laws = [prior["law"] for prior in priors if prior is not None]
     assert "StudentT" in laws
     outputs = {n: bnnpost.zoo.posterior(n)[0].num_outputs for n in NAMES if "digits" in n}
     of_classes = [n for n in outputs if bnnpost.zoo.entry(n).task == "classes"]
@@ -37,10 +41,13 @@ def test_each_posterior_can_be_made(name):
     assert posterior.num_points == entry.num_train
     assert x_test.shape == (entry.num_test, posterior.x.shape[1])
     assert not (x_test[:, None] == posterior.x).all(axis=2).any()
-    spec = bnnpost.to_spec(posterior.network)
-    dense = [layer for layer in spec if layer["type"] == "Dense"]
-    assert [layer["width"] for layer in dense[:-1]] == [entry.width] * entry.depth
-    assert all("prior" in layer for layer in dense[:-1]) == (entry.prior is not None)
+    network, spec = entry.network, bnnpost.to_spec(posterior.network)
+    if isinstance(network, Perceptron):
+        dense = [layer for layer in spec if layer["type"] == "Dense"]
+        assert [layer["width"] for layer in dense[:-1]] == [network.width] * network.depth
+        assert all("prior" in layer for layer in dense[:-1]) == (network.prior is not None)
+    else:
+        assert [layer["type"] for layer in spec] == [one["type"] for one in network.tables]
     assert type(posterior.likelihood).__name__ == entry.likelihood["type"]
     json.loads(entry.as_json())
 
@@ -67,3 +74,35 @@ def test_two_classes_are_both_there():
 def test_an_unknown_name_names_the_close_ones():
     with pytest.raises(ValueError, match=r"did you mean .*step-erf-2x8"):
         bnnpost.zoo.entry("step-erf-2x9")
+
+
+@pytest.fixture(scope="module")
+def modes():
+    """The posterior with two modes; its one weight, and the mass at each, by quadrature."""
+    posterior, _ = bnnpost.zoo.posterior("sine-relu-1x1")
+    weights, (nodes, masses) = np.linspace(-6, 6, 1201), np.polynomial.hermite_e.hermegauss(15)
+    unit = np.maximum(
+        1.5 * weights[:, None, None] * posterior.x[:, 0] + 0.1 * nodes[:, None], 0
+    )  # [weight, bias, point]; the readout is integrated out
+    noise = posterior.likelihood.noise_std
+    cov = 1.5**2 * unit[..., :, None] * unit[..., None, :] + 0.1**2 + noise**2 * np.eye(4)
+    y = posterior.targets[:, :1]
+    quadratic = (y * np.linalg.solve(cov, np.broadcast_to(y, (*unit.shape, 1)))).sum(axis=(2, 3))
+    log_density = -0.5 * (quadratic + np.linalg.slogdet(cov)[1] + weights[:, None] ** 2)
+    share = (np.exp(log_density - log_density.max()) * masses).sum(axis=1)
+    return posterior, weights, share / share.sum()
+
+
+def test_there_are_two_modes_with_little_between_them(modes):
+    _, weights, share = modes
+    assert 0.5 < share[weights < 0].sum() < 0.7
+    peaks = share[weights < 0].max(), share[weights > 0].max()
+    assert min(peaks) > 30 * share[abs(weights) < 0.3].min()
+
+
+@pytest.mark.slow
+def test_each_mode_has_its_share_of_the_draws(modes):
+    posterior, weights, share = modes
+    draws = bnnpost.rejection.sample(jax.random.key(4), posterior, num_samples=1000)
+    left, found = share[weights < 0].sum(), (draws.parameters()[0].weights < 0).mean()
+    assert abs(found - left) < 4 * (left * (1 - left) / 1000) ** 0.5

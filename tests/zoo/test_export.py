@@ -189,7 +189,7 @@ def test_weights_of_other_posteriors_are_made_again(name):
     data = zoo._values(draws, x_test)
     values = remade_draws.RemadeDraws.of(entry, data, parameters=True, weighted=True).values
     assert ("layer1.w_std" in values) == name.endswith("scales")
-    assert values["layer0.weights"].shape == (5, posterior.x.shape[1], entry.width)
+    assert values["layer0.weights"].shape == (5, posterior.x.shape[1], entry.network.width)
 
 
 def test_weights_that_do_not_fit_are_refused(built, tmp_path, monkeypatch):

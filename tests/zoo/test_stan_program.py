@@ -1,6 +1,7 @@
 """Stan programs: the text says the same density as `hmc.model`, for every posterior of the zoo."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -9,15 +10,17 @@ import pytest
 from numpyro.infer.util import log_density
 
 import bnnpost
+from bnnpost.zoo.entries import ENTRIES, Perceptron
 from bnnpost.zoo.stan_program import stan_data, stan_program
 from tests.zoo.stan_reading import Program
 from tests.zoo.tiny import TINY
 
-NAMES = bnnpost.zoo.names()
+NAMES = [one.name for one in ENTRIES if isinstance(one.network, Perceptron)]
 SOME_FIRST = [
     name if i % 3 == 0 else pytest.param(name, marks=pytest.mark.slow)
     for i, name in enumerate(NAMES)
 ]
+tiny = functools.partial(dataclasses.replace, TINY)
 LAPLACE = {"law": "Laplace", "parameters": {"loc": 0.0, "scale": 1.0}}
 
 
@@ -85,15 +88,19 @@ def test_every_parameter_is_used_and_named_as_a_site(name):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("entry", "words"),
     [
-        ({"activation": "gelu"}, "the activation gelu: expected one of erf, relu, tanh"),
-        ({"prior": LAPLACE}, "the law Laplace"),
-        ({"likelihood": {"type": "Laplace", "noise_std": 1.0}}, "the likelihood Laplace"),
+        (
+            tiny(network=Perceptron("gelu", 1, 8)),
+            "activation gelu: expected one of erf, relu, tanh",
+        ),
+        (tiny(network=Perceptron("erf", 1, 8, prior=LAPLACE)), "the law Laplace"),
+        (tiny(likelihood={"type": "Laplace", "noise_std": 1.0}), "the likelihood Laplace"),
+        ("digits-conv-2x8", "no Stan program for the layer Reshape"),
     ],
 )
-def test_what_has_no_counterpart_is_refused(changes, words):
-    posterior, _ = bnnpost.zoo.posterior(dataclasses.replace(TINY, **changes))
+def test_what_has_no_counterpart_is_refused(entry, words):
+    posterior, _ = bnnpost.zoo.posterior(entry)
     with pytest.raises(ValueError, match=words):
         stan_program(posterior, "a title")
 

@@ -12,6 +12,7 @@ from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.verification import permutation
 from bnnpost.verification.columns import read_csv
 from bnnpost.zoo import reference_checks, reference_files, zoo
+from bnnpost.zoo.entries import Perceptron
 from tests.samplers.small_blocks import small_blocks
 from tests.zoo.tiny import TINY, made_up, with_seed
 
@@ -51,7 +52,7 @@ def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     assert record["kind"] == "exact" and record["seed"] == 0 and "strict" in record["method"]
     assert record["versions"]["jax"] == jax.__version__ and record["processor"]
     assert record["num_samples"] == data.sizes["sample"] == TINY.num_samples
-    assert bnnpost.from_spec(record["network"]).flattened()[0].width == TINY.width
+    assert bnnpost.from_spec(record["network"]).flattened()[0].width == TINY.network.width
     names = [check["name"] for check in record["checks"]]
     assert names == ["finite", "distinct", "mixture", "halves", "weights"]
     assert all(check["passed"] for check in record["checks"])
@@ -239,4 +240,4 @@ def test_one_of_the_zoo_is_built_with_all_its_draws_and_checks(tmp_path):
 
 
 def test_descriptions_differ_as_texts():
-    assert TINY.as_json() != dataclasses.replace(TINY, width=9).as_json()
+    assert TINY.as_json() != dataclasses.replace(TINY, network=Perceptron("erf", 1, 9)).as_json()

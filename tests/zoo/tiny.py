@@ -7,11 +7,12 @@ import numpy as np
 import xarray as xr
 
 import bnnpost
+from bnnpost.zoo.entries import Perceptron
 
 TINY = bnnpost.zoo.Entry(
     "tiny",
     "two points and eight units",
-    *("diabetes", 2, "erf", 1, 8, {"type": "Gaussian", "noise_std": 0.7}),
+    *("diabetes", 2, Perceptron("erf", 1, 8), {"type": "Gaussian", "noise_std": 0.7}),
     num_test=2,
     num_samples=400,
 )
