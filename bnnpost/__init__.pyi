@@ -67,8 +67,8 @@ from .samplers import (
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
-from .studies import scaling, scaling_over_depth
-from .theories import deep_linear, theory
+from .studies import predictions, scaling, scaling_over_depth
+from .theories import deep_linear, proportional, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
 from .verification.invariance import invariance
@@ -134,7 +134,9 @@ __all__ = [
     "pcn",
     "per_input",
     "plots",
+    "predictions",
     "prior",
+    "proportional",
     "rejection",
     "reports",
     "samplers",

@@ -1,0 +1,118 @@
+"""How far predictions of theory are from a posterior that was measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.theories import proportional, theory
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PREDICTIONS = ("limit", "first order", "proportional")
+_QUANTITIES = ("mean", "variance", "log_evidence")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Errors of what theory predicts of a posterior, measured or exact draws standing for it.
+
+    errors: along `prediction` (limit: of infinite width; first order: `theory`; proportional:
+    `proportional`), mean: root mean square over test points and outputs, in the limit's posterior
+    std of f; variance: likewise, relative to the limit's variance; log_evidence: predicted −
+    measured, nats, NaN where draws do not tell it. Each with the standard error *_se of what was
+    measured: of a root mean square at most that. The squares of it are taken off.
+    """
+
+    errors: "xr.Dataset"
+
+    def within(self, tolerance: float = 0.01) -> dict[str, bool]:
+        """Of which predictions mean and variance are within a tolerance, as far as can be seen."""
+        worst = np.maximum(self.errors["mean"].values, self.errors["variance"].values)
+        return dict(zip(PREDICTIONS, (worst <= tolerance).tolist(), strict=True))
+
+    def summary(self) -> str:
+        """A line for each prediction."""
+        lines = [f"{'error of':14}{'mean (std)':>18}{'variance (rel.)':>20}{'log p(y), nats':>20}"]
+        for name in PREDICTIONS:
+            one = self.errors.sel(prediction=name)
+            cells = [f"{float(one[q]):.4f} ± {float(one[f'{q}_se']):.4f}" for q in _QUANTITIES]
+            lines.append(f"{name:14}{cells[0]:>18}{cells[1]:>20}{cells[2]:>20}")
+        return "\n".join(lines)
+
+
+def predictions(posterior: Posterior, x_test: object, measured: "xr.Dataset") -> Predictions:
+    """Hold the limit, the first order and the proportional limit against one measured posterior.
+
+    measured: what `compare` found of this posterior at these x_test [m, feature], or
+    `comparison.by_draws.compare_draws` of draws of it, such as those of coupled chains where
+    proposals are too rarely accepted. Raises ValueError where it is of other points, and as
+    `theory` and `proportional` do.
+    """
+    import xarray as xr
+
+    require_posterior(posterior)
+    points = posterior.checked_test_points(x_test)
+    _check(measured, (len(points), posterior.num_outputs))
+    first, renormalised = theory(posterior, points), proportional(posterior, points)
+    std = np.sqrt(first.limit_variance)[:, None]
+    expected, limit_log_evidence = first.predicted(), measured.attrs["limit_log_evidence"]
+    differences = {
+        "mean": (0.0, expected["mean_error_by_point"], renormalised.mean - first.limit_mean),
+        "variance": (0.0, expected["variance_error_by_point"], renormalised.variance - std**2),
+        "log_evidence": (
+            *(0.0, expected["log_evidence_error"]),
+            renormalised.log_evidence - limit_log_evidence,
+        ),
+    }
+    errors = {
+        **_typical("mean", differences, measured, std),
+        **_typical("variance", differences, measured, std**2),
+        "log_evidence": _away("log_evidence_error", differences["log_evidence"], measured),
+        "log_evidence_se": _repeated(measured["log_evidence_error_se"]),
+    }
+    data = {name: (("prediction",), np.array(values, float)) for name, values in errors.items()}
+    return Predictions(xr.Dataset(data, coords={"prediction": list(PREDICTIONS)}))
+
+
+def _check(measured: object, shape: tuple[int, int]) -> None:
+    of = getattr(measured, "data_vars", {}).get("mean_error_by_point")
+    if of is None or of.shape != shape:
+        raise ValueError(
+            "expected measured to be what compare(key, posterior, x_test) found, at "
+            f"{shape[0]} points and {shape[1]} outputs, got "
+            + (type(measured).__name__ if of is None else f"one at {of.shape[0]} and {of.shape[1]}")
+        )
+
+
+def _typical(
+    name: str,
+    differences: Mapping[str, Sequence[Any]],
+    measured: "xr.Dataset",
+    unit: Float[np.ndarray, "m 1"],
+) -> dict[str, list[float]]:
+    """Root mean squares of what is predicted − measured, in units, and their standard error."""
+    noise = _rms(measured[f"{name}_error_by_point_se"] / unit)
+    away = [
+        _rms(one / unit) for one in _away(f"{name}_error_by_point", differences[name], measured)
+    ]
+    return {
+        name: [max(one**2 - noise**2, 0.0) ** 0.5 for one in away],
+        f"{name}_se": _repeated(noise),
+    }
+
+
+def _away(name: str, predicted: Sequence[Any], measured: "xr.Dataset") -> list[Any]:
+    return [np.asarray(one) - measured[name].values for one in predicted]
+
+
+def _repeated(value: Any) -> list[float]:
+    return [float(value)] * len(PREDICTIONS)
+
+
+def _rms(values: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
