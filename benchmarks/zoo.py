@@ -20,8 +20,8 @@ import numpy as np
 import bnnpost
 
 NUM_DRAWS = 1000
-# From so many points on strict draws with half the noise would take hours.
-MANY_POINTS = 20
+# From so many points on, or so few accepted, strict draws with half the noise would take hours.
+MANY_POINTS, RARE = 20, 1e-4
 HEAD = (
     *("posterior", "kind", "one in … accepted", "worth", "s to draw", "CPU s to build"),
     *("MB .nc", "MB .csv", "of it Gaussians", "others: least p", "20 % narrow", "half the noise"),
@@ -81,7 +81,7 @@ def verdicts(name: str, folder: Path) -> Iterator[str]:
     wrong = bnnpost.Posterior(
         posterior.network, bnnpost.likelihoods.Gaussian(noise_std), posterior.x, posterior.targets
     )
-    if len(posterior.x) >= MANY_POINTS:
+    if len(posterior.x) >= MANY_POINTS or others.info.acceptance_rate < RARE:
         bound = "capped"
     yield verdict(
         bnnpost.rejection.sample(jax.random.key(2), wrong, num_samples=NUM_DRAWS, bound=bound), path

@@ -1,12 +1,16 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
-`calibration`, `densities`, `distances` and `warmups` are whole figures; `functions`,
-`against_width` and `pit` draw on axes that the caller made.
+`calibration`, `densities`, `distances`, `warmups` and those of studies (`linear_scales`,
+`prediction_errors`, `training_phases`) are whole figures; `functions`, `against_width` and `pit`
+draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
 from bnnpost.plots.figures import densities, distances
+from bnnpost.plots.phase_figure import training_phases
+from bnnpost.plots.prediction_figure import prediction_errors
 from bnnpost.plots.ranks import calibration
+from bnnpost.plots.scale_figure import linear_scales
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
 from bnnpost.plots.warmup_figure import warmups
 
@@ -22,8 +26,11 @@ __all__ = [
     "densities",
     "distances",
     "functions",
+    "linear_scales",
     "pit",
+    "prediction_errors",
     "save",
     "slide_style",
+    "training_phases",
     "warmups",
 ]

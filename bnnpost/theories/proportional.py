@@ -9,8 +9,8 @@ log s, so that the posterior's scale is where
 
 is least (Pacelli, Ariosto, Pastore, Ginelli, Gherardi and Rotondo 2023, Nature Machine Intelligence
 5, arXiv 2209.04882; for linear networks Li and Sompolinsky 2021, PRX 11). With k outputs the scale
-of the last layer is a k×k matrix, of a Wishart law (Baglioni, Pacelli, Aiudi, Di Renzo, Vezzani,
-Burioni and Rotondo 2024, PRL 133). Each hidden layer below has a number s of its own, which
+of the last layer is a k×k matrix, of a Wishart law (Baglioni, Giambagli, Vezzani, Burioni, Rotondo
+and Pacelli 2024, arXiv 2412.15911). Each hidden layer below has a number s of its own, which
 multiplies the kernel that it hands on. In linear networks of one output this is exact as widths
 and points grow; otherwise an approximation, whose neglected terms are of first order too.
 """

@@ -25,6 +25,7 @@ class _Commands(LazyGroup):
         "merge",
         "verify",
         "zoo",
+        "study",
         "forecast",
         "kernel",
         "report",

@@ -190,6 +190,9 @@ sweep_options = _all(
     _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
     *_group(keys.SweepKeys, "sampling", "comparison", "sweep method"),
 )  # fmt: skip
+study_options = _all(
+    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_group(keys.SweepKeys, "comparison"),
+)  # fmt: skip
 sample_options = _all(
     _CONFIG, *_METHOD, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
     *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"), *_PAIRS,
