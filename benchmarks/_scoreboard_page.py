@@ -25,7 +25,7 @@ AIMS = {
 
 HEAD = """# Scoreboard: who draws from the posterior
 
-Samplers and approximations that people use for Bayesian neural networks, as they use them, on eight small posteriors of
+Samplers and approximations that people use for Bayesian neural networks, as they use them, on nine small posteriors of
 {doc}`zoo` whose answer is known from ten thousand exact draws each. {py:func}`bnnpost.verify` gives the verdicts, at a level
 of %(level)g: one right sampler in a hundred fails by chance. This page is made from `docs/scoreboard.jsonl`, which the script
 wrote; %(made)s.

@@ -40,6 +40,7 @@ ZOO = HERE.parent / "runs" / "zoo"
 # With a few words for the head of a table.
 POSTERIORS = {
     "sine-tanh-1x1": "one unit",
+    "sine-relu-1x1": "two modes",
     "step-erf-2x8": "a step",
     "nile-tanh-3x16-outliers": "t noise",
     "diabetes-erf-1x64": "width 64",
