@@ -49,7 +49,7 @@ def row(depth: int, points: int, width: int) -> list[str]:
     started = time.perf_counter()
     posterior, x_test = posterior_of(depth, points, width)
     truth, how = measured(posterior, x_test)
-    found = bnnpost.predictions(posterior, x_test, truth)
+    found = bnnpost.theory_errors(posterior, x_test, truth)
     good, cells = found.within(0.01), []
     for name in found.errors["prediction"].values.tolist():
         one = found.errors.sel(prediction=name)

@@ -67,7 +67,7 @@ from .samplers import (
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
-from .studies import predictions, scaling, scaling_over_depth
+from .studies import scaling, scaling_over_depth, theory_errors
 from .theories import deep_linear, proportional, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
@@ -134,7 +134,6 @@ __all__ = [
     "pcn",
     "per_input",
     "plots",
-    "predictions",
     "prior",
     "proportional",
     "rejection",
@@ -149,6 +148,7 @@ __all__ = [
     "sweeps",
     "theories",
     "theory",
+    "theory_errors",
     "to_arviz",
     "to_spec",
     "training",

@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bnnpost.studies.predictions import Predictions
+    from bnnpost.studies.theory_errors import TheoryErrors
 
 _HEIGHT = 3.6
 _COLOURS = {"limit": BLUE, "first order": GREEN, "proportional": VERMILION}
 _MARKERS = {"limit": "o", "first order": "s", "proportional": "^"}
 
 
-def prediction_errors(found: Mapping[float, "Predictions"]) -> "Figure":
+def prediction_errors(found: Mapping[float, "TheoryErrors"]) -> "Figure":
     """Errors of posterior means and variances against n/N, a line for each prediction.
 
-    found: results of `bnnpost.predictions` by the ratio of training points to width. Bars: 95 %
+    found: results of `bnnpost.theory_errors` by the ratio of training points to width. Bars: 95 %
     intervals; hollow: errors that the noise of what was measured hides. Dashes: 1 %. 9 inches
     wide. Raises ValueError for none.
     """
     import matplotlib
 
     if not found:
-        raise ValueError("expected results of bnnpost.predictions by n/N, got none")
+        raise ValueError("expected results of bnnpost.theory_errors by n/N, got none")
     ratios = np.array(sorted(found))
     with matplotlib.rc_context(STYLE):
         note = (

@@ -12,7 +12,7 @@ from bnnpost.plots import linear_scales, prediction_errors, training_phases
 from bnnpost.samplers import rejection, training
 from bnnpost.spaces import limit
 from bnnpost.storage import Say
-from bnnpost.studies import predictions
+from bnnpost.studies import theory_errors
 from bnnpost.sweeps.problem import Problem
 from bnnpost.theories import deep_linear
 
@@ -103,7 +103,7 @@ def _proportional(problem: Problem, say: Say) -> Findings:
         measured = compare(
             key, posterior, problem.x_test, num_proposals=problem.config.num_proposals
         )
-        found[ratio] = predictions(posterior, problem.x_test, measured)
+        found[ratio] = theory_errors(posterior, problem.x_test, measured)
         worth = measured.attrs["effective_sample_size"]
         good = [name for name, within in found[ratio].within(0.01).items() if within]
         lines += [
@@ -115,7 +115,7 @@ def _proportional(problem: Problem, say: Say) -> Findings:
     ratios = xr.Variable("ratio", list(found))
     data = xr.concat([one.errors for one in found.values()], dim=ratios)
     data = data.assign_coords(width=("ratio", widths))
-    return Findings("\n".join(lines[:-1]), {"predictions": data}, prediction_errors(found))
+    return Findings("\n".join(lines[:-1]), {"proportional": data}, prediction_errors(found))
 
 
 def _keys(problem: Problem, count: int) -> jax.Array:

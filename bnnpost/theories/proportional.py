@@ -27,8 +27,8 @@ from bnnpost.kernels import self_kernel
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.theories.hidden_layers import Hidden, hidden_layers
-from bnnpost.theories.scale_saddle import Problem, Saddle, Vector, saddle_of
-from bnnpost.theories.scaled_kernels import Scaled, scaled_kernel
+from bnnpost.theories.layer_scales import Scaled, scaled_kernel
+from bnnpost.theories.scale_saddle import Saddle, SaddleProblem, Vector, saddle_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _found(
     n, bias, widths = posterior.num_points, hidden[-1].bias_var, [one.width for one in hidden]
     added = posterior.likelihood.known_var() * np.eye(n) + bias
     kernel = _kernels(posterior, hidden, posterior.x)
-    saddle = saddle_of(Problem(widths, kernel, added, posterior.targets))
+    saddle = saddle_of(SaddleProblem(widths, kernel, added, posterior.targets))
     every = _kernels(posterior, hidden, np.concatenate([posterior.x, points]))(saddle.logs).kernel
     mean, variance = _conditional(saddle, every, bias, added, posterior.targets)
     scales = tuple(np.exp(saddle.logs).tolist())

@@ -19,7 +19,7 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float
 
-from bnnpost.theories.scaled_kernels import Scaled
+from bnnpost.theories.layer_scales import Scaled
 
 Vector = Float[np.ndarray, " p"]
 Matrix = Float[np.ndarray, "a b"]
@@ -37,7 +37,7 @@ class Saddle(NamedTuple):
     log_evidence: float
 
 
-class Problem(NamedTuple):
+class SaddleProblem(NamedTuple):
     """widths: of all hidden layers. kernel: of the logs. added: B. targets [point, output]."""
 
     widths: Sequence[int]
@@ -85,7 +85,7 @@ class Problem(NamedTuple):
         return float(value), np.concatenate([by_below, doubled[np.triu_indices(len(scales))]])
 
 
-def saddle_of(problem: Problem) -> Saddle:
+def saddle_of(problem: SaddleProblem) -> Saddle:
     """The lowest minimum of F that is found. Raises ValueError if there is none."""
     k = problem.targets.shape[1]
     size = len(problem.widths) - 1 + k * (k + 1) // 2
@@ -112,7 +112,7 @@ def _start(size: int, below: int, k: int, log: float) -> Vector:
     return place
 
 
-def _minimum(problem: Problem, start: Vector) -> tuple[Vector, Matrix] | None:
+def _minimum(problem: SaddleProblem, start: Vector) -> tuple[Vector, Matrix] | None:
     """A place and the second derivatives there, or None where the search ends at none."""
     found = scipy.optimize.minimize(problem.objective, start, jac=True, options={"gtol": 1e-9})
     bend = _bend(problem, found.x)
@@ -123,7 +123,7 @@ def _minimum(problem: Problem, start: Vector) -> tuple[Vector, Matrix] | None:
     return (place, bend) if flat else None
 
 
-def _bend(problem: Problem, place: Vector) -> Matrix:
+def _bend(problem: SaddleProblem, place: Vector) -> Matrix:
     """Second derivatives of F, by central differences of the gradient."""
     steps = _STEP * np.eye(len(place))
     rows = [problem.objective(place + h)[1] - problem.objective(place - h)[1] for h in steps]
@@ -131,7 +131,7 @@ def _bend(problem: Problem, place: Vector) -> Matrix:
     return (bend + bend.T) / 2  # type: ignore[no-any-return]
 
 
-def _log_evidence(problem: Problem, value: float, bend: Matrix, log_scales: Vector) -> float:
+def _log_evidence(problem: SaddleProblem, value: float, bend: Matrix, log_scales: Vector) -> float:
     """Of the normal fluctuations around a minimum, in nats."""
     (n, k), half = problem.targets.shape, [width / 2 for width in problem.widths]
     normaliser = sum(math.lgamma(a) - a * math.log(a) for a in half[:-1])

@@ -13,7 +13,7 @@ import pytest
 import bnnpost
 
 ROOT = pathlib.Path(bnnpost.__file__).parents[1]
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"), key=lambda path: int(path.stem.split("_")[0]))
 NAMES = [path.stem for path in PATHS]
 FIGURES = {
     "1_first_look": 2,
@@ -23,8 +23,11 @@ FIGURES = {
     "5_classification": 2,
     "6_attention": 2,
     "7_fifty_points": 2,
+    "8_learning_rates": 2,
+    "9_deep_linear": 2,
+    "10_points_and_units": 2,
 }
-# The others are run by `make test-all` alone, as all seven take three minutes of one core.
+# The others are run by `make test-all` alone, as all of them take five minutes of one core.
 QUICK = "1_first_look"
 RUN = [pytest.param(n, marks=[] if n == QUICK else [pytest.mark.slow]) for n in NAMES]
 SECONDS_A_CELL = 300
@@ -228,3 +231,49 @@ def test_capped_draws_agree_with_another_route(printed):
     assert numbers(text, r"Pareto k +#")[0] < 0.5
     assert 0 < numbers(text, r"excess over the cap +#%")[0] < 5
     assert re.search(r"(?m)^capped: 500 of", text)
+
+
+@pytest.mark.slow
+def test_learning_rates_have_borders_near_two_and_above_four(printed):
+    text = printed("8_learning_rates")
+    for rate, phase in ((1, "100%        0%        0%"), (3, "0%      100%"), (8, "0%      100%")):
+        assert re.search(rf"(?m)^ +{rate} .*{phase}", text)
+    found = {
+        width: numbers(text, rf"N = +{width}: .* c = # \[#, #\], diverges from # \[#, #\]")
+        for width in (16, 64, 256)
+    }
+    assert 2 < found[256][0] < found[16][0] + 0.1 < 2.7
+    assert found[256][4] > 4
+
+
+@pytest.mark.slow
+def test_rejection_finds_what_the_closed_form_says(printed):
+    text = printed("9_deep_linear")
+    evidence = {}
+    for width in (1, 4, 16, 64):
+        truth, drawn, se, mean, found, error = numbers(
+            text,
+            rf"N = +{width}: log evidence #, drawn # ± #; +mean of f \+#, drawn \+# ± #",
+        )
+        assert abs(drawn - truth) < 4 * se + 1e-4
+        assert abs(found - mean) < 4 * error + 1e-3
+        evidence[width] = truth
+    assert max(evidence, key=evidence.get) == 4
+    assert re.search(r"closed form: passed\nthe limit:   FAILED", text)
+
+
+@pytest.mark.slow
+def test_the_first_order_is_nearest_and_linear_networks_are_exact(printed):
+    text = printed("10_points_and_units")
+    errors = {
+        name: re.findall(rf"(?m)^{name} +{NUMBER} ±.* {NUMBER} ±.* {NUMBER} ±", text)
+        for name in ("limit", "first order", "proportional")
+    }
+    for place in range(3):
+        limit, first, scaled = (float(errors[name][place][0]) for name in errors)
+        assert first < scaled < limit / 2
+    off = [
+        numbers(text, rf"N = +{width}: evidence off by \+# nats; limit #") for width in (8, 32, 64)
+    ]
+    assert off[2][0] < off[0][0] < 0.01
+    assert off[2][1] < off[0][1] < -0.5

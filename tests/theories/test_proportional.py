@@ -9,8 +9,8 @@ import scipy.optimize
 import scipy.stats
 
 import bnnpost
-from bnnpost.theories.scale_saddle import Problem, saddle_of
-from bnnpost.theories.scaled_kernels import Scaled
+from bnnpost.theories.layer_scales import Scaled
+from bnnpost.theories.scale_saddle import SaddleProblem, saddle_of
 
 module = importlib.import_module("bnnpost.theories.proportional")
 NOISE_STD = 0.4
@@ -144,7 +144,7 @@ def test_the_gradient_is_that_of_differences():
     rng = np.random.default_rng(3)
     with jax.enable_x64(True):
         kernel = module._kernels(posterior, hidden, posterior.x)
-        problem = Problem([12, 10, 8], kernel, 0.2 * np.eye(6), posterior.targets)
+        problem = SaddleProblem([12, 10, 8], kernel, 0.2 * np.eye(6), posterior.targets)
         place = 0.4 * rng.normal(size=5)
         steps = 1e-5 * np.eye(5)
         ahead, behind = ([problem.objective(place + s * h)[0] for h in steps] for s in (1, -1))
@@ -168,7 +168,7 @@ def test_wide_networks_are_at_the_limit_and_points_may_come_twice():
 def test_no_saddle_point_is_said():
     """Without the prior's term the scale of a kernel that explains nothing falls without end."""
     kernel = Scaled(np.eye(2), np.zeros((0, 2, 2)))
-    problem = Problem([4], lambda logs: kernel, np.eye(2), np.zeros((2, 1)))
+    problem = SaddleProblem([4], lambda logs: kernel, np.eye(2), np.zeros((2, 1)))
     # 4(1 − 1/s) + 2/(1 + s) = 0
     np.testing.assert_allclose(saddle_of(problem).last, [[(17**0.5 - 1) / 4]], rtol=1e-8)
     with pytest.raises(ValueError, match=r"no saddle point was found from scales .*\.theory"):

@@ -18,7 +18,7 @@ _QUANTITIES = ("mean", "variance", "log_evidence")
 
 
 @dataclass(frozen=True)
-class Predictions:
+class TheoryErrors:
     """Errors of what theory predicts of a posterior, measured or exact draws standing for it.
 
     errors: along `prediction` (limit: of infinite width; first order: `theory`; proportional:
@@ -45,7 +45,7 @@ class Predictions:
         return "\n".join(lines)
 
 
-def predictions(posterior: Posterior, x_test: object, measured: "xr.Dataset") -> Predictions:
+def theory_errors(posterior: Posterior, x_test: object, measured: "xr.Dataset") -> TheoryErrors:
     """Hold the limit, the first order and the proportional limit against one measured posterior.
 
     measured: what `compare` found of this posterior at these x_test [m, feature], or
@@ -76,7 +76,7 @@ def predictions(posterior: Posterior, x_test: object, measured: "xr.Dataset") ->
         "log_evidence_se": _repeated(measured["log_evidence_error_se"]),
     }
     data = {name: (("prediction",), np.array(values, float)) for name, values in errors.items()}
-    return Predictions(xr.Dataset(data, coords={"prediction": list(PREDICTIONS)}))
+    return TheoryErrors(xr.Dataset(data, coords={"prediction": list(PREDICTIONS)}))
 
 
 def _check(measured: object, shape: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Predictions held against what was measured, and against exact linear posteriors."""
+"""TheoryErrors held against what was measured, and against exact linear posteriors."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.studies import Predictions
+from bnnpost.studies import TheoryErrors
 
 NAMES = ["limit", "first order", "proportional"]
 
@@ -37,8 +37,8 @@ def as_measured(posterior, x_test, exact, se):
 
 def test_errors_are_those_of_each_prediction(linear):
     posterior, x_test, exact = linear
-    found = bnnpost.predictions(posterior, x_test, as_measured(*linear, se=0.0))
-    assert isinstance(found, Predictions)
+    found = bnnpost.theory_errors(posterior, x_test, as_measured(*linear, se=0.0))
+    assert isinstance(found, TheoryErrors)
     assert found.errors["prediction"].values.tolist() == NAMES
     std = np.sqrt(np.diagonal(bnnpost.limit(posterior).covariance(x_test)))
     renormalised = bnnpost.proportional(posterior, x_test)
@@ -65,7 +65,7 @@ def test_errors_are_those_of_each_prediction(linear):
 
 def test_what_cannot_be_seen_for_noise_is_taken_off(linear):
     posterior, x_test, _ = linear
-    found = bnnpost.predictions(posterior, x_test, as_measured(*linear, se=100.0))
+    found = bnnpost.theory_errors(posterior, x_test, as_measured(*linear, se=100.0))
     assert (found.errors["mean"] == 0).all() and (found.errors["variance"] == 0).all()
     assert (found.errors["log_evidence_se"] == 100.0).all()
 
@@ -73,8 +73,8 @@ def test_what_cannot_be_seen_for_noise_is_taken_off(linear):
 def test_proposals_measure_what_is_exact(linear):
     posterior, x_test, _ = linear
     measured = bnnpost.compare(jax.random.key(1), posterior, x_test, num_proposals=20_000)
-    by_proposals = bnnpost.predictions(posterior, x_test, measured).errors
-    exact = bnnpost.predictions(posterior, x_test, as_measured(*linear, se=0.0)).errors
+    by_proposals = bnnpost.theory_errors(posterior, x_test, measured).errors
+    exact = bnnpost.theory_errors(posterior, x_test, as_measured(*linear, se=0.0)).errors
     for name in ("mean", "variance", "log_evidence"):
         allowed = 4 * by_proposals[f"{name}_se"] + 1e-3
         assert (abs(by_proposals[name] - exact[name]) < allowed).all()
@@ -84,6 +84,6 @@ def test_measurements_of_something_else_are_refused(linear):
     posterior, x_test, exact = linear
     other = as_measured(posterior, x_test[:2], exact, se=0.0)
     with pytest.raises(ValueError, match="at 3 points and 1 outputs, got one at 2 and 1"):
-        bnnpost.predictions(posterior, x_test, other)
+        bnnpost.theory_errors(posterior, x_test, other)
     with pytest.raises(ValueError, match=r"expected measured to be what compare.* got dict"):
-        bnnpost.predictions(posterior, x_test, {})
+        bnnpost.theory_errors(posterior, x_test, {})

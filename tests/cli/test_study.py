@@ -1,0 +1,85 @@
+"""bnnpost study as a user meets it."""
+
+import json
+
+import pytest
+import xarray as xr
+
+from bnnpost.sweeps.shipped_studies import STUDIES
+from bnnpost_cli.study import NAMES
+from tests.cli.invocation import invoke
+
+SMALL = ("deep-linear", "--widths", "1,2", "--num-train", 2, "--depth", 1)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies") / "one"
+    return folder, invoke("study", *SMALL, "--out", folder)
+
+
+def test_the_names_are_those_of_the_library():
+    assert list(NAMES) == sorted(STUDIES)
+    text = invoke("study", "--help").stdout
+    assert text.index("Example:  bnnpost study") < text.index("--help")
+    for name in NAMES:
+        assert name in text
+
+
+def test_tables_data_and_figure_are_written(done):
+    folder, ran = done
+    assert ran.exit_code == 0, ran.stderr
+    assert "width 1: the closed form" in ran.stderr and f"wrote {folder}" in ran.stderr
+    assert (folder / "deep-linear.txt").read_text() == ran.stdout
+    names = {path.name for path in folder.glob("[!.]*")}
+    assert names == {"deep-linear.txt", "deep-linear.png", "deep-linear.svg", "study.json",
+                     "deep_linear.nc"}  # fmt: skip
+    data = xr.load_dataset(folder / "deep_linear.nc")
+    off = abs(data["log_evidence"] - data["drawn_log_evidence"])
+    assert (off < 5 * data["drawn_log_evidence_se"]).all()
+    record = json.loads((folder / "study.json").read_text())
+    assert record["study"] == "deep-linear" and record["config"]["widths"] == [1, 2]
+    assert {"bnnpost", "jax"} <= set(record["versions"])
+
+
+def test_json_and_a_run_of_the_same_study_again(done):
+    folder, _ = done
+    again = invoke("study", *SMALL, "--out", folder, "--json")
+    assert again.exit_code == 0, again.stderr
+    assert list(json.loads(again.stdout)) == ["deep_linear"]
+
+
+def test_a_directory_of_something_else_is_left_alone(done, tmp_path):
+    folder, _ = done
+    other = invoke("study", "phases", "--out", folder)
+    assert other.exit_code == 1 and "holds deep-linear, not the study phases" in other.stderr
+    (tmp_path / "draws.nc").write_text("mine")
+    foreign = invoke("study", *SMALL, "--out", tmp_path)
+    assert foreign.exit_code == 1 and "choose another directory" in foreign.stderr
+    assert (tmp_path / "draws.nc").read_text() == "mine"
+
+
+def test_what_a_study_does_not_cover_is_said(tmp_path):
+    wrong = invoke("study", *SMALL, "--activation", "erf", "--out", tmp_path / "a")
+    assert wrong.exit_code == 1 and "is not linear as a dense layer is" in wrong.stderr
+    named = invoke("study", "faces", "--out", tmp_path / "b")
+    assert named.exit_code == 2 and "phases" in named.stderr
+
+
+@pytest.mark.slow
+def test_descents_by_their_learning_rate(tmp_path):
+    ran = invoke("study", "phases", "--widths", "8,16", "--out", tmp_path / "a")
+    assert ran.exit_code == 0, ran.stderr
+    assert "diverges from c" in ran.stdout and "critical rates at widths 8, 16" in ran.stderr
+    critical = xr.load_dataset(tmp_path / "a" / "critical_rates.nc")
+    assert critical["width"].values.tolist() == [8, 16]
+
+
+@pytest.mark.slow
+def test_predictions_of_theory(tmp_path):
+    flags = ("--widths", "4,16", "--num-train", 2, "--num-proposals", 2000)
+    ran = invoke("study", "proportional", *flags, "--out", tmp_path / "a")
+    assert ran.exit_code == 0, ran.stderr
+    assert "width 4, n/N 0.5" in ran.stdout and "first order" in ran.stdout
+    data = xr.load_dataset(tmp_path / "a" / "proportional.nc")
+    assert data["ratio"].values.tolist() == [1 / 8, 0.5]
