@@ -15,6 +15,7 @@ multiplies the kernel that it hands on. In linear networks of one output this is
 and points grow; otherwise an approximation, whose neglected terms are of first order too.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -103,11 +104,12 @@ def _kernels(
         np.ix_(*[place.ravel()] * 2),
     )
 
-    def scaled(logs: Vector) -> Scaled:
-        found = scaled_kernel(start, hidden, logs)
+    @functools.lru_cache(maxsize=1)  # of one hidden layer there is one kernel
+    def scaled(*logs: float) -> Scaled:
+        found = scaled_kernel(start, hidden, np.array(logs))
         return Scaled(found.kernel[where], found.slopes[:, where[0], where[1]])
 
-    return scaled
+    return lambda logs: scaled(*logs.tolist())
 
 
 def _conditional(
