@@ -1,12 +1,13 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
-`calibration`, `densities`, `distances` and `warmups` are whole figures; `functions`,
+`calibration`, `densities`, `distances`, `shifts` and `warmups` are whole figures; `functions`,
 `against_width` and `pit` draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
 from bnnpost.plots.figures import densities, distances
 from bnnpost.plots.ranks import calibration
+from bnnpost.plots.shift_figure import shifts
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
 from bnnpost.plots.warmup_figure import warmups
 
@@ -24,6 +25,7 @@ __all__ = [
     "functions",
     "pit",
     "save",
+    "shifts",
     "slide_style",
     "warmups",
 ]

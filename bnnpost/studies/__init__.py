@@ -1,5 +1,17 @@
-"""Studies that go over widths, depths and data: what is measured, beside what is predicted."""
+"""Studies that go over widths, depths, data and shifts: what is measured, beside predictions."""
 
 from bnnpost.studies.scaling import Scaling, scaling, scaling_over_depth
+from bnnpost.studies.shift import Shift, shift
+from bnnpost.studies.shifted_inputs import Move, Rescale, Rotate, Translate
 
-__all__ = ["Scaling", "scaling", "scaling_over_depth"]
+__all__ = [
+    "Move",
+    "Rescale",
+    "Rotate",
+    "Scaling",
+    "Shift",
+    "Translate",
+    "scaling",
+    "scaling_over_depth",
+    "shift",
+]
