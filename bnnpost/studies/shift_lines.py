@@ -96,7 +96,9 @@ def _off(
 
 
 def _predicted(x: np.ndarray, y: np.ndarray, at: float, axis: int) -> np.ndarray:
-    """Values at one place of the least-squares lines along an axis."""
+    """Values at one place of the least-squares lines along an axis; level where x are alike."""
     x0, y0 = (one.mean(axis=axis, keepdims=True) for one in (x, y))
-    slope = np.sum((x - x0) * (y - y0), axis=axis) / np.sum((x - x0) ** 2, axis=axis)
+    spread = np.sum((x - x0) ** 2, axis=axis)
+    differ = spread > _NEGLIGIBLE * x.shape[axis] * (1 + x0.squeeze(axis) ** 2)
+    slope = np.sum((x - x0) * (y - y0), axis=axis) * differ / np.where(differ, spread, 1.0)
     return y0.squeeze(axis) + slope * (at - x0.squeeze(axis))  # type: ignore[no-any-return]
