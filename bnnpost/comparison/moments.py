@@ -30,6 +30,8 @@ from bnnpost.spaces.space import Observation, Space
 
 # A control variate direction whose variance is below this fraction of the largest is rounding.
 _NEGLIGIBLE = 1e-10
+# So is one whose own variance is below this fraction of the largest, as of ReLUs at x and −x.
+_ROUNDING = 1e-26
 # Functionals of proposals held at once (2^22 doubles are 32 MiB).
 _NUMBERS_AT_ONCE = 2**22
 # Fewer proposals than this for each control variate, and none is used.
@@ -113,8 +115,9 @@ class BlockSums:
 
 def _solve(covariance: Float[np.ndarray, "q q"], mean: Float[np.ndarray, " q"]) -> np.ndarray:
     """covariance⁻¹ mean in the directions that vary at all."""
-    stds = np.sqrt(np.diagonal(covariance))
-    stds = np.where(stds > 0, stds, 1.0)
+    variances = np.diagonal(covariance)
+    varies = variances > _ROUNDING * np.max(variances, initial=0.0)
+    stds = np.sqrt(np.where(varies, variances, 1.0))
     values, vectors = np.linalg.eigh(covariance / np.outer(stds, stds))
     keep = values > _NEGLIGIBLE * max(values[-1] if values.size else 0.0, 1.0)
     vectors = vectors[:, keep] / stds[:, None]

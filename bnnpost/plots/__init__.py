@@ -1,8 +1,8 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
 `calibration`, `densities`, `distances`, `warmups` and those of studies (`linear_scales`,
-`prediction_errors`, `training_phases`) are whole figures; `functions`, `against_width` and `pit`
-draw on axes that the caller made.
+`prediction_errors`, `shifts`, `training_phases`) are whole figures; `functions`, `against_width`
+and `pit` draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
@@ -11,6 +11,7 @@ from bnnpost.plots.phase_figure import training_phases
 from bnnpost.plots.prediction_figure import prediction_errors
 from bnnpost.plots.ranks import calibration
 from bnnpost.plots.scale_figure import linear_scales
+from bnnpost.plots.shift_figure import shifts
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
 from bnnpost.plots.warmup_figure import warmups
 
@@ -30,6 +31,7 @@ __all__ = [
     "pit",
     "prediction_errors",
     "save",
+    "shifts",
     "slide_style",
     "training_phases",
     "warmups",
