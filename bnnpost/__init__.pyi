@@ -67,7 +67,7 @@ from .samplers import (
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
-from .studies import scaling, scaling_over_depth
+from .studies import scaling, scaling_over_data, scaling_over_depth
 from .theories import deep_linear, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
@@ -139,6 +139,7 @@ __all__ = [
     "reports",
     "samplers",
     "scaling",
+    "scaling_over_data",
     "scaling_over_depth",
     "spaces",
     "stein",

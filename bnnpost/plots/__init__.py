@@ -1,10 +1,11 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
-`calibration`, `densities`, `distances` and `warmups` are whole figures; `functions`,
-`against_width` and `pit` draw on axes that the caller made.
+`calibration`, `data_scaling`, `densities`, `distances` and `warmups` are whole figures;
+`functions`, `against_width` and `pit` draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
+from bnnpost.plots.data_scaling_figure import data_scaling
 from bnnpost.plots.figures import densities, distances
 from bnnpost.plots.ranks import calibration
 from bnnpost.plots.style import BLUE, GREEN, MUTED, OCHRE, PURPLE, VERMILION, save, slide_style
@@ -19,6 +20,7 @@ __all__ = [
     "VERMILION",
     "against_width",
     "calibration",
+    "data_scaling",
     "densities",
     "distances",
     "functions",

@@ -2,6 +2,14 @@
 
 from bnnpost.theories.deep_linear import DeepLinear, deep_linear
 from bnnpost.theories.expansion import theory
+from bnnpost.theories.kernel_spectrum import KernelSpectrum, kernel_spectrum
 from bnnpost.theories.result import Theory
 
-__all__ = ["DeepLinear", "Theory", "deep_linear", "theory"]
+__all__ = [
+    "DeepLinear",
+    "KernelSpectrum",
+    "Theory",
+    "deep_linear",
+    "kernel_spectrum",
+    "theory",
+]
