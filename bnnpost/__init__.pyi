@@ -67,7 +67,7 @@ from .samplers import (
 from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
-from .studies import scaling, scaling_over_depth, shift, theory_errors
+from .studies import scaling, scaling_over_data, scaling_over_depth, shift, theory_errors
 from .theories import deep_linear, proportional, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
@@ -140,6 +140,7 @@ __all__ = [
     "reports",
     "samplers",
     "scaling",
+    "scaling_over_data",
     "scaling_over_depth",
     "shift",
     "spaces",

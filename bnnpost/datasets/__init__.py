@@ -10,6 +10,7 @@ from bnnpost.datasets.shipped import (
     load_shipped,
     names,
 )
+from bnnpost.datasets.spheres import sphere_teacher
 from bnnpost.datasets.table import DataError, Dataset
 from bnnpost.datasets.user_files import read
 
@@ -28,5 +29,6 @@ __all__ = [
     "names",
     "read",
     "sine_gap",
+    "sphere_teacher",
     "step",
 ]

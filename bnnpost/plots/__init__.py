@@ -1,11 +1,12 @@
 """Figures of results, drawn without pyplot: no global state, whatever the backend.
 
-`calibration`, `densities`, `distances`, `warmups` and those of studies (`linear_scales`,
-`prediction_errors`, `shifts`, `training_phases`) are whole figures; `functions`, `against_width`
-and `pit` draw on axes that the caller made.
+`calibration`, `densities`, `distances`, `warmups` and those of studies (`data_scaling`,
+`linear_scales`, `prediction_errors`, `shifts`, `training_phases`) are whole figures; `functions`,
+`against_width` and `pit` draw on axes that the caller made.
 """
 
 from bnnpost.plots.axes import against_width, functions, pit
+from bnnpost.plots.data_scaling_figure import data_scaling
 from bnnpost.plots.figures import densities, distances
 from bnnpost.plots.phase_figure import training_phases
 from bnnpost.plots.prediction_figure import prediction_errors
@@ -24,6 +25,7 @@ __all__ = [
     "VERMILION",
     "against_width",
     "calibration",
+    "data_scaling",
     "densities",
     "distances",
     "functions",

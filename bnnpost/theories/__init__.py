@@ -2,7 +2,17 @@
 
 from bnnpost.theories.deep_linear import DeepLinear, deep_linear
 from bnnpost.theories.expansion import theory
+from bnnpost.theories.kernel_spectrum import KernelSpectrum, kernel_spectrum
 from bnnpost.theories.proportional import Proportional, proportional
 from bnnpost.theories.result import Theory
 
-__all__ = ["DeepLinear", "Proportional", "Theory", "deep_linear", "proportional", "theory"]
+__all__ = [
+    "DeepLinear",
+    "KernelSpectrum",
+    "Proportional",
+    "Theory",
+    "deep_linear",
+    "kernel_spectrum",
+    "proportional",
+    "theory",
+]
