@@ -70,6 +70,7 @@ def _draw_losses(axes: "Axes", result: "DataScaling") -> None:
     label = "squared error" + (f" − {measured.floor:.3g}" if measured.floor else "")
     axes.set(xscale="log", yscale="log", xlabel="training points D", ylabel=label)
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.tick_params("x", which="minor", bottom=False)
     axes.set_title("Loss at test points")
     laws = (("measured", measured, BLUE), ("predicted", result.predicted, "black"))

@@ -69,6 +69,24 @@ class DataScaling:
     tail: Tail | None
     spectrum: KernelSpectrum
 
+    def summary(self) -> str:
+        """A line for each size, and one for each exponent with its 95 % interval."""
+        lines = [f"{'points':>8}{'squared error':>22}{'predicted':>12}{'nll (nats)':>20}"]
+        for size in self.losses["size"].values.tolist():
+            at = self.losses.sel(size=size)
+            cells = [
+                f"{float(at[name]):.4f} ± {float(at[name + '_se']):.4f}"
+                for name in ("squared_error", "nll")
+            ]
+            predicted = f"{float(at['squared_error_predicted']):.4f}"
+            lines.append(f"{size:8,}{cells[0]:>22}{predicted:>12}{cells[1]:>20}")
+        laws = {"measured": self.measured, "predicted": self.predicted, "tail": self.tail}
+        for name, law in laws.items():
+            if law is not None:
+                low, high = law.exponent_interval
+                lines.append(f"exponent, {name}: {law.exponent:.3f} [{low:.3f}, {high:.3f}]")
+        return "\n".join(lines)
+
 
 def scaling_over_data(
     key: Array,

@@ -1,6 +1,6 @@
 """The shipped studies: what each measures and predicts, on the problem of a configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,11 +8,17 @@ import jax
 import numpy as np
 
 from bnnpost.comparison import compare
-from bnnpost.plots import linear_scales, prediction_errors, training_phases
+from bnnpost.plots import (
+    data_scaling,
+    linear_scales,
+    prediction_errors,
+    shifts,
+    training_phases,
+)
 from bnnpost.samplers import rejection, training
 from bnnpost.spaces import limit
 from bnnpost.storage import Say
-from bnnpost.studies import theory_errors
+from bnnpost.studies import Rescale, Translate, scaling_over_data, shift, theory_errors
 from bnnpost.sweeps.problem import Problem
 from bnnpost.theories import deep_linear
 
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 _RATES, _SEEDS, _STEPS = (1.0, 1.8, 3.0, 4.5, 8.0), 8, 200
 # Exact draws beside a closed form.
 _DRAWS = 1000
+# Subsets of each size; factors and standard deviations by which test inputs move; single networks.
+_SUBSETS, _FACTORS, _MOVES, _MODELS, _MEMBERS = 16, (2, 4, 8), (1, 2, 4), 300, 50
 
 
 class Findings(NamedTuple):
@@ -48,7 +56,7 @@ def _phases(problem: Problem, say: Say) -> Findings:
     posterior = problem.posterior(max(widths))
     say(f"descents at width {max(widths):,}")
     found = training.phases(keys[0], posterior, rates=_RATES, num_seeds=_SEEDS, num_steps=_STEPS)
-    say(f"critical rates at widths {', '.join(map(str, widths))}, by bisection")
+    say(f"critical rates at widths {_listed(widths)}, by bisection")
     critical = training.critical_rates(
         keys[1], posterior, widths=widths, num_seeds=_SEEDS, num_steps=_STEPS
     )
@@ -118,11 +126,53 @@ def _proportional(problem: Problem, say: Say) -> Findings:
     return Findings("\n".join(lines[:-1]), {"proportional": data}, prediction_errors(found))
 
 
+def _data_scaling(problem: Problem, say: Say) -> Findings:
+    import xarray as xr
+
+    num_train, posterior = len(problem.x), problem.posterior(min(problem.config.widths))
+    half = num_train // 2
+    sizes = [2**k for k in range(5, half.bit_length()) if 2**k < half] + [half]
+    say(f"{_SUBSETS} subsets of {_listed(sizes)} of {num_train:,} points")
+    found = scaling_over_data(
+        *(_keys(problem, 1)[0], posterior, problem.x_test, problem.test_targets),
+        sizes=sizes,
+        num_subsets=_SUBSETS,
+    )
+    spectrum = xr.Dataset({"eigenvalue": ("rank", found.spectrum.eigenvalues)})
+    data = {"losses": found.losses, "spectrum": spectrum}
+    return Findings(found.summary(), data, data_scaling(found))
+
+
+def _shift(problem: Problem, say: Say) -> Findings:
+    x, posterior = problem.x_test, problem.posterior(min(problem.config.widths))
+    rows = (x - x.mean(axis=0)).reshape(len(x), -1)
+    direction = np.linalg.svd(rows, full_matrices=False)[2][0].reshape(x.shape[1:])
+    say(f"scaled, and moved where they vary most, at widths {_listed(problem.config.widths)}")
+    found = shift(
+        *(_keys(problem, 1)[0], posterior, x, problem.test_targets),
+        shifts=[Rescale(_FACTORS), Translate(np.std(rows @ direction.ravel()) * direction, _MOVES)],
+        widths=problem.config.widths,
+        num_proposals=problem.config.num_proposals,
+        num_draws=_MODELS,
+        num_members=_MEMBERS,
+    )
+    data = {"losses": found.losses, "models": found.models}
+    return Findings(found.summary(), data, shifts(found))
+
+
 def _keys(problem: Problem, count: int) -> jax.Array:
     return jax.random.split(jax.random.key(problem.config.seed), count)
 
 
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(f"{number:,}" for number in numbers)
+
+
 STUDIES: Mapping[str, Study] = {
+    "data-scaling": Study(
+        "the limit's loss over the number of points, and what its kernel's spectrum predicts",
+        *("study_data_scaling", _data_scaling),
+    ),
     "phases": Study(
         "gradient descent by its learning rate: lazy, catapult or divergent",
         *("study_phases", _phases),
@@ -134,5 +184,9 @@ STUDIES: Mapping[str, Study] = {
     "proportional": Study(
         "the limit, the first order and renormalised kernels as width nears the number of points",
         *("study_proportional", _proportional),
+    ),
+    "shift": Study(
+        "losses, calibration and spread as test inputs move away",
+        *("study_shift", _shift),
     ),
 }
