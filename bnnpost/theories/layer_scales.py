@@ -12,14 +12,16 @@ from bnnpost.theories.hidden_layers import Hidden
 Kernel = Float[np.ndarray, "q q"]
 
 
-class Scaled(NamedTuple):
+class ScaledKernel(NamedTuple):
     """The readout's kernel without its bias, and its derivatives by the logs of the scales."""
 
     kernel: Kernel
     slopes: Float[np.ndarray, "scale q q"]
 
 
-def scaled_kernel(first: Kernel, hidden: Sequence[Hidden], logs: Float[np.ndarray, "*s"]) -> Scaled:
+def scaled_kernel(
+    first: Kernel, hidden: Sequence[Hidden], logs: Float[np.ndarray, "*s"]
+) -> ScaledKernel:
     """Each hidden layer but the last hands on s times its kernel, s = exp(logs).
 
     first: the kernel of the first hidden layer's units.
@@ -35,4 +37,4 @@ def scaled_kernel(first: Kernel, hidden: Sequence[Hidden], logs: Float[np.ndarra
             slopes = np.concatenate([slopes, scaled[None]])
             scaled = scaled + layer.bias_var
         kernel = scaled
-    return Scaled(kernel, slopes)
+    return ScaledKernel(kernel, slopes)

@@ -28,7 +28,7 @@ from bnnpost.kernels import self_kernel
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.theories.hidden_layers import Hidden, hidden_layers
-from bnnpost.theories.layer_scales import Scaled, scaled_kernel
+from bnnpost.theories.layer_scales import ScaledKernel, scaled_kernel
 from bnnpost.theories.scale_saddle import Saddle, SaddleProblem, Vector, saddle_of
 
 
@@ -92,7 +92,7 @@ def _found(
 
 def _kernels(
     posterior: Posterior, hidden: Sequence[Hidden], x: Float[np.ndarray, "q *f"]
-) -> Callable[[Vector], Scaled]:
+) -> Callable[[Vector], ScaledKernel]:
     """The readout's kernel at inputs x, as a function of the logs of the scales.
 
     Derivatives are those at different points; one that occurs more than once is put in place.
@@ -105,9 +105,9 @@ def _kernels(
     )
 
     @functools.lru_cache(maxsize=1)  # of one hidden layer there is one kernel
-    def scaled(*logs: float) -> Scaled:
+    def scaled(*logs: float) -> ScaledKernel:
         found = scaled_kernel(start, hidden, np.array(logs))
-        return Scaled(found.kernel[where], found.slopes[:, where[0], where[1]])
+        return ScaledKernel(found.kernel[where], found.slopes[:, where[0], where[1]])
 
     return lambda logs: scaled(*logs.tolist())
 

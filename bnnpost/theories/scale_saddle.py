@@ -19,7 +19,7 @@ import scipy.optimize
 import scipy.special
 from jaxtyping import Float
 
-from bnnpost.theories.layer_scales import Scaled
+from bnnpost.theories.layer_scales import ScaledKernel
 
 Vector = Float[np.ndarray, " p"]
 Matrix = Float[np.ndarray, "a b"]
@@ -41,7 +41,7 @@ class SaddleProblem(NamedTuple):
     """widths: of all hidden layers. kernel: of the logs. added: B. targets [point, output]."""
 
     widths: Sequence[int]
-    kernel: Callable[[Vector], Scaled]
+    kernel: Callable[[Vector], ScaledKernel]
     added: Float[np.ndarray, "n n"]
     targets: Float[np.ndarray, "n k"]
 

@@ -9,7 +9,7 @@ import scipy.optimize
 import scipy.stats
 
 import bnnpost
-from bnnpost.theories.layer_scales import Scaled
+from bnnpost.theories.layer_scales import ScaledKernel
 from bnnpost.theories.scale_saddle import SaddleProblem, saddle_of
 
 module = importlib.import_module("bnnpost.theories.proportional")
@@ -167,7 +167,7 @@ def test_wide_networks_are_at_the_limit_and_points_may_come_twice():
 
 def test_no_saddle_point_is_said():
     """Without the prior's term the scale of a kernel that explains nothing falls without end."""
-    kernel = Scaled(np.eye(2), np.zeros((0, 2, 2)))
+    kernel = ScaledKernel(np.eye(2), np.zeros((0, 2, 2)))
     problem = SaddleProblem([4], lambda logs: kernel, np.eye(2), np.zeros((2, 1)))
     # 4(1 − 1/s) + 2/(1 + s) = 0
     np.testing.assert_allclose(saddle_of(problem).last, [[(17**0.5 - 1) / 4]], rtol=1e-8)
