@@ -30,10 +30,17 @@ class TheoryErrors:
 
     errors: "xr.Dataset"
 
-    def within(self, tolerance: float = 0.01) -> dict[str, bool]:
-        """Of which predictions mean and variance are within a tolerance, as far as can be seen."""
-        worst = np.maximum(self.errors["mean"].values, self.errors["variance"].values)
-        return dict(zip(PREDICTIONS, (worst <= tolerance).tolist(), strict=True))
+    def within(self, tolerance: float = 0.01) -> dict[str, bool | None]:
+        """Of which predictions mean and variance are within a tolerance.
+
+        None where what was measured is not known so well: a standard error above the tolerance.
+        """
+        worst, noise = (
+            np.maximum(self.errors[f"mean{end}"].values, self.errors[f"variance{end}"].values)
+            for end in ("", "_se")
+        )
+        found = np.where((noise > tolerance) & (worst <= tolerance), None, worst <= tolerance)
+        return dict(zip(PREDICTIONS, found.tolist(), strict=True))
 
     def summary(self) -> str:
         """A line for each prediction."""

@@ -113,7 +113,7 @@ def _proportional(problem: Problem, say: Say) -> Findings:
         )
         found[ratio] = theory_errors(posterior, problem.x_test, measured)
         worth = measured.attrs["effective_sample_size"]
-        good = [name for name, within in found[ratio].within(0.01).items() if within]
+        good = [name for name, within in found[ratio].within(0.01).items() if within is True]
         lines += [
             f"width {width:,}, n/N {ratio:.3g}; proposals worth {worth:,.0f} draws; within 1 %: "
             f"{', '.join(good) or 'none'}",

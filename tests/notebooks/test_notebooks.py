@@ -26,6 +26,8 @@ FIGURES = {
     "8_learning_rates": 2,
     "9_deep_linear": 2,
     "10_points_and_units": 2,
+    "11_more_data": 3,
+    "12_moving_away": 2,
 }
 # The others are run by `make test-all` alone, as all of them take five minutes of one core.
 QUICK = "1_first_look"
@@ -277,3 +279,27 @@ def test_the_first_order_is_nearest_and_linear_networks_are_exact(printed):
     ]
     assert off[2][0] < off[0][0] < 0.01
     assert off[2][1] < off[0][1] < -0.5
+
+
+@pytest.mark.slow
+def test_the_kernel_predicts_the_exponent_and_few_features_have_one(printed):
+    text = printed("11_more_data")
+    measured, low, high = numbers(text, r"exponent, measured: # \[#, #\]")
+    predicted, other_low, other_high = numbers(text, r"exponent, predicted: # \[#, #\]")
+    assert max(low, other_low) < min(high, other_high)
+    assert 0.4 < measured < 0.8 and 0.4 < predicted < 0.8
+    low, high = numbers(text, r"sixteen features: exponent \d.\d+, interval # to #")
+    assert low < 1.15 and high > 1
+
+
+@pytest.mark.slow
+def test_one_draw_has_the_variance_besides_and_right_priors_are_calibrated(printed):
+    text = printed("12_moving_away")
+    for strength in (0, 1, 2, 4):
+        alone, both, gain = numbers(
+            text, rf"moved by {strength}: one draw #; S \+ V = #, 1 \+ V/S = #"
+        )
+        assert abs(alone - both) < 0.1 * both
+        assert 1.05 < gain < 1.35
+    share, error = numbers(text, r"four units away: #% ± #%")
+    assert abs(share - 90) <= 3 * error

@@ -68,6 +68,7 @@ def test_what_cannot_be_seen_for_noise_is_taken_off(linear):
     found = bnnpost.theory_errors(posterior, x_test, as_measured(*linear, se=100.0))
     assert (found.errors["mean"] == 0).all() and (found.errors["variance"] == 0).all()
     assert (found.errors["log_evidence_se"] == 100.0).all()
+    assert found.within() == dict.fromkeys(NAMES)
 
 
 def test_proposals_measure_what_is_exact(linear):
