@@ -39,8 +39,11 @@ class TheoryErrors:
             np.maximum(self.errors[f"mean{end}"].values, self.errors[f"variance{end}"].values)
             for end in ("", "_se")
         )
-        found = np.where((noise > tolerance) & (worst <= tolerance), None, worst <= tolerance)
-        return dict(zip(PREDICTIONS, found.tolist(), strict=True))
+        found = [
+            None if error <= tolerance < unknown else bool(error <= tolerance)
+            for error, unknown in zip(worst, noise, strict=True)
+        ]
+        return dict(zip(PREDICTIONS, found, strict=True))
 
     def summary(self) -> str:
         """A line for each prediction."""

@@ -286,6 +286,7 @@ class Nowhere(Gaussian):
         return jnp.sum(outputs) * 0 - jnp.inf
 
 
+@pytest.mark.slow
 def test_pairs_without_a_start_and_what_is_no_posterior():
     of = bnnpost.Posterior(NETWORK, Nowhere(0.3), X, Y)
     for sampled in (coupled.sample, functools.partial(coupled.expectation, function=h)):

@@ -31,6 +31,7 @@ SMALL = ["--config", "study.toml", "--num-train", 3, "--num-test", 4, "--depth",
 SMALL += ["--bound", "capped", "--cap", 0, "--num-samples", 20]
 
 
+@pytest.mark.slow
 def test_samples_of_classes_have_chances_and_scores(study):
     done = invoke("sample", *SMALL, "--width", 4, "--out", "run", "--json")
     assert done.exit_code == 0, done.stderr
