@@ -2,7 +2,8 @@
 
 Seconds of `bnnpost.deep_linear`, its log evidence less that by mpmath's Meijer G functions at 30
 digits (up to width 8: beyond, mpmath does not converge), and draws of f at five inputs a second,
-over drawing as many standard normals with numpy. diabetes(5, 5), w_std 1.3, noise std 0.5.
+over drawing as many standard normals with numpy. Then the same of several outputs, by 50,000 scale
+matrices. diabetes(5, 5), w_std 1.3, noise std 0.5.
 
     python benchmarks/deep_linear.py
 """
@@ -15,8 +16,9 @@ import numpy as np
 
 import bnnpost
 
+SEVERAL = ((2, 1, 2), (8, 3, 2), (64, 2, 3), (1024, 4, 10))
 SIZES = ((1, 1), (8, 1), (2, 2), (8, 3), (64, 2), (1024, 4), (100_000, 2))
-MOST_COMPARED, NUM_DRAWS, W_STD, NOISE_STD = 8, 100_000, 1.3, 0.5
+MOST_COMPARED, NUM_DRAWS, FEW_DRAWS, W_STD, NOISE_STD = 8, 100_000, 1000, 1.3, 0.5
 PARTS = [-90, -60, -40, -20, -10, -6, -4, -3, -2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6]
 
 
@@ -68,8 +70,32 @@ def row(width: int, depth: int) -> str:
     )
 
 
+def row_of_outputs(width: int, depth: int, num_outputs: int) -> str:
+    """Of several outputs, each the targets in another order."""
+    of, x_test = posterior(width, depth)
+    sizes = {"width": width, "depth": depth, "num_outputs": num_outputs}
+    network = bnnpost.mlp(activation="identity", w_std=W_STD, b_std=0.0, **sizes)
+    y = np.stack([np.roll(of.targets[:, 0], shift) for shift in range(num_outputs)], axis=1)
+    of = bnnpost.Posterior(network, of.likelihood, of.x, y)
+    started = time.perf_counter()
+    found = bnnpost.deep_linear_outputs(jax.random.key(0), of)
+    seconds = time.perf_counter() - started
+    started, drawn = time.perf_counter(), ""
+    if found.acceptance > 1e-4:
+        found.sample(jax.random.key(1), x_test, FEW_DRAWS)
+        drawn = f"{FEW_DRAWS / (time.perf_counter() - started):,.0f}"
+    return (
+        f"| {width:,} | {depth} | {num_outputs} | {seconds:.2f} | {found.log_evidence_se:.4f} | "
+        f"{found.acceptance:.1g} | {drawn} |"
+    )
+
+
 if __name__ == "__main__":
     print("| width | depth | seconds | log evidence less mpmath's | draws/s | over normals |")
     print("|---|---|---|---|---|---|")
     for size in SIZES:
         print(row(*size), flush=True)
+    print("\n| width | depth | outputs | seconds | standard error (nats) | accepted | draws/s |")
+    print("|---|---|---|---|---|---|---|")
+    for several in SEVERAL:
+        print(row_of_outputs(*several), flush=True)

@@ -68,7 +68,7 @@ from .samplers.coupled.mixing_time import mixing
 from .samplers.forecast import forecast
 from .spaces import ensemble_limit, limit, max_learning_rate, ntk_gp
 from .studies import scaling, scaling_over_data, scaling_over_depth, shift, theory_errors
-from .theories import deep_linear, proportional, theory
+from .theories import deep_linear, deep_linear_outputs, proportional, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
 from .verification.invariance import invariance
@@ -104,6 +104,7 @@ __all__ = [
     "coupled",
     "datasets",
     "deep_linear",
+    "deep_linear_outputs",
     "draws",
     "elliptical_slice",
     "empirical_nngp",

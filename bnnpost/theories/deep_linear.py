@@ -123,6 +123,11 @@ def deep_linear(posterior: Posterior) -> DeepLinear:
     FloatingPointError if the noise is lost in the rounding of the kernel.
     """
     require_posterior(posterior)
+    if posterior.num_outputs != 1:
+        raise ValueError(
+            f"expected one output, got {posterior.num_outputs}: the scale is then a matrix, which "
+            "deep_linear_outputs(key, posterior) takes"
+        )
     shape, noise_variance = shape_of(posterior), posterior.likelihood.known_var()
     kernel, added = shape.kernels(posterior.x)
     spectrum = spectrum_of(kernel, added, noise_variance, posterior.targets[:, 0])

@@ -39,10 +39,6 @@ def shape_of(posterior: Posterior) -> DeepShape:
             "expected Gaussian noise of known size, got "
             f"{type(posterior.likelihood).__name__}: draw with bnnpost.rejection.sample instead"
         )
-    if posterior.num_outputs != 1:
-        raise ValueError(
-            f"expected one output, got {posterior.num_outputs}: the scale is then a matrix"
-        )
     network = posterior.network
     layers = network.flattened() if isinstance(network, Serial) else (network,)
     dense, slope = [], 1.0
