@@ -6,6 +6,7 @@ with less optimisation, and kept for one run, for all its processes. `make test-
 compiles them as users have them, which the test of the wheel always does.
 """
 
+import collections
 import gc
 import os
 import shutil
@@ -39,6 +40,19 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if hasattr(config, "programs"):
         shutil.rmtree(config.programs, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Make all but every n-th case of a test marked each(n) slow, before slow ones are left out."""
+    seen = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("each")
+        if mark is not None:
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -54,6 +54,7 @@ def test_what_proposals_give_comes_out_and_with_a_slip_does_not(monkeypatch):
     assert z(compare_draws(KEY, drawn(), POINTS), known, "variance_error_by_point") > LIMIT
 
 
+@pytest.mark.slow
 def test_means_over_all_draws_and_over_all_but_a_block():
     draws = drawn(400)
     mixture, f = draws.mixture(POINTS), draws.predict(POINTS)

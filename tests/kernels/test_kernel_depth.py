@@ -64,6 +64,7 @@ def test_relu_at_depth_thirty_follows_the_arc_cosine_recursion():
     assert np.allclose(kernel, rho * np.outer(std, std), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_whole_network_of_depth_thirty_equals_the_repeated_layer():
     network = points.network("erf", DEPTH, w_std=1.3)
     with jax.enable_x64(True):

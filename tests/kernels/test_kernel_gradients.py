@@ -40,6 +40,7 @@ def finite_difference(function, x, w_std, x_direction, w_direction):
 
 
 @pytest.mark.parametrize("name", SOME)
+@pytest.mark.each(2)
 def test_gradient_with_respect_to_inputs(name):
     direction = np.random.default_rng(5).normal(size=inputs().shape)
     with jax.enable_x64(True):

@@ -48,6 +48,7 @@ def limit(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_evidence(name):
     evidence, evidence_se, _ = known(name)
     assert abs(checks.evidence_z(limit(name), evidence, evidence_se)) < checks.LIMIT

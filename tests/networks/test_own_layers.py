@@ -83,6 +83,7 @@ def test_rejection_gives_networks_that_agree_with_themselves():
     assert not np.allclose(outputs[0], outputs[17], atol=0.01)
 
 
+@pytest.mark.slow
 def test_evidence_agrees_with_prior_networks_of_plain_draws():
     # Two independent Monte-Carlo estimates, 5 standard errors: a false alarm in 6e-7 of seeds.
     info = draws().info

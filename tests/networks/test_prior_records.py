@@ -93,6 +93,7 @@ def test_other_records_are_refused(options, message):
         bnnpost.from_spec([{"type": "Dense", **options}])
 
 
+@pytest.mark.slow
 def test_draws_come_back_from_a_file(tmp_path):
     network = Dense(
         1, w_std=per_input(dist.HalfNormal(1.0)), b_std=dist.HalfNormal(0.5), prior=MIXTURE

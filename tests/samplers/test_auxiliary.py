@@ -292,6 +292,7 @@ def test_the_readout_is_integrated_out():
         sample(posterior(3, network(8)), 5, collapse=False)
 
 
+@pytest.mark.slow
 def test_an_activation_beyond_its_bound_is_told_and_not_clipped():
     of = posterior(3, network(64, Activation(bump, bound=0.9)))
     with pytest.raises(rejection.BoundExceeded, match="bound of the activation"):

@@ -273,6 +273,7 @@ def test_bad_arguments(options, message):
         coupled.sample(KEY, POSTERIOR, **options)
 
 
+@pytest.mark.slow
 def test_chains_that_do_not_meet():
     narrow = bnnpost.Posterior(NETWORK, Gaussian(1e-4), X, Y)
     with pytest.raises(coupled.NotMet, match="do not meet in 5 steps"):

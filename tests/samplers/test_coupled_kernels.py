@@ -80,6 +80,7 @@ def statistics(positions):
 
 @pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
+@pytest.mark.each(2)
 def test_the_first_chain_has_the_plain_kernels_numbers(name):
     """Bit for bit, alone and beside another: of the kernels of `chains`, and a blend's own step."""
     kernel, never = KERNELS[name], jnp.zeros((), bool)

@@ -152,6 +152,7 @@ def test_a_users_likelihood_is_forecast_by_the_pilot_alone(posterior):
     assert "None of the pilot's 4,096 proposals had a positive weight" in none.advice(10)
 
 
+@pytest.mark.slow
 def test_without_a_strict_bound_capped_is_forecast(posterior):
     unknown = bnnpost.likelihoods.GaussianUnknownNoise(noise_std=dist.HalfNormal(0.5))
     found = bnnpost.forecast(

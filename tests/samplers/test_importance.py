@@ -25,6 +25,7 @@ def draws(problem):
     return bnnpost.rejection.sample(jax.random.key(8), problem[0], num_samples=1000)
 
 
+@pytest.mark.slow
 def test_importance_and_rejection_agree(problem, estimate, draws):
     """Two routes to posterior mean and covariance; 4.5 standard errors: false alarm 7e-6 each."""
     f = draws.predict(problem[1])[:, :, 0]

@@ -72,6 +72,7 @@ def evidence_surprise(name, estimate):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.each(2)
 def test_evidence(name):
     assert evidence_surprise(name, estimated(name)) < checks.LIMIT
 

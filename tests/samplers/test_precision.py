@@ -149,6 +149,7 @@ def log_weights(posterior, precision, monkeypatch):
     ("name", "most"),
     [("diabetes", 1e-5), pytest.param("digits", 2e-6, marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_what_single_precision_costs(name, most, monkeypatch):
     """Log weights differ by far less than they vary: measured 2e-6 of 1, and 3e-7 of 0.4."""
     single, double = (

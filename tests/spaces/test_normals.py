@@ -35,6 +35,7 @@ NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) f
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_gradients_of_the_log_weight_are_its_slopes(name):
     with jax.enable_x64(True):
         space = space_of(name)

@@ -355,6 +355,7 @@ def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
     assert "--bound capped" in refusal(strict, found)
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_drawn(tmp_path):
     changes = {"num_samples": 5000, "max_proposals": 1000, "widths": (128,)}
     path = tmp_path / "run"

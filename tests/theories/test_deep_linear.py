@@ -138,6 +138,7 @@ def network(first_b_std=0.7, last_b_std=0.4, slope=0.8):
     )
 
 
+@pytest.mark.slow
 def test_biases_slopes_and_unequal_widths():
     x, y, x_test, _ = bnnpost.datasets.diabetes_problem(4, 2)
     of = bnnpost.Posterior(network(), Gaussian(NOISE_STD), x, y)

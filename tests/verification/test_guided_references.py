@@ -27,6 +27,7 @@ def right(exact, reference):
     return bnnpost.verify(cases.key(1), {"f_train": exact}, reference)
 
 
+@pytest.mark.slow
 def test_right_draws_pass_and_draws_of_one_mode_do_not(exact, reference, right):
     assert len(exact) > 1000
     assert right.passed, right.summary()
