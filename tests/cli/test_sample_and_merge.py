@@ -151,6 +151,7 @@ def test_bad_input_has_a_message_and_a_documented_exit_code(tmp_path, arguments,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_merge_notices_that_the_data_have_changed(tmp_path):
     table, path = tmp_path / "mine.csv", tmp_path / "run"
     rows = np.random.default_rng(0).normal(size=(6, 2))

@@ -221,6 +221,7 @@ def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
     assert row["seconds"] == pytest.approx(60 * row["seconds_per_pair"])
 
 
+@pytest.mark.slow
 def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
     narrow = invoke(
         "forecast", *PROBLEM, "--json", "--method", "coupled", "--tolerance", 0.05,

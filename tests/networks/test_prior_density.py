@@ -136,6 +136,7 @@ def test_noise_of_unknown_size_is_integrated_out():
         assert float(of.log_likelihood(parameters)) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_functions_are_taken_by_jax_as_they_are():
     of = posterior(scales())
     parameters = of.network.init(KEY, 3)

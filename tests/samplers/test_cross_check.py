@@ -65,6 +65,7 @@ def test_right_chains_are_left_alone(name):
     assert draws.info.chains.cross_check.endswith("agree")
 
 
+@pytest.mark.slow
 def test_chains_too_short_are_not_compared():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -25,6 +25,7 @@ def test_a_draw_is_its_number_or_its_key_is_refused(implementation):
     np.testing.assert_allclose(outputs, trained[3], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_hyperparameters_may_be_jax_arrays():
     network = bnnpost.mlp(width=4, depth=1, w_std=jnp.asarray(1.5))
     likelihood = bnnpost.likelihoods.Gaussian(noise_std=jnp.asarray(0.5))

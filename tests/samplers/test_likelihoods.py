@@ -78,6 +78,7 @@ def test_evidence(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.each(2)
 def test_moments_of_the_mixture(name):
     estimate = estimated(name)
     variances = np.diagonal(estimate.covariances, axis1=-2, axis2=-1)

@@ -66,7 +66,7 @@ def label(value):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize(("case", "collapse"), WEIGHED, ids=label)
-@pytest.mark.each(3)
+@pytest.mark.each(4)
 def test_evidence(case, collapse, space):
     info, known = weighed(case, collapse, space), reference(case)
     surprise = checks.evidence_z(info, known.log_evidence, known.log_evidence_se)
@@ -91,7 +91,7 @@ def test_evidence_of_halved_noise_is_another(case, collapse):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize(("case", "collapse"), PREDICTED, ids=label)
-@pytest.mark.each(3)
+@pytest.mark.each(4)
 def test_moments(case, collapse, space):
     values, known = predicted(case, collapse, space), reference(case)
     assert len(values) == NUM_DRAWS
@@ -116,6 +116,7 @@ def statistics(one, other):
     yield tuple(np.square(values).sum(axis=(1, 2)) for values in (one, other))
 
 
+@pytest.mark.slow
 def test_two_sample_statistics_tell_halved_noise():
     right = DEEP.posterior()
     one, other = (

@@ -71,6 +71,7 @@ def test_what_cannot_be_seen_for_noise_is_taken_off(linear):
     assert found.within() == dict.fromkeys(NAMES)
 
 
+@pytest.mark.slow
 def test_proposals_measure_what_is_exact(linear):
     posterior, x_test, _ = linear
     measured = bnnpost.compare(jax.random.key(1), posterior, x_test, num_proposals=20_000)

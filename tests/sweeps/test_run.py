@@ -256,6 +256,7 @@ def test_a_table_is_the_same_however_its_path_is_spelt(tmp_path, monkeypatch):
         begun(path, **{**config.as_dict(), "widths": (4,)})
 
 
+@pytest.mark.slow
 def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     """Which are the same in memory and in the file."""
     path, stored = finished

@@ -37,6 +37,7 @@ def test_right_draws_pass_and_draws_of_one_mode_do_not(exact, reference, right):
     assert min(failed.p_values.values()) < 1e-6
 
 
+@pytest.mark.slow
 def test_the_verdict_names_a_guided_reference(right):
     assert "against a reference led by fits, with no bound on the mass" in right.verdict()
     assert right.to_dict()["doubt"] == right.doubt != ""
