@@ -31,6 +31,7 @@ def test_what_other_packages_plan_is_not_said(capsys):
 @pytest.mark.parametrize(
     ("rows", "what"), [("1,5\n2,5\n3,5\n", "targets"), ("1,4\n1,5\n1,6\n", "inputs")]
 )
+@pytest.mark.slow
 def test_data_with_nothing_to_learn_are_said(tmp_path, rows, what):
     table = tmp_path / "mine.csv"
     table.write_text(f"a,y\n{rows}")

@@ -101,6 +101,7 @@ def test_control_variates_do_not_move_the_estimates(diabetes, monkeypatch):
         assert np.all(np.abs(with_controls[name] - without[name]) < SIGMAS * error), name
 
 
+@pytest.mark.slow
 def test_control_variates_have_mean_zero_and_shrink_errors(diabetes):
     posterior, x_test = diabetes
     found = bnnpost.importance.estimate(jax.random.key(1), posterior, x_test, num_proposals=4000)

@@ -17,7 +17,7 @@ every_kernel = pytest.mark.parametrize(("name", "depth", "b_std"), KERNELS)
 
 
 @every_kernel
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 def test_kernel_is_finite_and_exactly_symmetric(name, depth, b_std):
     kernel = points.awkward_kernel(name, depth, b_std)
     assert kernel.dtype == np.float64

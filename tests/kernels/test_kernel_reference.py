@@ -76,6 +76,7 @@ def test_kernels_agree_with_the_reference(group, name):
 
 @pytest.mark.parametrize(("kind", "function"), [("nngp", NNGP), ("ntk", NTK)])
 @pytest.mark.parametrize(("group", "name"), SOME_CASES, ids=SOME_NAMES)
+@pytest.mark.each(2)
 def test_public_functions_agree_with_the_reference(group, name, kind, function):
     network = bnnpost.from_spec(cases.layers(group, name))
     expected, x = cases.kernel(group, name, kind), cases.all_points(group)

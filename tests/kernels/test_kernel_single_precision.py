@@ -20,6 +20,7 @@ def parallel_points():
 
 
 @pytest.mark.parametrize("name", names())
+@pytest.mark.each(2)
 def test_parallel_inputs_give_no_nan(name):
     with jax.enable_x64(False):
         kernel = bnnpost.nngp(points.network(name, depth=1, b_std=0.0), parallel_points())

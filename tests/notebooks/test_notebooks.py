@@ -30,7 +30,7 @@ FIGURES = {
     "12_moving_away": 2,
 }
 # The others are run by `make test-all` alone, as all of them take five minutes of one core.
-QUICK = "1_first_look"
+QUICK = "8_learning_rates"
 RUN = [pytest.param(n, marks=[] if n == QUICK else [pytest.mark.slow]) for n in NAMES]
 SECONDS_A_CELL = 300
 NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -121,6 +121,7 @@ def test_shows_figures_and_numbers(executed, printed, name):
     assert "nan" not in printed(name)
 
 
+@pytest.mark.slow
 def test_wider_networks_look_like_the_limit(printed):
     text = printed("1_first_look")
     off = {
@@ -235,7 +236,6 @@ def test_capped_draws_agree_with_another_route(printed):
     assert re.search(r"(?m)^capped: 500 of", text)
 
 
-@pytest.mark.slow
 def test_learning_rates_have_borders_near_two_and_above_four(printed):
     text = printed("8_learning_rates")
     for rate, phase in ((1, "100%        0%        0%"), (3, "0%      100%"), (8, "0%      100%")):

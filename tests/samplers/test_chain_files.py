@@ -50,6 +50,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_directory_changes_nothing_and_a_run_can_be_extended(whole, tmp_path):
     path = tmp_path / "run"
     assert_same(sample(130, directory=path), sample(130))

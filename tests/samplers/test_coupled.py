@@ -235,6 +235,7 @@ def test_draws_are_those_of_the_posterior_with_a_record():
     assert "exact" not in repr(draws)
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same_draws(tmp_path):
     draws = drawn()
     draws.save(tmp_path / "draws.nc")

@@ -83,6 +83,7 @@ def no_pilot(*arguments):
     raise AssertionError("a pilot was run again")
 
 
+@pytest.mark.slow
 def test_a_directory_changes_nothing_and_a_run_can_be_extended(tmp_path, monkeypatch):
     path = tmp_path / "run"
     assert_same(sample(60, directory=path), whole(60))
