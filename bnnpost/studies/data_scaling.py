@@ -114,8 +114,8 @@ def scaling_over_data(
     largest or a quarter of the pool.
 
     Time and memory are those of a Gram matrix of pool and test points, in double precision, and of
-    its eigenvectors: 5,000 points take minutes. The prediction is for inputs of several dimensions:
-    on a curve or a surface it is too low by tens of per cent.
+    its eigenvectors: 5,000 points take a minute of one core. The prediction is for inputs of
+    several dimensions: on a curve or a surface it is too low by tens of per cent.
     Raises TypeError for a legacy key and something that is no posterior; ValueError for noise that
     is not Gaussian of known size, a limit that is not one Gaussian process, sizes that are too few,
     the same or too large, targets that do not fit or are not finite, losses not above
