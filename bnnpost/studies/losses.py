@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.comparison.differences import Quantities, jackknife
 from bnnpost.comparison.moments import Functionals, sums_over_proposals
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.importance import weighted_space
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
@@ -114,6 +114,20 @@ class Scored(Functionals):
         log_var_ratio = jnp.log(own.variance / self.limit.variance)
         exponent = own.distance - self.limit.distance + mean.shape[1] * log_var_ratio
         return jnp.concatenate([jnp.ones(1), mean.ravel(), jnp.exp(-0.5 * exponent)])
+
+
+def require_predictive(posterior: Posterior) -> None:
+    """Raise TypeError for what is no posterior, NotImplementedError without a predictive density.
+
+    Given the hidden layers it has a closed form under Gaussian noise of known size alone.
+    """
+    require_posterior(posterior)
+    if posterior.likelihood.known_std is None:
+        raise NotImplementedError(
+            "the predictive density of a target has a closed form given the hidden layers under "
+            "likelihoods.Gaussian(noise_std=…) alone, got "
+            f"{type(posterior.likelihood).__name__}; bnnpost.compare measures distances of f"
+        )
 
 
 def limit_predictive(

@@ -20,7 +20,7 @@ from bnnpost.comparison.rates import CoefficientFit, RateFit, fit_coefficient, f
 from bnnpost.networks.build import at_width
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.posterior import Posterior
 from bnnpost.studies.losses import (
     LOSSES,
     Estimates,
@@ -30,6 +30,7 @@ from bnnpost.studies.losses import (
     measured,
     narrowest,
     predicted,
+    require_predictive,
 )
 
 if TYPE_CHECKING:
@@ -166,13 +167,7 @@ def _different(name: str, values: Iterable[int]) -> list[int]:
 
 def _check(key: Array, posterior: Posterior, num_proposals: int) -> None:
     require_key(key)
-    require_posterior(posterior)
-    if posterior.likelihood.known_std is None:
-        raise NotImplementedError(
-            "the predictive density of a target has a closed form given the hidden layers under "
-            "likelihoods.Gaussian(noise_std=…) alone, got "
-            f"{type(posterior.likelihood).__name__}; bnnpost.compare measures distances of f"
-        )
+    require_predictive(posterior)
     check_num_blocks("num_proposals", num_proposals)
     require_one_process(posterior.network)
 

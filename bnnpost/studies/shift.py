@@ -18,9 +18,9 @@ from bnnpost.comparison.differences import Estimates, check_num_blocks, with_err
 from bnnpost.networks.build import at_width
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
-from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.posterior import Posterior
 from bnnpost.samplers import ensemble, rejection
-from bnnpost.studies.losses import Predictive, limit_predictive
+from bnnpost.studies.losses import Predictive, limit_predictive, require_predictive
 from bnnpost.studies.shift_lines import on_scale
 from bnnpost.studies.shift_losses import (
     LEVELS,
@@ -164,13 +164,7 @@ def _check(
 ) -> list[int]:
     """The widths, ascending."""
     require_key(key)
-    require_posterior(posterior)
-    if posterior.likelihood.known_std is None:
-        raise NotImplementedError(
-            "the predictive density of a target has a closed form given the hidden layers under "
-            "likelihoods.Gaussian(noise_std=…) alone, got "
-            f"{type(posterior.likelihood).__name__}"
-        )
+    require_predictive(posterior)
     check_num_blocks("num_proposals", num_proposals)
     for name, value in (("num_draws", num_draws), ("num_members", num_members)):
         if not (whole_number(name, value) == 0 or value >= _LEAST_MODELS):
