@@ -5,12 +5,16 @@ the kernel's own prior, without noise (pool 2,000, test 500); and the digits wit
 1,400, test 397). A third, the sphere of eight features, shows what dimension does. Sizes from 32 to
 half the pool, sixteen subsets each. "Agree": whether the measured exponent's 95 % interval overlaps
 the predicted one's, and that of the tail. Ratio: of predicted to measured loss. Then a readout of
-sixteen frozen units. Two minutes.
+sixteen frozen units; exact posteriors of finite networks beside their limit at few points; and how
+long a pool of 5,000 points takes, with the most memory that the process ever had. All, or the
+parts named: "kernels", "features", "finite", "large". Some minutes each.
 
-    python benchmarks/data_scaling.py
+    python benchmarks/data_scaling.py [PART ...]
 """
 
 import functools
+import resource
+import sys
 import time
 
 import jax
@@ -93,16 +97,58 @@ def of_features() -> str:
     return f"16 features: predicted {predicted}; measured {measured}; losses {rounded}"
 
 
+def of_finite() -> str:
+    """One hidden ReLU layer of 16 and 64 units: squared error more than the limit's, by points."""
+    data = bnnpost.datasets.sphere_teacher(700, SEED, num_features=4)
+    x, y, x_test, y_test = data.split(500, 100)
+    lines = []
+    for width in (16, 64):
+        made = bnnpost.mlp(width=width, activation="relu", depth=1, **SCALES)
+        posterior = bnnpost.Posterior(made, bnnpost.likelihoods.Gaussian(0.1), x, y)
+        started = time.perf_counter()
+        found = bnnpost.scaling_over_data(
+            *(KEY, posterior, x_test, y_test),
+            sizes=(2, 4, 8, 16, 32, 64),
+            tail=(4, 60),
+            num_proposals=5000,
+        )
+        seconds = time.perf_counter() - started
+        lines += [f"{width} units, {seconds:.0f} s", found.summary()]
+        for size in found.losses["size"].values.tolist():
+            at = found.losses.sel(size=size)
+            more, error = at.squared_error_difference, at.squared_error_difference_se
+            relative = (
+                f"{float(more / at.squared_error):+.3f} ± {float(error / at.squared_error):.3f}"
+            )
+            lines.append(f"  {size} points: {relative} of the limit's")
+    return "\n".join(lines)
+
+
+def of_many() -> str:
+    data = bnnpost.datasets.sphere_teacher(5200, SEED, num_targets=NUM_TARGETS)
+    x, y, x_test, y_test = data.split(5000, 200)
+    made = network(NUM_TARGETS, activation="relu", depth=1)
+    posterior = bnnpost.Posterior(made, bnnpost.likelihoods.Gaussian(1e-3), x, y)
+    started = time.perf_counter()
+    bnnpost.scaling_over_data(KEY, posterior, x_test, y_test, sizes=(64, 256, 1024, 2500))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return f"5,000 points: {time.perf_counter() - started:.0f} s, {most:.1f} GiB"
+
+
+def of_kernels() -> str:
+    print("| data | kernel | tail | predicted | measured | agree | tail agrees | ratio | s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    return "\n".join(row(name, title) for title in DATA for name in KERNELS)
+
+
 DATA = {
     "sphere": functools.partial(sphere, 4),
     "digits": digits,
     "sphere, 8 features": functools.partial(sphere, 8),
 }
 
+PARTS = {"kernels": of_kernels, "features": of_features, "finite": of_finite, "large": of_many}
+
 if __name__ == "__main__":
-    print("| data | kernel | tail | predicted | measured | agree | tail agrees | ratio | s |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for title in DATA:
-        for name in KERNELS:
-            print(row(name, title), flush=True)
-    print(of_features())
+    for part in sys.argv[1:] or PARTS:
+        print(PARTS[part](), flush=True)

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, MUTED, STYLE, TWO_SIDED, VERMILION, error_bars, headed
+from bnnpost.plots.style import BLUE, GREEN, MUTED, STYLE, TWO_SIDED, VERMILION, error_bars, headed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from bnnpost.studies.data_scaling import DataScaling
+    from bnnpost.studies.power_laws import DataLaw
 
 _HEIGHT = 4.0
 _DASHES: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 2.5)), "linewidth": 1.1}
@@ -67,18 +68,36 @@ def _draw_losses(axes: "Axes", result: "DataScaling") -> None:
     axes.plot(sizes, measured.coefficient * sizes**-measured.exponent, color=BLUE)
     expected = losses["squared_error_predicted"].values - result.predicted.floor
     axes.plot(sizes, expected, zorder=4, **_DASHES)
+    laws: list[tuple[str, DataLaw | None, str]] = [
+        ("measured", measured, BLUE),
+        ("predicted", result.predicted, "black"),
+    ]
+    if "squared_error_finite" in losses:
+        _draw_finite(axes, result)
+        laws += [("finite width", result.finite, GREEN)]
     label = "squared error" + (f" − {measured.floor:.3g}" if measured.floor else "")
     axes.set(xscale="log", yscale="log", xlabel="training points D", ylabel=label)
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.tick_params("x", which="minor", bottom=False)
     axes.set_title("Loss at test points")
-    laws = (("measured", measured, BLUE), ("predicted", result.predicted, "black"))
-    for i, (name, law, colour) in enumerate(laws):
-        told = f"{name}: D$^{{−α}}$, α = {_said(law.exponent, law.exponent_interval)}"
-        place = (0.04, 0.13 - 0.07 * i)
+    for i, (name, law, colour) in enumerate(reversed(laws)):
+        told = name
+        if law is not None:
+            told += f": D$^{{−α}}$, α = {_said(law.exponent, law.exponent_interval)}"
+        place = (0.04, 0.06 + 0.07 * i)
         axes.annotate(told, place, xycoords="axes fraction", color=colour, size=9)
     axes.grid(True, which="major", color=MUTED, alpha=0.15, linewidth=0.5)
+
+
+def _draw_finite(axes: "Axes", result: "DataScaling") -> None:
+    losses = result.losses.isel(size=np.isfinite(result.losses["squared_error_finite"].values))
+    floor = result.measured.floor if result.finite is None else result.finite.floor
+    excess = losses["squared_error_finite"].values - floor
+    half = TWO_SIDED * losses["squared_error_finite_se"].values
+    # Beside the limit's, whose subsets they share.
+    sizes = 1.04 * losses["size"].values
+    error_bars(axes, sizes, excess, half, color=GREEN, marker="s", markersize=4.5)
 
 
 def _said(value: float, interval: tuple[float, float]) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from bnnpost.arguments import positive_integer
+from bnnpost.arguments import positive_integer, whole_number
+from bnnpost.comparison.differences import check_num_blocks
 from bnnpost.kernels import nngp
 from bnnpost.networks.build import at_width
 from bnnpost.networks.layers import Layer, Serial
@@ -23,6 +24,8 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.limit import require_one_gaussian_process
 from bnnpost.spaces.network_parts import split_gaussian_readout
+from bnnpost.studies.finite_subsets import FiniteLosses, finite_losses
+from bnnpost.studies.losses import require_predictive
 from bnnpost.studies.power_laws import DataLaw, fitted_law, half_width, measured_law
 from bnnpost.studies.subset_losses import Pool
 from bnnpost.theories.kernel_spectrum import KernelSpectrum, kernel_spectrum
@@ -61,6 +64,11 @@ class DataScaling:
     measured, predicted: power laws of the squared error, and of the prediction at the same sizes
     (its interval from the scatter over halves of the pool). tail: what Bahri et al. predict from
     the eigenvalues alone; None for a fixed number of features. spectrum: of the whole pool.
+    With num_proposals losses also has the exact posterior of the network itself on the same
+    subsets: nll_finite, squared_error_finite and their *_difference from the limit, with the same
+    errors and parts, and effective_sample_size, the least over subsets; NaN at sizes where that is
+    below 100. finite: the power law of its squared error over the sizes that it has; None for
+    fewer than three.
     """
 
     losses: "xr.Dataset"
@@ -68,19 +76,25 @@ class DataScaling:
     predicted: DataLaw
     tail: Tail | None
     spectrum: KernelSpectrum
+    finite: DataLaw | None = None
 
     def summary(self) -> str:
         """A line for each size, and one for each exponent with its 95 % interval."""
-        lines = [f"{'points':>8}{'squared error':>22}{'predicted':>12}{'nll (nats)':>20}"]
+        measured = {"squared error": "squared_error", "nll (nats)": "nll"}
+        if "squared_error_finite" in self.losses:
+            measured["squared error, finite"] = "squared_error_finite"
+        lines = [f"{'points':>8}{'predicted':>12}" + "".join(f"{title:>24}" for title in measured)]
         for size in self.losses["size"].values.tolist():
             at = self.losses.sel(size=size)
-            cells = [
-                f"{float(at[name]):.4f} ± {float(at[name + '_se']):.4f}"
-                for name in ("squared_error", "nll")
-            ]
+            cells = [_with_error(at, name) for name in measured.values()]
             predicted = f"{float(at['squared_error_predicted']):.4f}"
-            lines.append(f"{size:8,}{cells[0]:>22}{predicted:>12}{cells[1]:>20}")
-        laws = {"measured": self.measured, "predicted": self.predicted, "tail": self.tail}
+            lines.append(f"{size:8,}{predicted:>12}" + "".join(f"{cell:>24}" for cell in cells))
+        laws = {
+            "measured": self.measured,
+            "predicted": self.predicted,
+            "tail": self.tail,
+            "finite": self.finite,
+        }
         for name, law in laws.items():
             if law is not None:
                 low, high = law.exponent_interval
@@ -100,6 +114,7 @@ def scaling_over_data(
     kernel: Callable[..., Array] = nngp,
     features: int | None = None,
     tail: tuple[int, int] | None = None,
+    num_proposals: int = 0,
 ) -> DataScaling:
     """The limit's predictive loss given subsets of the data, and its power law in their size.
 
@@ -111,7 +126,9 @@ def scaling_over_data(
     `bnnpost.ntk`. features: in place of the limit, the posterior of a readout on this many frozen
     units of one prior draw of the hidden layers (`at_width`), whose loss falls as 1/D for D far
     above. tail: first and last eigenvalue of the fitted tail; by default the smallest size, and the
-    largest or a quarter of the pool.
+    largest or a quarter of the pool. num_proposals: of the exact posterior of the network at its
+    own width, for each subset, as in `scaling`; none by default. From the smallest size on, as far
+    as they are worth 100 draws: with 20,000 that is some ten points.
 
     Time and memory are those of a Gram matrix of pool and test points, in double precision, and of
     its eigenvectors: 5,000 points take a minute of one core. The prediction is for inputs of
@@ -119,26 +136,36 @@ def scaling_over_data(
     Raises TypeError for a legacy key and something that is no posterior; ValueError for noise that
     is not Gaussian of known size, a limit that is not one Gaussian process, sizes that are too few,
     the same or too large, targets that do not fit or are not finite, losses not above
-    the floor, and a spectrum too short for the tail; FloatingPointError for noise lost in rounding.
+    the floor, a spectrum too short for the tail, and num_proposals with features or another kernel;
+    FloatingPointError for noise lost in rounding.
     """
-    kernel_key, subsets_key, halves_key, resampling_key = jax.random.split(require_key(key), 4)
+    keys = jax.random.split(require_key(key), 6)
+    kernel_key, subsets_key, halves_key, resampling_key, finite_key, finite_resampling = keys
     require_one_gaussian_process(posterior)
     numbers = _sizes(sizes, posterior.num_points)
     if positive_integer("num_subsets", num_subsets) < 2:
         raise ValueError("expected num_subsets to be at least 2, for a standard error, got 1")
     places = np.asarray(numbers, float)
+    _check_finite(num_proposals, posterior, kernel, features)
     window = None if features is not None and tail is None else _window(tail, numbers, posterior)
     pool = _pool(kernel_key, posterior, x_test, y_test, _kernel(kernel, features))
     whole = kernel_spectrum(pool.within, pool.targets)
     halves = _halves(halves_key, pool)
     tail_fit = None if window is None else _tail(whole, halves, *window)
     predicted = _predicted(places, whole, halves, pool.noise_var, floor)
-    squared, nll = _losses(subsets_key, pool, numbers, num_subsets)
+    subsets = _subsets(subsets_key, posterior.num_points, numbers, num_subsets)
+    squared, nll = _losses(pool, subsets)
     measured = measured_law(_words(resampling_key), places, squared, floor)
     curve = whole.learning_curve(numbers, pool.noise_var)
     losses = _dataset(numbers, {"squared_error": squared, "nll": nll})
     losses = losses.assign(squared_error_predicted=("size", curve))
-    return DataScaling(losses, measured, predicted, tail_fit, whole)
+    if not num_proposals:
+        return DataScaling(losses, measured, predicted, tail_fit, whole)
+    points = posterior.checked_test_points(x_test)
+    own = finite_losses(finite_key, posterior, points, pool.test_targets, subsets, num_proposals)
+    law = _finite_law(finite_resampling, places, own, floor)
+    losses = losses.merge(_finite_dataset(numbers, own))
+    return DataScaling(losses, measured, predicted, tail_fit, whole, law)
 
 
 def _words(key: Array) -> np.ndarray:
@@ -251,18 +278,63 @@ def _predicted(
     return DataLaw(exponent, (exponent - half, exponent + half), coefficient, found)
 
 
-def _losses(
-    key: Array, pool: Pool, sizes: list[int], num_subsets: int
-) -> tuple[Float[np.ndarray, "d r m"], Float[np.ndarray, "d r m"]]:
-    """Squared errors and negative log densities; a subset's larger sizes contain the smaller."""
+def _subsets(
+    key: Array, num_points: int, sizes: list[int], num_subsets: int
+) -> list[list[Int[np.ndarray, " d"]]]:
+    """Rows of the pool by size and subset; a subset's larger sizes contain the smaller."""
     rng = np.random.default_rng(_words(key))
-    orders = [rng.permutation(len(pool.targets)) for _ in range(num_subsets)]
-    found = [[pool.losses(order[:size]) for order in orders] for size in sizes]
+    orders = [rng.permutation(num_points) for _ in range(num_subsets)]
+    return [[order[:size] for order in orders] for size in sizes]
+
+
+def _losses(
+    pool: Pool, subsets: list[list[Int[np.ndarray, " d"]]]
+) -> tuple[Float[np.ndarray, "d r m"], Float[np.ndarray, "d r m"]]:
+    """Squared errors and negative log densities."""
+    found = [[pool.losses(rows) for rows in of_size] for of_size in subsets]
     squared, nll = (
         np.array([[getattr(one, name) for one in row] for row in found])
         for name in ("squared_error", "nll")
     )
     return squared, nll
+
+
+def _check_finite(
+    num_proposals: int, posterior: Posterior, kernel: Callable[..., Array], features: int | None
+) -> None:
+    if whole_number("num_proposals", num_proposals) == 0:
+        return
+    if features is not None or kernel is not nngp:
+        raise ValueError(
+            "expected num_proposals without features and with the kernel bnnpost.nngp: they are of "
+            "the posterior of the network itself, which has that limit"
+        )
+    check_num_blocks("num_proposals", num_proposals)
+    require_predictive(posterior)
+
+
+def _finite_law(
+    key: Array, places: Float[np.ndarray, " d"], own: FiniteLosses, floor: float | None
+) -> DataLaw | None:
+    there = np.isfinite(own.squared_error).all(axis=(1, 2))
+    if there.sum() < 3:
+        return None
+    return measured_law(_words(key), places[there], own.squared_error[there], floor)
+
+
+def _finite_dataset(numbers: list[int], own: FiniteLosses) -> "xr.Dataset":
+    named = {
+        name if name.endswith("_difference") else f"{name}_finite": values
+        for name, values in own._asdict().items()
+        if name != "worth"
+    }
+    found = _dataset(numbers, named)
+    return found.assign(effective_sample_size=("size", own.worth.min(axis=1)))
+
+
+def _with_error(at: "xr.Dataset", name: str) -> str:
+    value, error = float(at[name]), float(at[f"{name}_se"])
+    return f"{value:.4f} ± {error:.4f}" if np.isfinite(value) else "—"
 
 
 def _dataset(sizes: list[int], losses: dict[str, Float[np.ndarray, "d r m"]]) -> "xr.Dataset":

@@ -1,4 +1,4 @@
-"""Hidden layers as the first-order theory sees them, and the response to their units."""
+"""Hidden layers as theories in the width see them, and the response to their units."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def hidden_layers(network: Layer) -> tuple[Dense, list[Hidden]]:
             between[-1].append(layer)
         else:
             raise ValueError(
-                "the first-order theory is that of multilayer perceptrons: expected Dense layers "
+                "this theory is of multilayer perceptrons: expected Dense layers "
                 f"with an Activation between them, got {type(layer).__name__}"
             )
     if between[-1] or any(len(found) > 1 for found in between):
@@ -68,13 +68,13 @@ def _checked(layer: Dense, number: int) -> Dense:
     if layer.random_scales:
         raise ValueError(
             f"linear layer {number} has a random scale: its limit is a mixture of Gaussian "
-            "processes, which the first-order theory does not cover; expected numbers for "
+            "processes, which this theory does not cover; expected numbers for "
             "w_std and b_std"
         )
     if not layer.gaussian:
         raise ValueError(
-            f"linear layer {number} has weights or biases that are not normal, which the "
-            "first-order theory does not cover; expected normal ones"
+            f"linear layer {number} has weights or biases that are not normal, which this "
+            "theory does not cover; expected normal ones"
         )
     return layer
 
