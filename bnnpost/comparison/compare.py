@@ -15,7 +15,13 @@ from bnnpost.comparison.differences import (
 )
 from bnnpost.comparison.distances import GRID, between, to_gaussian
 from bnnpost.comparison.given_kernel import Asked
-from bnnpost.comparison.moments import Expectations, Marginals, sums_over_proposals
+from bnnpost.comparison.moments import (
+    Expectations,
+    Marginals,
+    Seen,
+    sums_over_proposals,
+    unseen,
+)
 from bnnpost.comparison.paired import paired_sums
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.kernels import nngp
@@ -26,6 +32,7 @@ from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.importance import weighted_space
+from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import controls, limit
 from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.space import Space
@@ -49,6 +56,7 @@ def compare(
     num_proposals: int = 20_000,
     space: str = "auto",
     precision: str = "single",
+    progress: bool = False,
 ) -> "xr.Dataset":
     """How far the posterior is from its infinite-width limit at x_test, over all proposals.
 
@@ -66,7 +74,7 @@ def compare(
     the same key, is not in the standard errors.
     Standard errors hold where weights, and for moments of f weights times f², have a variance:
     attributes `pareto_k` and, under Gaussian noise, `pareto_k_squares` are the shapes of their
-    tails; from 0.5 on they have none, and errors are too small.
+    tails; from 0.5 on they have none, and errors are too small. progress: a bar on stderr.
     Raises ValueError where the readout cannot be collapsed, where the limit is not one Gaussian
     process (random scales), or for fewer than 200 proposals; FloatingPointError where weights
     are NaN.
@@ -76,13 +84,29 @@ def compare(
     require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)
     chosen = weighted_space(posterior, space, precision)
-    measure = by_pairs if posterior.likelihood.known_std is None else by_limit
-    found = measure(key, chosen, points, num_proposals)
+    with Progress(num_proposals, enabled=progress, label="compared", unit="proposal") as bar:
+        found = found_over_proposals(key, chosen, points, num_proposals, bar.show)
     return found.dataset().assign_attrs(num_proposals=num_proposals)
 
 
+def found_over_proposals(
+    key: Array,
+    space: Space,
+    points: Float[np.ndarray, "m *f"],
+    num_proposals: int,
+    seen: Seen = unseen,
+) -> Found:
+    """Differences from the limit by the likelihood's way of comparing. seen: see `Seen`."""
+    measure = by_pairs if space.posterior.likelihood.known_std is None else by_limit
+    return measure(key, space, points, num_proposals, seen)
+
+
 def by_limit(
-    key: Array, space: Space, points: Float[np.ndarray, "m *f"], num_proposals: int
+    key: Array,
+    space: Space,
+    points: Float[np.ndarray, "m *f"],
+    num_proposals: int,
+    seen: Seen = unseen,
 ) -> Found:
     """Differences from a limit without error of its own."""
     limiting = limit(space.posterior, key=key)
@@ -90,7 +114,7 @@ def by_limit(
     mean, covariance = limiting.mean(points), limiting.covariance(points)
     asked = Marginals(mean, np.sqrt(np.diagonal(covariance)))
     sums, attributes = sums_over_proposals(
-        key, space, points, num_proposals, limiting.log_evidence, asked
+        key, space, points, num_proposals, limiting.log_evidence, asked, seen
     )
     std = np.broadcast_to(asked.std[:, None], mean.shape)
 
@@ -128,11 +152,15 @@ class Summary(NamedTuple):
 
 
 def by_pairs(
-    key: Array, space: Space, points: Float[np.ndarray, "m *f"], num_proposals: int
+    key: Array,
+    space: Space,
+    points: Float[np.ndarray, "m *f"],
+    num_proposals: int,
+    seen: Seen = unseen,
 ) -> Found:
     """Differences with the errors of both sides in them."""
     grid, std, problem = _problem(key, space, points)
-    sums = paired_sums(problem, space, key, points, block_bounds(num_proposals))
+    sums = paired_sums(problem, space, key, points, block_bounds(num_proposals), seen)
     pairs = [tuple(Summary.of(law, *std.shape) for law in pair) for pair in sums.replicates()]
     replicates = [_difference(finite, limiting, grid, std) for finite, limiting in pairs]
     evidences = np.stack([limiting.evidence for _, limiting in pairs])

@@ -10,7 +10,7 @@ block are all that the estimate and every leave-one-block-out replicate need.
 
 import abc
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +36,14 @@ _ROUNDING = 1e-26
 _NUMBERS_AT_ONCE = 2**22
 # Fewer proposals than this for each control variate, and none is used.
 _PROPOSALS_A_CONTROL = 20
+
+
+# Told how many proposals are done.
+Seen = Callable[[int], None]
+
+
+def unseen(done: int) -> None:
+    """Tell nobody."""
 
 
 class Functionals(eqx.Module):
@@ -179,6 +187,7 @@ def sums_over_proposals(
     num_proposals: int,
     log_reference: float,
     functionals: Functionals,
+    seen: Seen = unseen,
 ) -> tuple[BlockSums, dict[str, float]]:
     """Sums for each jackknife block, and what to know of them.
 
@@ -188,7 +197,7 @@ def sums_over_proposals(
     Raises FloatingPointError where weights are NaN.
     """
     weights = _Tally()
-    blocks = weights.watch(_blocks(space, key, points, num_proposals))
+    blocks = weights.watch(_blocks(space, key, points, num_proposals), seen)
     posterior = space.posterior
     num_controls = controls.num_controls(posterior.network, posterior.num_points + len(points))
     if num_controls * _PROPOSALS_A_CONTROL > num_proposals:
@@ -212,7 +221,8 @@ class _Tally:
             "pareto_k_squares": pareto_k(np.concatenate(self._squares)),
         }
 
-    def watch(self, blocks: Iterator[Observation]) -> Iterator[Observation]:
+    def watch(self, blocks: Iterator[Observation], seen: Seen) -> Iterator[Observation]:
+        done = 0
         for block in blocks:
             if np.isnan(block.log_weight).any():
                 raise FloatingPointError(
@@ -224,6 +234,8 @@ class _Tally:
             self._logs.append(logs)
             self._squares.append(logs + np.log(_largest_square(block)))
             yield block
+            done += len(logs)
+            seen(done)
 
 
 def _largest_square(block: Observation) -> Float[np.ndarray, " b"]:

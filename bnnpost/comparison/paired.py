@@ -23,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from bnnpost.comparison.given_kernel import Asked, Inner, Law, law
+from bnnpost.comparison.moments import Seen, unseen
 from bnnpost.kernels import nngp
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces import controls, engine
@@ -72,6 +73,7 @@ def paired_sums(
     key: Array,
     points: Float[np.ndarray, "m *f"],
     bounds: Int[np.ndarray, " b+1"],
+    seen: Seen = unseen,
 ) -> PairedSums:
     """Means over blocks of the proposals numbered from one of the bounds to the next.
 
@@ -85,6 +87,7 @@ def paired_sums(
         numbers = np.arange(start, stop, dtype=np.uint64)
         drawn = engine.evaluate(_propose, space, key, numbers, extra, len(points))
         blocks.append(_block(problem, kernel, drawn))
+        seen(int(stop))
     limit, difference = (np.stack([block[i] for block in blocks]) for i in (0, 1))
     if not np.isfinite(limit + difference).all():
         raise FloatingPointError(

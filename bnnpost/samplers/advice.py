@@ -12,6 +12,8 @@ from bnnpost.spelling import count, duration
 # Exactness is worth this long a wait, or so many proposals where no time was measured.
 FEASIBLE_SECONDS = 3600.0
 FEASIBLE_PROPOSALS = 1e8
+# Strict draws are advised without more words in so many seconds, or so many times those of capped.
+_SHORT, _MUCH_LONGER = 60.0, 10.0
 # A pilot worth fewer draws than the first gives only a rough cap, whose last percent of mass
 # it hardly saw (worth 130 draws, its figure was a run's within a factor of two), than the
 # second none; an evidence needs fewer draws than a cap.
@@ -215,7 +217,7 @@ def _needed(option: Option, num_samples: int, about: str) -> str:
 def _recommended(forecast: Forecast, num_samples: int) -> str:
     size = forecast.pilot_effective_size
     if forecast.options and is_feasible(quickest(forecast, num_samples), num_samples):
-        return "Use strict: its draws are exact and equally weighted, and it is affordable."
+        return _strict_advised(forecast, num_samples)
     if size == 0:
         return (
             f"None of the pilot's {forecast.num_pilot:,} proposals had a positive weight: the "
@@ -234,6 +236,18 @@ def _recommended(forecast: Forecast, num_samples: int) -> str:
     if size < _ROUGH_CAP:
         return f"Use capped with care: {worth}, so its figures are rough. {_EASIER}"
     return "Use capped: its draws are weighted, for the exact posterior."
+
+
+def _strict_advised(forecast: Forecast, num_samples: int) -> str:
+    exact = "its draws are exact and equally weighted"
+    taken = quickest(forecast, num_samples).seconds(num_samples)
+    other = forecast.capped.seconds(num_samples) if is_judged(forecast) else None
+    if taken is None or other is None or taken <= max(_SHORT, _MUCH_LONGER * other):
+        return f"Use strict: {exact}."
+    return (
+        f"Use strict if {duration(taken)} are no matter: {exact}. Capped draws have weights, and "
+        f"take {duration(other)}."
+    )
 
 
 def _cautions(forecast: Forecast) -> Iterator[str]:

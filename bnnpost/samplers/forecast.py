@@ -27,6 +27,8 @@ from bnnpost.spaces.space import SPACES, Space
 
 # A pilot whose weights are worth fewer equally weighted draws than this says less than the limit.
 _TRUSTED_SIZE = 100.0
+# Seconds in which each part is mostly over.
+_DELAY = 3.0
 
 
 def forecast(
@@ -49,7 +51,7 @@ def forecast(
     listed both ways). calibrate: the spaces, of "functions" and "weights", in which proposals
     are timed, each of which compiles and then takes about half a second; a naive bound is
     given the time of the collapsed one in its space; no time is taken of proposals so large that
-    a few of them would take minutes. progress: of the pilot, on stderr.
+    a few of them would take minutes. progress: of all this, on stderr.
 
     Raises TypeError for a legacy key, ValueError for bad arguments and for proposals that would
     not fit in memory.
@@ -59,22 +61,25 @@ def forecast(
     calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):
         raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")
-    strict, no_strict = _strict_spaces(posterior, precision)
-    weighted = [
-        make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
-        for form in SPACES
-    ]
+    with Progress(0, enabled=progress, label="bounds", delay=_DELAY):
+        strict, no_strict = _strict_spaces(posterior, precision)
+        weighted = [
+            make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
+            for form in SPACES
+        ]
     first = _the_same(weighted[0], strict)
     logs = pilot.log_weights(key, first, num_pilot, pilot.short_blocks(first), progress)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
-    limiting = limit_log_evidence(posterior, key)
+    with Progress(0, enabled=progress, label="limit", delay=_DELAY):
+        limiting = limit_log_evidence(posterior, key)
+        scale = prior_scale(posterior)
     trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
     k = pareto_k(logs) if math.isfinite(found.value) else math.nan
     # Mostly compilation: what is said is that something is being done, not how much of it.
-    with Progress(len(calibrate), enabled=progress, label="timing", unit="space", delay=3.0):
+    with Progress(len(calibrate), enabled=progress, label="timing", unit="space", delay=_DELAY):
         options = tuple(timed.strict(s, found.value if trusted else limiting) for s in strict)
         capped_options = tuple(timed.capped(s, level, accepted) for s in weighted)
     return Forecast(
@@ -91,7 +96,7 @@ def forecast(
         no_strict=no_strict,
         collapsed=weighted[0].collapse,
         linear_readout=split_readout(posterior.network)[1] is not None,
-        prior_scale=prior_scale(posterior),
+        prior_scale=scale,
     )
 
 

@@ -9,15 +9,15 @@ from typing import Self
 from bnnpost.spelling import duration
 
 # Seconds between two lines, at first and in the end; as long as one waits for a word.
-_FIRST, _LAST = 10.0, 60.0
+_FIRST, _LAST = 4.0, 60.0
 
 
 class Progress:
     """Accepted draws against those asked for, with the acceptance rate and an ETA.
 
-    On a terminal a bar, `delay` seconds after it began; elsewhere a line every ten seconds, and
-    later every minute, also while nothing is done yet, such as while a program is compiled.
-    Nothing unless enabled.
+    On a terminal a bar, `delay` seconds after it began; elsewhere a line after four seconds, then
+    ever more seldom to every minute, also while nothing is done yet, such as while a program is
+    compiled. Of nothing to be counted (num_samples 0) the time alone. Nothing unless enabled.
     """
 
     def __init__(
@@ -36,7 +36,13 @@ class Progress:
             import tqdm
 
             self._bar = tqdm.tqdm(
-                total=num_samples, desc=label, unit=unit, file=sys.stderr, delay=delay, leave=None
+                total=num_samples or None,
+                desc=label,
+                unit=unit,
+                file=sys.stderr,
+                delay=delay,
+                leave=None,
+                bar_format=None if num_samples else "{desc}: {elapsed}",
             )
 
     def __enter__(self) -> Self:
@@ -78,6 +84,7 @@ class Progress:
                 continue
             taken = duration(time.monotonic() - started)
             more = f", {self._text}" if self._text else ""
-            line = f"{self._label}: {self._done:,} of {self._total:,} {self._unit}s after {taken}"
+            of = f" {self._done:,} of {self._total:,} {self._unit}s" if self._total else ""
+            line = f"{self._label}:{of} after {taken}"
             print(f"{line}{more}", file=sys.stderr, flush=True)
             wait = min(2 * wait, _LAST)

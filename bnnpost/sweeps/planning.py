@@ -1,14 +1,17 @@
 """What a sweep would do and cost, worked out without running or writing anything."""
 
+import dataclasses
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
+from bnnpost.comparison.timing import comparison_seconds
 from bnnpost.datasets import DataError
 from bnnpost.parallel.failures import one_line
 from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.samplers.progress import Progress
 from bnnpost.storage import Say
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.config import SweepConfig
@@ -24,6 +27,8 @@ from bnnpost.sweeps.results import THEORY
 # A run expected to need more proposals than this is refused unless it is forced.
 MOST_PROPOSALS = 1e10
 _DOUBLE = 8
+# Seconds in which timing a comparison is mostly over.
+_DELAY = 3.0
 # Measured: four figures and the report; labels and attributes of results.nc, and of each width
 # in both files.
 _FIGURE_BYTES, _RESULTS_BYTES, _WIDTH_BYTES = 550_000, 50_000, 45_000
@@ -33,13 +38,15 @@ _FIGURE_BYTES, _RESULTS_BYTES, _WIDTH_BYTES = 550_000, 50_000, 45_000
 class CostPlan:
     """What one configuration would do.
 
-    forecasts: at each width that is still to be run. finished: the other widths.
+    forecasts: at each width that is still to be run. comparisons: seconds of each comparison with
+    the limit, if they were timed. finished: the other widths.
     """
 
     config: SweepConfig
     num_outputs: int
     forecasts: Mapping[int, Forecast]
     finished: tuple[int, ...] = ()
+    comparisons: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     def option(self, width: int) -> Option:
         """How draws would be made at this width, and what that is expected to cost."""
@@ -53,6 +60,12 @@ class CostPlan:
         """Expected for the draws at this width; NaN where that is not known."""
         found = self.option(width).seconds(self.config.num_samples)
         return math.nan if found is None else found
+
+    @property
+    def total_seconds(self) -> float:
+        """Of all draws and comparisons, once all is compiled; NaN where that is not known."""
+        drawn = sum(map(self.seconds, self.forecasts))
+        return drawn + sum(self.comparisons.get(width, math.nan) for width in self.forecasts)
 
     @property
     def expected(self) -> dict[int, Expectation]:
@@ -88,22 +101,43 @@ def make_plan(
     finished: Sequence[int] = (),
     timed: bool = True,
     progress: bool = False,
+    compared: bool = False,
 ) -> CostPlan:
     """The plan of a configuration at widths that are still to be run; writes nothing.
 
-    A pilot is run at each width, and a short calibration of half a second if timed. progress: of
-    these, on stderr. Raises HopelessRun if draws could not be compared with a limit.
+    A pilot is run at each width, and a short calibration of half a second if timed; the plan of a
+    run that is not to follow at once (`compared`) times the comparison too. progress: of these, on
+    stderr. Raises HopelessRun if draws could not be compared with a limit.
     """
     check_comparable(problem)
-    return _planned(problem, widths, finished, timed, progress)
+    return _planned(problem, widths, finished, timed, progress, compared)
 
 
 def _planned(
-    problem: Problem, widths: Sequence[int], finished: Sequence[int], timed: bool, progress: bool
+    problem: Problem,
+    widths: Sequence[int],
+    finished: Sequence[int],
+    timed: bool,
+    progress: bool,
+    compared: bool = False,
 ) -> CostPlan:
-    space = "functions" if problem.config.space == "auto" else problem.config.space
+    config = problem.config
+    space = "functions" if config.space == "auto" else config.space
     found = forecasts(problem, widths, (space,) if timed else (), progress)
-    return CostPlan(problem.config, problem.num_outputs, found, tuple(finished))
+    times = {width: _comparison(problem, width, progress) for width in widths if compared}
+    return CostPlan(config, problem.num_outputs, found, tuple(finished), times)
+
+
+def _comparison(problem: Problem, width: int, progress: bool) -> float:
+    config = problem.config
+    with Progress(0, enabled=progress, label="timing the comparison", delay=_DELAY):
+        return comparison_seconds(
+            keys(config, width).forecast,
+            problem.posterior(width),
+            problem.x_test,
+            num_proposals=config.num_proposals,
+            precision=config.precision,
+        )
 
 
 def check_feasible(
@@ -113,6 +147,7 @@ def check_feasible(
 
     What is expected, for the run's directory to keep.
     """
+    say(f"pilot and timing at width {width}")
     plan = _planned(problem, [width], (), True, progress)
     for sentence in plan.sentences():
         say(sentence)
@@ -144,8 +179,8 @@ class CellPlan:
 
     @property
     def seconds(self) -> float:
-        """Of these draws; NaN where it cannot be told."""
-        return math.nan if self.plan is None else sum(map(self.plan.seconds, self.left))
+        """Of these draws and their comparisons; NaN where it cannot be told."""
+        return math.nan if self.plan is None else self.plan.total_seconds
 
     @property
     def disk_bytes(self) -> int:
@@ -169,7 +204,8 @@ def plan_grid(
         finished = [width for width in cell.widths if held is not None and held.is_done(width)]
         left = [width for width in cell.widths if width not in finished]
         try:
-            plan = make_plan(load_problem(cell.config), left, finished=finished, progress=progress)
+            problem = load_problem(cell.config)
+            plan = make_plan(problem, left, finished=finished, progress=progress, compared=True)
         except (DataError, ValueError) as error:
             if not grid.varying:
                 raise

@@ -109,7 +109,7 @@ def one_width(sent: Sent, width: int, progress: bool) -> Width:
     problem, start = sent.opened(), time.perf_counter()
     draws = draws_of_width(problem, width, progress)
     drawn = time.perf_counter()
-    distances = distances_of_width(problem, width, draws)
+    distances = distances_of_width(problem, width, draws, progress)
     resample = keys(problem.config, width).resample
     found = results.width_results(draws, distances, problem, resample)
     found.attrs[DIGEST] = dataset_digest(found)

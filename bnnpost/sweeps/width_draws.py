@@ -64,7 +64,9 @@ def _require_collapse(problem: Problem, width: int) -> None:
         )
 
 
-def distances_of_width(problem: Problem, width: int, draws: Draws) -> "xr.Dataset":
+def distances_of_width(
+    problem: Problem, width: int, draws: Draws, progress: bool = False
+) -> "xr.Dataset":
     """From the limit: over proposals of their own, or of coupled chains by the draws."""
     config, key = problem.config, keys(problem.config, width).compare
     if config.method == COUPLED:
@@ -75,4 +77,5 @@ def distances_of_width(problem: Problem, width: int, draws: Draws) -> "xr.Datase
         problem.x_test,
         num_proposals=config.num_proposals,
         precision=config.precision,
+        progress=progress,
     )

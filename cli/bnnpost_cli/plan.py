@@ -1,6 +1,7 @@
 """The plan of a sweep (bnnpost sweep --dry-run) as text and as JSON."""
 
 import dataclasses
+import math
 from typing import Any
 
 from bnnpost_cli import tables
@@ -28,6 +29,7 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
             **dataclasses.asdict(plan.option(width)),
             "proposals": plan.proposals(width),
             "seconds": plan.option(width).seconds(plan.config.num_samples),
+            "comparison_seconds": plan.comparisons.get(width),
             "source": one.source,
             "advice": one.advice(plan.config.num_samples).splitlines(),
         }
@@ -37,6 +39,7 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
         "config": plan.config.as_dict(),
         "widths": widths,
         "finished": list(plan.finished),
+        "seconds": plan.total_seconds,
         "disk_bytes": plan.disk_bytes,
         "refusal": (not force and plan.refusal) or None,
     }
@@ -66,12 +69,20 @@ def _settings(plan: Any) -> str:
 
 
 def _widths(plan: Any) -> str:
-    lines = [f"{'width':>7} {tables.HEAD}"]
+    from bnnpost.spelling import duration
+
+    lines = [f"{'width':>7} {tables.HEAD}   comparison"]
     for width, one in plan.forecasts.items():
         cells = tables.cells(one, plan.option(width), plan.config.num_samples)
-        lines.append(f"{width:>7} {cells}")
-    foot = "Time: of the draws, on this device, once all is compiled; the comparison comes on top."
-    return "\n".join([*lines, foot])
+        compared = duration(plan.comparisons[width])
+        lines.append(f"{width:>7} {cells:<47}{compared:>13}")
+    total = plan.total_seconds
+    whole = "unknown" if math.isnan(total) else duration(total)
+    foot = (
+        f"Time: of the draws, and of comparing with the limit; together {whole}, on this device, "
+        "once all is compiled: that takes some seconds more a width, the first time."
+    )
+    return "\n".join([*lines, tables.wrapped(foot)])
 
 
 def size(number: int) -> str:

@@ -124,7 +124,7 @@ def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
 def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
     from bnnpost.spelling import count, duration
 
-    head = (*grid.varying, "widths to run", "proposals", "time of draws", "")
+    head = (*grid.varying, "widths to run", "proposals", "time", "")
     rows = []
     for one in plans:
         verdict = "refused" if one.refusal and not (force and one.plan) else ""
@@ -141,7 +141,7 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
     known = duration(seconds) if not math.isnan(seconds) else "unknown"
     foot = (
         f"{units} units of work (a cell at one width), about {count(proposals)} proposals and "
-        f"{known} of drawing in one process; compilation and comparisons come on top. About "
+        f"{known} of drawing and comparing in one process; compilation comes on top. About "
         f"{size(sum(one.disk_bytes for one in running))} on disk."
     )
     if not running:

@@ -1,5 +1,7 @@
 """What a plan says of laws, and what is refused before anything is drawn."""
 
+import json
+
 import pytest
 
 from bnnpost.reports import words
@@ -32,3 +34,16 @@ def test_a_plan_names_all_laws():
 
 def test_no_bytes_are_a_size():
     assert [plan.size(n) for n in (0, 940, 1234)] == ["0 bytes", "940 bytes", "1.2 kB"]
+
+
+def test_a_plan_knows_the_time_of_the_comparison_and_of_all():
+    flags = ("--num-samples", 5, "--num-proposals", 4000, "--dry-run")
+    done = invoke("sweep", *TINY, *flags, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    (width,) = found["widths"]
+    assert 0 < width["comparison_seconds"] < 60
+    assert found["seconds"] == pytest.approx(width["seconds"] + width["comparison_seconds"])
+    text = invoke("sweep", *TINY, *flags).stdout
+    assert "comparison" in text
+    assert "of comparing with the limit; together" in text

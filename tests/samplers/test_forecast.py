@@ -187,6 +187,10 @@ def test_advice_prefers_exactness_while_it_costs_little(found):
     assert "Use strict" in advised(-3.0, 2000.0)
     assert "Use strict" in advised(-3.0, 2.0)
     assert "Use capped: its" in advised(-20.0, 2000.0)
+    # Half an hour beside a second is no recommendation without words.
+    long = dataclasses.replace(found.best, log10_acceptance=-3.0, seconds_per_proposal=2e-3)
+    costly = dataclasses.replace(found, options=(long,), pilot_effective_size=2000.0)
+    assert "Use strict if 33 min are no matter" in costly.advice(1000)
     assert "strict needs about 1·10²³ proposals (over 10⁶ years here)" in advised(-20.0, 2000.0)
     assert "Use capped with care: the pilot's 4,096 proposals are worth 130" in advised(
         -20.0, 127.0
