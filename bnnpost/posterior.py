@@ -16,6 +16,7 @@ from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, Parameters, require_network
 from bnnpost.networks.prior_density import log_prior
 from bnnpost.numerics.plain_method import plain_method
+from bnnpost.spelling import fields_of
 
 
 class Flat(NamedTuple):
@@ -43,6 +44,9 @@ class Posterior(eqx.Module):
     likelihood: Likelihood
     x: Float[np.ndarray, "n *f"]
     targets: Float[np.ndarray, "n k"]
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     def __init__(self, network: Layer, likelihood: Likelihood, x: object, y: object):
         self.network = require_network(network)

@@ -1,8 +1,15 @@
-"""How numbers are spelled in a sentence."""
+"""How numbers are spelled in a sentence, and what is printed of an object."""
 
+import dataclasses
 import math
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LONGEST_CALL, _LONGEST_LIST = 72, 8
 _MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 31557600.0
 
 
@@ -31,3 +38,44 @@ def duration(seconds: float) -> str:
         return f"{seconds / _DAY:.0f} days"
     years = float(f"{seconds / _YEAR:.1e}")
     return f"{years:,.0f} years" if years < 1e6 else "over 10⁶ years"
+
+
+def fields_of(thing: Any) -> str:
+    """A dataclass by its name and the fields that are not None, numbers as they are."""
+    held = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+    return as_call(type(thing).__name__, {k: v for k, v in held.items() if v is not None})
+
+
+def as_call(name: str, arguments: Mapping[str, Any]) -> str:
+    """name(argument=value, …), on lines of their own where that is long."""
+    parts = [
+        f"{key}={value_of(value)}" if key else value_of(value) for key, value in arguments.items()
+    ]
+    if sum(map(len, parts)) <= _LONGEST_CALL and not any("\n" in part for part in parts):
+        return f"{name}({', '.join(parts)})"
+    return f"{name}(\n{_indented(parts)})"
+
+
+def value_of(value: Any) -> str:
+    """A number, a short array as a list, a longer one by its shape, a law by its parameters."""
+    if isinstance(value, list | tuple):
+        parts = [value_of(one) for one in value]
+        if any("\n" in part or len(part) > _LONGEST_CALL // 2 for part in parts):
+            return f"[\n{_indented(parts)}]"
+        return f"[{', '.join(parts)}]"
+    if hasattr(value, "arg_constraints"):
+        law = {name: getattr(value, name) for name in value.arg_constraints if hasattr(value, name)}
+        return as_call(type(value).__name__, law)
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        return repr(value)
+    try:
+        number = np.asarray(value)
+    except Exception:  # traced: it has no value
+        number = None
+    if number is None or number.size > _LONGEST_LIST:
+        return f"array of {' × '.join(map(str, value.shape)) or 'one number'}"
+    return str(number.round(6).tolist() if number.ndim else float(f"{float(number):.6g}"))
+
+
+def _indented(parts: list[str]) -> str:
+    return "".join(textwrap.indent(f"{part},\n", "  ") for part in parts)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import shown
 from bnnpost.networks.nonlinearities import Scalar, checked_std
+from bnnpost.spelling import fields_of
 
 
 class NoiseLaw(Protocol):
@@ -36,6 +37,9 @@ class Likelihood(eqx.Module):
     that is given noise variances (`noise_law`), lets the readout be integrated out; `log_terms`
     or `mean_slopes` let the outputs be led by the targets.
     """
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     # What targets are in a data set: "numbers" (which a sweep standardises), "counts" or "classes".
     target_kind: ClassVar[Literal["numbers", "counts", "classes"]] = "numbers"

@@ -14,6 +14,7 @@ from bnnpost.networks.layers import Map
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical
 from bnnpost.networks.units import activated, through_map
 from bnnpost.numerics.quadrature import DEFAULT_STEP
+from bnnpost.spelling import as_call
 
 
 class Activation(Map):
@@ -61,6 +62,10 @@ class Activation(Map):
             )
         else:
             self.own = _own_nonlinearity(function, self.step, bound)
+
+    def __repr__(self) -> str:
+        named = {"": self.catalogued or self.own, **dict(self.options), **self.parameters}
+        return as_call("Activation", named if self.step is None else {**named, "step": self.step})
 
     @property
     def name(self) -> str:

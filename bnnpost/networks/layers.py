@@ -24,6 +24,7 @@ from bnnpost.networks.errors import LayerError
 from bnnpost.networks.masks import Carried, Masked, pointwise
 from bnnpost.numerics.given import given_array
 from bnnpost.numerics.random import require_key
+from bnnpost.spelling import as_call, fields_of
 
 # Layers of one Serial, those of Serials within it included.
 MOST_LAYERS = 500
@@ -54,6 +55,9 @@ class Layer(eqx.Module):
 
     # Whether it says which positions of the inputs are masked.
     masks: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     @abc.abstractmethod
     def propagate(self, x: Array, linear: LinearStep) -> Array:
@@ -179,6 +183,9 @@ class Serial(Layer):
                 f"{len(layers):,}: each is compiled, and so many would take hours"
             )
         _masks_first(layers)
+
+    def __repr__(self) -> str:
+        return as_call("Serial", {"": self.layers})
 
     def propagate(self, x: Array, linear: LinearStep) -> Array:
         return self.carry(x, None, linear)[0]

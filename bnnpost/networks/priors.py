@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.networks.nonlinearities import concrete, named
 from bnnpost.numerics.scalar_laws import law_of_record, law_record, quantile, require_law, support
+from bnnpost.spelling import fields_of, value_of
 
 LAYERWISE, PER_INPUT = "layer", "input"
 # By which fixed parameters may differ, relative to their size, when they come in single precision.
@@ -45,6 +46,9 @@ class WeightPrior(eqx.Module):
     more. `moments` besides, for independent entries of one law, gives the infinite-width
     limit; `from_normals` gives the samplers that move standard normals.
     """
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     @abc.abstractmethod
     def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Float[Array, "..."]:
@@ -94,6 +98,9 @@ class IndependentEntries(WeightPrior):
     """Independent entries, each with the same one-dimensional law from numpyro."""
 
     law: Any
+
+    def __repr__(self) -> str:
+        return value_of(self.law)
 
     def sample(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         return jnp.asarray(self.law.sample(key, shape), dtype)
@@ -156,6 +163,10 @@ class Scale(eqx.Module):
     law: Any
     of_variance: bool = eqx.field(static=True, default=False)
     per: str = eqx.field(static=True, default=LAYERWISE)
+
+    def __repr__(self) -> str:
+        found = f"per_input({value_of(self.law)})" if self.per == PER_INPUT else value_of(self.law)
+        return f"root of {found}" if self.of_variance else found
 
     def __check_init__(self) -> None:
         if self.per not in (LAYERWISE, PER_INPUT):

@@ -1,9 +1,8 @@
 """How each kind of layer is written as a table, and built from one.
 
-Types and keys are those of neural-tangents' layers where it has them; widths and heads are ours.
+A table is a layer's class and its arguments, by their names.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from bnnpost.naming import unknown
+from bnnpost.networks.activation import Activation
 from bnnpost.networks.attention import PositionEncoding, SelfAttention
-from bnnpost.networks.attention.kernel_maps import MECHANISMS
+from bnnpost.networks.catalogue import CATALOGUE
 from bnnpost.networks.composites import FanInSum, Residual
 from bnnpost.networks.convolution import Conv
 from bnnpost.networks.layers import Layer
@@ -27,6 +27,7 @@ from bnnpost.networks.priors import (
     scale_of_record,
     scale_record,
 )
+from bnnpost.networks.spec_aliases import truth
 
 Options = Mapping[str, Any]
 # Reads and writes a list of layers, for layers that hold such lists.
@@ -38,11 +39,13 @@ Writer = Callable[[Layer], list[dict[str, object]]]
 class SpecType:
     """A type of table: the layer it stands for, its keys, and how it is read and written.
 
+    keys: None where the layer knows its own.
+
     read(options, width, reader) gives a layer; write(layer, writer) its options.
     """
 
     layer: type[Layer]
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] | None
     read: Callable[[Options, int, Reader], Layer]
     write: Callable[[Any, Writer], dict[str, object]]
 
@@ -50,9 +53,9 @@ class SpecType:
 def _read_dense(options: Options, width: int, reader: Reader) -> Layer:
     w_var = options.get("w_var")
     by_law = isinstance(w_var, Mapping)
-    w_std = options.get("W_std", None if w_var is not None else 1.0)
+    w_std = options.get("w_std", None if w_var is not None else 1.0)
     if by_law and w_std is not None:
-        raise ValueError("expected either W_std or w_var, got both")
+        raise ValueError("expected either w_std or w_var, got both")
     return Dense(
         options.get("width", width),
         w_std=scale_of_record(w_var, of_variance=True) if by_law else scale_of_record(w_std),
@@ -72,7 +75,7 @@ def _write_dense(layer: Dense, writer: Writer) -> dict[str, object]:
 
 def _scales(layer: Dense | Conv) -> dict[str, object]:
     of_variance = isinstance(layer.w_std, Scale) and layer.w_std.of_variance
-    found: dict[str, object] = {"w_var" if of_variance else "W_std": scale_record(layer.w_std)}
+    found: dict[str, object] = {"w_var" if of_variance else "w_std": scale_record(layer.w_std)}
     if layer.b_std is not None:
         if isinstance(layer.b_std, Scale) and layer.b_std.of_variance:
             raise ValueError("the law of a bias variance has no key; give that of b_std")
@@ -86,7 +89,7 @@ def _read_conv(options: Options, width: int, reader: Reader) -> Layer:
         _required(options, "filter_shape"),
         strides=options.get("strides"),
         padding=options.get("padding", "SAME"),
-        w_std=scale_of_record(options.get("W_std", 1.0)),
+        w_std=scale_of_record(options.get("w_std", 1.0)),
         b_std=scale_of_record(options.get("b_std")),
     )
 
@@ -111,12 +114,6 @@ def _read_pool(options: Options, width: int, reader: Reader) -> Layer:
     )
 
 
-def _read_norm(options: Options, width: int, reader: Reader) -> Layer:
-    if options.get("axis", -1) != -1:
-        raise ValueError(f"expected axis -1, the channels, got {options['axis']}")
-    return LayerNorm(options.get("eps", 1e-12))
-
-
 def _read_fan_in(options: Options, width: int, reader: Reader) -> Layer:
     branches = _required(options, "branches")
     if isinstance(branches, str | Mapping):
@@ -124,89 +121,67 @@ def _read_fan_in(options: Options, width: int, reader: Reader) -> Layer:
     return FanInSum(map(reader, branches))
 
 
-_PLAIN_ENCODING = re.compile(r"exp\(-([0-9.e+-]+)\*d\)")
-_ATTENTION_STDS = {f"W_{part}_std": part for part in ("key", "query", "value", "out")}
-_ATTENTION_COUNTS = ("width", "heads", "key_width", "value_width", "num_draws")
-_ENCODING_KEYS = (
-    "pos_emb_type",
-    "val_pos_emb",
-    "W_pos_emb_std",
-    "pos_emb_p_norm",
-    "pos_emb_decay_fn",
-)
+_COUNTS = ("heads", "key_width", "value_width", "num_draws")
+_STDS = {f"{part}_std": part for part in ("key", "query", "value", "out")}
+_ENCODING = ("kind", "std", "in_values", "decay")
 
 
 def _read_attention(options: Options, width: int, reader: Reader) -> Layer:
-    mechanism = str(options.get("attention_mechanism", "SOFTMAX")).lower()
-    if mechanism not in MECHANISMS:
-        known = [name.upper() for name in MECHANISMS]
-        raise ValueError(unknown("attention_mechanism", options["attention_mechanism"], known))
-    counts = {name: options[name] for name in _ATTENTION_COUNTS if name in options}
-    stds = {f"{part}_std": options.get(key, 1.0) for key, part in _ATTENTION_STDS.items()}
-    return SelfAttention(
-        **{"width": width, **counts},
-        **stds,
-        mechanism=mechanism,
-        scaling="linear" if _truth(options, "linear_scaling", True) else "sqrt",
-        b_std=options.get("b_std"),
-        positions=_read_encoding(options),
-    )
+    arguments = {"width": width, **options}
+    positions = arguments.get("positions")
+    if positions is not None:
+        arguments["positions"] = _read_positions(positions)
+    return SelfAttention(**arguments)
 
 
-def _read_encoding(options: Options) -> PositionEncoding | None:
-    kind = options.get("pos_emb_type", "NONE")
-    if kind in (None, "NONE"):
-        return None
-    decay = options.get("pos_emb_decay_fn")
-    found = None if decay is None else _PLAIN_ENCODING.fullmatch(str(decay).replace(" ", ""))
-    if decay is not None and found is None:
-        raise ValueError(
-            'expected pos_emb_decay_fn such as "exp(-0.3*d)", d the squared distance, got '
-            f"{decay!r}"
+def _read_positions(given: object) -> PositionEncoding:
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"expected positions to be a table of {', '.join(_ENCODING)}, got {given!r}"
         )
-    if options.get("pos_emb_p_norm", 2) != 2:
-        raise ValueError(f"expected pos_emb_p_norm 2, got {options['pos_emb_p_norm']}")
-    return PositionEncoding(
-        kind,
-        options.get("W_pos_emb_std", 1.0),
-        _truth(options, "val_pos_emb", False),
-        None if found is None else float(found[1]),
-    )
+    for key in given:
+        if key not in _ENCODING:
+            raise ValueError(unknown("key", key, list(_ENCODING)))
+    truth("in_values", given.get("in_values", True))
+    return PositionEncoding(**given)
 
 
 def _write_attention(layer: SelfAttention, writer: Writer) -> dict[str, object]:
-    counts = {name: getattr(layer, name) for name in _ATTENTION_COUNTS}
+    counts = {name: getattr(layer, name) for name in ("width", *_COUNTS)}
     found: dict[str, object] = {
         **{name: count for name, count in counts.items() if count is not None},
-        "linear_scaling": layer.tied,
-        "attention_mechanism": layer.mechanism.upper(),
-        **{
-            name: scale_record(getattr(layer, part).w_std) for name, part in _ATTENTION_STDS.items()
-        },
+        "mechanism": layer.mechanism,
+        "scaling": "linear" if layer.tied else "sqrt",
+        **{name: scale_record(getattr(layer, part).w_std) for name, part in _STDS.items()},
     }
     if layer.out.b_std is not None:
         found["b_std"] = scale_record(layer.out.b_std)
-    return {**found, **_write_encoding(layer.positions)}
-
-
-def _write_encoding(positions: PositionEncoding | None) -> dict[str, object]:
-    if positions is None:
-        return {}
-    found = {
-        "pos_emb_type": positions.kind,
-        "val_pos_emb": positions.in_values,
-        "W_pos_emb_std": float(positions.std),
-    }
-    if positions.decay is not None:
-        found["pos_emb_decay_fn"] = f"exp(-{float(positions.decay)!r}*d)"
+    if layer.positions is not None:
+        found["positions"] = _write_positions(layer.positions)
     return found
 
 
-def _truth(options: Options, key: str, default: bool) -> bool:
-    value = options.get(key, default)
-    if not isinstance(value, bool):
-        raise TypeError(f"expected {key} to be true or false, got {value!r}")
-    return value
+def _write_positions(positions: PositionEncoding) -> dict[str, object]:
+    found = {
+        "kind": positions.kind,
+        "std": float(positions.std),
+        "in_values": positions.in_values,
+    }
+    return found if positions.decay is None else {**found, "decay": float(positions.decay)}
+
+
+def _read_activation(options: Options, width: int, reader: Reader) -> Layer:
+    others = {key: value for key, value in options.items() if key != "name"}
+    return Activation(_required(options, "name"), **others)
+
+
+def _write_activation(layer: Activation, writer: Writer) -> dict[str, object]:
+    """Raises ValueError for a function of the user's."""
+    if layer.catalogued is None:
+        raise ValueError(f"it is not one of {', '.join(CATALOGUE)}")
+    step = {} if layer.step is None else {"step": layer.step}
+    numbers = {key: np.asarray(value).tolist() for key, value in layer.parameters.items()}
+    return {"name": layer.catalogued, **dict(layer.options), **numbers, **step}
 
 
 def _required(options: Options, key: str) -> Any:
@@ -222,26 +197,20 @@ def _plain(layer: type[Layer]) -> SpecType:
 SPEC_TYPES: Mapping[str, SpecType] = {
     "Dense": SpecType(
         Dense,
-        ("width", "W_std", "w_var", "b_std", "prior", "bias_prior"),
+        ("width", "w_std", "w_var", "b_std", "prior", "bias_prior"),
         _read_dense,
         _write_dense,
     ),
     "Conv": SpecType(
         Conv,
-        ("width", "filter_shape", "strides", "padding", "W_std", "b_std"),
+        ("width", "filter_shape", "strides", "padding", "w_std", "b_std"),
         _read_conv,
         _write_conv,
     ),
-    "GlobalSelfAttention": SpecType(
+    "Activation": SpecType(Activation, None, _read_activation, _write_activation),
+    "SelfAttention": SpecType(
         SelfAttention,
-        (
-            *_ATTENTION_COUNTS,
-            "linear_scaling",
-            "attention_mechanism",
-            *_ATTENTION_STDS,
-            "b_std",
-            *_ENCODING_KEYS,
-        ),
+        ("width", *_COUNTS, "mechanism", "scaling", *_STDS, "b_std", "positions"),
         _read_attention,
         _write_attention,
     ),
@@ -259,9 +228,9 @@ SPEC_TYPES: Mapping[str, SpecType] = {
     ),
     "LayerNorm": SpecType(
         LayerNorm,
-        ("axis", "eps"),
-        _read_norm,
-        lambda layer, writer: {"axis": -1, "eps": float(np.asarray(layer.eps))},
+        ("eps",),
+        lambda options, width, reader: LayerNorm(options.get("eps", 1e-12)),
+        lambda layer, writer: {"eps": float(np.asarray(layer.eps))},
     ),
     "AvgPool": SpecType(
         AvgPool,

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from bnnpost.arguments import DEEPEST, LARGEST_WIDTH, nested_deeper, positive_integer, shown
 from bnnpost.naming import unknown
 from bnnpost.networks.activation import Activation
-from bnnpost.networks.catalogue import CATALOGUE, NAME_OF_SPEC_TYPE
 from bnnpost.networks.layers import Layer, Serial
+from bnnpost.networks.spec_aliases import TYPE_NAMES, in_own_names
 from bnnpost.networks.spec_types import SPEC_TYPES
 
 # A branch is a table in a list; its options, such as laws, may be tables too.
@@ -18,19 +16,18 @@ Spec = Mapping[str, object]
 
 
 def from_spec(layers: Sequence[Spec], *, width: int = 256, num_outputs: int = 1) -> Serial:
-    """A network from a list of layers such as {"type": "Dense", "W_std": 1.5, "b_std": 0.1}.
+    """A network from a list of layers such as {"type": "Dense", "w_std": 1.5, "b_std": 0.1}.
 
-    A layer without a "width" of its own gets `width`, the last Dense of the list `num_outputs`; a
-    missing or null b_std means no bias. Activations are {"type": "Relu"},
-    {"type": "Erf", "b": 0.7}. Other types are those of neural-tangents where it has them: Conv,
-    Residual with a "branch", FanInSum with "branches", LayerNorm, AvgPool, GlobalAvgPool,
-    GlobalSumPool, Flatten, and GlobalSelfAttention with our "heads", "key_width" and
-    "value_width"; and Reshape with a "shape", Mask with a "constant". Attention has
-    "attention_mechanism" ("SOFTMAX", "IDENTITY", "RELU", "ABS"), "linear_scaling" (false: scores
-    over √d), "W_key_std", "W_query_std", "W_value_std", "W_out_std", "b_std" and "pos_emb_type"
-    ("SUM" or "CONCAT").
+    A type is the name of a layer's class, and the other keys are its arguments: Dense, Activation
+    with a "name" and hyperparameters ({"type": "Activation", "name": "erf", "b": 0.7}), Conv,
+    SelfAttention (its "positions" a table of PositionEncoding's arguments), Residual with a
+    "branch", FanInSum with "branches", LayerNorm, AvgPool, GlobalAvgPool, GlobalSumPool, Flatten,
+    Reshape, Mask. A layer without a "width" of its own gets `width`, the last Dense of the list
+    `num_outputs`; a missing or null b_std means no bias. neural-tangents' names are read too:
+    "W_std", activations as types ("Relu", "Erf"), "GlobalSelfAttention" with
+    "attention_mechanism", "linear_scaling", "W_key_std", … and "pos_emb_type".
     "prior" and "bias_prior" are laws, {"law": "Laplace", "parameters": {"loc": 0.0, "scale": 1.0}},
-    or {"fixed": number}; "W_std", "b_std" and "w_var" may be a law, with "per": "input" for one
+    or {"fixed": number}; "w_std", "b_std" and "w_var" may be a law, with "per": "input" for one
     of each input unit.
     Raises ValueError for an unknown type or key, naming the position and the close names.
     """
@@ -64,18 +61,17 @@ def _layer(position: int, spec: Spec, width: int) -> Layer:
     if "type" not in spec:
         raise ValueError(f"layer {position}: expected the key type, got {sorted(spec) or 'none'}")
     kind = spec["type"]
-    options = {key: value for key, value in spec.items() if key != "type"}
     try:
         if not isinstance(kind, str):
             raise TypeError(f"expected the type of a layer to be a word, got {shown(kind)}")
-        if kind in NAME_OF_SPEC_TYPE:
-            return Activation(NAME_OF_SPEC_TYPE[kind], **options)  # type: ignore[arg-type]
-        if kind not in SPEC_TYPES:
-            raise ValueError(unknown("layer type", kind, [*SPEC_TYPES, *NAME_OF_SPEC_TYPE]))
-        known = SPEC_TYPES[kind]
-        for key in options:
-            if key not in known.keys:
-                raise ValueError(unknown("key", key, list(known.keys) or ["none"]))
+        table = in_own_names(spec)
+        if table["type"] not in SPEC_TYPES:
+            raise ValueError(unknown("layer type", kind, [*SPEC_TYPES, *TYPE_NAMES]))
+        known, options = SPEC_TYPES[table.pop("type")], table
+        if known.keys is not None:
+            for key in options:
+                if key not in known.keys:
+                    raise ValueError(unknown("key", key, list(known.keys) or ["none"]))
         return known.read(options, width, lambda layers: _layers(layers, width))
     except (TypeError, ValueError) as error:
         raise type(error)(
@@ -94,24 +90,12 @@ def to_spec(network: Layer) -> list[dict[str, object]]:
 
 
 def _described(position: int, layer: Layer) -> dict[str, object]:
-    if isinstance(layer, Activation) and layer.catalogued is not None:
-        return _describe_activation(layer, layer.catalogued)
+    label = layer.name if isinstance(layer, Activation) else type(layer).__name__
+    reason = f"it is not one of {', '.join(SPEC_TYPES)}"
     for kind, known in SPEC_TYPES.items():
         if type(layer) is known.layer:
             try:
                 return {"type": kind, **known.write(layer, to_spec)}
             except ValueError as error:
-                raise ValueError(
-                    f"layer {position} ({kind}) cannot be written as data: {error}"
-                ) from None
-    label = layer.name if isinstance(layer, Activation) else type(layer).__name__
-    raise ValueError(
-        f"layer {position} ({label}) cannot be written as data: it is not one of "
-        f"{', '.join([*SPEC_TYPES, *NAME_OF_SPEC_TYPE])}"
-    )
-
-
-def _describe_activation(layer: Activation, name: str) -> dict[str, object]:
-    step = {} if layer.step is None else {"step": layer.step}
-    numbers = {key: np.asarray(value).tolist() for key, value in layer.parameters.items()}
-    return {"type": CATALOGUE[name].spec_type, **dict(layer.options), **numbers, **step}
+                reason = str(error)
+    raise ValueError(f"layer {position} ({label}) cannot be written as data: {reason}")

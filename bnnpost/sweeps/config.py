@@ -5,6 +5,7 @@ import hashlib
 import importlib.resources
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.sweeps import laws, likelihoods, networks, sweep_methods
 from bnnpost.sweeps.keys import REJECTION, SweepKeys, kinds, meanings
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.refusals import ConfigError, in_a_grid
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 
@@ -200,7 +201,19 @@ def read_toml(source: str | Path) -> dict[str, object]:
     except RecursionError:
         raise ConfigError(f"{source} is nested too deeply: {networks.FLATTER}") from None
     except (OSError, ValueError) as error:  # of which are tomllib's, and Python's of long numbers
-        raise ConfigError(f"cannot read the configuration {source}: {error}") from None
+        raise ConfigError(
+            f"cannot read the configuration {source}: {error}{_word_without_quotes(path, error)}"
+        ) from None
+
+
+def _word_without_quotes(path: Path, error: Exception) -> str:
+    """A hint where the line that TOML refuses has a bare word for its value."""
+    line = re.search(r"line (\d+)", str(error))
+    if not isinstance(error, tomllib.TOMLDecodeError) or line is None:
+        return ""
+    text = path.read_text(encoding="utf-8").splitlines()[int(line[1]) - 1 :][:1]
+    word = re.match(r"\s*([\w.-]+)\s*=\s*([A-Za-z][^\s\"'#,]*)\s*(#|$)", "".join(text))
+    return f'; words are in quotes: {word[1]} = "{word[2]}"' if word else ""
 
 
 def check_keys(config: object, keys: type) -> None:
@@ -251,7 +264,8 @@ def typed(name: str, kind: object, value: object) -> object:
         return tuple(int(v) for v in value)
     if plain in (bool, str) and isinstance(value, plain):
         return value
-    raise ConfigError(f"{name}: expected {_EXPECTED[plain]}, got {shown(value)}")
+    hint = "" if plain is tuple else in_a_grid(value)
+    raise ConfigError(f"{name}: expected {_EXPECTED[plain]}, got {shown(value)}{hint}")
 
 
 def _finite(name: str, value: object) -> float:

@@ -11,7 +11,7 @@ from bnnpost.naming import close_names
 from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
 from bnnpost.numerics.scalar_laws import law_of_record, law_record
 from bnnpost.sweeps.keys import Record
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.refusals import ConfigError, in_a_grid
 
 # No law is as long as this; Python's own parser gives up on some that are longer.
 _LONGEST = 1000
@@ -47,6 +47,7 @@ def scale(name: str, value: object) -> float | Record:
     if not isinstance(value, Mapping) and not (isinstance(value, str) and "(" in value):
         raise ConfigError(
             f'{name}: expected a number or a law such as "HalfNormal(1)", got {shown(value)}'
+            + in_a_grid(value)
         )
     try:
         return scale_record(scale_of_record(as_record(value)))  # type: ignore[return-value]

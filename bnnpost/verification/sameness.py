@@ -14,6 +14,7 @@ from bnnpost.arguments import shown
 from bnnpost.draws.draws_files import FORMAT
 from bnnpost.likelihoods.records import to_record
 from bnnpost.networks import to_spec
+from bnnpost.networks.spec_aliases import all_in_own_names
 from bnnpost.posterior import Posterior
 from bnnpost.storage import read_dataset
 
@@ -55,10 +56,11 @@ def of_file(path: Path) -> Description | None:
         if data.attrs.get("format") != FORMAT:
             return None
         network, likelihood = (json.loads(data.attrs[n]) for n in ("network", "likelihood"))
-    except (KeyError, OSError, ValueError):  # who reads the draws will say what is wrong
+        known = all_in_own_names(network) if isinstance(network, list) else None
+    except (KeyError, OSError, TypeError, ValueError):  # who reads the draws will say what is wrong
         return None
     return Description(
-        network if isinstance(network, list) else None,
+        known,
         likelihood if "type" in likelihood else None,
         data["x"].values,
         data["y"].values,

@@ -14,13 +14,14 @@ _BERNOULLI = {"type": "Bernoulli", "link": "logit"}
 _PROBIT = {"type": "Bernoulli", "link": "probit"}
 _CATEGORICAL = {"type": "Categorical"}
 # Digits as images of eight rows of eight pixels, seen by windows of three by three.
-_WINDOW = {"type": "Conv", "filter_shape": (3, 3), "W_std": 1.5, "b_std": 0.1}
+_RELU = {"type": "Activation", "name": "relu"}
+_WINDOW = {"type": "Conv", "filter_shape": (3, 3), "w_std": 1.5, "b_std": 0.1}
 _CONVOLUTIONAL: tuple[Mapping[str, object], ...] = (
     {"type": "Reshape", "shape": (8, 8, 1)},
-    *(_WINDOW, {"type": "Relu"}),
-    *({**_WINDOW, "strides": (2, 2)}, {"type": "Relu"}),
+    *(_WINDOW, _RELU),
+    *({**_WINDOW, "strides": (2, 2)}, _RELU),
     {"type": "Flatten"},
-    {"type": "Dense", "W_std": 1.5, "b_std": 0.1},
+    {"type": "Dense", "w_std": 1.5, "b_std": 0.1},
 )
 
 

@@ -6,6 +6,16 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
+# What the library knows, again: loading it for a list would keep the Tab key waiting.
+ACTIVATIONS = (
+    *("identity", "relu", "leaky_relu", "ab_relu", "abs", "erf", "gelu", "sin", "cos", "rbf"),
+    *("exp", "gaussian", "sign", "monomial", "polynomial", "tanh", "sigmoid", "softplus"),
+)
+LIKELIHOODS = (
+    *("gaussian", "gaussian-unknown-noise", "student-t", "laplace"),
+    *("bernoulli", "categorical", "poisson"),
+)
+
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
@@ -39,3 +49,8 @@ def _references() -> Iterable[str]:
 configurations = _offered(_configurations, files=True)
 data_sets = _offered(_data_sets, files=True)
 references = _offered(_references, files=False)
+
+
+def words(names: Iterable[str]) -> Completion:
+    """Offers these."""
+    return _offered(lambda: names, files=False)

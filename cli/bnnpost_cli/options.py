@@ -108,7 +108,11 @@ _CONFIG = click.option(
     help="TOML file with these settings as keys, or a shipped one (bnnpost info lists "
     "them); flags go on top.",
 )
-_OFFERS = {"data": completed.data_sets}
+_OFFERS = {
+    "data": completed.data_sets,
+    "activation": completed.words(completed.ACTIVATIONS),
+    "likelihood": completed.words(completed.LIKELIHOODS),
+}
 
 
 def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Decorator:
@@ -120,7 +124,7 @@ def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Deco
     elif name == "method":
         kind = click.Choice(told.choices)
     text = told.help if default is None else f"{told.help} [default: {default}]"
-    offers = _OFFERS.get(name)
+    offers = _OFFERS.get(name) or (completed.words(told.choices) if told.choices else None)
     return click.option(*names, type=kind, default=None, help=text, shell_complete=offers)
 
 

@@ -10,10 +10,13 @@ import click
 import numpy as np
 import pytest
 
+from bnnpost.likelihoods.records import known
+from bnnpost.networks import catalogue
 from bnnpost.sweeps import SweepConfig, load_config
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import load_problem
+from bnnpost_cli import completed
 from bnnpost_cli.main import main
 from tests import processes
 from tests.cli.invocation import invoke
@@ -138,6 +141,9 @@ def test_completion_prints_a_script(shell):
         ("bnnpost sample --data sin", "sine_gap"),
         ("bnnpost zoo show step", "step-erf-2x8"),
         ("bnnpost sample --method nu", "nuts"),
+        ("bnnpost sweep --activation leak", "leaky_relu"),
+        ("bnnpost sample --likelihood stu", "student-t"),
+        ("bnnpost sweep --bound aux", "auxiliary"),
     ],
 )
 def test_completion_offers_names_without_loading_jax(line, offered):
@@ -150,6 +156,12 @@ def test_completion_offers_names_without_loading_jax(line, offered):
     words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
     said = processes.output("-c", code, variables={**words, "_BNNPOST_COMPLETE": "bash_complete"})
     assert f"plain,{offered}" in said.splitlines()
+
+
+def test_completion_knows_what_the_library_knows():
+    assert set(completed.ACTIVATIONS) == set(catalogue.names())
+    plain = {name.replace("-", "") for name in completed.LIKELIHOODS}
+    assert plain == {name.lower() for name in known()}
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

@@ -76,8 +76,15 @@ def test_stds_that_are_negative_or_not_finite_are_refused(name, bad):
     [
         ({"type": "Dence"}, ValueError, r"layer 0 \(Dence\): .*type 'Dence': did you mean Dense"),
         ({"type": "relu"}, ValueError, "unknown layer type 'relu': did you mean Relu"),
-        ({"W_std": 1.0}, ValueError, r"layer 0: expected the key type, got \[.W_std.\]"),
-        ({"type": "Dense", "w_std": 1.0}, ValueError, "unknown key 'w_std': did you mean W_std"),
+        ({"w_std": 1.0}, ValueError, r"layer 0: expected the key type, got \[.w_std.\]"),
+        ({"type": "Dense", "w_sd": 1.0}, ValueError, "unknown key 'w_sd': did you mean w_std"),
+        (
+            {"type": "Dense", "w_std": 1.0, "W_std": 1.0},
+            ValueError,
+            "either w_std or W_std, .* both",
+        ),
+        ({"type": "Activation"}, ValueError, "expected the key name"),
+        ({"type": "Activation", "name": "relo"}, ValueError, "'relo': did you mean relu"),
         ({"type": "Dense", "W_std": -1.0}, ValueError, r"layer 0 \(Dense\): expected w_std"),
         ({"type": "Dense", "width": 0}, ValueError, r"layer 0 \(Dense\): expected width"),
         ({"type": "Dense", "width": 2.0}, TypeError, r"layer 0 \(Dense\): expected width"),

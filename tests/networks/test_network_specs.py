@@ -9,10 +9,14 @@ import pytest
 
 import bnnpost
 import bnnpost.networks as nn
+from bnnpost.networks import spec_aliases
 from tests.networks import formulas
 from tests.reference import cases
 
-DENSE = {"type": "Dense", "W_std": 1.5, "b_std": 0.1}
+DENSE = {"type": "Dense", "w_std": 1.5, "b_std": 0.1}
+# What neural-tangents calls otherwise, in which reference cases are written.
+KEYS = {"W_std": "w_std", "W_key_std": "key_std", "W_query_std": "query_std"}
+KEYS |= {"W_value_std": "value_std", "W_out_std": "out_std", "attention_mechanism": "mechanism"}
 
 
 def widths(network):
@@ -42,13 +46,37 @@ def assert_says(found, given, name):
         for one, other in zip(found, given, strict=True):
             assert_says(one, other, name)
     elif isinstance(given, dict):
+        if given.get("type") == "GlobalSelfAttention":
+            assert_says_of_attention(found, dict(given), name)
+            return
         for key, value in given.items():
-            # A null is left out, and the norm of distances, of which there is one.
-            if value is not None and key != "pos_emb_p_norm":
-                assert_says(found[key], value, name)
+            if key == "type" and found["type"] == "Activation":
+                assert value.lower() == found["name"].replace("_", ""), name
+            # A null is left out, and the axis of normalisation, of which there is one.
+            elif value is not None and key != "axis":
+                assert_says(found[KEYS.get(key, key)], value, name)
         assert ("b_std" in found) == (given.get("b_std") is not None), name
     else:
         assert found == given, name
+
+
+def assert_says_of_attention(found, given, name):
+    assert found["type"] == "SelfAttention"
+    assert found["scaling"] == ("linear" if given.pop("linear_scaling", True) else "sqrt"), name
+    assert found["mechanism"] == given.pop("attention_mechanism", "SOFTMAX").lower(), name
+    kind, told = given.pop("pos_emb_type", "NONE"), found.get("positions")
+    in_values, std = given.pop("val_pos_emb", False), given.pop("W_pos_emb_std", 1.0)
+    decay = given.pop("pos_emb_decay_fn", None)
+    given.pop("pos_emb_p_norm", None)
+    if kind == "NONE":
+        assert told is None, name
+    else:
+        assert (told["kind"], told["in_values"], told["std"]) == (kind, in_values, std), name
+        assert ("decay" in told) == (decay is not None), name
+        assert decay is None or f"{told['decay']:g}" in decay, name
+    for key, value in given.items():
+        if key != "type" and value is not None:
+            assert found[KEYS.get(key, key)] == value, name
 
 
 @pytest.mark.parametrize(("name", "hyperparameters", "phi"), formulas.ACTIVATIONS, ids=formulas.IDS)
@@ -196,7 +224,7 @@ def test_null_and_zero_bias_std_mean_no_bias():
 
 def test_nested_network_is_written_flat():
     nested = nn.Serial([nn.Serial([nn.Dense(3), nn.Activation("relu")]), nn.Dense(1)])
-    assert [layer["type"] for layer in bnnpost.to_spec(nested)] == ["Dense", "Relu", "Dense"]
+    assert [layer["type"] for layer in bnnpost.to_spec(nested)] == ["Dense", "Activation", "Dense"]
 
 
 def test_function_of_the_users_cannot_be_written():
@@ -209,3 +237,29 @@ def test_spec_is_not_changed():
     layers = [dict(DENSE), {"type": "Relu"}, dict(DENSE)]
     bnnpost.from_spec(layers, width=3)
     assert layers == [DENSE, {"type": "Relu"}, DENSE]
+
+
+def test_neural_tangents_names_and_ours_are_one_network():
+    theirs = [
+        {"type": "Conv", "filter_shape": [3], "W_std": 1.2},
+        {"type": "LeakyRelu", "alpha": 0.2},
+        {"type": "GlobalSelfAttention", "linear_scaling": False, "attention_mechanism": "ABS",
+         "W_key_std": 1.1, "W_out_std": 0.7, "pos_emb_type": "CONCAT", "W_pos_emb_std": 0.5,
+         "pos_emb_decay_fn": "exp(-0.25*d)"},
+        {"type": "LayerNorm", "axis": -1, "eps": 0.1},
+        {"type": "Residual", "branch": [{"type": "Relu"}, {"type": "Dense", "W_std": 0.4}]},
+    ]  # fmt: skip
+    ours = [
+        {"type": "Conv", "filter_shape": [3], "w_std": 1.2},
+        {"type": "Activation", "name": "leaky_relu", "alpha": 0.2},
+        {"type": "SelfAttention", "scaling": "sqrt", "mechanism": "abs", "key_std": 1.1,
+         "out_std": 0.7,
+         "positions": {"kind": "CONCAT", "std": 0.5, "in_values": False, "decay": 0.25}},
+        {"type": "LayerNorm", "eps": 0.1},
+        {"type": "Residual",
+         "branch": [{"type": "Activation", "name": "relu"}, {"type": "Dense", "w_std": 0.4}]},
+    ]  # fmt: skip
+    made = [bnnpost.from_spec(layers, width=6) for layers in (theirs, ours)]
+    assert eqx.tree_equal(*made)
+    assert [spec_aliases.in_own_names(table) for table in ours] == ours
+    assert spec_aliases.all_in_own_names(theirs) == ours

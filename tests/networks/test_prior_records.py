@@ -47,7 +47,7 @@ def test_a_layer_goes_round_through_json(name):
 def test_words_of_a_record():
     (spec,) = bnnpost.to_spec(LAYERS["scale of each input"])
     law = {"law": "HalfCauchy", "parameters": {"scale": 1.0}, "per": "input"}
-    assert spec == {"type": "Dense", "width": 2, "W_std": law}
+    assert spec == {"type": "Dense", "width": 2, "w_std": law}
     (spec,) = bnnpost.to_spec(LAYERS["fixed"])
     assert spec["bias_prior"] == {"fixed": 0.7}
 
@@ -84,7 +84,7 @@ def test_priors_that_are_code_are_not_written(layer, name):
         ),
         ({"prior": {"law": "Laplace"}}, "the numbers of a law Laplace"),
         ({"W_std": {"law": "HalfNormal", "parameters": {}, "per": "unit"}}, "expected per to be"),
-        ({"W_std": 1.0, "w_var": {"law": "HalfNormal", "parameters": {}}}, "either W_std or w_var"),
+        ({"W_std": 1.0, "w_var": {"law": "HalfNormal", "parameters": {}}}, "either w_std or w_var"),
         ({"priors": 1.0}, "did you mean prior"),
     ],
 )

@@ -88,3 +88,20 @@ def test_every_key_has_its_flag_with_its_default():
             default = getattr(kind, name)
             if default is not None and told.shown is None and name != "widths":
                 assert f"[default: {default}]" in params[name].help
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("activation = relu", 'words are in quotes: activation = "relu"'),
+        ("depth = [1, 2]", r"the table \[grid\]"),
+        ('activation = ["relu", "erf"]', r"the table \[grid\]"),
+        ("noise_std = [0.1, 0.3]", r"the table \[grid\]"),
+        ("widths = [1, 2.5]", "expected a list of whole numbers, got .*2.5.$"),
+        ("depth = ", "cannot read the configuration .*column [0-9]+.$"),
+    ],
+)
+def test_slips_of_toml_are_told_with_the_cure(tmp_path, text, said):
+    (tmp_path / "slip.toml").write_text(text + "\n")
+    with pytest.raises(ConfigError, match=said):
+        load_config(tmp_path / "slip.toml", {})

@@ -5,10 +5,11 @@ import re
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 
 import bnnpost
 from bnnpost.likelihoods import Gaussian, StudentT
-from bnnpost.verification.sameness import check_same, of_file, of_posterior
+from bnnpost.verification.sameness import check_same, differences, of_file, of_posterior
 from tests.cli.invocation import invoke
 
 X, Y = np.array([[0.5, -1.0], [1.0, 0.2]]), np.array([0.4, -0.1])
@@ -74,3 +75,17 @@ def test_the_library_notes_what_differs(both):
     assert WORDS in bnnpost.verify(key, wrong, right).notes[0]
     other = bnnpost.rejection.sample(jax.random.key(2), posterior(), num_samples=100)
     assert not any("another posterior" in note for note in bnnpost.verify(key, other, right).notes)
+
+
+def test_older_names_of_layers_are_the_same_layers(both, tmp_path):
+    draws = both[0]
+    draws.save(tmp_path / "new.nc")
+    with xr.open_dataset(tmp_path / "new.nc") as data:
+        old = data.load()
+    ours, theirs = '"type": "Activation", "name": "erf"', '"type": "Erf"'
+    assert ours in old.attrs["network"]
+    old.attrs["network"] = old.attrs["network"].replace(ours, theirs).replace("w_std", "W_std")
+    old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    files = [of_file(tmp_path / name) for name in ("old.nc", "new.nc")]
+    assert "W_std" in old.attrs["network"]
+    assert differences(*files) == ""

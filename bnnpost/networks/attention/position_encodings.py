@@ -13,6 +13,7 @@ from bnnpost.networks.errors import LayerError
 from bnnpost.networks.layers import LinearStep
 from bnnpost.networks.linear import Dense
 from bnnpost.networks.nonlinearities import Scalar, concrete, hyperparameter, named
+from bnnpost.spelling import fields_of
 
 KINDS = ("SUM", "CONCAT")
 
@@ -33,6 +34,9 @@ class PositionEncoding(eqx.Module):
     decay: Scalar = eqx.field(
         converter=lambda d: None if d is None else hyperparameter(d), default=None
     )
+
+    def __repr__(self) -> str:
+        return fields_of(self)
 
     def __check_init__(self) -> None:
         if self.kind not in KINDS:
