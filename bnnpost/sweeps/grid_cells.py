@@ -1,6 +1,7 @@
 """The cells of a grid as plain data, which can be read and counted without building a network."""
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
 
 Label = str | int | float | bool
+# Of the settings in the name of a folder.
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Cell:
     """One configuration of a grid, over all widths.
 
     settings: what varies, by axis, as it is shown. values: the configuration as it is written to
-    files. digest: of all settings but the widths, data files by what is in them; it names the
-    cell's run directory. source: the file that the values are from, for what is said of them.
+    files. digest: of all settings but the widths, data files by what is in them. source: the file
+    that the values are from, for what is said of them.
     """
 
     settings: Mapping[str, Label]
@@ -30,6 +33,12 @@ class Cell:
     def name(self) -> str:
         """The settings in a line; empty where nothing varies."""
         return settings_text(self.settings)
+
+    @property
+    def folder(self) -> str:
+        """What its run directory is called: its settings, to be recognised, and its digest."""
+        plain = re.sub(r"[^A-Za-z0-9.=]+", "-", self.name)[:_LONGEST].strip("-.")
+        return f"{plain}-{self.digest}" if plain else self.digest
 
     @property
     def widths(self) -> tuple[int, ...]:

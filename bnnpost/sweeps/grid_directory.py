@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from bnnpost.arguments import shown
 from bnnpost.storage import Directory, Say, as_path, read_json, read_text
 from bnnpost.sweeps.cell_directory import (
     CONFIG,
@@ -23,10 +25,11 @@ from bnnpost.sweeps.refusals import ConfigError
 FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way, by the part of the grid that a process does.
 _RUNNING = ".running{}.json"
+_DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
 class GridDirectory(Directory):
-    """A grid's directory: config.json with all cells, and runs/DIGEST for each of them.
+    """A grid's directory: config.json with all cells, and a folder of runs for each of them.
 
     What varies in nothing, a single run over widths, is its own cell: the directory is that
     of the run. Use `begun` to work in it, `read` to go on with it, `seen` to look.
@@ -35,6 +38,7 @@ class GridDirectory(Directory):
     def __init__(self, path: str | os.PathLike[str], grid: Grid):
         super().__init__(path)
         self.grid = grid
+        self._folders: dict[str, Path] = {}
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -96,8 +100,16 @@ class GridDirectory(Directory):
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
     def cell_directory(self, cell: Cell) -> CellDirectory:
-        """The run directory of a cell."""
-        return CellDirectory(self.path / RUNS / cell.digest if self.grid.varying else self.path)
+        """The run directory of a cell: the one that is there for its digest, or one by its name.
+
+        Of another grid that was here before, its settings may have been named otherwise.
+        """
+        if not self.grid.varying:
+            return CellDirectory(self.path)
+        own = self.path / RUNS / cell.folder
+        if cell.digest not in self._folders and not own.exists():
+            self._folders = _folders(self.path)
+        return CellDirectory(own if own.exists() else self._folders.get(cell.digest, own))
 
     def key(self, cell: Cell) -> str:
         """By which a cell is known in this directory; empty where there is only one."""
@@ -171,6 +183,11 @@ class GridDirectory(Directory):
         self.write_text(CONFIG, json.dumps(frozen, indent=1) + "\n")
 
 
+def _folders(path: Path) -> dict[str, Path]:
+    """The cells' folders in a grid's directory, by digest."""
+    return {one.name.rpartition("-")[2]: one for one in (path / RUNS).glob("*")}
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -202,6 +219,10 @@ def _thawed(values: dict[str, Any], held: Path) -> Grid:
 
 def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path) -> Cell:
     widths = values.get("widths")
+    if digest and not _DIGEST.fullmatch(digest):
+        raise ConfigError(
+            f"{held} cannot be read: expected digests in hexadecimal, got {shown(digest)}"
+        )
     if not isinstance(widths, list) or not widths or not all(type(w) is int for w in widths):
         raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
     return Cell(settings, values, digest, held)
@@ -212,7 +233,7 @@ def _check_related(before: Grid, now: Grid, path: Path) -> None:
 
     A cell whose data alone have changed, in the same file, is there.
     """
-    kept = {cell.digest for cell in before.cells} | {one.name for one in (path / RUNS).glob("*")}
+    kept = {cell.digest for cell in before.cells} | set(_folders(path))
     same = any(not _differences(old, new) for old in before.cells for new in now.cells)
     if kept.isdisjoint(cell.digest for cell in now.cells) and not same:
         found = _differences(before.cells[0], now.cells[0])
@@ -237,7 +258,7 @@ def _differences(old: Cell, new: Cell) -> dict[str, tuple[object, object]]:
 def _changes(before: Grid, now: Grid, path: Path) -> str:
     """What another grid in the same directory adds, and what it leaves out."""
     old, new = ({cell.digest for cell in grid.cells} for grid in (before, now))
-    begun = {one.name for one in (path / RUNS).glob("*")}
+    begun = set(_folders(path))
     parts = [f"{len(now.cells)} cells, {len(new - old - begun)} of them new"]
     if gone := old - new:
         parts.append(f"{len(gone)} no longer in the grid, whose runs stay in {path / RUNS}")

@@ -58,8 +58,13 @@ def numbers(results: Any, as_json: bool) -> str:
 
 def status(results: Any) -> str:
     """A line a cell: what varies in it, widths done and not, time, and the reason below."""
+    folders = results.varying
     head = (*results.varying, "status", "done", "to do", "failed", "time")
-    rows = [(*_settings(results, cell), *_progress(cell.detail)) for cell in results]
+    head = (*head, "in") if folders else head
+    rows = [
+        (*_settings(results, cell), *_progress(cell.detail), *([cell.path.name] if folders else []))
+        for cell in results
+    ]
     lines = _aligned([head, *rows])
     for i in range(len(rows), 0, -1):
         lines[i + 1 : i + 1] = _wrapped(results.cells[i - 1].detail.reason)

@@ -40,7 +40,8 @@ def command(
     With --bound capped draws have weights, and are never called exact.
 
     A configuration with a table [grid] runs the product of the lists of values in it, each cell
-    over all widths, into DIR/runs/DIGEST. Settings that vary together are tables with a name:
+    over all widths, into a folder of its own in DIR/runs (sweep status names them). Settings that
+    vary together are tables with a name:
 
     \b
               widths = [64, 256, 1024]

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import platform
+import re
 
 import pytest
 import xarray as xr
@@ -12,6 +13,7 @@ from bnnpost.parallel.failures import WorkerDied
 from bnnpost.parallel.share import Share
 from bnnpost.storage import DirectoryInUse
 from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
+from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
 from tests.sweeps.fake_work import Fake, grid
@@ -99,7 +101,7 @@ def test_an_edited_table_is_not_mistaken(fake, tmp_path):
     table.write_text("a,y\n1,2\n3,5\n4,6\n")
     # Gone on with from the directory alone, it is refused: that is another posterior.
     held = GridDirectory.read(tmp_path / "out").grid
-    (tmp_path / "out" / "runs" / held.cells[0].digest / "width_000004.nc").unlink()
+    (tmp_path / "out" / "runs" / held.cells[0].folder / "width_000004.nc").unlink()
     found, _ = run(tmp_path / "out", held)
     assert states(found) == ["failed", "done"] and not fake.ran
     assert "mine.csv has changed since the grid was begun" in found.cells[0].detail.reason
@@ -396,3 +398,37 @@ def test_a_sweep_whose_settings_are_not_known_can_be_looked_at_but_not_run(fake,
         ConfigError, match=r"config\.json cannot be read: expected a list of widths"
     ):
         see_results(tmp_path / "out")
+
+
+def test_folders_are_named_by_what_varies_and_found_by_their_digest(fake, tmp_path):
+    run(tmp_path / "out")
+    folders = {path.name.rpartition("-")[0] for path in (tmp_path / "out" / "runs").iterdir()}
+    assert folders == {"depth=1", "depth=2"}
+    # With another axis the names would be others; what is there is used all the same.
+    fake.ran.clear()
+    found, _ = run(tmp_path / "out", grid(grid={"depth": [1, 2], "seed": [0]}))
+    assert not fake.ran and states(found) == ["done", "done"]
+    # So are folders of the digest alone, as they were called before.
+    for path in (tmp_path / "out" / "runs").iterdir():
+        path.rename(path.with_name(path.name.rpartition("-")[2]))
+    found, _ = run(tmp_path / "out")
+    assert not fake.ran and states(found) == ["done", "done"]
+
+
+def test_nothing_outside_the_directory_is_named_by_a_file(fake, tmp_path):
+    run(tmp_path / "out")
+    (tmp_path / "victim").mkdir()
+    held = tmp_path / "out" / "config.json"
+    record = json.loads(held.read_text())
+    record["cells"][0]["digest"] = "../../victim"
+    held.write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=r"hexadecimal, got '\.\./\.\./victim'"):
+        GridDirectory.read(tmp_path / "out")
+    assert not list((tmp_path / "victim").iterdir())
+
+
+def test_a_folder_has_a_name_that_any_system_takes():
+    cell = Cell({"weight_prior": "Laplace(0, 0.7) / ..\\x" * 9}, {"widths": [4]}, "0" * 16)
+    name, _, digest = cell.folder.rpartition("-")
+    assert digest == cell.digest and len(name) <= 80
+    assert re.fullmatch(r"[A-Za-z0-9.=-]+", name) and not name.startswith(".")
