@@ -16,6 +16,7 @@ from bnnpost.plots.style import (
     STYLE,
     TWO_SIDED,
     VERMILION,
+    WIDTHS,
     error_bars,
     headed,
     spread_out,
@@ -36,6 +37,13 @@ _LAWS: _Curves = {
     "tv": ("total variation", BLUE, "o"),
     "kl": ("KL divergence (nats)", VERMILION, "s"),
 }
+_SHORT = {
+    **{"tv": "TV", "kl": "KL", "log_evidence_error": "evidence"},
+    **{"variance_error": "variance", "mean_error": "mean"},
+}
+# What is left of the narrowest width, as a factor, for names of the theory's lines; between two of
+# them, of a panel's height.
+_ROOM, _THEORY_GAP = 4.0, 0.045
 _MOMENTS: _Curves = {
     "log_evidence_error": ("log evidence (nats)", PURPLE, "D"),
     "variance_error": ("variance (units of f²)", GREEN, "^"),
@@ -73,10 +81,10 @@ def distances(tree: "xr.DataTree") -> "Figure":
         )
     with matplotlib.rc_context(STYLE):
         figure = _figure(4.5, title, note, tree)
-        left = figure.add_axes((0.066, 0.125, 0.24, 0.63), ylabel="distance from the limit")
+        left = figure.add_axes((0.066, 0.125, 0.215, 0.63), ylabel="distance from the limit")
         left.set_title("Marginal laws of f at the test inputs")
         _draw_distances(left, _LAWS, tree)
-        right = figure.add_axes((0.548, 0.125, 0.24, 0.63))
+        right = figure.add_axes((0.562, 0.125, 0.215, 0.63), ylabel="size of the difference")
         told = {n: one for n, one in _MOMENTS.items() if np.isfinite(found[n].values).any()}
         right.set_title("Errors of their moments" + ", and of the evidence" * (len(told) > 2))
         _draw_distances(right, told, tree)
@@ -121,9 +129,11 @@ def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
     slopes = {name: float(theory.sel(distance=name)) for name in curves}
     if "first_order" in tree.children:
         first = tree["first_order"].to_dataset()
+        axes.set_xlim(widths.min() / _ROOM, widths.max() * 1.6)
         for name, slope in slopes.items():
             row = {str(key): float(one) for key, one in first.sel(distance=name).items()}
             _draw_first_order(axes, row, slope, widths)
+        _name_theory(axes, curves, first, slopes, float(widths.min()))
         return
     for slope in set(slopes.values()):
         names = [name for name in slopes if slopes[name] == slope]
@@ -198,6 +208,27 @@ def _draw_first_order(
         axes.plot(turn, line(turn), marker="|", markersize=8, **style)
 
 
+def _name_theory(
+    axes: "Axes", curves: _Curves, first: "xr.Dataset", slopes: dict[str, float], width: float
+) -> None:
+    """What each line of the theory predicts, at its narrow end; names are pushed apart."""
+    low, high = np.log(axes.get_ylim())
+    heights = {
+        name: abs(float(first["coefficient"].sel(distance=name))) * width ** slopes[name]
+        for name in curves
+    }
+    last = np.inf
+    for name, height in sorted(heights.items(), key=lambda item: -item[1]):
+        if not height > 0:
+            continue
+        at = min((np.log(height) - low) / (high - low), last - _THEORY_GAP)
+        style: dict[str, Any] = {"ha": "right", "va": "center", "size": 6.5}
+        text = f"{_SHORT[name]} "
+        place = (np.log(_ROOM) / np.log(np.divide(*axes.get_xlim()[::-1])), at)
+        axes.text(*place, text, transform=axes.transAxes, color=curves[name][1], **style)
+        last = at
+
+
 def _draw_guide(
     axes: "Axes", found: "xr.Dataset", names: list[str], slope: float, above: bool
 ) -> None:
@@ -255,6 +286,8 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     draws = " to ".join(f"{count:,}" for count in counts[[0, -1][: len(counts)]])
     kind = {"exact": "exact", "coupled": "independent"}.get(str(tree.attrs["kind"]), "weighted")
     note = f"f: output without noise. Each curve averages {draws or 'no'} {kind} posterior draws."
+    if left_out := [f"{width:,}" for width in found["width"].values if width not in chosen]:
+        note += f" Not drawn: N = {', '.join(left_out)}."
     with matplotlib.rc_context(STYLE):
         figure = _figure(height, title, note, tree)
         edges = {"left": 0.07, "right": 0.985, "top": 1 - 1.1 / height, "bottom": 0.85 / height}
@@ -293,15 +326,13 @@ def _panels(num_points: int, num_outputs: int) -> tuple[list[tuple[int, int]], i
 def _draw_densities(
     axes: "Axes", tree: "xr.DataTree", point: int, output: int, widths: list[int]
 ) -> None:
-    from matplotlib import colormaps
-
     data, found = (tree[name].to_dataset().isel(point=point) for name in ("data", "predictive"))
     found = found.isel(output=output)
     # Targets that are no numbers are not on the scale of f.
     target = np.nan if "target_kind" in data.attrs else float(data["y_test"][output])
     f, limit = found["f"].values, found["limit_density"].values
     curves = [found["density"].sel(width=width).values for width in widths]
-    shades = colormaps["YlGnBu"](np.linspace(0.35, 0.95, max(len(curves), 2)))
+    shades = WIDTHS[-len(curves) :] if len(curves) <= len(WIDTHS) else WIDTHS * len(curves)
     for width, density, shade in zip(widths, curves, shades, strict=False):
         axes.plot(f, density, color=shade, label=f"N = {width}")
     axes.plot(f, limit, color="black", linestyle=(0, (3, 2)), linewidth=1.2, label="limit")

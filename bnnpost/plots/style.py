@@ -1,6 +1,9 @@
 """What figures have in common: colours, type sizes, and how they are written to files."""
 
+import contextlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
 
 BLUE, VERMILION, GREEN, OCHRE, PURPLE = "#0072B2", "#D55E00", "#00876A", "#B07A00", "#8C4F8E"
 MUTED = "#666666"
+# Of curves at several widths, the widest last: as on pages of reports.
+WIDTHS = (OCHRE, GREEN, BLUE, PURPLE)
+ENDINGS = (".png", ".svg", ".pdf")
+_HEADING = "heading"
+# What would differ between two files of one figure.
+_DATES = {"svg": "Date", "pdf": "CreationDate"}
 TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -60,10 +69,11 @@ def headed(height: float, title: str, *lines: str) -> "Figure":
 
     figure = Figure(figsize=(9.0, height), facecolor="white")
     FigureCanvasAgg(figure)
-    figure.text(0.012, 1 - 0.12 / height, title, va="top", size=12, weight="bold")
+    place: dict[str, Any] = {"va": "top", "gid": _HEADING}
+    figure.text(0.012, 1 - 0.12 / height, title, size=12, weight="bold", **place)
     for i, line in enumerate(lines):
         small = {"size": 8, "color": MUTED} if i == len(lines) - 1 else {"size": 9.5}
-        figure.text(0.012, 1 - (0.38 + 0.22 * i) / height, line, va="top", **small)
+        figure.text(0.012, 1 - (0.38 + 0.22 * i) / height, line, **place, **small)
     return figure
 
 
@@ -85,14 +95,46 @@ def error_bars(
     axes.errorbar(x, value, bars, linestyle="none", zorder=3, **style)
 
 
-def save(figure: "Figure", path_without_suffix: str | os.PathLike[str]) -> None:
-    """Write PNG (200 dots an inch) and SVG, each whole: under a temporary name, then renamed."""
+def save(figure: "Figure", path: str | os.PathLike[str], *, headings: bool = True) -> None:
+    """Write a figure, each file whole: under a temporary name, then renamed.
+
+    path: a name that ends in .png (200 dots an inch), .svg or .pdf is that file; one without an
+    ending becomes PNG and SVG, with these added. headings: whether title and notes are in it; a
+    paper has a caption. Raises ValueError for another ending.
+    """
     import matplotlib
 
-    target = Path(path_without_suffix)
-    for suffix, metadata in (("png", {}), ("svg", {"Date": None})):
+    target = Path(path)
+    for place in _files(target):
+        kind = place.suffix[1:].lower()
+        dated = {_DATES[kind]: None} if kind in _DATES else {}
         with (
-            whole(target.with_name(f"{target.name}.{suffix}")) as temporary,
+            whole(place) as temporary,
             matplotlib.rc_context(STYLE),
+            _shown(figure, headings) as cropped,
         ):
-            figure.savefig(temporary, format=suffix, dpi=200, metadata=metadata)
+            figure.savefig(temporary, format=kind, dpi=200, metadata=dated, bbox_inches=cropped)
+
+
+def _files(target: Path) -> list[Path]:
+    if target.suffix.lower() in ENDINGS:
+        return [target]
+    if re.fullmatch(r"\.[A-Za-z]{2,4}", target.suffix):
+        raise ValueError(
+            f"expected a name that ends in {', '.join(ENDINGS)}, or in none for PNG and SVG, got "
+            f"{target.name}"
+        )
+    return [target.with_name(f"{target.name}{ending}") for ending in (".png", ".svg")]
+
+
+@contextlib.contextmanager
+def _shown(figure: "Figure", headings: bool) -> Iterator[str | None]:
+    """The figure with or without its headings, and how it is to be cropped."""
+    texts = [] if headings else [text for text in figure.texts if text.get_gid() == _HEADING]
+    for text in texts:
+        text.set_visible(False)
+    try:
+        yield "tight" if texts else None
+    finally:
+        for text in texts:
+            text.set_visible(True)

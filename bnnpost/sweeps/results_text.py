@@ -169,9 +169,16 @@ def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def write_figures(tree: "xr.DataTree", folder: Path) -> None:
-    """distances and densities as PNG and SVG in a folder."""
+def write_figures(
+    tree: "xr.DataTree", folder: Path, *, ending: str = "", headings: bool = True
+) -> list[Path]:
+    """distances and densities in a folder, as PNG and SVG or as files of one ending (".pdf").
+
+    headings: whether title and notes are in them. Returns their names without endings.
+    """
     import bnnpost.plots as plots
 
-    for name, draw in (("distances", plots.distances), ("densities", plots.densities)):
-        plots.save(draw(tree), folder / name)
+    found = {"distances": plots.distances, "densities": plots.densities}
+    for name, draw in found.items():
+        plots.save(draw(tree), folder / f"{name}{ending}", headings=headings)
+    return [folder / name for name in found]

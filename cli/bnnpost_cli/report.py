@@ -32,7 +32,21 @@ def _no_report(reason: str) -> None:
 @click.argument("run", metavar="RUN")
 @click.option("--out", default=None, metavar="FILE", help="The page. [default: report.html in RUN]")
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
-def command(run: str, out: str | None, show: bool) -> None:
+@click.option(
+    "--figures", default=None, metavar="DIR", help="Figures of a sweep instead, into DIR."
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["pdf", "svg", "png"]),
+    default="pdf",
+    show_default=True,
+    help="Of these figures.",
+)
+@click.option("--no-titles", is_flag=True, help="Figures without titles and notes, for a caption.")
+def command(
+    run: str, out: str | None, show: bool, figures: str | None, kind: str, no_titles: bool
+) -> None:
     """Write a run as one HTML file that loads nothing: what was found, figures, tables, what was
     forecast and what happened, diagnostics, and how to run it again.
 
@@ -40,11 +54,18 @@ def command(run: str, out: str | None, show: bool) -> None:
     Example:  bnnpost report runs/diabetes
               bnnpost report runs/chains --out chains.html --open
               bnnpost report draws.nc
+              bnnpost report runs/diabetes --figures paper --no-titles
 
     RUN: the directory of bnnpost sweep, of one configuration or a grid, or of bnnpost sample,
     finished or not; a results.nc or draws.nc; or a file with what bnnpost verify --json printed.
     A file that is there is only replaced if it is such a report.
     """
+    if figures is None and no_titles:
+        raise click.UsageError("--no-titles is for figures: name their folder with --figures")
+    if figures is not None:
+        with reported():
+            _write_figures(run, Path(figures), kind, not no_titles)
+        return
     with reported():
         from bnnpost import reports
 
@@ -52,3 +73,19 @@ def command(run: str, out: str | None, show: bool) -> None:
     click.echo(str(path))
     if show and not webbrowser.open(Path(path).resolve().as_uri()):
         click.echo(f"no browser was found: open {path} in one", err=True)
+
+
+def _write_figures(run: str, folder: Path, kind: str, headings: bool) -> None:
+    """Those of every finished cell of a sweep; of a grid in a folder each."""
+    from bnnpost.sweeps.loaded import load_results
+    from bnnpost.sweeps.results_text import write_figures
+
+    found = load_results(run)
+    trees = {cell.path.name: cell.tree for cell in found if cell.tree is not None}
+    if not trees:
+        raise ValueError(f"{run} has no finished results: expected some to draw figures of")
+    for name, tree in trees.items():
+        place = folder / name if found.varying else folder
+        place.mkdir(parents=True, exist_ok=True)
+        for path in write_figures(tree, place, ending=f".{kind}", headings=headings):
+            click.echo(f"{path}.{kind}")

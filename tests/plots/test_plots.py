@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+import re
 import xml.etree.ElementTree
 
 import matplotlib
@@ -232,6 +233,34 @@ def test_both_files_are_whole_and_nothing_else_is_left(tmp_path):
     assert png.startswith(b"\x89PNG") and png.endswith(b"IEND\xaeB`\x82")
     assert (int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == (1800, 900)
     xml.etree.ElementTree.parse(tmp_path / "distances.v2.svg")
+
+
+def test_a_name_with_an_ending_is_that_file(tmp_path):
+    figure = plots.distances(results())
+    for name in ("again.png", "again.pdf", "again.SVG"):
+        plots.save(figure, tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == ["again.SVG", "again.pdf", "again.png"]
+    assert (tmp_path / "again.pdf").read_bytes().startswith(b"%PDF")
+    with pytest.raises(ValueError, match=r"ends in .png, .svg, .pdf, .* got again.jpg"):
+        plots.save(figure, tmp_path / "again.jpg")
+
+
+def test_headings_may_be_left_out_and_come_back(tmp_path):
+    figure = plots.distances(results())
+    plots.save(figure, tmp_path / "whole.svg")
+    plots.save(figure, tmp_path / "bare.svg", headings=False)
+    plots.save(figure, tmp_path / "again.svg")
+    whole, bare, again = (
+        (tmp_path / f"{name}.svg").read_text() for name in ("whole", "bare", "again")
+    )
+    assert whole == again
+    sizes = [float(re.search(r'height="([0-9.]+)pt"', text)[1]) for text in (whole, bare)]
+    assert sizes[1] < sizes[0] - 30
+
+
+def test_widths_that_are_not_drawn_are_named():
+    texts = [text.get_text() for text in plots.densities(results(), [4, 64]).texts]
+    assert any("Not drawn: N = 16" in text for text in texts)
 
 
 def test_the_same_results_give_the_same_files(tmp_path):
