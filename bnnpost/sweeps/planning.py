@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
-from bnnpost.datasets import DataError
+from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
 from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
@@ -33,13 +33,15 @@ _FIGURE_BYTES, _RESULTS_BYTES, _WIDTH_BYTES = 550_000, 50_000, 45_000
 class CostPlan:
     """What one configuration would do.
 
-    forecasts: at each width that is still to be run. finished: the other widths.
+    forecasts: at each width that is still to be run. finished: the other widths. record: of the
+    data.
     """
 
     config: SweepConfig
     num_outputs: int
     forecasts: Mapping[int, Forecast]
     finished: tuple[int, ...] = ()
+    record: DataRecord | None = None
 
     def option(self, width: int) -> Option:
         """How draws would be made at this width, and what that is expected to cost."""
@@ -70,7 +72,8 @@ class CostPlan:
     @property
     def disk_bytes(self) -> int:
         """The whole directory in the end; see `disk_bytes`."""
-        return disk_bytes(self.config, self.num_outputs)
+        num_test = 0 if self.record is None else len(self.record.test_rows)
+        return disk_bytes(self.config, self.num_outputs, num_test)
 
     def sentences(self) -> list[str]:
         """What is expected, and what is odd about the prior's scale: a line each."""
@@ -103,7 +106,7 @@ def _planned(
 ) -> CostPlan:
     space = "functions" if problem.config.space == "auto" else problem.config.space
     found = forecasts(problem, widths, (space,) if timed else (), progress)
-    return CostPlan(problem.config, problem.num_outputs, found, tuple(finished))
+    return CostPlan(problem.config, problem.num_outputs, found, tuple(finished), problem.record)
 
 
 def check_feasible(
@@ -236,14 +239,14 @@ def _spelled(number: float) -> str:
     return f"{number:.2g}" if math.isfinite(number) else "more than 1e300"
 
 
-def disk_bytes(config: SweepConfig, num_outputs: int) -> int:
+def disk_bytes(config: SweepConfig, num_outputs: int, num_test: int) -> int:
     """About how large the run's directory becomes.
 
     At each width f [sample, point, output] and proposal numbers, a density on a grid and each
     distance at every test input, once in the width's own file and once in results.nc, which
     adds the limit's density and its grid; and the figures.
     """
-    values = config.num_test * num_outputs
+    values = num_test * num_outputs
     draws = config.num_samples * (values + 1)
     width = _DOUBLE * (draws + values * (len(GRID) + 2 * len(THEORY))) + _WIDTH_BYTES
     limit = 2 * _DOUBLE * values * len(GRID)

@@ -29,6 +29,7 @@ from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
+from bnnpost.sweeps.data_paths import as_recorded
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.random_keys import keys
@@ -147,7 +148,7 @@ def read_config(path: str | Path) -> SweepConfig:
             f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
             "command goes on with them"
         )
-    return load_config(None, values)
+    return load_config(None, as_recorded(values))
 
 
 def _plan(problem: Problem, width: int) -> Plan:
