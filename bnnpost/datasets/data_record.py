@@ -111,12 +111,24 @@ class DataRecord:
         """Means and stds [..., target] in the units of the columns."""
         return self.scaling.values(mean), self.scaling.spreads(std)
 
+    def row(self, place: int) -> dict[str, Any]:
+        """Row number and id of a test point, as far as they are known."""
+        found: dict[str, Any] = {}
+        if place < len(self.test_rows):
+            found["row"] = self.test_rows[place]
+        if self.id_column is not None and place < len(self.test_ids):
+            found["id"] = self.test_ids[place]
+        return found
+
     def as_attribute(self) -> dict[str, str]:
         """What files are to hold, by the name of the attribute."""
+        return {DATA_RECORD: json.dumps(self.as_dict())}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         columns = [dataclasses.asdict(one) for one in self.columns]
-        held = {**values, "columns": columns, "scaling": self.scaling.as_dict()}
-        return {DATA_RECORD: json.dumps(held)}
+        return {**values, "columns": columns, "scaling": self.scaling.as_dict()}
 
 
 def record_of(attributes: Mapping[Any, Any]) -> DataRecord | None:

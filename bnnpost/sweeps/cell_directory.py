@@ -70,6 +70,10 @@ class CellDirectory(Directory):
         """Where the results of one width are kept."""
         return self.path / f"width_{width:06d}.nc"
 
+    def draws_file(self, width: int) -> Path:
+        """Where the draws of one width are kept, for `bnnpost.load` and for predictions."""
+        return self.path / f"draws_{width:06d}.nc"
+
     def record_file(self, width: int) -> Path:
         """Where it is kept how a width went: its time, or why it failed."""
         return self.width_file(width).with_suffix(".json")

@@ -82,11 +82,15 @@ class Problem:
 
     def attributes(self) -> dict[str, str]:
         """What files of results say of the data: their record, and of what kind targets are."""
-        record = {} if self.record is None else self.record.as_attribute()
+        record = self.data_attribute()
         if self.likelihood.target_kind == "numbers":
             return record
         kind = self.likelihood.target_kind
         return {**record, "target_kind": kind, "levels": json.dumps(self.levels)}
+
+    def data_attribute(self) -> dict[str, str]:
+        """The record of the data, as files of draws and results have it; none of bare arrays."""
+        return {} if self.record is None else self.record.as_attribute()
 
     def __post_init__(self) -> None:
         for columns in (_columns(self.y), self.test_targets):

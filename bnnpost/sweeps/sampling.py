@@ -69,6 +69,7 @@ def sample(
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
     directory, expected = RunDirectory(path), {}
+    directory.notes = problem.data_attribute()
     check_config(directory, config)
     if not directory.has_begun():
         expected = check_feasible(problem, width, force, say, progress=progress)
@@ -113,6 +114,7 @@ def merge(
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
     with RunDirectory.alone(path) as directory:
+        directory.notes = problem.data_attribute()
         directory.resume(problem.posterior(only_width(config)), say)
         for source in sources:
             say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")

@@ -21,6 +21,7 @@ from tests.cli.invocation import invoke
 # Settings of a network that replaces the perceptron's, or that no template can guess.
 OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
 OPTIONAL |= {"network", "layers", "cap", "max_proposals", "likelihood"}
+OPTIONAL |= {"id_column", "train_rows", "test_rows", "split_column", "test_data"}
 OPTIONAL |= {"kernel", "tolerance", "lag", "max_steps"}
 
 
