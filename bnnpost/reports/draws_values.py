@@ -6,6 +6,7 @@ from bnnpost.datasets import DataRecord
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join
 from bnnpost.pages.parts import figure, measured_cell, paragraphs, table
+from bnnpost.plots.own_units import f_name
 from bnnpost.reports import marginals, words
 from bnnpost.reports.draws_run import DrawsRun, Values
 
@@ -29,7 +30,7 @@ def values_section(run: DrawsRun, info: DrawsInfo) -> Section:
             run.log_weights,
             None if observed is None else observed[:, 0],
             feature_name(values.record),
-            _f_name(values),
+            f_name(values.record),
         )
         parts.append(
             figure(
@@ -47,14 +48,15 @@ def values_section(run: DrawsRun, info: DrawsInfo) -> Section:
             run.log_weights,
             None if observed is None else float(observed[p, o]),
             value_place(values, p, o),
-            _f_name(values),
+            f_name(values.record),
         )
         for p, o in shown
     ]
     weighted = " with their weights" if info.kind == "capped" else ""
     caption = (
         f"Histograms of the draws{weighted}; f is the output without noise, "
-        f"{words.in_units(values.record)}; below the name the posterior mean and standard deviation."
+        f"{words.in_units(values.record)}; below the name the posterior mean and standard "
+        "deviation."
     )
     if observed is not None:
         caption += " Red tick: the observed target, noise and all."
@@ -91,13 +93,6 @@ def feature_name(record: DataRecord | None) -> str:
 def output_name(record: DataRecord | None, output: int) -> str:
     """What an output is called."""
     return f"output {output}" if record is None else record.output(output)
-
-
-def _f_name(values: Values) -> str:
-    """What the values of f are of: "f, quality"."""
-    record = values.record
-    named = record is not None and len(record.target_names) == 1 and not record.levels
-    return f"f, {record.unit}" if named and record is not None else "f"
 
 
 def _table(run: DrawsRun, values: Values) -> Html:

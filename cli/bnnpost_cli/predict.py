@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bnnpost_cli import executors
 from bnnpost_cli.failures import reported
 
 _MOST_ROWS = 5
@@ -65,6 +66,7 @@ def command(
         target = _target(out, force)
         from bnnpost.sweeps.predicting import predict_file
 
+        executors.keep_programs()
         found = predict_file(run, file, width=width, quantiles=quantiles, progress=True)
         text = _csv(found)
         if target is None:
