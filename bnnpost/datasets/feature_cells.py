@@ -53,8 +53,8 @@ def column_of(table: Table, place: int, cure: str) -> Column:
 
 def is_like_id(table: Table, place: int) -> bool:
     """Whether a column has words, too many of them to be kinds of something."""
-    found = len(table.levels(place))
-    return found > _MOST_LEVELS or (found > 1 and found == len(table.rows))
+    found, present = len(table.levels(place)), len(table.rows) - len(table.missing(place))
+    return found > _MOST_LEVELS or (found > 1 and found == present)
 
 
 def without_missing(

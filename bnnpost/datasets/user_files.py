@@ -120,21 +120,19 @@ def _read_csv(
     _check_columns(path, feature_names, target_names)
     places = [names.index(name) for name in feature_names]
     chosen = [names.index(name) for name in target_names]
-    num_rows = len(table.rows)
-    whole = range(num_rows)
-    table, kept = without_missing(table, places, chosen, missing)
-    columns = (
-        tuple(column_of(table, place, _CURE) for place in places) if like is None else like.columns
-    )
+    whole = table
+    table, kept = without_missing(whole, places, chosen, missing)
+    columns = like.columns if like else tuple(column_of(whole, one, _CURE) for one in places)
+    left = {*kept}
     x, absent = encoded(table, columns, cure=_CURE, blank=True)
     y, levels = _targets(table, chosen, like)
     rows = FileRows(
         numbers=np.array(kept),
-        num_rows=num_rows,
+        num_rows=len(whole.rows),
         ids=() if id_place is None else tuple(row[id_place] for _, row in table.rows),
         parts=() if split_place is None else tuple(row[split_place] for _, row in table.rows),
         absent=absent if missing == "impute" else None,
-        left_out=tuple(row for row in whole if row not in {*kept}),
+        left_out=tuple(row for row in range(len(whole.rows)) if row not in left),
     )
     made = tuple(one for column in columns for one in column.feature_names)
     found = Dataset(path.stem, x, y, made, target_names, str(path), _LICENCE, levels, columns, rows)
@@ -213,10 +211,10 @@ def csv_columns(path: str | Path) -> CsvColumns:
     unread: dict[str, str] = {}
     levels, missing, like_ids = {}, {}, []
     for place, name in enumerate(names):
-        gone = table.missing(place)
+        gone = {*table.missing(place)}
         if gone:
             missing[name] = len(gone)
-        present = table.only([i for i in range(len(table.rows)) if i not in {*gone}])
+        present = table.only([row for row in range(len(table.rows)) if row not in gone])
         if not present.rows:
             unread[name] = "empty"
         elif is_like_id(present, place):

@@ -246,7 +246,8 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     up to four, from the narrowest to the widest. A panel for each of up to 6 test points
     (with several outputs one for each of them, up to 10 in all), named by its row in the file,
     and f in the units of its column; results of earlier versions as they are. The mark on the
-    axis is the observed target, noise and all. Widths without draws are left out. Raises ValueError for a width that the tree lacks.
+    axis is the observed target, noise and all. Widths without draws are left out. Raises
+    ValueError for a width that the tree lacks.
     """
     import matplotlib
 

@@ -41,10 +41,16 @@ def place_name(record: DataRecord | None, data: "xr.Dataset", point: int, output
     words = f"test point {point}" if record is None else record.point(point)
     if data.sizes["feature"] == 1:
         name = "x" if record is None else record.feature_names[0]
-        words = f"{name} = {float(data['x_test'][point, 0]):.4g}".replace("-", "−")
+        words = f"{name} = {input_text(float(data['x_test'][point, 0]))}"
     if data.sizes["output"] == 1:
         return words
     return f"{words}, {f'output {output}' if record is None else record.output(output)}"
+
+
+def input_text(value: float) -> str:
+    """The value of a feature: −1.50, 0.00012, 1.2e+06."""
+    plain = value == 0 or 0.01 <= abs(value) < 1e5
+    return f"{value:.{'2f' if plain else '3g'}}".replace("-", "−")
 
 
 def f_name(record: DataRecord | None) -> str:

@@ -6,7 +6,7 @@ from bnnpost.datasets import DataRecord
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join
 from bnnpost.pages.parts import figure, measured_cell, paragraphs, table
-from bnnpost.plots.own_units import f_name
+from bnnpost.plots.own_units import f_name, input_text
 from bnnpost.reports import marginals, words
 from bnnpost.reports.draws_run import DrawsRun, Values
 
@@ -80,8 +80,7 @@ def value_place(values: Values, point: int, output: int) -> str:
     named = values.point(point)
     words_ = f"{named[:1].upper()}{named[1:]}"
     if values.x.ndim == 2 and values.x.shape[1] == 1:
-        words_ = f"{feature_name(values.record)} = {float(values.x[point, 0]):.4g}"
-        words_ = words_.replace("-", "−")
+        words_ = f"{feature_name(values.record)} = {input_text(float(values.x[point, 0]))}"
     return words_ if values.f.shape[2] == 1 else f"{words_}, {output_name(values.record, output)}"
 
 

@@ -137,7 +137,7 @@ def function_figures(
     parts += [plot.dot(a, b, "red hollow") for a, b in observed.tolist()]
     return plot.draw(
         parts,
-        title=f"{f_label} against {x_label}",
+        title=f"{f_label} against {x_label if x_label != 'x' else 'the one feature'}",
         said="Mean and 90 % interval of f against the one feature, with observed targets",
         x_label=x_label,
     )

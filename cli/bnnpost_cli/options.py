@@ -137,7 +137,7 @@ def _standardise(name: str, text: str) -> Decorator:
                          default=None, help=text)  # fmt: skip
     never = click.option(f"--no-{name}", name, flag_value="false", default=None,
                          help="The same as false.")  # fmt: skip
-    return _all(words, never)
+    return _all(never, words)
 
 
 def _kind(hint: Any, told: keys.Meaning) -> Any:
