@@ -55,7 +55,7 @@ def read(
     is one column of zeros and ones a level, in the order of the alphabet; `columns` says which.
 
     missing: what to do about empty cells and NA: "refuse" them, "drop" their rows, or "impute":
-    of numbers the mean, of words the most frequent level, over all rows (`impute` fills in anew by
+    of numbers the mean, of words the most frequent level, over all rows (`imputed` fills in anew by
     the training rows); rows without a target are left out then. id_column: names rows, and
     split_column says train or test of each: neither is a feature unless features says so.
     like: a table of another file, whose columns and levels this one must have.

@@ -69,7 +69,7 @@ def test_new_knows_the_columns_of_a_file(tmp_path):
     rows = [
         "age,dose,ward,name,code,weight,effect",
         "1,2,A,x,1,,3",
-        "2,1,B,y,c,7,4",
+        "2,1,B,y,c,7,5",
         "3,1,B,z,2,8,4",
     ]
     data.write_text("\n".join(rows) + "\n")
@@ -81,7 +81,7 @@ def test_new_knows_the_columns_of_a_file(tmp_path):
     assert (config.data, config.target) == (str(data), "effect")
     assert (config.features, config.id_column) == ("age,dose,ward,weight", "name")
     problem = load_problem(config)
-    assert config.missing == "drop" and problem.x.shape == (1, 4)
+    assert config.missing == "drop" and problem.x.shape == (1, 5)
     wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
     assert wrong.exit_code == 1 and "did you mean 'effect'?" in wrong.stderr
     assert load_config(path, {}).target == "effect"
