@@ -84,7 +84,9 @@ def _told(table: Table, found: Mapping[int, Sequence[int]]) -> str:
     for place, rows in list(found.items())[:_NAMED]:
         lines = ", ".join(str(table.rows[row][0]) for row in rows[:_NAMED])
         more = ", …" if len(rows) > _NAMED else ""
-        which = f"line{'s' if len(rows) > 1 else ''} {lines}{more}"
+        words = {table.rows[row][1][place] for row in rows} - {""}
+        written = f": {', '.join(sorted(words))}" if words else ""
+        which = f"line{'s' if len(rows) > 1 else ''} {lines}{more}{written}"
         parts.append(f"column {table.header[place]!r} has {len(rows):,} ({which})")
     more = f" and {len(found) - _NAMED} more columns" if len(found) > _NAMED else ""
     count, rows_ = sum(map(len, found.values())), len({r for rows in found.values() for r in rows})

@@ -149,7 +149,7 @@ def results_json(tree: "xr.DataTree") -> dict[str, object]:
     fitted = _by_distance(tree["rates"].to_dataset())
     config = json.loads(str(tree.attrs["config"]))
     found = {"config": config, "widths": widths, "rates": fitted}
-    record = record_of(tree["data"].attrs)
+    record = record_of(tree["data"].attrs) if "data" in tree.children else None
     if record is not None:
         found["data"] = record.as_dict()
     if SCORES in tree.children:

@@ -40,7 +40,7 @@ def test_missing_cells_are_refused_with_their_number_and_places(file):
     with pytest.raises(DataError) as caught:
         read(file(), **columns("size", "site"))
     message = str(caught.value)
-    for words in ("3 missing values", "column 'size' has 1 (line 4)", "'site' has 1 (line 5)",
+    for words in ("3 missing values", "column 'size' has 1 (line 4)", "'site' has 1 (line 5: NA)",
                   "'y' has 1 (line 6)", 'missing = "drop"', "3 of 5", '"impute"'):  # fmt: skip
         assert words in message, message
 

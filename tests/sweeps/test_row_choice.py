@@ -119,7 +119,7 @@ def test_flags_replace_what_a_file_says_of_rows(table, tmp_path):
 def test_missing_cells_are_told(table, tmp_path):
     text = (tmp_path / "t.csv").read_text().replace("\n4,", "\n,").replace("\n9,", "\nNA,")
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(DataError, match=r"2 missing values: column 'a' has 2 \(lines 4, 5"):
+    with pytest.raises(DataError, match=r"2 missing values: column 'a' has 2 \(lines 4, 5: NA"):
         rows(table, train_rows="0-3")
     record = load_problem(SweepConfig(**table, train_rows="0-3", missing="drop")).record
     assert record.train_rows == (0, 1) and record.num_left_out == 2
