@@ -181,12 +181,12 @@ def test_a_sweep_of_classes_from_a_file_with_gaps(tmp_path, monkeypatch):
     made = invoke("new", "t.toml", "--data", "trees.csv")
     assert "missing cells in size (5): 5 of 200 rows are left out" in made.stderr
     small = ["--num-train", 8, "--num-test", 2, "--bound", "capped", "--num-samples", 50]
-    done = invoke("sweep", "--config", "t.toml", "--widths", "4,8", "--num-proposals", 200, *small,
+    done = invoke("sweep", "--config", "t.toml", "--widths", "16,32", "--num-proposals", 200, *small,
                   "--depth", 1, "--out", "run")  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert invoke("predict", "run", "--x", "new.csv", "--out", "p.npz").exit_code == 0
-    draws = bnnpost.load("run/draws_000008.nc")
-    record = record_of(read_dataset(tmp_path / "run" / "draws_000008.nc").attrs)
+    draws = bnnpost.load("run/draws_000032.nc")
+    record = record_of(read_dataset(tmp_path / "run" / "draws_000032.nc").attrs)
     rows = table(tmp_path / "trees.csv")
     assert record.feature_names == ("size", "site=dry", "site=wet")
     train = [rows[i] for i in record.train_rows]
@@ -200,7 +200,7 @@ def test_a_sweep_of_classes_from_a_file_with_gaps(tmp_path, monkeypatch):
         got = np.stack([found[f"p({kind})"] for kind in kinds], axis=1)
         np.testing.assert_allclose(got, chances, rtol=1e-6)
         assert found["class"].tolist() == [kinds[i] for i in chances.argmax(1)]
-    narrow = bnnpost.sweeps.predict_file("run", "new.csv", width=4)
+    narrow = bnnpost.sweeps.predict_file("run", "new.csv", width=16)
     assert not np.allclose(narrow["p(ash)"], got[:, 0])
-    with pytest.raises(bnnpost.sweeps.ConfigError, match="kept at widths 4, 8"):
-        bnnpost.sweeps.predict_file("run", "new.csv", width=16)
+    with pytest.raises(bnnpost.sweeps.ConfigError, match="kept at widths 16, 32"):
+        bnnpost.sweeps.predict_file("run", "new.csv", width=8)
