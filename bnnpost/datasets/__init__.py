@@ -3,6 +3,7 @@
 from bnnpost.datasets.column_scaling import ColumnScaling
 from bnnpost.datasets.data_record import DataRecord
 from bnnpost.datasets.feature_cells import imputed
+from bnnpost.datasets.file_rows import Column, FileRows
 from bnnpost.datasets.generators import GENERATORS, Generator, cubic, sine_gap, step
 from bnnpost.datasets.shipped import (
     SHIPPED,
@@ -14,7 +15,7 @@ from bnnpost.datasets.shipped import (
     names,
 )
 from bnnpost.datasets.spheres import sphere_teacher
-from bnnpost.datasets.table import Column, DataError, Dataset, FileRows
+from bnnpost.datasets.table import DataError, Dataset
 from bnnpost.datasets.user_files import read
 
 __all__ = [

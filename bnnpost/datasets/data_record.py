@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnnpost.datasets.column_scaling import ColumnScaling, FloatArray
-from bnnpost.datasets.table import Column
+from bnnpost.datasets.file_rows import Column
 
 #: The attribute of files in which it is kept, as JSON.
 DATA_RECORD = "data_record"

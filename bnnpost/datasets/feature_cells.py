@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bnnpost.datasets.csv_files import Table
-from bnnpost.datasets.table import Column, DataError, Dataset, name_hint
+from bnnpost.datasets.file_rows import Column
+from bnnpost.datasets.table import DataError, Dataset, name_hint
 
 if TYPE_CHECKING:
     from bnnpost.datasets.column_scaling import FloatArray
@@ -180,7 +181,7 @@ def imputed(data: Dataset, rows: Sequence[int] | npt.NDArray[np.int64] | None = 
                 "out, or choose other rows"
             )
         mean = x[known, own].mean(axis=0)
-        fill = column.levels[int(mean.argmax())] if column.levels else float(mean[0])
+        fill = column.levels[int(np.argmax(mean))] if column.levels else float(mean[0])
         columns.append(dataclasses.replace(column, fill=fill))
         x[absent[:, own.start], own] = _filled(columns[-1])
     return dataclasses.replace(data, x=x, columns=tuple(columns))

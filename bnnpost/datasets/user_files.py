@@ -1,21 +1,17 @@
-"""Reading a data set of the user's own from a .csv or .npz file."""
+"""Reading a data set of the user's own from a .csv or .npz file, and new rows of it."""
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bnnpost.arguments import listed
 from bnnpost.datasets.column_scaling import FloatArray
-from bnnpost.datasets.csv_files import Table, check_num_columns, read_table
+from bnnpost.datasets.csv_files import Table, read_table
 from bnnpost.datasets.feature_cells import (
     MISSING,
     column_of,
@@ -24,15 +20,12 @@ from bnnpost.datasets.feature_cells import (
     is_like_id,
     without_missing,
 )
-from bnnpost.datasets.table import Column, DataError, Dataset, FileRows, name_hint
-from bnnpost.storage import array_names, as_path, header, read_arrays
+from bnnpost.datasets.file_rows import Column, FileRows
+from bnnpost.datasets.npz_files import Names, npz_arrays, read_npz
+from bnnpost.datasets.table import NOT_STATED, DataError, Dataset, name_hint
+from bnnpost.storage import as_path
 
-Names = str | Sequence[str]
-
-_LICENCE = "not stated"
 _CURE = ", or name the columns to use, without this one, as features"
-# What a damaged archive raises that is neither an OSError nor a ValueError.
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 def read(
@@ -82,7 +75,7 @@ def read(
     _check_there(path)
     if labels != (None, None):
         raise DataError(f"{path}: an id or split column is one of a .csv file, an .npz has none")
-    return _read_npz(path, target, features, missing, like)
+    return read_npz(path, target, features, missing, like)
 
 
 def _check_there(path: Path) -> None:
@@ -135,7 +128,9 @@ def _read_csv(
         left_out=tuple(row for row in range(len(whole.rows)) if row not in left),
     )
     made = tuple(one for column in columns for one in column.feature_names)
-    found = Dataset(path.stem, x, y, made, target_names, str(path), _LICENCE, levels, columns, rows)
+    found = Dataset(
+        path.stem, x, y, made, target_names, str(path), NOT_STATED, levels, columns, rows
+    )
     return imputed(found) if like is None else found
 
 
@@ -166,7 +161,7 @@ def feature_rows(
     path = as_path(path)
     if path.suffix.lower() == ".npz":
         _check_there(path)
-        x = _npz_arrays(path, "x")[0]
+        x = npz_arrays(path, "x")[0]
         if x.ndim != 2 or x.shape[1] != len(columns):
             raise DataError(
                 f"{path}: expected x of shape [row, {len(columns)}], a column for each of "
@@ -293,97 +288,3 @@ def _check_columns(path: Path, features: tuple[str, ...], targets: tuple[str, ..
             f"{path}: {listed(repeated)} is used more than once; a column can be one feature "
             "or one target"
         )
-
-
-def _read_npz(
-    path: Path,
-    target: Names | None,
-    features: Names | None,
-    missing: str,
-    like: Dataset | None,
-) -> Dataset:
-    """Return the data set in an npz archive; raises DataError as read does."""
-    x_name = _array_name(path, "features", features, "x")
-    y_name = _array_name(path, "target", target, "y")
-    x, y = _npz_arrays(path, x_name, y_name)
-    target_names = (y_name,) if y.ndim < 2 else _numbered(y_name, y)
-    fixed = _numbered(x_name, x), target_names, str(path), _LICENCE
-    if missing == "refuse" or x.ndim != 2 or x.dtype.kind != "f":
-        found = Dataset(path.stem, x, y, *fixed)
-    else:
-        absent = np.isnan(x)
-        gone = np.isnan(y.reshape(len(y), -1).astype(float)).any(axis=1)
-        gone |= absent.any(axis=1) & (missing == "drop")
-        kept, out = np.flatnonzero(~gone), np.flatnonzero(gone)
-        rows = FileRows(kept, len(x), absent=absent[kept], left_out=tuple(out.tolist()))
-        filled = np.where(absent, 0.0, x)[kept]
-        found = imputed(Dataset(path.stem, filled, y[kept], *fixed, rows=rows))
-    if like is not None and found.num_features != like.num_features:
-        raise DataError(
-            f"{path}: expected {like.num_features} features as {like.name} has, got "
-            f"{found.num_features}"
-        )
-    return found
-
-
-def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> str:
-    """Return the one array name asked for; raises DataError if there are several."""
-    chosen = [default] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
-    if len(chosen) != 1:
-        raise DataError(
-            f"{path}: for an .npz file {role} must be the name of one array, got {chosen}; "
-            "put the columns in one array"
-        )
-    return chosen[0]
-
-
-def _npz_arrays(path: Path, *names: str) -> list[npt.NDArray[Any]]:
-    """Return the arrays of x and y; raises DataError if that cannot be done safely."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
-    shapes = []
-    for name in names:
-        with _told_of(path, name):
-            known = array_names(path)
-            if name not in known:
-                raise DataError(
-                    f"{path}: no array is called {name!r}{name_hint(name, known)} "
-                    f"The arrays are {listed(known) or 'none: the file is empty'}"
-                )
-            shapes.append(header(path, name).shape)
-    _check_sizes(path, *shapes)
-    found = []
-    for name in names:
-        with _told_of(path, name):
-            found.append(read_arrays(path, [name])[name])
-    return found
-
-
-@contextlib.contextmanager
-def _told_of(path: Path, name: str) -> Iterator[None]:
-    """What goes wrong with one array, as a DataError."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, RuntimeError, *_DAMAGED) as error:
-        raise DataError(
-            f"{path}: array {name!r} must be plain numbers, but it cannot be read without "
-            f"pickle or is damaged: {error}; save it as a float array"
-        ) from error
-
-
-def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
-    """Raise DataError for shapes that no table has, before what may be gigabytes is read."""
-    if x and y and x[0] != y[0]:
-        raise DataError(
-            f"{path}: x and y must have as many rows as each other, got {x[0]:,} and {y[0]:,}; "
-            "drop the rows that have no partner"
-        )
-    check_num_columns(path, x[1] if len(x) > 1 else 1)
-
-
-def _numbered(name: str, array: npt.NDArray[Any]) -> tuple[str, ...]:
-    """Return one name per column of array, [row, column]: x0, x1, ... for the name x."""
-    num_columns = array.shape[1] if array.ndim > 1 else 1
-    return tuple(f"{name}{column}" for column in range(num_columns))

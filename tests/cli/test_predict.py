@@ -181,8 +181,8 @@ def test_a_sweep_of_classes_from_a_file_with_gaps(tmp_path, monkeypatch):
     made = invoke("new", "t.toml", "--data", "trees.csv")
     assert "missing cells in size (5): 5 of 200 rows are left out" in made.stderr
     small = ["--num-train", 8, "--num-test", 2, "--bound", "capped", "--num-samples", 50]
-    done = invoke("sweep", "--config", "t.toml", "--widths", "16,32", "--num-proposals", 200, *small,
-                  "--depth", 1, "--out", "run")  # fmt: skip
+    small += ["--widths", "16,32", "--depth", 1, "--num-proposals", 200]
+    done = invoke("sweep", "--config", "t.toml", *small, "--out", "run")
     assert done.exit_code == 0, done.stderr
     assert invoke("predict", "run", "--x", "new.csv", "--out", "p.npz").exit_code == 0
     draws = bnnpost.load("run/draws_000032.nc")
