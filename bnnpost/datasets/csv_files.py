@@ -45,10 +45,18 @@ class Table(NamedTuple):
         return np.array(values).reshape(len(self.rows), len(places))
 
     def levels(self, place: int) -> tuple[str, ...]:
-        """The words of a column, sorted, where all its cells are words; else nothing."""
-        words = {row[place] for _, row in self.rows}
-        are_words = all(_number(one) is None and one.lower() not in _MISSING for one in words)
+        """The words of a column, sorted, where all its cells but missing ones are words."""
+        words = {row[place] for _, row in self.rows if not is_missing(row[place])}
+        are_words = all(_number(one) is None for one in words)
         return tuple(sorted(words)) if are_words else ()
+
+    def missing(self, place: int) -> list[int]:
+        """Which rows have no value in a column, counted from 0."""
+        return [i for i, (_, row) in enumerate(self.rows) if is_missing(row[place])]
+
+    def only(self, kept: Sequence[int]) -> Table:
+        """The table of some of its rows."""
+        return self._replace(rows=[self.rows[i] for i in kept])
 
     def unread(self, place: int, finite: bool = True) -> Iterator[tuple[int, str]]:
         """Lines and cells of a column that hold no number."""
@@ -60,11 +68,16 @@ class Table(NamedTuple):
     def _refused(self, line: int, place: int, cell: str, cure: str) -> DataError:
         name = place + 1 if self.header is None else repr(self.header[place])
         at = f"column {name}, line {line} of the file (the first is line 1)"
-        if cell.lower() in _MISSING:
+        if is_missing(cell):
             what = f"missing value ({cell!r}) in {at}; fill it in or remove the row"
         else:
             what = f"expected a finite number, got {cell!r} in {at}; write it as a number"
         return DataError(f"{self.path}: {what}{cure}")
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell.lower() in _MISSING
 
 
 def read_table(path: Path) -> Table:

@@ -21,7 +21,7 @@ _MAX_PIXEL = 16.0
 # The root of the number of pixels: each row then has a mean square pixel of 1.
 _DIGIT_NORM = 8.0
 # The share of one class in ten, taken off so that the targets of a row sum to zero.
-_CLASS_SHARE = 0.1
+CLASS_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,16 @@ def digits_problem(num_train: int, num_test: int = 0, *, seed: int = 0) -> Split
 
     Raises DataError if num_train < 1, num_test < 0 or their sum exceeds 1797.
     """
+    digits = digits_table()
+    centred = dataclasses.replace(digits, y=digits.y - CLASS_SHARE)
+    return centred.split(num_train, num_test, seed)
+
+
+def digits_table() -> Dataset:
+    """Return the digits with the pixels of `digits_problem`, and one-hot targets as they are."""
     digits = load_shipped("digits")
     pixels = digits.x / _MAX_PIXEL
-    centred = dataclasses.replace(digits, x=pixels - pixels.mean(axis=0), y=digits.y - _CLASS_SHARE)
-    x_train, y_train, x_test, y_test = centred.split(num_train, num_test, seed)
-    return _with_norm(x_train, _DIGIT_NORM), y_train, _with_norm(x_test, _DIGIT_NORM), y_test
+    return dataclasses.replace(digits, x=_with_norm(pixels - pixels.mean(axis=0), _DIGIT_NORM))
 
 
 def _with_norm(x: FloatArray, norm: float) -> FloatArray:

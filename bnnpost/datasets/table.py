@@ -6,16 +6,19 @@ Every other module of this folder builds on this one, and this one imports none 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from bnnpost.arguments import real_array, shown
+from bnnpost.datasets.column_scaling import ColumnScaling, FloatArray
+from bnnpost.datasets.file_rows import Column, FileRows
 from bnnpost.naming import close_names
 
-FloatArray = npt.NDArray[np.float64]
+# The licence of a set whose terms are not known.
+NOT_STATED = "not stated"
 Split = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
 
@@ -36,6 +39,8 @@ class Dataset:
     source: where the numbers come from.
     licence: under what terms they may be passed on.
     levels: names of the classes where y is [row] of class numbers 0, 1, …; else empty.
+    columns: of the file, what the features were made of; by default each is a column of numbers.
+    rows: which rows of the file these are; by default all. scaling: what `standardise` did.
 
     Arrays and sequences are copied, so that later changes to the caller's do not reach
     the checked values. Two sets are equal only if they are the same object.
@@ -53,6 +58,9 @@ class Dataset:
     source: str
     licence: str
     levels: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = field(default=(), repr=False)
+    rows: FileRows | None = field(default=None, repr=False)
+    scaling: ColumnScaling | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Coerce and check the fields; raises DataError as the class says."""
@@ -69,6 +77,10 @@ class Dataset:
         object.__setattr__(self, "y", y)
         object.__setattr__(self, "feature_names", feature_names)
         object.__setattr__(self, "target_names", target_names)
+        if not self.columns:
+            object.__setattr__(self, "columns", tuple(map(Column, feature_names)))
+        if self.rows is None:
+            object.__setattr__(self, "rows", FileRows(np.arange(len(x)), len(x)))
 
     @property
     def num_rows(self) -> int:
@@ -80,28 +92,49 @@ class Dataset:
         """Number of columns of x."""
         return int(self.x.shape[1])
 
-    def standardise(self, *, targets: bool = True) -> Dataset:
-        """Return a copy whose columns have zero mean and unit population std over all rows.
+    @property
+    def origin(self) -> FileRows:
+        """Which rows of the file these are."""
+        assert self.rows is not None  # set when the table was built
+        return self.rows
 
-        A column that holds one value throughout becomes zeros: it is centred and not
-        divided. With targets=False y is kept as it is, which suits one-hot rows.
+    def standardise(
+        self, *, targets: bool = True, rows: Sequence[int] | npt.NDArray[np.int64] | None = None
+    ) -> Dataset:
+        """Return a copy whose columns have zero mean and unit population std over some rows.
 
-        Raises DataError if a column's std is too large for float64.
+        rows: places in this table, such as those of the training rows; by default all. A column
+        that holds one value throughout these is centred and not divided. With targets=False y is
+        kept as it is, which suits one-hot rows. The copy's `scaling` has the means and stds, and
+        the way back to the units of the columns.
+
+        Raises DataError if a column's std is too large for float64, or there are no such rows.
         """
-        x = _standardised(f"{self.name}: x", self.x, self.feature_names)
-        if not targets or self.levels:
-            return dataclasses.replace(self, x=x)
-        y = _standardised(f"{self.name}: y", self.y, self.target_names)
-        return dataclasses.replace(self, x=x, y=y)
+        chosen = slice(None) if rows is None else np.asarray(rows)
+        if rows is not None and not len(chosen):  # type: ignore[arg-type]
+            raise DataError(f"{self.name}: no rows were given to standardise by; give at least one")
+        y = self.y if self.y.ndim > 1 else self.y[:, None]
+        x_moments = _moments(f"{self.name}: x", self.x[chosen], self.feature_names)
+        y_moments = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        if targets and not self.levels:
+            y_moments = _moments(f"{self.name}: y", y[chosen], self.target_names)
+        found = ColumnScaling(*x_moments, *y_moments)
+        scaled = dataclasses.replace(self, x=found.inputs(self.x), y=found.targets(self.y))
+        whole = found if self.scaling is None else found.after(self.scaling)
+        return dataclasses.replace(scaled, scaling=whole)
 
-    def classes(self) -> Dataset:
+    def classes(self, like: Dataset | None = None) -> Dataset:
         """Return a copy with one column of class numbers, and `levels` their names.
 
         Words are classes already; whole numbers are, in their order, and one-hot rows. Several
-        columns that are not one-hot are left as they are.
+        columns that are not one-hot are left as they are. like: a table with the same classes,
+        of which this one may have some.
 
-        Raises DataError if a target is no whole number, or all are of one class.
+        Raises DataError if a target is no whole number or none of these classes, or all are of one
+        class.
         """
+        if like is not None and like.levels and not self.levels:
+            return self._numbered(like.levels)
         if self.levels or (self.y.ndim == 2 and not _is_one_hot(self.y)):
             found = self
         elif self.y.ndim == 2:
@@ -110,11 +143,11 @@ class Dataset:
             found = dataclasses.replace(self, y=y, target_names=("class",), levels=levels)
         else:
             found = self._numbered()
-        if len(np.unique(found.y)) < 2:
+        if like is None and len(np.unique(found.y)) < 2:
             raise DataError(f"{self.name}: expected at least two classes, got one alone")
         return found
 
-    def _numbered(self) -> Dataset:
+    def _numbered(self, levels: tuple[str, ...] = ()) -> Dataset:
         wrong = self.y[self.y != np.round(self.y)]
         if len(wrong):
             raise DataError(
@@ -122,9 +155,15 @@ class Dataset:
                 "have a likelihood such as gaussian or student_t"
             )
         known, y = np.unique(self.y, return_inverse=True)
-        return dataclasses.replace(
-            self, y=y.astype(np.float64), levels=tuple(f"{one:.0f}" for one in known)
-        )
+        names = tuple(f"{one:.0f}" for one in known)
+        if levels:
+            other = [one for one in names if one not in levels]
+            if other:
+                raise DataError(
+                    f"{self.name}: expected classes {', '.join(levels)}, got {other[0]}"
+                )
+            y, names = np.array([levels.index(one) for one in names])[y], levels
+        return dataclasses.replace(self, y=y.astype(np.float64), levels=names)
 
     def split(self, num_train: int, num_test: int, seed: int = 0) -> Split:
         """Return (x_train, y_train, x_test, y_test), rows shuffled by the seed.
@@ -137,6 +176,13 @@ class Dataset:
         Raises DataError if a count is too small, not an integer, or the two together
         exceed the number of rows; or if the seed is negative.
         """
+        train, test = self.places(num_train, num_test, seed)
+        return self.x[train], self.y[train], self.x[test], self.y[test]
+
+    def places(
+        self, num_train: int, num_test: int, seed: int = 0
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the places in this table of the training and test rows of `split`, which see."""
         num_train = check_integer("num_train", num_train, minimum=1)
         num_test = check_integer("num_test", num_test, minimum=0)
         seed = check_integer("seed", seed, minimum=0)
@@ -147,8 +193,7 @@ class Dataset:
                 "fewer in all"
             )
         order = np.random.default_rng(seed).permutation(self.num_rows)
-        train, test = order[:num_train], order[num_train : num_train + num_test]
-        return self.x[train], self.y[train], self.x[test], self.y[test]
+        return order[:num_train], order[num_train : num_train + num_test]
 
 
 def _is_one_hot(y: FloatArray) -> bool:
@@ -232,8 +277,10 @@ def _check_finite(label: str, values: FloatArray, names: tuple[str, ...]) -> Non
     )
 
 
-def _standardised(label: str, values: FloatArray, names: tuple[str, ...]) -> FloatArray:
-    """Return values, [row] or [row, column], less their mean and over their std.
+def _moments(
+    label: str, values: FloatArray, names: tuple[str, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and std of each column of values, [row, column]; the std of one value is 1.
 
     Raises DataError if a std overflows.
     """
@@ -249,4 +296,4 @@ def _standardised(label: str, values: FloatArray, names: tuple[str, ...]) -> Flo
             f"{label}: the std of column {names[overflowed[0]]!r} must be a finite float64, but "
             "it overflows; use larger units"
         )
-    return np.asarray((values - column_mean) / column_std)
+    return column_mean, column_std

@@ -1,33 +1,42 @@
-"""Reading a data set of the user's own from a .csv or .npz file."""
+"""Reading a data set of the user's own from a .csv or .npz file, and new rows of it."""
 
 from __future__ import annotations
 
-import contextlib
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bnnpost.arguments import listed
-from bnnpost.datasets.csv_files import Table, check_num_columns, read_table
-from bnnpost.datasets.table import DataError, Dataset, name_hint
-from bnnpost.storage import array_names, as_path, header, read_arrays
+from bnnpost.datasets.column_scaling import FloatArray
+from bnnpost.datasets.csv_files import Table, read_table
+from bnnpost.datasets.feature_cells import (
+    MISSING,
+    column_of,
+    encoded,
+    imputed,
+    is_like_id,
+    without_missing,
+)
+from bnnpost.datasets.file_rows import Column, FileRows
+from bnnpost.datasets.npz_files import Names, npz_arrays, read_npz
+from bnnpost.datasets.table import NOT_STATED, DataError, Dataset, name_hint
+from bnnpost.storage import as_path
 
-Names = str | Sequence[str]
-
-_LICENCE = "not stated"
 _CURE = ", or name the columns to use, without this one, as features"
-# What a damaged archive raises that is neither an OSError nor a ValueError.
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 def read(
-    path: str | Path, target: Names | None = None, *, features: Names | None = None
+    path: str | Path,
+    target: Names | None = None,
+    *,
+    features: Names | None = None,
+    missing: str = "refuse",
+    id_column: str | None = None,
+    split_column: str | None = None,
+    like: Dataset | None = None,
 ) -> Dataset:
     """Return the data set in a .csv or .npz file.
 
@@ -35,26 +44,38 @@ def read(
     or several as a sequence or joined by commas; features, likewise, names the columns of
     x, and without it every other column is one. y is [row] for one target and
     [row, output] for several. One target column that holds words throughout is of classes: y has
-    their numbers, in the order of the alphabet, and `levels` the words.
+    their numbers, in the order of the alphabet, and `levels` the words. A feature that holds words
+    is one column of zeros and ones a level, in the order of the alphabet; `columns` says which.
+
+    missing: what to do about empty cells and NA: "refuse" them, "drop" their rows, or "impute":
+    of numbers the mean, of words the most frequent level, over all rows (`imputed` fills in anew by
+    the training rows); rows without a target are left out then. id_column: names rows, and
+    split_column says train or test of each: neither is a feature unless features says so.
+    like: a table of another file, whose columns and levels this one must have.
 
     .npz: target is the name of the array of y, [row] or [row, output], "y" if not given;
-    features is the name of the array of x, [row, feature], "x" if not given. Pickled
-    arrays are never loaded.
+    features is the name of the array of x, [row, feature], "x" if not given. NaN is missing.
+    Pickled arrays are never loaded.
 
     Raises DataError if the file is absent, unreadable, empty or of another kind; if a
     column or array is not there, is asked for twice or has no name; if rows are uneven; or
-    if a value that is used is missing, not a number or not finite.
+    if a value that is used is missing, no number or not finite, or a level that is not known.
     """
-    path = as_path(path)
-    readers = {".csv": _read_csv, ".npz": _read_npz}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    if missing not in MISSING:
+        raise DataError(f"missing: expected one of {', '.join(MISSING)}, got {missing!r}")
+    path, labels = as_path(path), (id_column, split_column)
+    if path.suffix.lower() == ".csv":
+        _check_there(path)
+        return _read_csv(path, target, features, missing, labels, like)
+    if path.suffix.lower() != ".npz":
         raise DataError(
             f"{path}: expected a file name ending in .csv or .npz, got {path.suffix!r}; "
             "convert the file to one of these"
         )
     _check_there(path)
-    return reader(path, target, features)
+    if labels != (None, None):
+        raise DataError(f"{path}: an id or split column is one of a .csv file, an .npz has none")
+    return read_npz(path, target, features, missing, like)
 
 
 def _check_there(path: Path) -> None:
@@ -62,7 +83,14 @@ def _check_there(path: Path) -> None:
         raise DataError(f"{path}: no such file; check the name and the folder it is in")
 
 
-def _read_csv(path: Path, target: Names | None, features: Names | None) -> Dataset:
+def _read_csv(
+    path: Path,
+    target: Names | None,
+    features: Names | None,
+    missing: str,
+    labels: tuple[str | None, str | None],
+    like: Dataset | None,
+) -> Dataset:
     """Return the data set in a CSV file; raises DataError as read does."""
     names, table = _columns(path)
     if target is None:
@@ -71,43 +99,130 @@ def _read_csv(path: Path, target: Names | None, features: Names | None) -> Datas
             f"{listed(names)}"
         )
     target_names = _chosen(path, "target", target, names)
-    if features is None:
-        feature_names = tuple(name for name in names if name not in target_names)
+    id_place, split_place = (
+        None if one is None else names.index(_chosen(path, role, [one], names)[0])
+        for role, one in zip(("id column", "split column"), labels, strict=True)
+    )
+    if like is not None:
+        feature_names = tuple(column.name for column in like.columns)
+        feature_names = _chosen(path, "feature", feature_names, names)
+    elif features is None:
+        feature_names = tuple(n for n in names if n not in (*target_names, *labels))
     else:
         feature_names = _chosen(path, "feature", features, names)
     _check_columns(path, feature_names, target_names)
-    places = {name: place for place, name in enumerate(names)}
-    x = table.numbers([places[name] for name in feature_names], cure=_CURE)
-    chosen = [places[name] for name in target_names]
+    places = [names.index(name) for name in feature_names]
+    chosen = [names.index(name) for name in target_names]
+    whole = table
+    table, kept = without_missing(whole, places, chosen, missing)
+    columns = like.columns if like else tuple(column_of(whole, one, _CURE) for one in places)
+    left = {*kept}
+    x, absent = encoded(table, columns, cure=_CURE, blank=True)
+    y, levels = _targets(table, chosen, like)
+    rows = FileRows(
+        numbers=np.array(kept),
+        num_rows=len(whole.rows),
+        ids=() if id_place is None else tuple(row[id_place] for _, row in table.rows),
+        parts=() if split_place is None else tuple(row[split_place] for _, row in table.rows),
+        absent=absent if missing == "impute" else None,
+        left_out=tuple(row for row in range(len(whole.rows)) if row not in left),
+    )
+    made = tuple(one for column in columns for one in column.feature_names)
+    found = Dataset(
+        path.stem, x, y, made, target_names, str(path), NOT_STATED, levels, columns, rows
+    )
+    return imputed(found) if like is None else found
+
+
+def _targets(
+    table: Table, chosen: Sequence[int], like: Dataset | None
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Targets [row] or [row, target], and the classes whose numbers they are, if words."""
     levels = table.levels(chosen[0]) if len(chosen) == 1 else ()
+    if like is not None and like.levels:
+        column = Column(table.header[chosen[0]], like.levels)  # type: ignore[index]
+        return encoded(table, [column])[0].argmax(axis=1).astype(np.float64), like.levels
     if levels:
-        y = np.array([levels.index(row[chosen[0]]) for _, row in table.rows], np.float64)
-    else:
-        y = table.numbers(chosen, cure=_CURE)
-        y = y[:, 0] if len(chosen) == 1 else y
-    return Dataset(path.stem, x, y, feature_names, target_names, str(path), _LICENCE, levels)
+        words = [row[chosen[0]] for _, row in table.rows]
+        return np.array([levels.index(one) for one in words], np.float64), levels
+    y = table.numbers(chosen, cure=_CURE)
+    return y[:, 0] if len(chosen) == 1 else y, ()
 
 
-def columns(path: str | Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The columns of a .csv file, and of those that cannot be read as numbers the reason.
+def feature_rows(
+    path: str | Path, columns: Sequence[Column], id_column: str | None = None
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Features [row, feature] of a file by these columns, and what its id column says of each row.
+
+    As `read` made them, from a .csv with columns of these names in any order among others, or from
+    the array x of an .npz. Where the file has no such id column there are none. Raises DataError
+    as `read` does, and for a missing cell unless its column says what stands for it.
+    """
+    path = as_path(path)
+    if path.suffix.lower() == ".npz":
+        _check_there(path)
+        x = npz_arrays(path, "x")[0]
+        if x.ndim != 2 or x.shape[1] != len(columns):
+            raise DataError(
+                f"{path}: expected x of shape [row, {len(columns)}], a column for each of "
+                f"{listed(one.name for one in columns)}, got {x.shape}"
+            )
+        names = tuple(one.name for one in columns)
+        return Dataset(path.stem, x, np.zeros(len(x)), names, ("y",), "", "").x, ()
+    if path.suffix.lower() != ".csv":
+        raise DataError(f"{path}: expected a file name ending in .csv or .npz")
+    _check_there(path)
+    names, table = _columns(path, fewest=1)
+    x, _ = encoded(table, columns)
+    if id_column is None or id_column not in names:
+        return x, ()
+    return x, tuple(row[names.index(id_column)] for _, row in table.rows)
+
+
+class CsvColumns(NamedTuple):
+    """The columns of a .csv file.
+
+    unread: those that can be no features, with the reason. levels: by column of words, how many
+    there are. missing: by column, how many cells are. like_ids: columns of words that name rows.
+    num_rows: how many there are.
+    """
+
+    names: tuple[str, ...]
+    unread: dict[str, str]
+    levels: dict[str, int]
+    missing: dict[str, int]
+    like_ids: tuple[str, ...]
+    num_rows: int
+
+
+def csv_columns(path: str | Path) -> CsvColumns:
+    """What is in the columns of a .csv file.
 
     Raises DataError if the file is absent, unreadable or empty, or has no usable header.
     """
     path = as_path(path)
     _check_there(path)
     names, table = _columns(path)
-    found = {}
+    unread: dict[str, str] = {}
+    levels, missing, like_ids = {}, {}, []
     for place, name in enumerate(names):
-        wrong = list(table.unread(place))
-        if len(wrong) == len(table.rows):
-            found[name] = "text"
-        elif wrong:
-            found[name] = f"line {wrong[0][0]} has {wrong[0][1]!r}"
-    return names, found
+        gone = {*table.missing(place)}
+        if gone:
+            missing[name] = len(gone)
+        present = table.only([row for row in range(len(table.rows)) if row not in gone])
+        if not present.rows:
+            unread[name] = "empty"
+        elif is_like_id(present, place):
+            like_ids.append(name)
+        elif found := present.levels(place):
+            levels[name] = len(found)
+        elif wrong := next(present.unread(place), None):
+            unread[name] = f"line {wrong[0]} has {wrong[1]!r}"
+    return CsvColumns(names, unread, levels, missing, tuple(like_ids), len(table.rows))
 
 
-def _columns(path: Path) -> tuple[tuple[str, ...], Table]:
-    """A table, and its header: two or more distinct names. Raises DataError for any other."""
+def _columns(path: Path, fewest: int = 2) -> tuple[tuple[str, ...], Table]:
+    """A table, and its header: so many or more distinct names. Raises DataError for any other."""
     table = read_table(path)
     names = table.header
     if names is None:
@@ -115,7 +230,7 @@ def _columns(path: Path) -> tuple[tuple[str, ...], Table]:
             f"{path}: the first row must be a header of column names, got only numbers "
             f"({', '.join(table.rows[0][1][:3])}, ...); put a row of names above them"
         )
-    if len(names) < 2:
+    if len(names) < fewest:
         raise DataError(
             f"{path}: a feature and a target column are needed, got the single column "
             f"{names[0]!r}; {_one_column_cure(names[0])}"
@@ -173,75 +288,3 @@ def _check_columns(path: Path, features: tuple[str, ...], targets: tuple[str, ..
             f"{path}: {listed(repeated)} is used more than once; a column can be one feature "
             "or one target"
         )
-
-
-def _read_npz(path: Path, target: Names | None, features: Names | None) -> Dataset:
-    """Return the data set in an npz archive; raises DataError as read does."""
-    x_name = _array_name(path, "features", features, "x")
-    y_name = _array_name(path, "target", target, "y")
-    x, y = _npz_arrays(path, x_name, y_name)
-    target_names = (y_name,) if y.ndim < 2 else _numbered(y_name, y)
-    return Dataset(path.stem, x, y, _numbered(x_name, x), target_names, str(path), _LICENCE)
-
-
-def _array_name(path: Path, role: str, wanted: Names | None, default: str) -> str:
-    """Return the one array name asked for; raises DataError if there are several."""
-    chosen = [default] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
-    if len(chosen) != 1:
-        raise DataError(
-            f"{path}: for an .npz file {role} must be the name of one array, got {chosen}; "
-            "put the columns in one array"
-        )
-    return chosen[0]
-
-
-def _npz_arrays(path: Path, *names: str) -> list[npt.NDArray[Any]]:
-    """Return the arrays of x and y; raises DataError if that cannot be done safely."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an npz archive; write it with numpy.savez(path, x=x, y=y)")
-    shapes = []
-    for name in names:
-        with _told_of(path, name):
-            known = array_names(path)
-            if name not in known:
-                raise DataError(
-                    f"{path}: no array is called {name!r}{name_hint(name, known)} "
-                    f"The arrays are {listed(known) or 'none: the file is empty'}"
-                )
-            shapes.append(header(path, name).shape)
-    _check_sizes(path, *shapes)
-    found = []
-    for name in names:
-        with _told_of(path, name):
-            found.append(read_arrays(path, [name])[name])
-    return found
-
-
-@contextlib.contextmanager
-def _told_of(path: Path, name: str) -> Iterator[None]:
-    """What goes wrong with one array, as a DataError."""
-    try:
-        yield
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, RuntimeError, *_DAMAGED) as error:
-        raise DataError(
-            f"{path}: array {name!r} must be plain numbers, but it cannot be read without "
-            f"pickle or is damaged: {error}; save it as a float array"
-        ) from error
-
-
-def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
-    """Raise DataError for shapes that no table has, before what may be gigabytes is read."""
-    if x and y and x[0] != y[0]:
-        raise DataError(
-            f"{path}: x and y must have as many rows as each other, got {x[0]:,} and {y[0]:,}; "
-            "drop the rows that have no partner"
-        )
-    check_num_columns(path, x[1] if len(x) > 1 else 1)
-
-
-def _numbered(name: str, array: npt.NDArray[Any]) -> tuple[str, ...]:
-    """Return one name per column of array, [row, column]: x0, x1, ... for the name x."""
-    num_columns = array.shape[1] if array.ndim > 1 else 1
-    return tuple(f"{name}{column}" for column in range(num_columns))

@@ -83,3 +83,13 @@ def normalised(log_weights: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
     logs = np.where(np.isnan(log_weights), -np.inf, log_weights)
     relative = np.exp(logs - np.max(logs))
     return relative / relative.sum()
+
+
+def weighted_quantile(
+    values: Float[np.ndarray, "s *m"], weights: Float[np.ndarray, " s"], level: float
+) -> Float[np.ndarray, " *m"]:
+    """Over the first axis the least value up to which the weights, of sum 1, come to `level`."""
+    order = np.argsort(values, axis=0)
+    total = np.cumsum(weights[order], axis=0)
+    place = np.minimum((total < level).sum(axis=0), len(values) - 1)
+    return np.asarray(np.take_along_axis(values, np.take_along_axis(order, place[None], 0), 0)[0])

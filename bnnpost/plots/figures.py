@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnnpost.plots.own_units import data_of, f_label, place_name, shown_predictive, size_of_f
 from bnnpost.plots.style import (
     BLUE,
     GREEN,
@@ -79,6 +80,8 @@ def distances(tree: "xr.DataTree") -> "Figure":
             "\nBlack dashes: first-order theory, nothing fitted; dotted below the width where the "
             f"next order may exceed {share:.0f} %."
         )
+    if size := size_of_f(data_of(tree)):
+        note += f"{' ' if 'first_order' in tree.children else chr(10)}{size}"
     with matplotlib.rc_context(STYLE):
         figure = _figure(4.5, title, note, tree)
         left = figure.add_axes((0.066, 0.125, 0.215, 0.63), ylabel="distance from the limit")
@@ -94,8 +97,10 @@ def distances(tree: "xr.DataTree") -> "Figure":
 def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figure":
     """A figure that says of which problem its results are."""
     config = json.loads(str(tree.attrs["config"]))
+    data = tree["data"].to_dataset() if "data" in tree.children else {}
+    number = len(data["x_train"]) if "x_train" in data else config.get("num_train", "?")
     problem = (
-        f"{Path(config['data']).stem} · training points: {config['num_train']} · "
+        f"{Path(config['data']).stem} · training points: {number} · "
         f"{_network(config)} · {_likelihood(config)}"
     )
     return headed(height, title, problem, note)
@@ -270,13 +275,14 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
 
     tree: a sweep's results (groups /predictive and /data). widths: those drawn; by default
     up to four, from the narrowest to the widest. A panel for each of up to 6 test points
-    (with several outputs one for each of them, up to 10 in all); both are counted from 0, as
-    in the tree. The mark on the axis is the observed target, noise and all. Widths without
-    draws are left out. Raises ValueError for a width that the tree lacks.
+    (with several outputs one for each of them, up to 10 in all), named by its row in the file,
+    and f in the units of its column; results of earlier versions as they are. The mark on the
+    axis is the observed target, noise and all. Widths without draws are left out. Raises
+    ValueError for a width that the tree lacks.
     """
     import matplotlib
 
-    found = tree["predictive"].to_dataset()
+    (found, data), record = shown_predictive(tree), data_of(tree)
     chosen = _drawn_widths(found, widths)
     panels, columns = _panels(found.sizes["point"], found.sizes["output"])
     rows = -(-len(panels) // columns)
@@ -294,8 +300,9 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
         grid = figure.add_gridspec(rows, columns, hspace=0.6, wspace=0.24, **edges)
         for i, (point, output) in enumerate(panels):
             axes = figure.add_subplot(grid[divmod(i, columns)])
-            _draw_densities(axes, tree, point, output, chosen)
-        figure.supxlabel("f (units of the target)", size=9, y=0.42 / height)
+            _draw_densities(axes, found, data, point, output, chosen)
+            axes.set_title(place_name(record, data, point, output), pad=4)
+        figure.supxlabel(f_label(record), size=9, y=0.42 / height)
         figure.supylabel("density (per unit of f)", size=9, x=0.008)
         entries = axes.get_legend_handles_labels()
         figure.legend(*entries, loc="lower center", ncols=len(chosen) + 2, frameon=False)
@@ -324,10 +331,14 @@ def _panels(num_points: int, num_outputs: int) -> tuple[list[tuple[int, int]], i
 
 
 def _draw_densities(
-    axes: "Axes", tree: "xr.DataTree", point: int, output: int, widths: list[int]
+    axes: "Axes",
+    found: "xr.Dataset",
+    data: "xr.Dataset",
+    point: int,
+    output: int,
+    widths: list[int],
 ) -> None:
-    data, found = (tree[name].to_dataset().isel(point=point) for name in ("data", "predictive"))
-    found = found.isel(output=output)
+    data, found = data.isel(point=point), found.isel(point=point, output=output)
     # Targets that are no numbers are not on the scale of f.
     target = np.nan if "target_kind" in data.attrs else float(data["y_test"][output])
     f, limit = found["f"].values, found["limit_density"].values
@@ -344,8 +355,4 @@ def _draw_densities(
     shown = [*f[highest > _CROP * highest.max()], *([target] if np.isfinite(target) else [])]
     margin = 0.03 * (max(shown) - min(shown))
     axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.08 * highest.max()))
-    title = f"test point {point}"
-    if data.sizes["feature"] == 1:
-        title = f"x = {float(data['x_test'][0]):.2f}".replace("-", "−")
-    axes.set_title(title if data.sizes["output"] == 1 else f"{title}, output {output}", pad=4)
     axes.locator_params(nbins=4)

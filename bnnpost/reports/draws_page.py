@@ -86,7 +86,7 @@ def _of_what(run: DrawsRun) -> str:
 
 def _lead(run: DrawsRun) -> Iterator[object]:
     if run.config is not None:
-        yield words.problem(run.config) + "."
+        yield words.problem(run.config, None if run.values is None else run.values.record) + "."
     elif run.likelihood:
         yield words.recorded_text(
             run.num_points, json.loads(run.network), json.loads(run.likelihood)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, UInt
 
+from bnnpost.datasets import DataRecord
+from bnnpost.datasets.data_record import record_of
 from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods.base import a_column_each
@@ -26,6 +28,8 @@ class Values:
     """Function values at inputs. at: "test" or "training".
 
     attributes: what the file says of the targets. scores: of predictions at each input, by name.
+    record: of the data, where the file has it. f and targets that are numbers are in the units of
+    their columns, x too.
     """
 
     at: str
@@ -34,6 +38,13 @@ class Values:
     targets: Float[np.ndarray, "m k"]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Float[np.ndarray, " m"]] = field(default_factory=dict)
+    record: DataRecord | None = None
+
+    def point(self, place: int) -> str:
+        """What a point is called."""
+        if self.record is None:
+            return f"{self.at} point {place}"
+        return self.record.point(place)
 
 
 @dataclass(frozen=True)
@@ -137,4 +148,9 @@ def _at_test(data: "xr.Dataset") -> Values | None:
     if not len(f):
         return None
     scores = {name: data[name].values for name in words.SCORES if name in data}
-    return Values("test", f, data["x_test"].values, data["y_test"].values, data.attrs, scores)
+    x, y, record = data["x_test"].values, data["y_test"].values, record_of(data.attrs)
+    if record is not None:
+        x = record.scaling.own_inputs(x)
+        if words.on_the_scale_of_f(data.attrs):
+            f, y = record.scaling.values(f), record.scaling.values(y)
+    return Values("test", f, x, y, data.attrs, scores, record)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from bnnpost.datasets import DataRecord
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join
 from bnnpost.pages.parts import figure, measured_cell, paragraphs, table
+from bnnpost.plots.own_units import f_name, input_text
 from bnnpost.reports import marginals, words
 from bnnpost.reports.draws_run import DrawsRun, Values
 
@@ -27,6 +29,8 @@ def values_section(run: DrawsRun, info: DrawsInfo) -> Section:
             values.f[:, :, 0],
             run.log_weights,
             None if observed is None else observed[:, 0],
+            feature_name(values.record),
+            f_name(values.record),
         )
         parts.append(
             figure(
@@ -44,13 +48,15 @@ def values_section(run: DrawsRun, info: DrawsInfo) -> Section:
             run.log_weights,
             None if observed is None else float(observed[p, o]),
             value_place(values, p, o),
+            f_name(values.record),
         )
         for p, o in shown
     ]
     weighted = " with their weights" if info.kind == "capped" else ""
     caption = (
-        f"Histograms of the draws{weighted}; f is the output without noise, in units of the "
-        "target; below the name the posterior mean and standard deviation."
+        f"Histograms of the draws{weighted}; f is the output without noise, "
+        f"{words.in_units(values.record)}; below the name the posterior mean and standard "
+        "deviation."
     )
     if observed is not None:
         caption += " Red tick: the observed target, noise and all."
@@ -71,10 +77,21 @@ def _scores(values: Values) -> Html | None:
 
 def value_place(values: Values, point: int, output: int) -> str:
     """An input and an output in words."""
-    words_ = f"{values.at.capitalize()} point {point}"
+    named = values.point(point)
+    words_ = f"{named[:1].upper()}{named[1:]}"
     if values.x.ndim == 2 and values.x.shape[1] == 1:
-        words_ = f"x = {float(values.x[point, 0]):.2f}".replace("-", "−")
-    return words_ if values.f.shape[2] == 1 else f"{words_}, output {output}"
+        words_ = f"{feature_name(values.record)} = {input_text(float(values.x[point, 0]))}"
+    return words_ if values.f.shape[2] == 1 else f"{words_}, {output_name(values.record, output)}"
+
+
+def feature_name(record: DataRecord | None) -> str:
+    """What the one feature is called."""
+    return "x" if record is None else record.feature_names[0]
+
+
+def output_name(record: DataRecord | None, output: int) -> str:
+    """What an output is called."""
+    return f"output {output}" if record is None else record.output(output)
 
 
 def _table(run: DrawsRun, values: Values) -> Html:
@@ -82,7 +99,7 @@ def _table(run: DrawsRun, values: Values) -> Html:
     several = values.f.shape[2] > 1
     rows = [
         [
-            f"{p}, {o}" if several else f"{p}",
+            values.point(p) + (f", {output_name(values.record, o)}" if several else ""),
             measured_cell(float(mean[p, o]), digits=4),
             measured_cell(float(std[p, o])),
             measured_cell(float(values.targets[p, o]), digits=4),
@@ -90,7 +107,8 @@ def _table(run: DrawsRun, values: Values) -> Html:
         for p, o in list(np.ndindex(*mean.shape))[:MOST_ROWS]
     ]
     heads = ["Point, output" if several else "Point", "mean of f", "std of f", "target"]
-    caption = f"f at {values.at} inputs, counted from 0"
+    caption = f"f at {values.at} inputs, {words.in_units(values.record)}"
+    caption += ", counted from 0" if values.record is None else ""
     if mean.size > MOST_ROWS:
         caption += f"; the first {MOST_ROWS} of {mean.size} values"
     return table(heads, rows, caption)

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from bnnpost.numerics.weights import normalised
+from bnnpost.numerics.weights import normalised, weighted_quantile
 from bnnpost.pages import Html
 from bnnpost.pages.parts import paired, spelled
 from bnnpost.pages.plot import Plot, linear, thinned
@@ -112,13 +112,15 @@ def function_figures(
     f: Float[np.ndarray, "s m"],
     log_weights: Float[np.ndarray, " s"],
     targets: Float[np.ndarray, " m"] | None,
+    x_label: str = "x",
+    f_label: str = "f",
 ) -> Html:
     """Mean and 90 % interval of f against a single feature, with the targets there."""
     order = np.argsort(x)
     observed = np.zeros((0, 2)) if targets is None else np.stack([x, targets], axis=1)[order]
     x, f = x[order], f[:, order]
     weights = normalised(log_weights)
-    low, high = (_quantile(f, weights, level) for level in (0.05, 0.95))
+    low, high = (weighted_quantile(f, weights, level) for level in (0.05, 0.95))
     mean = weights @ f
     every = np.concatenate([low, high, observed[:, 1]])
     least, most = float(every.min()), float(every.max())
@@ -135,17 +137,10 @@ def function_figures(
     parts += [plot.dot(a, b, "red hollow") for a, b in observed.tolist()]
     return plot.draw(
         parts,
-        title="f against the one feature",
+        title=f"{f_label} against {x_label if x_label != 'x' else 'the one feature'}",
         said="Mean and 90 % interval of f against the one feature, with observed targets",
-        x_label="x",
+        x_label=x_label,
     )
-
-
-def _quantile(f: np.ndarray, weights: np.ndarray, level: float) -> np.ndarray:
-    order = np.argsort(f, axis=0)
-    total = np.cumsum(weights[order], axis=0)
-    place = np.minimum((total < level).sum(axis=0), len(f) - 1)
-    return np.asarray(np.take_along_axis(f, order, axis=0)[place, np.arange(f.shape[1])])
 
 
 def _colour(i: int) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Path], dict[str, Any]]
 # Settings of a sweep that may be others than when its results were put together.
-_MAY_DIFFER = ("widths", "data")
+_MAY_DIFFER = ("widths", "data", "test_data")
 
 
 @dataclass(frozen=True)

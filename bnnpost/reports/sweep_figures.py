@@ -9,6 +9,7 @@ import numpy as np
 from bnnpost.pages import Html, element
 from bnnpost.pages.parts import spelled
 from bnnpost.pages.plot import AxisScale, Plot, linear, logarithmic, named_ticks
+from bnnpost.plots.own_units import data_of, f_name, place_name, shown_predictive
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed
 
 if TYPE_CHECKING:
@@ -140,11 +141,16 @@ def legend(first_order: bool, fitted: bool) -> Html:
 
 def density_figures(tree: "xr.DataTree") -> list[Html]:
     """A picture for each test point and output, some widths against the limit; the first twelve."""
-    found, data = (tree[name].to_dataset() for name in ("predictive", "data"))
+    found, data = shown_predictive(tree)
     widths = drawn_widths(found)
     points, outputs = found.sizes["point"], found.sizes["output"]
     places = [(p, o) for p in range(points) for o in range(outputs)][:_MOST_PANELS]
-    return [_density(found, data, p, o, widths) for p, o in places]
+    record = data_of(tree)
+    label = f_name(record)
+    return [
+        _density(found, data, p, o, widths, _capital(place_name(record, data, p, o)), label)
+        for p, o in places
+    ]
 
 
 def drawn_widths(found: "xr.Dataset") -> list[int]:
@@ -172,7 +178,13 @@ def density_legend(widths: list[int]) -> Html:
 
 
 def _density(
-    found: "xr.Dataset", data: "xr.Dataset", point: int, output: int, widths: list[int]
+    found: "xr.Dataset",
+    data: "xr.Dataset",
+    point: int,
+    output: int,
+    widths: list[int],
+    title: str,
+    x_label: str,
 ) -> Html:
     one = found.isel(point=point, output=output)
     f, limit = one["f"].values, one["limit_density"].values
@@ -197,20 +209,12 @@ def _density(
     parts += [plot.bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
     return plot.draw(
         parts,
-        title=place_name(data, point, output),
+        title=title,
         said=f"Densities of f at width {', '.join(map(str, widths)) or 'none'} and in the limit, "
         f"whose mean is {spelled(float(one['limit_mean']))}"
         + "".join(f"; observed {spelled(target)}" for target in targets),
-        x_label="f",
+        x_label=x_label,
     )
-
-
-def place_name(data: "xr.Dataset", point: int, output: int) -> str:
-    """Which value a picture is of."""
-    words = f"Test point {point}"
-    if data.sizes["feature"] == 1:
-        words = f"x = {float(data['x_test'][point, 0]):.2f}".replace("-", "−")
-    return words if data.sizes["output"] == 1 else f"{words}, output {output}"
 
 
 def rows(dataset: "xr.Dataset") -> Mapping[str, Rate]:

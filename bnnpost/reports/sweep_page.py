@@ -14,6 +14,7 @@ from bnnpost.pages.parts import (
     paragraphs,
     table,
 )
+from bnnpost.plots.own_units import data_of, size_of_f
 from bnnpost.reports import settings, sweep_diagnostics, sweep_figures, words
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.rate_rows import rate_row
@@ -103,7 +104,7 @@ def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
     number = f"{drawn[0]:,}" if len(drawn) == 1 else f"{drawn[0]:,} to {drawn[-1]:,}"
     several = f"each of {len(widths)} widths, {widths.min():,} to {widths.max():,}"
     where = several if len(widths) > 1 else f"width {widths[0]:,}"
-    yield f"{words.problem(sweep.config)}. {number} {kind} at {where}."
+    yield f"{words.problem(sweep.config, data_of(tree))}. {number} {kind} at {where}."
     if "first_order" in tree.children:
         found = tree["first_order"].attrs
         width = int(found["mean_within_from_width"])
@@ -168,6 +169,8 @@ def _distances(tree: "xr.DataTree", shown: bool) -> Html:
         "inputs and outputs; of mean, variance and covariance the root-mean-square error is "
         "shown; of the log evidence the size of the difference."
     )
+    if size := size_of_f(data_of(tree)):
+        caption += f" {size}"
     if "log_evidence_error" not in names:
         caption += " The draws were compared by themselves, which does not tell the log evidence."
     return join(
@@ -247,7 +250,9 @@ def _scores(tree: "xr.DataTree") -> Html:
         for name in words.SCORES
         if name in found
     ]
-    return table(heads, rows, "Of the test targets, means over test points")
+    whole = "Of the test targets, means over test points"
+    size = size_of_f(data_of(tree))
+    return table(heads, rows, whole + ("; targets are standardised" if size else ""))
 
 
 def _densities(tree: "xr.DataTree") -> Html:
@@ -257,10 +262,11 @@ def _densities(tree: "xr.DataTree") -> Html:
     pictures = sweep_figures.density_figures(tree)
     kind = words.DRAWN.get(tree.attrs["kind"], "weighted draws").partition(" ")[0]
     caption = (
-        f"f is the output without noise, in units of the target. Each curve averages the Gaussians "
-        f"that {kind} posterior draws give. Points and outputs are counted from 0, as in "
-        "results.nc."
+        f"f is the output without noise, {words.in_units(data_of(tree))}. Each curve averages the "
+        f"Gaussians that {kind} posterior draws give."
     )
+    if data_of(tree) is None:
+        caption += " Points and outputs are counted from 0, as in results.nc."
     if len(pictures) < total:
         caption += f" The first {len(pictures)} of {total} values are shown."
     if not widths:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bnnpost.datasets import DataRecord
 from bnnpost.pages import Html, element, join
 from bnnpost.pages.parts import paired, spelled
 from bnnpost.sweeps import laws
+from bnnpost.sweeps.row_choice import said_rows
 
 # Of each distance: its name in a sentence, its name in a table, its unit, and colour.
 DISTANCES = {
@@ -142,18 +144,25 @@ def why_not_fitted(widths: list[int], values: list[float], start: int) -> str:
     return "the widths do not determine one"
 
 
-def problem(config: Mapping[str, Any]) -> str:
-    """Data, network and noise of a configuration, in a sentence."""
-    train = f"{config['num_train']:,} training and {config['num_test']:,} test points"
-    return f"{Path(str(config['data'])).name}: {train}; {network(config)}; {likelihood(config)}"
+def problem(config: Mapping[str, Any], record: DataRecord | None = None) -> str:
+    """Data, network and noise of a configuration, in a sentence. record: of its data, if known."""
+    rows = said_rows(config) if record is None else record.used()
+    name = Path(str(config["data"])).name
+    return f"{name}: {rows}; {network(config)}; {likelihood(config, record)}"
 
 
-def likelihood(config: Mapping[str, Any]) -> str:
+def likelihood(config: Mapping[str, Any], record: DataRecord | None = None) -> str:
     """The likelihood of a configuration."""
-    record = config.get("likelihood")
-    if record is None:
-        return f"Gaussian noise of std {config['noise_std']:.4g}"
-    return f"likelihood {laws.text(record)}"
+    given = config.get("likelihood")
+    if given is not None:
+        return f"likelihood {laws.text(given)}"
+    own = "" if record is None else record.noise(float(config["noise_std"]))
+    return f"Gaussian noise of std {config['noise_std']:.4g}{f' ({own})' if own else ''}"
+
+
+def in_units(record: DataRecord | None) -> str:
+    """What f is in: "in units of quality"."""
+    return f"in units of {'the target' if record is None else record.unit}"
 
 
 def on_the_scale_of_f(attributes: Mapping[Any, Any]) -> bool:

@@ -54,7 +54,10 @@ class RecordedRun(Directory):
     """The directory of one run of a sampler.
 
     format: of its record. details: by name the record's further entries, as what checks each.
+    notes: further attributes of its draws' file.
     """
+
+    notes: Mapping[str, str] = MappingProxyType({})
 
     format: ClassVar[str]
     details: ClassVar[Mapping[str, Check]] = {}
@@ -163,7 +166,7 @@ class RecordedRun(Directory):
             before = 0
         if before > len(draws):
             say(f"{DRAWS} held {before} draws and now holds {len(draws)}; all {kept} are kept")
-        draws_files.write(self.path / DRAWS, draws.contents(), {RUN_ID: self.run})
+        draws_files.write(self.path / DRAWS, draws.contents(), {**self.notes, RUN_ID: self.run})
 
 
 def recorded(

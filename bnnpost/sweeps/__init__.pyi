@@ -2,6 +2,7 @@ from .config import SweepConfig, load_config
 from .grid import load_grid
 from .grid_cells import Grid
 from .loaded import GridResults, load_results
+from .predicting import predict_file
 from .refusals import ConfigError, HopelessRun
 from .running import run_grid
 
@@ -14,5 +15,6 @@ __all__ = [
     "load_config",
     "load_grid",
     "load_results",
+    "predict_file",
     "run_grid",
 ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.parallel.failures import is_death, one_line
 from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
-from bnnpost.sweeps.contents import contents, in_full, is_file
+from bnnpost.sweeps.contents import contents
+from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
 from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ class CellDirectory(Directory):
         if not held.exists():
             return
         before, now = read_sweep_json(held), contents(config)
-        for kind, name in (("data", config.data), ("code", config.network)):
+        named = {"data": config.data, "test_data": config.test_data, "code": config.network}
+        for kind, name in named.items():
             if kind in before and before[kind] != now.get(kind):
-                what = name if kind == "data" else f"the code of {name}"
+                what = f"the code of {name}" if kind == "code" else name
                 raise ConfigError(
                     f"{what} has changed since the run in {self.path} was begun, and widths of "
                     "before and after do not belong together: choose another --out for it as it is "
@@ -67,6 +69,10 @@ class CellDirectory(Directory):
     def width_file(self, width: int) -> Path:
         """Where the results of one width are kept."""
         return self.path / f"width_{width:06d}.nc"
+
+    def draws_file(self, width: int) -> Path:
+        """Where the draws of one width are kept, for `bnnpost.load` and for predictions."""
+        return self.path / f"draws_{width:06d}.nc"
 
     def record_file(self, width: int) -> Path:
         """Where it is kept how a width went: its time, or why it failed."""
@@ -154,14 +160,16 @@ def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...
         )
 
 
-def check_same_width(path: Path, recorded: str, config: Mapping[str, Any]) -> None:
+def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> None:
     """Raise ConfigError if a width's file was made with another configuration, as it records.
 
     Widths may be others, and so may the path of a data file, which is known by its contents.
     """
-    before = dict(json.loads(recorded))
+    before = dict(json.loads(written))
     both_files = is_file(str(before.get("data"))) and is_file(str(config.get("data")))
-    if changed := _changed(before, config, ("widths", "data") if both_files else ("widths",)):
+    if changed := _changed(
+        before, config, ("widths", "data", "test_data") if both_files else ("widths",)
+    ):
         raise ConfigError(
             f"{path} is of a run with another configuration ({changed}): move it away, and the "
             "width is run again"
@@ -173,7 +181,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple
     from bnnpost.sweeps.config import SweepConfig
 
     defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    was, now = (_whole({**defaults, **values}) for values in (before, after))
+    was, now = (_whole({**defaults, **as_recorded(values)}) for values in (before, after))
     names = [name for name in {**was, **now} if name not in but_for]
     return ", ".join(
         f"{name} {was.get(name)!r} → {now.get(name)!r}"
@@ -185,4 +193,5 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a file has them, the path of data in full."""
     found: dict[str, Any] = json.loads(json.dumps(values))
-    return {**found, "data": in_full(str(found["data"]))}
+    paths = {name: in_full(found[name]) for name in ("data", "test_data") if found.get(name)}
+    return {**found, **paths}

@@ -16,9 +16,9 @@ from bnnpost.sweeps.config import (
     one_of,
     read_toml,
     typed,
+    with_flags,
 )
 from bnnpost.sweeps.keys import COUPLED, REJECTION, ChainKeys
-from bnnpost.sweeps.likelihoods import overridden
 
 _OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
@@ -76,7 +76,7 @@ def load_sample_config(
     own = {field.name for field in dataclasses.fields(ChainConfig)} - {"space", "collapse"}
     # A file is read by sweeps as well, whose keys say nothing about chains.
     check_taken(str(method), {name for name in values if name in own} | set(overrides))
-    both = overridden(beside(values, source), overrides)
+    both = with_flags(beside(values, source), overrides)
     config = config_of({n: v for n, v in both.items() if n not in own}, source)
     if method == REJECTION:
         return config, None

@@ -52,6 +52,7 @@ def sample_chains(
         except ValueError as error:
             raise ConfigError(str(error)) from None
         with ChainDirectory.alone(path) as directory:
+            directory.notes = problem.data_attribute()
             directory.begin(chains, say)
             written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
             directory.write_noted(CONFIG, written)

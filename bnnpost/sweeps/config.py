@@ -20,7 +20,8 @@ from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.trials import MOST_PROPOSALS
-from bnnpost.sweeps import laws, likelihoods, networks, sweep_methods
+from bnnpost.sweeps import laws, likelihoods, networks, row_choice, sweep_methods
+from bnnpost.sweeps.data_paths import is_file
 from bnnpost.sweeps.keys import REJECTION, SweepKeys, kinds, meanings
 from bnnpost.sweeps.refusals import ConfigError, in_a_grid
 
@@ -29,10 +30,13 @@ __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_co
 # The table of a file that makes a grid of it.
 GRID = "grid"
 # Settings that may be the path of a file.
-_FILES = ("data", "network")
+_FILES = ("data", "test_data", "network")
 _STDS = tuple(name for name, one in meanings(SweepKeys).items() if one.read == "std")
 # Settings that are not written where they say nothing.
-_SILENT = ("network", "layers", "features", "weight_prior", "bias_prior", "likelihood")
+_SILENT = (
+    "network", "layers", "features", "weight_prior", "bias_prior", "likelihood", "id_column",
+    "train_rows", "test_rows", "split_column", "test_data", "num_train", "num_test",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class SweepConfig(SweepKeys):
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
         check_keys(self, SweepKeys)
+        row_choice.check_way(self)
+        object.__setattr__(self, "standardise", _standardise(self.standardise, self.data))
         if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
             raise ConfigError(f"max_proposals: expected at most {MOST_PROPOSALS}")
         if any(width > LARGEST_WIDTH for width in self.widths):
@@ -122,6 +128,7 @@ class SweepConfig(SweepKeys):
         silent = [*networks.OF_PERCEPTRON] if self.own_layers else []
         silent += sweep_methods.OF_PAIRS if self.method == REJECTION else []
         silent += [] if self.likelihood is None else ["noise_std"]
+        silent += ["missing"] if self.missing == "refuse" else []
         unused = [name for name in _SILENT if values[name] is None]
         return {name: value for name, value in values.items() if name not in (*silent, *unused)}
 
@@ -137,7 +144,12 @@ def load_config(source: str | Path | None, overrides: Mapping[str, object]) -> S
     value that cannot be.
     """
     values = {} if source is None else read_toml(source)
-    return config_of(likelihoods.overridden(beside(values, source), overrides), source)
+    return config_of(with_flags(beside(values, source), overrides), source)
+
+
+def with_flags(values: Mapping[str, object], flags: Mapping[str, object]) -> dict[str, object]:
+    """Settings of a file with flags on top, one of which may replace several of the file's."""
+    return likelihoods.overridden(row_choice.way_overridden(values, flags), flags)
 
 
 def beside(values: Mapping[str, object], source: str | Path | None) -> dict[str, object]:
@@ -235,8 +247,24 @@ def check_keys(config: object, keys: type) -> None:
         for one in value if isinstance(value, tuple) else (value,):
             if meaning.least is not None:
                 at_least(name, one, meaning.least)
-            if meaning.choices and one is not None:
+            if meaning.choices and one is not None and not meaning.read:
                 one_of(name, str(one), meaning.choices)
+
+
+def _standardise(value: object, data: str) -> bool | str:
+    """true, false, "train" or "all", of which true is what is usual for such data.
+
+    Of a file it is "train" then, so that results that were over all rows are not taken for these;
+    of shipped data "all" is true.
+    """
+    plain = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if plain is True and is_file(data):
+        return "train"
+    if plain == "all" and not is_file(data):
+        return True
+    if isinstance(plain, bool) or plain in ("train", "all"):
+        return plain  # type: ignore[return-value]
+    raise ConfigError(f'standardise: expected true or false, "train" or "all", got {shown(value)}')
 
 
 # What a value of each type is called.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bnnpost.datasets import DataError
 from bnnpost.storage import read_bytes
+from bnnpost.sweeps.data_paths import in_full, is_file
 
 if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
@@ -25,8 +26,8 @@ def content_digest(config: "SweepConfig") -> str:
     """
     values = {name: value for name, value in config.as_dict().items() if name != "widths"}
     found = contents(config)
-    if "data" in found:
-        values["data"] = {"sha256": found["data"]}
+    for name in {"data", "test_data"} & {*found}:
+        values[name] = {"sha256": found[name]}
     values |= {name: found[name] for name in ("code", "likelihood_code") if name in found}
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
@@ -40,6 +41,8 @@ def contents(config: "SweepConfig") -> dict[str, str]:
     found = {}
     if is_file(config.data):
         found["data"] = _of_file(config.data)
+    if config.test_data is not None:
+        found["test_data"] = _of_file(config.test_data)
     if config.network is not None:
         found["code"] = code_digest(config)
     module, _, own = str((config.likelihood or {}).get("type")).partition(":")
@@ -54,20 +57,13 @@ def code_digest(config: "SweepConfig") -> str:
 
 
 def located(config: "SweepConfig") -> "SweepConfig":
-    """The same wherever it is read from: the path of a data file in full."""
+    """The same wherever it is read from: the paths of data files in full."""
     data = in_full(config.data)
+    test_data = None if config.test_data is None else in_full(config.test_data)
     # Another configuration is checked anew, which takes as long as reading one.
-    return config if data == config.data else dataclasses.replace(config, data=data)
-
-
-def is_file(data: str) -> bool:
-    """Whether data are a file's, by its path, and none that are shipped."""
-    return Path(data).suffix in (".csv", ".npz")
-
-
-def in_full(data: str) -> str:
-    """The name of shipped data as it is, the path of a file wherever it is read from."""
-    return str(Path(data).resolve()) if is_file(data) else data
+    if (data, test_data) == (config.data, config.test_data):
+        return config
+    return dataclasses.replace(config, data=data, test_data=test_data)
 
 
 def _of_file(path: str) -> str:

@@ -35,6 +35,7 @@ def sample_pairs(
     """
     config, started = problem.config, time.perf_counter()
     directory = PairDirectory(path)
+    directory.notes = problem.data_attribute()
     tolerance = TOLERANCE if chain.tolerance is None else chain.tolerance
     options = {**chain.options(), "precision": config.precision}
     pairing = _prepared(problem, directory, tolerance, options)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bnnpost.arguments import shown
 from bnnpost.naming import unknown
-from bnnpost.sweeps import laws, likelihoods
+from bnnpost.sweeps import laws
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
@@ -16,6 +16,7 @@ from bnnpost.sweeps.config import (
     config_of,
     known_keys,
     read_toml,
+    with_flags,
 )
 from bnnpost.sweeps.contents import content_digest, located
 from bnnpost.sweeps.grid_cells import Cell, Grid, Label, settings_text
@@ -59,7 +60,7 @@ def grid_of(
     base.pop(GRID, None)
     base = beside(base, source)
     if GRID not in values:
-        config = located(config_of(likelihoods.overridden(base, overrides or {}), source))
+        config = located(config_of(with_flags(base, overrides or {}), source))
         return Grid((), (Cell({}, config.as_dict(), content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
@@ -70,9 +71,9 @@ def grid_of(
             f"grid: expected at most {MOST_CELLS:,} cells, got {count:,} ({sizes}): leave some "
             "values out, or make several grids of it"
         )
-    base = likelihoods.overridden(base, overrides or {})
+    base = with_flags(base, overrides or {})
     cells = tuple(
-        _cell(settings, likelihoods.overridden(base, beside(given, source)))
+        _cell(settings, with_flags(base, beside(given, source)))
         for settings, given in _product(axes)
     )
     _check_different(cells)

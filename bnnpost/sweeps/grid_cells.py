@@ -50,8 +50,9 @@ class Cell:
         """The configuration, checked when it is first asked for. Raises ConfigError."""
         # Imported here since it brings in JAX, which who only looks should not have to wait for.
         from bnnpost.sweeps.config import config_of
+        from bnnpost.sweeps.data_paths import as_recorded
 
-        return config_of(self.values, self.source)
+        return config_of(as_recorded(self.values), self.source)
 
 
 @dataclass(frozen=True)

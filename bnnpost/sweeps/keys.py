@@ -48,16 +48,22 @@ class SweepKeys:
     target: str | None = setting(
         None, "data", "Target column(s) of a file, comma-separated; words in one are classes."
     )
-    standardise: bool = setting(
+    standardise: bool | str = setting(
         True, "data",
-        "Zero mean, unit std over all rows of features, and of targets that are numbers.",
-        shown="standardise",
+        "Features, and targets that are numbers, to zero mean and unit std: over the training rows "
+        "(train), over all rows (all), or not at all (false); true: train for a file, all for "
+        "shipped data.",
+        shown="true", choices=("true", "false", "train", "all"), read="standardise",
     )  # fmt: skip
     split_seed: int = setting(
         0, "data", "Seed of the row order: the first rows train, the next test.", least=0
     )
-    num_train: int = setting(5, "data", "Training points.", least=1)
-    num_test: int = setting(5, "data", "Test points.", least=1)
+    num_train: int | None = setting(
+        None, "data", "Training points.", shown="5; with test-data all", least=1
+    )
+    num_test: int | None = setting(
+        None, "data", "Test points.", shown="5; with test-data all", least=1
+    )
     widths: tuple[int, ...] = setting(
         (4, 16, 64, 256, 1024), "widths", "Units of the hidden layers.", least=1, also=("--width",)
     )
@@ -147,7 +153,31 @@ class SweepKeys:
         None, "network", "The same for biases, times b_std.", shown="Normal(0, 1)", read="prior"
     )
     features: str | None = setting(
-        None, "data", "Input columns of a file, comma-separated.", shown="all others"
+        None, "data", "Input columns of a file, comma-separated; words are one-hot.",
+        shown="all others",
+    )  # fmt: skip
+    missing: str = setting(
+        "refuse", "data",
+        "Of empty cells of a file: refuse them; drop their rows; impute: the mean of the training "
+        "rows, of words the most frequent one.",
+        choices=("refuse", "drop", "impute"),
+    )  # fmt: skip
+    id_column: str | None = setting(
+        None, "data", "Column of a file that names rows: shown with test points, no feature."
+    )
+    train_rows: str | None = setting(
+        None, "data",
+        'Training rows by number, "0-7,12", instead of num_train; 0 is the first below the header.',
+    )  # fmt: skip
+    test_rows: str | None = setting(
+        None, "data", "The same for the test rows, instead of num_test."
+    )
+    split_column: str | None = setting(
+        None, "data",
+        "Column of a file that says train or test of each row, or nothing of rows not used.",
+    )  # fmt: skip
+    test_data: str | None = setting(
+        None, "data", "A second file, whose rows are the test points; those of data all train."
     )
     likelihood: Record | None = setting(
         None, "likelihood",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.timing import comparison_seconds
-from bnnpost.datasets import DataError
+from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
 from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
@@ -39,13 +39,14 @@ class CostPlan:
     """What one configuration would do.
 
     forecasts: at each width that is still to be run. comparisons: seconds of each comparison with
-    the limit, if they were timed. finished: the other widths.
+    the limit, if they were timed. finished: the other widths. record: of the data.
     """
 
     config: SweepConfig
     num_outputs: int
     forecasts: Mapping[int, Forecast]
     finished: tuple[int, ...] = ()
+    record: DataRecord | None = None
     comparisons: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     def option(self, width: int) -> Option:
@@ -83,7 +84,8 @@ class CostPlan:
     @property
     def disk_bytes(self) -> int:
         """The whole directory in the end; see `disk_bytes`."""
-        return disk_bytes(self.config, self.num_outputs)
+        num_test = 0 if self.record is None else len(self.record.test_rows)
+        return disk_bytes(self.config, self.num_outputs, num_test)
 
     def sentences(self) -> list[str]:
         """What is expected, and what is odd about the prior's scale: a line each."""
@@ -125,7 +127,8 @@ def _planned(
     space = "functions" if config.space == "auto" else config.space
     found = forecasts(problem, widths, (space,) if timed else (), progress)
     times = {width: _comparison(problem, width, progress) for width in widths if compared}
-    return CostPlan(config, problem.num_outputs, found, tuple(finished), times)
+    outputs, done = problem.num_outputs, tuple(finished)
+    return CostPlan(config, outputs, found, done, problem.record, times)
 
 
 def _comparison(problem: Problem, width: int, progress: bool) -> float:
@@ -272,14 +275,14 @@ def _spelled(number: float) -> str:
     return f"{number:.2g}" if math.isfinite(number) else "more than 1e300"
 
 
-def disk_bytes(config: SweepConfig, num_outputs: int) -> int:
+def disk_bytes(config: SweepConfig, num_outputs: int, num_test: int) -> int:
     """About how large the run's directory becomes.
 
     At each width f [sample, point, output] and proposal numbers, a density on a grid and each
     distance at every test input, once in the width's own file and once in results.nc, which
     adds the limit's density and its grid; and the figures.
     """
-    values = config.num_test * num_outputs
+    values = num_test * num_outputs
     draws = config.num_samples * (values + 1)
     width = _DOUBLE * (draws + values * (len(GRID) + 2 * len(THEORY))) + _WIDTH_BYTES
     limit = 2 * _DOUBLE * values * len(GRID)

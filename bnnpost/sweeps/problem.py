@@ -1,29 +1,40 @@
 """From a configuration to data and posteriors."""
 
+import dataclasses
 import functools
 import json
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from bnnpost import datasets
 from bnnpost.arguments import listed
+from bnnpost.datasets.column_scaling import ColumnScaling
+from bnnpost.datasets.data_record import DataRecord, rows_of
+from bnnpost.datasets.feature_cells import imputed
+from bnnpost.datasets.shipped import CLASS_SHARE, digits_table
 from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.base import a_column_each
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.posterior import Posterior
 from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.data_paths import in_full, is_file
 from bnnpost.sweeps.refusals import HopelessRun
+from bnnpost.sweeps.row_choice import Places, chosen_places, some_places
+
+_DIGITS = "digits"
+# Settings of the columns of a file.
+_OF_FILES = ("target", "features", "id_column", "split_column", "test_data")
 
 
 @dataclass(frozen=True)
 class Problem:
     """The data of a sweep, and the posterior at each width.
 
-    levels: names of the classes whose numbers y and y_test hold; empty for other targets. Raises
+    record: columns, units, levels and rows of the data; of arrays alone by default. Raises
     DataError where the likelihood does not take the targets.
     """
 
@@ -32,7 +43,18 @@ class Problem:
     y: Float[np.ndarray, "n *k"]
     x_test: Float[np.ndarray, "m d"]
     y_test: Float[np.ndarray, "m *k"]
-    levels: tuple[str, ...] = ()
+    record: DataRecord | None = None
+
+    @functools.cached_property
+    def described(self) -> DataRecord:
+        """What the data are, in words and numbers."""
+        num_targets = _columns(self.y).shape[1]
+        return self.record or DataRecord.unknown(self.x.shape[-1], num_targets)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the classes whose numbers y and y_test hold; empty for other targets."""
+        return self.described.levels
 
     @functools.cached_property
     def likelihood(self) -> Likelihood:
@@ -59,10 +81,16 @@ class Problem:
         return _columns(self.y_test)
 
     def attributes(self) -> dict[str, str]:
-        """What files of results say of targets that are not numbers."""
+        """What files of results say of the data: their record, and of what kind targets are."""
+        record = self.data_attribute()
         if self.likelihood.target_kind == "numbers":
-            return {}
-        return {"target_kind": self.likelihood.target_kind, "levels": json.dumps(self.levels)}
+            return record
+        kind = self.likelihood.target_kind
+        return {**record, "target_kind": kind, "levels": json.dumps(self.levels)}
+
+    def data_attribute(self) -> dict[str, str]:
+        """The record of the data, as files of draws and results have it; none of bare arrays."""
+        return {} if self.record is None else self.record.as_attribute()
 
     def __post_init__(self) -> None:
         for columns in (_columns(self.y), self.test_targets):
@@ -91,39 +119,94 @@ def check_comparable(problem: Problem) -> None:
 
 
 def load_problem(config: SweepConfig) -> Problem:
-    """Read, prepare and split the data. Raises datasets.DataError if that cannot be done."""
-    counts = config.num_train, config.num_test
+    """Read, choose rows, fill in, standardise. Raises datasets.DataError if that cannot be done."""
     _check_columns(config)
     kind = config.made_likelihood().target_kind
-    if config.data == "digits":
-        return _of_digits(config, kind)
-    table = load_table(config.data, config.target, config.features)
+    table = _of_kind(load_table(config), kind, config)
+    _warn_of_constants(table)
+    other, seed = None, config.split_seed
+    if config.test_data is None:
+        train, test = chosen_places(config, table)
+        table = imputed(table, train)
+    else:
+        train = some_places(table, config.num_train, seed)
+        # The second file has the columns of the first, their levels and what fills their gaps.
+        table = imputed(table, train)
+        other = _of_kind(load_table(config, like=table), kind, config, like=table)
+        test = some_places(other, config.num_test, seed)
+    scaling, standardised = _scaling(table, train, kind, config)
+    tested = table if other is None else other
+    parts = scaling.inputs(table.x[train]), scaling.targets(table.y[train])
+    test_parts = scaling.inputs(tested.x[test]), scaling.targets(tested.y[test])
+    record = DataRecord(
+        table.columns,
+        table.target_names,
+        table.levels,
+        scaling,
+        standardised,
+        config.missing,
+        **_rows(table, train, tested, test, other),
+        id_column=config.id_column,
+    )
+    return Problem(config, *parts, *test_parts, record)
+
+
+def _rows(
+    table: datasets.Dataset,
+    train: Places,
+    tested: datasets.Dataset,
+    test: Places,
+    other: datasets.Dataset | None,
+) -> dict[str, Any]:
+    """What the record says of rows."""
+    first, second = table.origin, tested.origin
+    chosen = [(first, train), (second, test)]
+    return {
+        "train_rows": rows_of(first.numbers[train]),
+        "test_rows": rows_of(second.numbers[test]),
+        "num_rows": first.num_rows,
+        "num_test_rows": 0 if other is None else second.num_rows,
+        "num_left_out": len(first.left_out) + (0 if other is None else len(second.left_out)),
+        "num_filled": sum(
+            0 if one.absent is None else int(one.absent[places].any(axis=1).sum())
+            for one, places in chosen
+        ),
+        "test_ids": tuple(second.ids[i] for i in test) if second.ids else (),
+    }
+
+
+def _of_kind(
+    table: datasets.Dataset, kind: str, config: SweepConfig, like: datasets.Dataset | None = None
+) -> datasets.Dataset:
+    """The table with targets as the likelihood takes them. Raises DataError where it takes none."""
     if kind == "classes":
-        table = table.classes()
-    elif table.levels:
+        return table.classes(like)
+    if table.levels:
         raise datasets.DataError(
             f"{config.data}: {config.target} holds words, which are {len(table.levels)} classes "
             f"({listed(table.levels, 4)}), and the likelihood is of {kind}: choose likelihood = "
             '"categorical", or "bernoulli" for two classes'
         )
-    _warn_of_constants(table)
-    if config.standardise:
-        one_hot = table.y.ndim == 2 and config.data in datasets.names()
-        table = table.standardise(targets=kind == "numbers" and not one_hot)
-    split = table.split(*counts, config.split_seed)
-    return Problem(config, *split, table.levels)
+    if config.data == _DIGITS:
+        return dataclasses.replace(table, y=table.y - CLASS_SHARE)
+    return table
 
 
-def _of_digits(config: SweepConfig, kind: str) -> Problem:
-    """The digits, which have a preparation of their own."""
-    x, y, x_test, y_test = datasets.digits_problem(
-        config.num_train, config.num_test, seed=config.split_seed
+def _scaling(
+    table: datasets.Dataset, train: Places, kind: str, config: SweepConfig
+) -> tuple[ColumnScaling, str]:
+    """How the table is standardised, and over which rows."""
+    same = ColumnScaling.identity(table.num_features, len(table.target_names))
+    if config.data == _DIGITS:
+        return same, "own"
+    if config.standardise is False:
+        return same, "no"
+    one_hot = table.y.ndim == 2 and config.data in datasets.names()
+    over = "train" if config.standardise == "train" else "all"
+    done = table.standardise(
+        targets=kind == "numbers" and not one_hot, rows=train if over == "train" else None
     )
-    if kind != "classes":
-        return Problem(config, x, y, x_test, y_test)
-    labels = (one.argmax(axis=1).astype(np.float64) for one in (y, y_test))
-    levels = datasets.SHIPPED["digits"].class_names
-    return Problem(config, x, next(labels), x_test, next(labels), levels)
+    return done.scaling or same, over
 
 
 def _warn_of_constants(table: datasets.Dataset) -> None:
@@ -134,16 +217,37 @@ def _warn_of_constants(table: datasets.Dataset) -> None:
 
 
 def _check_columns(config: SweepConfig) -> None:
-    for role, columns in (("target", config.target), ("features", config.features)):
-        if columns is not None and config.data in datasets.names():
+    """Raise DataError for settings of a file's columns where the data are no file."""
+    named = {name: getattr(config, name) for name in _OF_FILES}
+    named |= {"missing": None if config.missing == "refuse" else config.missing}
+    for name, value in named.items():
+        if value is not None and config.data in datasets.names():
+            what = f"comes with its {name}" if name in ("target", "features") else "has none"
             raise datasets.DataError(
-                f"{config.data} comes with its {role}: columns, here {columns!r}, are chosen for a "
-                "file"
+                f"{config.data} {what}: {name}, here {value!r}, is chosen for a file"
             )
+    if config.test_data is not None and in_full(config.test_data) == in_full(config.data):
+        raise datasets.DataError(
+            f"test_data: {config.test_data} is the file of the training rows: expected another one"
+        )
 
 
-def load_table(data: str, target: str | None, features: str | None = None) -> datasets.Dataset:
-    """A shipped set or generator by name, or a file by its path."""
-    if Path(data).suffix in (".csv", ".npz"):
-        return datasets.read(data, target, features=features)
-    return datasets.load(data)
+def load_table(config: SweepConfig, like: datasets.Dataset | None = None) -> datasets.Dataset:
+    """A shipped set or generator by name, or a file by its path; its test file if like is given.
+
+    like: the table of the other file.
+    """
+    path = config.data if like is None else str(config.test_data)
+    if is_file(path):
+        return datasets.read(
+            path,
+            config.target,
+            features=config.features,
+            missing=config.missing,
+            id_column=config.id_column,
+            split_column=config.split_column,
+            like=like,
+        )
+    if like is not None:
+        raise datasets.DataError(f"test_data: expected a .csv or .npz file, got {path}")
+    return digits_table() if path == _DIGITS else datasets.load(path)

@@ -73,6 +73,7 @@ def width_results(
     variables |= {f"{_SCORED}{name}": (("point",), one) for name, one in own.items()}
     return distances.assign(variables).assign_attrs(
         **weighted.info.as_attributes(),
+        **problem.data_attribute(),
         config=json.dumps(problem.config.as_dict()),
         versions=json.dumps(versions()),
     )

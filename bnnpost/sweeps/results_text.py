@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnnpost.datasets.data_record import record_of
 from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.results import FIRST_ORDER, SCORES, THEORY
 
@@ -148,6 +149,9 @@ def results_json(tree: "xr.DataTree") -> dict[str, object]:
     fitted = _by_distance(tree["rates"].to_dataset())
     config = json.loads(str(tree.attrs["config"]))
     found = {"config": config, "widths": widths, "rates": fitted}
+    record = record_of(tree["data"].attrs) if "data" in tree.children else None
+    if record is not None:
+        found["data"] = record.as_dict()
     if SCORES in tree.children:
         own = tree[SCORES].to_dataset()
         names = [str(name) for name in own.data_vars if own[name].ndim == 1]

@@ -181,6 +181,8 @@ class _Run:
         run.write_record(
             width, state=DONE, seconds=found.seconds, complete=found.complete, attempts=attempts
         )
+        if found.draws:
+            run.write_bytes(run.draws_file(width).name, found.draws)
         run.write_netcdf(run.width_file(width).name, found.results)
         run.log(f"width {width}: {found.sentence}")
 

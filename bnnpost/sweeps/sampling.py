@@ -29,6 +29,7 @@ from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
+from bnnpost.sweeps.data_paths import as_recorded
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.random_keys import keys
@@ -68,6 +69,7 @@ def sample(
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
     directory, expected = RunDirectory(path), {}
+    directory.notes = problem.data_attribute()
     check_config(directory, config)
     if not directory.has_begun():
         expected = check_feasible(problem, width, force, say, progress=progress)
@@ -112,6 +114,7 @@ def merge(
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
     with RunDirectory.alone(path) as directory:
+        directory.notes = problem.data_attribute()
         directory.resume(problem.posterior(only_width(config)), say)
         for source in sources:
             say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
@@ -147,7 +150,7 @@ def read_config(path: str | Path) -> SweepConfig:
             f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
             "command goes on with them"
         )
-    return load_config(None, values)
+    return load_config(None, as_recorded(values))
 
 
 def _plan(problem: Problem, width: int) -> Plan:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
 from bnnpost.stopping import is_interruption
-from bnnpost.storage import DIGEST, dataset_digest
+from bnnpost.storage import DIGEST, DRAWS, dataset_digest
 from bnnpost.sweeps import results
 from bnnpost.sweeps.contents import code_digest
 from bnnpost.sweeps.expectations import Expectation
@@ -25,6 +26,9 @@ from bnnpost.sweeps.width_draws import distances_of_width, draws_of_width
 
 if TYPE_CHECKING:
     import xarray as xr
+
+# What a sweep keeps of the draws of a width, at most.
+_MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,13 @@ class Feasible:
 
 @dataclass(frozen=True)
 class Width:
-    """A cell at one width. seconds: of the draws, and of all."""
+    """A cell at one width. seconds: of the draws, and of all. draws: their file; empty if huge."""
 
     results: "xr.Dataset"
     complete: bool
     drawn: float
     seconds: float
+    draws: bytes = b""
 
     @property
     def sentence(self) -> str:
@@ -114,7 +119,18 @@ def one_width(sent: Sent, width: int, progress: bool) -> Width:
     found = results.width_results(draws, distances, problem, resample)
     found.attrs[DIGEST] = dataset_digest(found)
     seconds = time.perf_counter() - start
-    return Width(found.load(), draws.info.complete, drawn - start, seconds)
+    complete = draws.info.complete
+    return Width(found.load(), complete, drawn - start, seconds, _held(draws, problem))
+
+
+def _held(draws: Draws, problem: Problem) -> bytes:
+    """The file of draws; none where chains have more to say of them than is worth keeping."""
+    if sum(one.nbytes for one in draws.given.values()) > _MOST_BYTES:
+        return b""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DRAWS
+        draws_files.write(path, draws.contents(), problem.data_attribute())
+        return path.read_bytes()
 
 
 def put_together(sent: Sent, found: Mapping[int, "xr.Dataset"]) -> Whole:

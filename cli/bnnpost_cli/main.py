@@ -23,6 +23,7 @@ class _Commands(LazyGroup):
         "sweep",
         "sample",
         "merge",
+        "predict",
         "verify",
         "zoo",
         "study",

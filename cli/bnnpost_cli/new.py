@@ -8,6 +8,9 @@ import click
 
 from bnnpost_cli.failures import reported
 
+_ID_LINE = '# id_column = "name"            # a column that names rows: shown, and no feature'
+_MISSING_LINE = 'missing = "refuse"              # empty cells of a file; or "drop", or "impute"'
+
 
 @click.command(short_help="Write a commented configuration to start from.")
 @click.argument("file", metavar="FILE")
@@ -34,11 +37,11 @@ def command(
             raise click.UsageError(f"expected a name that ends in .toml, got {file}")
         if path.exists() and not force:
             raise FileExistsError(f"{file} is there already: choose another name, or add --force")
-        columns, left_out, levels = _column_lines(data, target)
+        columns, said, levels = _column_lines(data, target)
         targets = _likelihood_lines(levels, likelihood)
         write_text(path, _filled(path, data, columns, targets))
-        if left_out:
-            click.echo(f"not among the features: {left_out}", err=True)
+        for sentence in said:
+            click.echo(sentence, err=True)
     click.echo(f"{file} is written: edit it, then run", err=True)
     click.echo(f"bnnpost sweep --config {file} --dry-run")
 
@@ -59,8 +62,8 @@ def _filled(path: Path, data: str | None, columns: str, likelihood: str) -> str:
     return text
 
 
-def _column_lines(data: str | None, target: str | None) -> tuple[str, str, tuple[str, ...]]:
-    """Settings of the columns of data that can be read; what features leave out, and why; classes.
+def _column_lines(data: str | None, target: str | None) -> tuple[str, list[str], tuple[str, ...]]:
+    """Settings of the columns of data that can be read; what to say of them; classes.
 
     Raises DataError.
     """
@@ -72,8 +75,10 @@ def _column_lines(data: str | None, target: str | None) -> tuple[str, str, tuple
     lines = (
         f"{named:<31} # target column(s) of a file, comma-separated",
         '# features = "a,b"              # its input columns, where not all others',
+        _ID_LINE,
+        _MISSING_LINE,
     )
-    return "\n".join(lines), "", ()
+    return "\n".join(lines), [], ()
 
 
 def _likelihood_lines(levels: tuple[str, ...], likelihood: str | None) -> str:
@@ -104,19 +109,41 @@ def _check_readable(data: str, target: str | None) -> None:
         raise click.UsageError(f"{data} comes with its target: --target is for a file")
 
 
-def _csv_column_lines(data: str, target: str | None) -> tuple[str, str, tuple[str, ...]]:
-    from bnnpost.datasets.user_files import columns, read
+def _csv_column_lines(data: str, target: str | None) -> tuple[str, list[str], tuple[str, ...]]:
+    from bnnpost.datasets.user_files import csv_columns, read
 
-    names, unread = columns(data)
+    found = csv_columns(data)
+    names = found.names
     wanted = names[-1] if target is None else target
     targets = [wanted] if wanted in names else [name.strip() for name in wanted.split(",")]
-    left_out = {name: why for name, why in unread.items() if name not in targets}
+    reasons = found.unread | dict.fromkeys(found.like_ids, "a word of its own in each row")
+    left_out = {name: why for name, why in reasons.items() if name not in targets}
     inputs = [name for name in names if name not in targets and name not in left_out]
-    levels = read(data, targets, features=inputs).levels  # or it says what is wrong
+    missing = {name: n for name, n in found.missing.items() if name in (*inputs, *targets)}
+    # or it says what is wrong
+    data_set = read(data, targets, features=inputs, missing="drop" if missing else "refuse")
     told = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+    words = ", ".join(f"{name} ({n})" for name, n in found.levels.items() if name in inputs)
     comment = f"# left out: {told}" if told else "# all but the target"
-    setting = f"{'' if told else '# '}features = {_quoted(','.join(inputs))}"
-    return f"target = {_quoted(wanted)}\n{setting} {comment}", told, levels
+    comment += f"; words, one-hot, with their levels: {words}" if words else ""
+    lines = [
+        f"target = {_quoted(wanted)}",
+        f"{'' if told else '# '}features = {_quoted(','.join(inputs))} {comment}",
+    ]
+    ids = [name for name in found.like_ids if name in left_out]
+    lines.append(f"id_column = {_quoted(ids[0])} # names rows in tables and figures" if ids
+                 else _ID_LINE)  # fmt: skip
+    said = [f"not among the features: {told}"] if told else []
+    if not missing:
+        return "\n".join([*lines, _MISSING_LINE]), said, data_set.levels
+    counts = ", ".join(f"{name} ({n:,})" for name, n in missing.items())
+    gone = found.num_rows - data_set.num_rows
+    lines += [
+        f"# Cells are missing in {counts}: {gone:,} of {found.num_rows:,} rows.",
+        'missing = "drop"                # leaves these rows out; or "impute", or "refuse"',
+    ]
+    said.append(f"missing cells in {counts}: {gone:,} of {found.num_rows:,} rows are left out")
+    return "\n".join(lines), said, data_set.levels
 
 
 def _quoted(text: str) -> str:

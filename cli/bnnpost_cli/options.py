@@ -119,13 +119,29 @@ def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Deco
     """The flag of a key. default: as help states it, None where it says none."""
     hyphens = name.replace("_", "-")
     names = [f"--{hyphens}", *told.also, name]
+    if told.read == "standardise":
+        return _standardise(hyphens, _text(told, default))
     if kind is bool:
         names, kind = [f"--{hyphens}/--no-{hyphens}", name], None
     elif name == "method":
         kind = click.Choice(told.choices)
-    text = told.help if default is None else f"{told.help} [default: {default}]"
+    text = _text(told, default)
     offers = _OFFERS.get(name) or (completed.words(told.choices) if told.choices else None)
     return click.option(*names, type=kind, default=None, help=text, shell_complete=offers)
+
+
+def _text(told: keys.Meaning, default: str | None) -> str:
+    """The help of a flag."""
+    return told.help if default is None else f"{told.help} [default: {default}]"
+
+
+def _standardise(name: str, text: str) -> Decorator:
+    """A word, or --no-… for false."""
+    words = click.option(f"--{name}", name, type=click.Choice(["train", "all", "true", "false"]),
+                         default=None, help=text)  # fmt: skip
+    never = click.option(f"--no-{name}", name, flag_value="false", default=None,
+                         help="The same as false.")  # fmt: skip
+    return _all(never, words)
 
 
 def _kind(hint: Any, told: keys.Meaning) -> Any:

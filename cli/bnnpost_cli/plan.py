@@ -37,6 +37,7 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
     ]
     found = {
         "config": plan.config.as_dict(),
+        "data": plan.record.as_dict(),
         "widths": widths,
         "finished": list(plan.finished),
         "seconds": plan.total_seconds,
@@ -53,10 +54,9 @@ def _settings(plan: Any) -> str:
     config = plan.config
     outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
     rows = {
-        "data": f"{config.data}: {config.num_train} training and {config.num_test} test points, "
-        f"{outputs}",
+        "data": f"{config.data}: {plan.record.used()}; {outputs}",
         "network": words.network(config.as_dict()),
-        "targets": words.likelihood(config.as_dict()),
+        "targets": words.likelihood(config.as_dict(), plan.record),
         "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
         f"readout {'integrated out' if config.collapse else 'drawn'}",
         "limit": f"compared over {config.num_proposals:,} further proposals a width",

@@ -23,8 +23,12 @@ def show(draws: Any, problem: Any, out: str, as_json: bool) -> None:
         found = {"info": dataclasses.asdict(draws.info), "predictions": rows, "scores": scores}
         if problem.levels:
             found["levels"] = list(problem.levels)
+        if problem.record is not None:
+            found["data"] = problem.record.as_dict()
         click.echo(json.dumps(plain(found), indent=2))
     else:
+        if problem.record is not None:
+            click.echo(problem.record.used())
         click.echo(_text(draws, problem, rows))
         for line in _of_targets(problem, scores):
             click.echo(line)
@@ -74,7 +78,7 @@ def _of_targets(problem: Any, scores: dict[str, float]) -> list[str]:
 
 
 def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
-    """Posterior mean and std of f at each test point and output, with the target."""
+    """Posterior mean and std of f at each test point and output, with the target, in its units."""
     import numpy as np
 
     from bnnpost.numerics.weights import normalised
@@ -85,13 +89,18 @@ def _rows(draws: Any, problem: Any) -> list[dict[str, float]]:
     weights = normalised(draws.log_weights)
     mean = np.tensordot(weights, f, axes=1)
     std = np.sqrt(np.tensordot(weights, (f - mean) ** 2, axes=1))
-    columns = {"mean": mean, "std": std, "target": problem.targets(problem.y_test)}
+    record, targets = problem.described, problem.targets(problem.y_test)
+    if problem.likelihood.target_kind == "numbers":
+        mean, std = record.moments(mean, std)
+        targets = record.scaling.values(targets)
+    columns = {"mean": mean, "std": std, "target": targets}
     likelihood = problem.likelihood
     if likelihood.defines("probabilities"):
         chances = np.asarray(likelihood.probabilities(f))
         columns["probability"] = np.tensordot(weights, chances, axes=1)
     return [
         {"point": point, "output": output}
+        | record.row(point)
         | {name: float(values[point, output]) for name, values in columns.items()}
         for point, output in np.ndindex(*mean.shape)
     ]
@@ -106,13 +115,29 @@ def _text(draws: Any, problem: Any, rows: list[dict[str, float]]) -> str:
         lines = _of_chains(info, where) if info.chains else _of_proposals(info, where)
     names = [name for name in _HEADS if not rows or name in rows[0]]
     head = " ".join(f"{_HEADS[name]:>10}" for name in names)
-    lines += ["", f"{'point':>6} {'output':>6} {head}"]
-    for row in rows[:_MOST_ROWS]:
-        values = " ".join(f"{row[name]:>10.4f}" for name in names)
-        lines.append(f"{row['point']:>6} {row['output']:>6} {values}")
+    lines += ["", *_unit(problem)]
+    record, several = problem.described, len({row["output"] for row in rows}) > 1
+    labels = [record.point(int(row["point"])) for row in rows[:_MOST_ROWS]]
+    outputs = [record.output(int(row["output"])) if several else "" for row in rows[:_MOST_ROWS]]
+    wide, long = (max(map(len, ["", *one])) for one in (labels, outputs))
+    lines.append(f"{'':<{wide}} {'':<{long}} {head}")
+    for label, output, row in zip(labels, outputs, rows, strict=False):
+        values = " ".join(f"{row[name]:>10.5g}" for name in names)
+        lines.append(f"{label:<{wide}} {output:<{long}} {values}")
     if len(rows) > _MOST_ROWS:
         lines.append(f"… {len(rows) - _MOST_ROWS} more in predictions.nc")
     return "\n".join(lines)
+
+
+def _unit(problem: Any) -> list[str]:
+    """What numbers are in, and how the noise stands to that."""
+    record = problem.described
+    if problem.likelihood.target_kind != "numbers" or not record.target_names:
+        return []
+    std = problem.likelihood.known_std
+    noise = "" if std is None else record.noise(float(std))
+    said = [f"in units of {record.unit}"]
+    return [*said, f"noise_std {float(std):g} ({noise})"] if noise else said
 
 
 def _of_proposals(info: Any, where: str) -> list[str]:

@@ -119,7 +119,7 @@ HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
             (
                 "It would run.",
                 "disk     about",
-                "2 training and 2 test points",
+                "4 of 442 rows are used: 2 train, 2 test",
                 "every width: Use strict",
             ),
         ),

@@ -24,6 +24,7 @@ from tests.cli.invocation import invoke
 # Settings of a network that replaces the perceptron's, or that no template can guess.
 OPTIONAL = {"target", "features", "readout_w_std", "readout_b_std", "weight_prior", "bias_prior"}
 OPTIONAL |= {"network", "layers", "cap", "max_proposals", "likelihood"}
+OPTIONAL |= {"id_column", "train_rows", "test_rows", "split_column", "test_data"}
 OPTIONAL |= {"kernel", "tolerance", "lag", "max_steps"}
 
 
@@ -68,14 +69,22 @@ def test_new_writes_every_setting_with_its_default(tmp_path):
 
 def test_new_knows_the_columns_of_a_file(tmp_path):
     data, path = tmp_path / 'a "b".csv', tmp_path / "study.toml"
-    data.write_text("age,dose,ward,weight,effect\n1,2,A,,3\n2,1,B,7,4\n")
+    rows = [
+        "age,dose,ward,name,code,weight,effect",
+        "1,2,A,x,1,,3",
+        "2,1,B,y,c,7,5",
+        "3,1,B,z,2,8,4",
+    ]
+    data.write_text("\n".join(rows) + "\n")
     done = invoke("new", path, "--data", data)
     assert done.exit_code == 0
-    assert "not among the features: ward (text), weight (line 2 has '')" in done.stderr
+    assert "among the features: code (line 3 has 'c'), name (a word of its own" in done.stderr
+    assert "missing cells in weight (1): 1 of 3 rows are left out" in done.stderr
     config = load_config(path, {"num_train": 1, "num_test": 1})
-    assert (config.data, config.target, config.features) == (str(data), "effect", "age,dose")
+    assert (config.data, config.target) == (str(data), "effect")
+    assert (config.features, config.id_column) == ("age,dose,ward,weight", "name")
     problem = load_problem(config)
-    assert problem.x.shape == (1, 2)
+    assert config.missing == "drop" and problem.x.shape == (1, 5)
     wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
     assert wrong.exit_code == 1 and "did you mean 'effect'?" in wrong.stderr
     assert load_config(path, {}).target == "effect"

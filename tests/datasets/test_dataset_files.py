@@ -170,7 +170,9 @@ def test_a_column_of_words_is_of_classes(csv_file):
     assert data.levels == ("maybe", "no", "yes")
     assert data.y.tolist() == [1.0, 2.0, 0.0, 1.0]
     assert data.standardise().y.tolist() == data.y.tolist()
-    refused(csv_file("a,y\n1,no\n2,\n"), "y", words=["expected a finite number", "'no'"])
+    refused(
+        csv_file("a,y\n1,no\n2,\n"), "y", words=["1 missing value", "column 'y' has 1 (line 3)"]
+    )
 
 
 def test_classes_of_numbers_and_of_one_hot_rows(csv_file):

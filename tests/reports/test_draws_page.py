@@ -204,7 +204,7 @@ def finished(tmp_path_factory):
 
 def test_a_run_and_its_draws_alone(finished):
     page = checked(reports.to_html(finished))
-    assert "40 exact, independent draws" in page.text and "Test point 1" in page.text
+    assert "40 exact, independent draws" in page.text and "Row 262" in page.text
     record = json.loads((finished / "forecast.json").read_text())["4"]
     assert {record["acceptance_rate"], record["proposals"]} <= set(page.numbers)
     assert read_run(finished).info.acceptance_rate in page.numbers

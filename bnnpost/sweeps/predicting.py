@@ -1,0 +1,145 @@
+"""Predictions of a run on disk at the rows of a file of the user's, in the units of its columns."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnnpost.comparison.row_predictions import in_own_units, row_predictions
+from bnnpost.datasets import DataRecord
+from bnnpost.datasets.data_record import record_of
+from bnnpost.datasets.user_files import feature_rows
+from bnnpost.draws import Draws, load
+from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset, read_json
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
+from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
+from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.sampling import CHAIN
+
+Table = dict[str, np.ndarray]
+_QUANTILES = (0.05, 0.5, 0.95)
+
+
+def predict_file(
+    run: str | os.PathLike[str],
+    file: str | os.PathLike[str],
+    *,
+    width: int | None = None,
+    quantiles: Sequence[float] = _QUANTILES,
+    progress: bool = False,
+) -> Table:
+    """What the draws of a run say of the targets at the rows of a file: arrays [row], by column.
+
+    run: the directory of `bnnpost sample`, or of `bnnpost sweep` over widths, of which `width` is
+    taken, by default the widest. file: a .csv with the columns of the features by name, in any
+    order and among others, or an .npz with x. First "row", from 0, and the id column where the file
+    has the run's. Then of numbers: mean, std (both of the target, noise included), f_std (of f,
+    without it) and quantiles of the target, "q05"; of counts f_mean besides; of classes "class",
+    the most probable, and "p(class)" of each. With several targets the name of each goes before:
+    "price mean". In the units of the target columns; with the weights of weighted draws.
+    Raises FileNotFoundError, ConfigError for a run without such a width or draws, DataError for
+    the file, and ValueError for what is damaged or has no draws.
+    """
+    draws, record = drawn_of(run, width)
+    x, ids = feature_rows(as_path(file), record.columns, record.id_column)
+    found: Table = {"row": np.arange(len(x))}
+    if ids and record.id_column is not None:
+        found[record.id_column] = np.array(ids)
+    predicted = row_predictions(draws, record.scaling.inputs(x), quantiles, progress=progress)
+    likelihood = draws.posterior.likelihood
+    if likelihood.defines("probabilities"):
+        return found | _of_classes(predicted["probability"], record)
+    if likelihood.target_kind == "numbers":
+        predicted.pop("f_mean")  # which is the mean
+        predicted = in_own_units(predicted, record.scaling)
+    names = record.target_names if len(record.target_names) > 1 else ("",)
+    return found | {
+        f"{target} {name}".strip(): values[:, place]
+        for place, target in enumerate(names)
+        for name, values in predicted.items()
+    }
+
+
+def _of_classes(chances: np.ndarray, record: DataRecord) -> Table:
+    """Probabilities [row, output] by the names of the classes, and the most probable one."""
+    names = record.levels
+    if len(names) == 2 and chances.shape[1] == 1:
+        chances = np.concatenate([1 - chances, chances], axis=1)
+    if len(names) != chances.shape[1]:  # a column of zeros and ones for each output
+        return {f"p({name})": chances[:, i] for i, name in enumerate(record.target_names)}
+    best = np.array(names)[chances.argmax(axis=1)]
+    return {"class": best, **{f"p({name})": chances[:, i] for i, name in enumerate(names)}}
+
+
+def drawn_of(run: str | os.PathLike[str], width: int | None = None) -> tuple[Draws, DataRecord]:
+    """The draws of a run at one width, and the record of its data; raises as `predict_file`."""
+    path = as_path(run)
+    file = path if path.is_file() else _draws_file(path, width)
+    attributes = read_dataset(file).attrs
+    record = record_of(attributes)
+    if record is None:
+        raise ConfigError(
+            f"{file} does not say which columns its data have: expected a run of bnnpost sample or "
+            "bnnpost sweep of this version; of others bnnpost.load(…).predict(x) takes arrays"
+        )
+    try:
+        draws = load(file)
+    except ValueError as error:
+        config = None if path.is_file() else _config(path)
+        if config is None or not (config.network or config.likelihood):
+            raise
+        drawn_width = width or _width_of(file, config)
+        try:  # code of the user's own, which no file holds
+            draws = load(file, posterior=load_problem(config).posterior(drawn_width))
+        except ValueError:
+            raise error from None
+    if not len(draws):
+        raise ConfigError(f"{file} holds no draws: the run found none")
+    return draws, record
+
+
+def _draws_file(path: Path, width: int | None) -> Path:
+    """The file of draws in a directory."""
+    if not path.exists():
+        raise FileNotFoundError(f"no run {path}: expected the directory of a run")
+    if (path / RECORD).exists() or (path / DRAWS).exists():
+        if width is not None:
+            raise ConfigError(f"{path} holds draws at one width: leave --width out")
+        if not (path / DRAWS).exists():
+            raise ConfigError(
+                f"{path} has no draws yet: the same bnnpost sample command goes on to them"
+            )
+        return path / DRAWS
+    if not (path / CONFIG).exists():
+        raise ConfigError(f"{path} holds no run of bnnpost sample or bnnpost sweep")
+    held = read_json(path / CONFIG)
+    if "cells" in held:
+        raise ConfigError(
+            f"{path} holds a grid of sweeps: name the directory of one cell, {path}/runs/…, which "
+            "bnnpost sweep status --json lists"
+        )
+    directory = CellDirectory(path)
+    widths = [one for one in held.get("widths", ()) if directory.draws_file(one).exists()]
+    if width is None and widths:
+        width = max(widths)
+    if width not in widths:
+        done = [one for one in held.get("widths", ()) if directory.is_done(one)]
+        kept = f"draws are kept at widths {', '.join(map(str, widths)) or 'none'}"
+        why = " (earlier versions kept none)" if done and not widths else ""
+        where = f" at width {width}" if width else ""
+        raise ConfigError(f"{path} has no draws{where}: {kept}{why}")
+    return directory.draws_file(int(width or 0))
+
+
+def _config(path: Path) -> SweepConfig:
+    held: dict[str, Any] = read_json(path / CONFIG)
+    return config_of({k: v for k, v in as_recorded(held).items() if k not in (CHAIN, "digest")})
+
+
+def _width_of(file: Path, config: SweepConfig) -> int:
+    """The width in the name of a sweep's file, or the run's only one."""
+    number = file.stem.rpartition("_")[2]
+    return int(number) if number.isdigit() else config.widths[0]

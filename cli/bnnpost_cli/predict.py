@@ -1,0 +1,115 @@
+"""bnnpost predict: what a run says of the user's own inputs."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bnnpost_cli import executors
+from bnnpost_cli.failures import reported
+
+_MOST_ROWS = 5
+
+
+class _Levels(click.ParamType):
+    """Comma-separated numbers between 0 and 1."""
+
+    name = "P,P,…"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            found = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            found = ()
+        if not found or not all(0 < one < 1 for one in found):
+            self.fail(f"expected numbers between 0 and 1 such as 0.05,0.5,0.95, got {value!r}")
+        return found
+
+
+@click.command(short_help="Predict at the rows of a file of your own.")
+@click.argument("run", metavar="RUN")
+@click.option("--x", "file", required=True, metavar="FILE", help="Inputs: a CSV or npz file.")
+@click.option(
+    "--out", metavar="FILE", help="Predictions: a .csv or .npz file. [default: CSV to stdout]"
+)
+@click.option("--width", type=int, help="Width of a sweep. [default: its widest]")
+@click.option(
+    "--quantiles", type=_Levels(), default="0.05,0.5,0.95", show_default=True,
+    help="Quantiles of the target.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file --out if it is there.")
+def command(
+    run: str,
+    file: str,
+    out: str | None,
+    width: int | None,
+    quantiles: tuple[float, ...],
+    force: bool,
+) -> None:
+    """Predict the target at each row of FILE with the draws of RUN, in the units of its column.
+
+    \b
+    Example:  bnnpost predict runs/wine --x new.csv --out predictions.csv
+              bnnpost predict runs/wine --x new.csv --width 64 --quantiles 0.1,0.9
+
+    RUN: the directory of bnnpost sample, or of bnnpost sweep over widths, or a file of draws. FILE
+    has the columns of the run's features by name, in any order, others ignored; it is prepared as
+    the run's data were. A line a row: of numbers the mean and std of the target, noise included,
+    the std of f, without it, and quantiles of the target; of classes the most probable one and the
+    probability of each. Weighted draws count by their weights.
+    """
+    with reported():
+        target = _target(out, force)
+        from bnnpost.sweeps.predicting import predict_file
+
+        executors.keep_programs()
+        found = predict_file(run, file, width=width, quantiles=quantiles, progress=True)
+        text = _csv(found)
+        if target is None:
+            click.echo(text, nl=False)
+            return
+        _write(target, found, text)
+    number = len(found["row"])
+    click.echo("".join(text.splitlines(keepends=True)[: _MOST_ROWS + 1]), nl=False)
+    if number > _MOST_ROWS:
+        click.echo(f"… {number - _MOST_ROWS:,} more")
+    click.echo(f"{number:,} row{'s are' if number != 1 else ' is'} predicted in {out}", err=True)
+
+
+def _target(out: str | None, force: bool) -> Path | None:
+    if out is None:
+        return None
+    path = Path(out)
+    if path.suffix not in (".csv", ".npz"):
+        raise click.UsageError(f"--out: expected a name that ends in .csv or .npz, got {out}")
+    if path.exists() and not force:
+        raise FileExistsError(f"{out} is there already: choose another name, or add --force")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{out}: there is no folder {path.parent}")
+    return path
+
+
+def _csv(found: dict[str, Any]) -> str:
+    """The table as CSV, numbers to seven digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(found)
+    for row in zip(*found.values(), strict=True):
+        writer.writerow([f"{one:.7g}" if isinstance(one, float) else str(one) for one in row])
+    return text.getvalue()
+
+
+def _write(path: Path, found: dict[str, Any], text: str) -> None:
+    import numpy as np
+
+    from bnnpost.storage import whole, write_text
+
+    if path.suffix == ".csv":
+        write_text(path, text)
+        return
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **found)
