@@ -61,7 +61,7 @@ def nothing(candidate: Rows, reference: Rows) -> Fitted:
     return Fitted(np.empty(0), _left(moments_of(candidate), moments_of(reference)))
 
 
-def spread_out(candidate: Rows, reference: Rows) -> Fitted:
+def stretched(candidate: Rows, reference: Rows) -> Fitted:
     """Every deviation from the posterior's mean times one factor. Parameter: its log."""
     (mean, std), (centre, spread) = moments_of(candidate), moments_of(reference)
     log = float(np.mean(np.log(std / spread)))

@@ -47,7 +47,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Known:
+class Background:
     """What is known of the posterior besides draws.
 
     prior: draws of the prior, if there are any. noise_std: of Gaussian noise of known size.
@@ -63,7 +63,7 @@ def causes_of(
     columns: Sequence[str],
     candidate: Rows,
     reference: Rows,
-    known: Known,
+    known: Background,
     chains: Float[np.ndarray, "chain draw column"] | None = None,
 ) -> tuple[Cause, ...]:
     """At most two, the most telling first; none where no pattern is clear.
@@ -89,7 +89,7 @@ class _About:
     columns: Sequence[str]
     candidate: Rows
     reference: Rows
-    known: Known
+    known: Background
     size: float
 
 
@@ -169,7 +169,7 @@ def _of_power(about: _About) -> Iterator[Cause]:
 def _of_scale(about: _About) -> Iterator[Cause]:
     """One factor on all values, or on all deviations; where means are about 0 these are alike."""
     times, spread = (
-        _supported(about, one) for one in (alterations.multiplied, alterations.spread_out)
+        _supported(about, one) for one in (alterations.multiplied, alterations.stretched)
     )
     found = times or spread
     if found is None:

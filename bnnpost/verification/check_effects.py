@@ -10,7 +10,7 @@ from bnnpost.verification.autocorrelation import autocorrelation_times
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.effect_sizes import (
     effects_of,
-    posterior_moments,
+    held_moments,
     reach_of,
     sized,
 )
@@ -176,7 +176,7 @@ def _along_directions(both: Compared) -> Effect | None:
     times = np.ones(moving.shape[2]) if independent else autocorrelation_times(moving)
     width = vectors.shape[1]
     names = [f"principal direction {width - i} of the posterior" for i in range(width)]
-    return worst(sized(names, along, times, posterior_moments(held, held**2)))
+    return worst(sized(names, along, times, held_moments(held, held**2)))
 
 
 def _told_apart(both: Compared) -> Effect | None:

@@ -9,7 +9,7 @@ from bnnpost.likelihoods import Gaussian
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import prior
 from bnnpost.verification.alterations import moments_of
-from bnnpost.verification.causes import Cause, Known, causes_of
+from bnnpost.verification.causes import Background, Cause, causes_of
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.jackknife import Rows
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
@@ -29,9 +29,9 @@ def causes_for(both: Compared) -> tuple[Cause, ...]:
     wider = np.mean(np.log(moments_of(candidate)[1] / moments_of(reference)[1])) > _WIDER
     posterior = both.reference.posterior
     if posterior is None:
-        known = Known()
+        known = Background()
     else:
-        known = Known(
+        known = Background(
             lambda: _prior_rows(both, posterior) if wider else None,
             _noise_std(posterior),
             _fan_ins(posterior),

@@ -29,7 +29,7 @@ class Moments(NamedTuple):
     variance_error: Columns
 
 
-def posterior_moments(
+def held_moments(
     means: Float[np.ndarray, "r column"], squares: Float[np.ndarray, "r column"]
 ) -> Moments:
     """From the means and mean squares of what each draw of a reference is from."""
@@ -40,8 +40,8 @@ def posterior_moments(
 
 def effects_of(both: Compared) -> tuple[Effect, ...]:
     """Of every value, means first; of normal scores where tails are heavy."""
-    of_values = posterior_moments(both.means, both.variances + both.means**2)
-    of_scores = posterior_moments(both.scores.means, both.scores.squares)
+    of_values = held_moments(both.means, both.variances + both.means**2)
+    of_scores = held_moments(both.scores.means, both.scores.squares)
     pairs = zip(of_values, of_scores, strict=True)
     held = Moments(*(np.where(both.heavy, scores, values) for values, scores in pairs))
     chains = np.where(both.heavy, both.scores.chains, both.chains)

@@ -153,7 +153,8 @@ def _legend(report: Report, found: PitBands) -> Html:
         "p",
         "Above: histogram of the reference’s CDF at the candidate’s draws, which is flat for a "
         "right candidate (high at both ends: too wide; in the middle: too narrow; at one end: "
-        "shifted). Below: their empirical CDF minus the uniform one. Scales are the same at all values. ",
+        "shifted). Below: their empirical CDF minus the uniform one. Scales are the same at all "
+        "values. ",
         element("span", class_="swatch"),
         " Where a right candidate stays: with probability "
         f"{1 - report.level:g} or more all bars of all {len(report.columns)} values are inside, "
