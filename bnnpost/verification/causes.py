@@ -19,8 +19,8 @@ from bnnpost.verification.jackknife import Rows, deviates, jackknife_errors
 # What is left of a value, in standard deviations or as the log of a ratio, that nobody minds; and
 # the root mean square of what is left of all, over that of what there was.
 _NEGLIGIBLE, _UNEXPLAINED = 0.05, 0.3
-# How often an interval of a parameter, and one of those of all values, is wrong.
-_MISSED = 0.05
+# How often an interval of a parameter is wrong, and one of those of what is left of all values.
+_MISSED, _ANY_MISSED = 0.05, 0.01
 # A factor is the root of a fan-in where it is this near, in logs; or within its interval.
 _NEAR = 0.03
 # A mode is missing where less than this part of it is there.
@@ -132,7 +132,7 @@ def _rms(values: np.ndarray) -> float:
 
 def _covered(fitted: Fitted, errors: np.ndarray) -> bool:
     """Whether what is left of each value is within its error, or negligible."""
-    reached = deviates(_MISSED / len(errors)) * errors
+    reached = deviates(_ANY_MISSED / len(errors)) * errors
     return bool(np.all(np.abs(fitted.left) <= np.maximum(reached, _NEGLIGIBLE)))
 
 
@@ -267,7 +267,7 @@ def _is_independent(about: _About) -> bool:
 
     given = correlations(about.candidate, about.reference)
     errors = jackknife_errors(correlations, about.candidate, about.reference)
-    reached = np.maximum(deviates(_MISSED / len(given)) * errors, _NEGLIGIBLE)
+    reached = np.maximum(deviates(_ANY_MISSED / len(given)) * errors, _NEGLIGIBLE)
     explained = _rms(given) <= _UNEXPLAINED * _rms(held) and np.max(np.abs(held)) > _CORRELATED
     return bool(explained and np.all(np.abs(given) <= reached))
 
@@ -282,7 +282,7 @@ def _is_normal(rows: Rows, allowed: float = _NORMAL) -> bool:
 
     given = shape(rows, rows)
     errors = jackknife_errors(shape, rows, rows)  # of the first alone
-    reached = deviates(_MISSED / len(given)) * errors
+    reached = deviates(_ANY_MISSED / len(given)) * errors
     return bool(np.all(np.abs(given) <= np.maximum(reached, allowed)))
 
 

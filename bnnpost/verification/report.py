@@ -14,6 +14,8 @@ from bnnpost.verification.effects import BETWEEN, MEAN, NATS, STD, Effect, worst
 
 # The name of the check whose sizes the pictures of a page are drawn for.
 PIT = "PIT"
+# The checks that find them.
+_FINDERS = {MEAN: {"location", "means"}, STD: {"spread", "variances"}}
 # Checks by how plainly their effects say what is wrong.
 _PLAINEST = (
     *("location", "means", "spread", "variances", "pairs", "tails", "distribution", PIT),
@@ -112,15 +114,16 @@ class Report(Checked):
     def leading_effects(self) -> tuple[Effect, ...]:
         """How wrong a candidate that failed is: of all values together where they are alike.
 
-        Else the worst mean and std that are clear, what chains and evidence add to it, and where
-        none is the plainest effect of a check that failed.
+        Else the worst mean and std, if clear and found by a check; what chains and evidence add to
+        it; and where there is none the plainest effect of a check that failed.
         """
         if self.passed:
             return ()
         pooled = tuple(cause.effect for cause in self.causes if cause.effect is not None)
         told = {check.name: check.effect for check in self.failures if check.effect is not None}
         others = (effect for effect in told.values() if effect.kind in (BETWEEN, NATS))
-        found = (*(pooled or self.worst_effects), *others)
+        own = (effect for effect in self.worst_effects if _FINDERS[effect.kind] & told.keys())
+        found = (*(pooled or own), *others)
         ordered = [told[name] for name in _PLAINEST if name in told]
         return found or tuple([e for e in ordered if e.clear > 0] or ordered)[:1]
 

@@ -63,7 +63,8 @@ def test_failures_are_marked():
 
 def test_how_wrong_and_why_lead_the_page():
     wrong = Effect("std", "f[1]", 1.5, 1.4, 1.6, right=1.0)
-    checks = (dataclasses.replace(report().checks[0], adjusted=0.003, effect=wrong),)
+    failed = {"name": "spread", "adjusted": 0.003, "effect": wrong}
+    checks = (dataclasses.replace(report().checks[0], **failed),)
     made = report(checks=checks, effects=(wrong,), causes=(Cause("it were so"),))
     page = checked(to_html(made))
     first = page.text.index("FAILED: std of f[1] 1.5 [1.4, 1.6] times too large")
