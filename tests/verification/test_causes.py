@@ -221,8 +221,22 @@ def test_a_chain_that_stood_still():
     assert "means of chains" in one and other.startswith("as if chain 3 of 4 stood still")
 
 
+def test_errors_can_hide_where_the_notes_say_so():
+    """Of the noise at test inputs, of the prior at training inputs, where data outweigh it."""
+    mean, covariance = wrong.moments(noise_std=0.05)
+    train, test, std = slice(4, 9), slice(0, 4), np.sqrt(np.diag(covariance))
+    for change, blind, seen in (
+        ({"noise_std": 0.05 / math.sqrt(2)}, test, train),
+        ({"noise_std": 0.05, "prior": 1.3**2 * wrong.PRIOR}, train, test),
+    ):
+        other, changed = wrong.moments(**change)
+        ratios = np.sqrt(np.diag(changed)) / std
+        assert np.all(np.abs(np.log(ratios[blind])) < 0.02)
+        assert np.all(np.abs(other - mean)[blind] < 0.1 * std[blind])
+        assert np.all(np.abs(np.log(ratios[seen])) > 0.2)
+
+
 def test_what_is_blind_to_an_error_says_so():
-    """Half the noise variance hides at test inputs alone, a wider prior at training inputs."""
     draws = wrong.split(wrong.exact(np.random.default_rng(26)))
     for name, words in (("f", "training inputs were given"), ("f_train", "test inputs were given")):
         report = bnnpost.verify(KEY, {name: draws[name]}, wrong.reference())
