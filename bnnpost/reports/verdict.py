@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from bnnpost.verification import html
+from bnnpost.verification.causes import Cause
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.report import Check, Report
 
-# Effects are not in files of versions before them.
-_NAMES = {field.name for field in dataclasses.fields(Report)} - {"pit", "effects"}
+# Effects and causes are not in files of versions before them.
+_NAMES = {field.name for field in dataclasses.fields(Report)} - {"pit", "effects", "causes"}
 
 
 def is_verdict(found: object) -> bool:
@@ -25,8 +26,15 @@ def to_html(found: Mapping[str, Any]) -> str:
     checks = tuple(_check(one) for one in found["checks"])
     values = {name: found[name] for name in _NAMES - {"checks"}}
     values |= {name: tuple(values[name]) for name in ("columns", "notes")}
-    effects = tuple(Effect(**one) for one in found.get("effects", ()))
-    return html.to_html(Report(checks=checks, pit=np.empty((0, 0)), effects=effects, **values))
+    values["effects"] = tuple(Effect(**one) for one in found.get("effects", ()))
+    values["causes"] = tuple(
+        Cause(one["words"], _effect(one["effect"])) for one in found.get("causes", ())
+    )
+    return html.to_html(Report(checks=checks, pit=np.empty((0, 0)), **values))
+
+
+def _effect(one: Mapping[str, Any] | None) -> Effect | None:
+    return None if one is None else Effect(**one)
 
 
 def _check(one: Mapping[str, Any]) -> Check:
@@ -35,4 +43,5 @@ def _check(one: Mapping[str, Any]) -> Check:
         name: math.nan if one[name] is None else float(one[name])
         for name in ("statistic", "p_value", "adjusted")
     }
-    return Check(**{**one, **numbers, "effective": sizes})
+    effect = _effect(one.get("effect"))
+    return Check(**{**one, **numbers, "effective": sizes, "effect": effect})

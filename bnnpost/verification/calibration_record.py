@@ -122,11 +122,15 @@ class Calibration:
         words = {
             "passed": f"PASSED at level {self.level:g}: {what} are uniform over {size}",
             "failed": f"FAILED at level {self.level:g}: {what} are not uniform over {size}: "
-            + ", ".join(self.failed),
+            + ", ".join(self._told(i) for i, name in enumerate(self.names) if name in self.failed),
             "no verdict": f"NO VERDICT: {what} over {size} cannot be relied on"
             + (f"; not uniform: {', '.join(self.failed)}" if self.failed else ""),
         }
         return words[self.verdict]
+
+    def _told(self, i: int) -> str:
+        remark = self._remark(i).strip()
+        return f"{self.names[i]} ({remark})" if remark else self.names[i]
 
     def _remark(self, i: int) -> str:
         if self.tied[i] > _MOST_TIED:

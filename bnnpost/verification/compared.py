@@ -17,6 +17,13 @@ from bnnpost.verification.unusable import check_moving, check_unrepeated, check_
 
 # Fewer independent draws, or as good as such, say nothing.
 _FEWEST = 50
+# What cannot be seen at the inputs of the other kind alone.
+_BLIND = {
+    TRAIN: "no values at the training inputs were given (f_train): an error of the likelihood, as "
+    "of its noise, can hide",
+    TEST: "no values at test inputs were given (f): an error of the prior can hide, since at the "
+    "training inputs the data may outweigh it",
+}
 # A value that this part of the reference's draws have is an atom that a report speaks of.
 _ATOM = 0.01
 
@@ -56,7 +63,7 @@ class Compared:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was not compared, or in another way than usual, and why."""
+        """What was not compared, or in another way than usual, and why: what can hide first."""
         names = np.array(self.columns)
         heavy = some(names[self.heavy].tolist())
         atoms = some(names[[law.largest_atom > _ATOM for law in self.laws]].tolist())
@@ -69,7 +76,12 @@ class Compared:
             f"many draws are equal at {atoms}: ties are parted at random for PIT, means and "
             "variances": atoms,
         }
-        return tuple(note for note, applies in notes.items() if applies)
+        blind = (_BLIND[name] for name in (TRAIN, TEST) if name not in self._sets())
+        return (*blind, *(note for note, applies in notes.items() if applies))
+
+    def _sets(self) -> set[str]:
+        """Of "f" and "f_train", those that were compared."""
+        return set(self.candidate.values) & set(self.reference.values)
 
     def in_words(self) -> str:
         """What the candidate is, and how many of its draws count."""

@@ -4,59 +4,90 @@ Of each value the difference of its means and the ratio of its standard deviatio
 that hold for all values together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.effects import MEAN, STD, Effect
 
-# Probability that all intervals of a report hold together.
-_LEVEL = 0.95
+# Probability that all intervals of a report, or of one check, hold together.
+TOGETHER = 0.95
 _TINY = 1e-300
 
 Columns = Float[np.ndarray, " column"]
 
 
+class Moments(NamedTuple):
+    """Means and variances of the posterior, each with its standard error."""
+
+    centre: Columns
+    centre_error: Columns
+    variance: Columns
+    variance_error: Columns
+
+
+def held_moments(
+    means: Float[np.ndarray, "r column"], squares: Float[np.ndarray, "r column"]
+) -> Moments:
+    """From the means and mean squares of what each draw of a reference is from."""
+    centre = means.mean(axis=0)
+    spreads = squares - 2 * means * centre + centre**2
+    return Moments(centre, _error(means), spreads.mean(axis=0), _error(spreads))
+
+
 def effects_of(both: Compared) -> tuple[Effect, ...]:
-    """Of every value, means first."""
-    return (*_of_kind(both, MEAN), *_of_kind(both, STD))
+    """Of every value, means first; of normal scores where tails are heavy."""
+    of_values = held_moments(both.means, both.variances + both.means**2)
+    of_scores = held_moments(both.scores.means, both.scores.squares)
+    pairs = zip(of_values, of_scores, strict=True)
+    held = Moments(*(np.where(both.heavy, scores, values) for values, scores in pairs))
+    chains = np.where(both.heavy, both.scores.chains, both.chains)
+    return sized(both.columns, chains, both.times, held, both.heavy)
 
 
-def _of_kind(both: Compared, kind: str) -> Iterator[Effect]:
+def sized(
+    names: Sequence[str],
+    chains: Float[np.ndarray, "chain draw column"],
+    times: Float[np.ndarray, " column2"],
+    held: Moments,
+    of_scores: Bool[np.ndarray, " column"] | None = None,
+) -> tuple[Effect, ...]:
+    """Means and standard deviations of columns against the posterior's, means first.
+
+    times: autocorrelation times of the columns, then of their squares.
+    """
+    width = len(names)
+    reach = reach_of(2 * width)
+    scores = np.zeros(width, bool) if of_scores is None else of_scores
+    mean, error = _mean_and_error(chains, times[:width])
+    size = (mean - held.centre) / np.sqrt(held.variance)
+    reached = reach * np.hypot(error, held.centre_error) / np.sqrt(held.variance)
+    squares = (chains - chains.mean(axis=(0, 1))) ** 2
+    spread, error = _mean_and_error(squares, times[width:])
+    ratio = np.sqrt(spread / held.variance)
+    relative = np.hypot(error / np.maximum(spread, _TINY), held.variance_error / held.variance)
+    factor = np.exp(0.5 * reach * relative)
+    return (
+        *_each(MEAN, names, size, size - reached, size + reached, scores),
+        *_each(STD, names, ratio, ratio / factor, ratio * factor, scores),
+    )
+
+
+def _each(kind: str, names: Sequence[str], *found: np.ndarray) -> Iterator[Effect]:
+    for where, size, low, high, scores in zip(names, *found, strict=True):
+        yield Effect(
+            kind, where, float(size), float(low), float(high), bool(scores), float(kind == STD)
+        )
+
+
+def reach_of(count: int) -> float:
+    """Standard errors to either side, for so many intervals that hold together."""
     from scipy.special import ndtri
 
-    width = len(both.columns)
-    reach = -float(ndtri((1 - _LEVEL) / (4 * width)))  # two kinds, two sides
-    chains = np.where(both.heavy, both.scores.chains, both.chains)
-    held = np.array([_moments(both, place) for place in range(width)]).T
-    centre, centre_error, variance, variance_error = held
-    if kind == MEAN:
-        mean, error = _mean_and_error(chains, both.times[:width])
-        size = (mean - centre) / np.sqrt(variance)
-        error = np.hypot(error, centre_error) / np.sqrt(variance)
-        low, high = size - reach * error, size + reach * error
-    else:
-        squares = (chains - chains.mean(axis=(0, 1))) ** 2
-        mean, error = _mean_and_error(squares, both.times[width:])
-        size = np.sqrt(mean / variance)
-        error = 0.5 * np.hypot(error / np.maximum(mean, _TINY), variance_error / variance)
-        low, high = size * np.exp(-reach * error), size * np.exp(reach * error)
-    for place, where in enumerate(both.columns):
-        ends = float(low[place]), float(high[place])
-        yield Effect(kind, where, float(size[place]), *ends, bool(both.heavy[place]))
-
-
-def _moments(both: Compared, place: int) -> tuple[float, float, float, float]:
-    """The posterior's mean and variance of one value, each with its standard error."""
-    means, variances = both.means[:, place], both.variances[:, place]
-    squares = variances + means**2
-    if both.heavy[place]:
-        means, squares = both.scores.means[:, place], both.scores.squares[:, place]
-    centre = means.mean()
-    spreads = squares - 2 * means * centre + centre**2
-    return centre, _error(means), spreads.mean(), _error(spreads)
+    return -float(ndtri((1 - TOGETHER) / (2 * count)))
 
 
 def _mean_and_error(
@@ -69,5 +100,5 @@ def _mean_and_error(
     return chains.mean(axis=(0, 1)), np.sqrt(np.maximum(within, between))
 
 
-def _error(values: Float[np.ndarray, " draw"]) -> float:
-    return float(values.std()) / len(values) ** 0.5
+def _error(values: Float[np.ndarray, "draw column"]) -> Columns:
+    return values.std(axis=0) / len(values) ** 0.5  # type: ignore[no-any-return]

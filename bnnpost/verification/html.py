@@ -17,14 +17,14 @@ from bnnpost.verification.panels import (
     pit_bands,
     pit_histogram,
 )
-from bnnpost.verification.report import PIT, Check, Report
+from bnnpost.verification.report import PIT, Check, Report, p_in_words
 
 MOST_PANELS = 24
 _HEADS = (
-    "", "Check", "Statistic", "Where", "p", "adjusted p", "Draws (candidate, reference)",
-    "Found 9 times in 10",
+    "", "Check", "How wrong", "Statistic", "Where", "p", "adjusted p",
+    "Draws (candidate, reference)", "Found 9 times in 10",
 )  # fmt: skip
-_WORDS = (0, 1, 2, 3, 7)
+_WRONG, _WORDS, _LONG = 2, (0, 1, 2, 3, 4, 8), (2, 3, 8)
 
 
 def write_html(report: Report, path: str | os.PathLike[str]) -> None:
@@ -49,7 +49,8 @@ def to_html(report: Report) -> str:
     return page(
         title=f"bnnpost verify: {'passed' if passed else 'FAILED'}",
         kind="Verification of draws",
-        headline=report.verdict(),
+        headline=report.verdict() if passed else f"FAILED: {report.wrong()}",
+        lead=[] if passed else list(_lead(report)),
         marks=[("Passed", "good") if passed else ("Failed", "bad")],
         sections=[
             Section("What was compared", "compared", _compared(report)),
@@ -60,20 +61,26 @@ def to_html(report: Report) -> str:
     )
 
 
+def _lead(report: Report) -> Iterator[str]:
+    if report.causes:
+        yield f"It looks {report.looks()}."
+    against = f" Against {report.doubt}." if report.doubt else ""
+    yield f"The clearest check: {report.clearest()}.{against}"
+
+
 def _compared(report: Report) -> Html:
-    told = {"Candidate": report.candidate, "Reference": report.reference}
-    if not report.passed and report.effects:
-        told = {"Furthest off": "; ".join(map(str, report.worst_effects)), **told}
-    both = facts(told)
-    return join([both, notes(report.notes)])
+    both = facts({"Candidate": report.candidate, "Reference": report.reference})
+    return join([notes(report.notes), both])
 
 
 def _checks(report: Report) -> Html:
+    told = any(check.effect is not None for check in report.checks)
+    shown = [i for i in range(len(_HEADS)) if told or i != _WRONG]
     head = (
-        element("th", name, scope="col", class_=None if i in _WORDS else "number")
-        for i, name in enumerate(_HEADS)
+        element("th", _HEADS[i], scope="col", class_=None if i in _WORDS else "number")
+        for i in shown
     )
-    rows = (_row(check, check.adjusted <= report.level) for check in report.checks)
+    rows = (_row(check, check.adjusted <= report.level, shown) for check in report.checks)
     caption = (
         f"A check fails where its adjusted p-value is at or below {report.level:g}, which is the "
         "probability that a right candidate fails any of them."
@@ -81,23 +88,23 @@ def _checks(report: Report) -> Html:
     return titled(element("tr", *head), rows, caption)
 
 
-def _row(check: Check, failed: bool) -> Html:
+def _row(check: Check, failed: bool, shown: list[int]) -> Html:
     cells = [
         "FAIL" if failed else "ok",
         check.name,
+        "" if check.effect is None else str(check.effect),
         f"{check.measure} {check.statistic:.3g}",
         check.where,
-        f"{check.p_value:.2g}",
-        f"{check.adjusted:.2g}",
+        p_in_words(check.p_value),
+        p_in_words(check.adjusted),
         ", ".join(_count(size) for size in check.effective),
         check.smallest,
     ]
-    kinds = [None if i in _WORDS else "number" for i in range(len(cells))]
-    kinds[2] = kinds[-1] = "words"
-    made = [
-        element("th", cell, scope="row") if i == 1 else element("td", cell, class_=kinds[i])
-        for i, cell in enumerate(cells)
-    ]
+    made = []
+    for i in shown:
+        kind = "words" if i in _LONG else None if i in _WORDS else "number"
+        heading = element("th", cells[i], scope="row")
+        made.append(heading if i == 1 else element("td", cells[i], class_=kind))
     return element("tr", *made, class_="failed" if failed else None)
 
 
@@ -111,7 +118,7 @@ def _pictures(report: Report) -> Iterator[Html]:
         yield paragraphs("There are none to show.")
         return
     columns = [column[np.isfinite(column)] for column in pit.T]
-    found = _bands(report, len(pit))
+    found = _bands(report, len(pit)).wide_enough(columns)
     yield _legend(report, found)
     order = np.argsort([-largest_difference(column) for column in columns], kind="stable")
     shown = order[:MOST_PANELS] if len(order) > MOST_PANELS else np.arange(len(order))
@@ -146,7 +153,8 @@ def _legend(report: Report, found: PitBands) -> Html:
         "p",
         "Above: histogram of the reference’s CDF at the candidate’s draws, which is flat for a "
         "right candidate (high at both ends: too wide; in the middle: too narrow; at one end: "
-        "shifted). Below: their empirical CDF minus the uniform one. ",
+        "shifted). Below: their empirical CDF minus the uniform one. Scales are the same at all "
+        "values. ",
         element("span", class_="swatch"),
         " Where a right candidate stays: with probability "
         f"{1 - report.level:g} or more all bars of all {len(report.columns)} values are inside, "

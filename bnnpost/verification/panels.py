@@ -1,6 +1,8 @@
 """Small pictures of probability-integral transforms (PIT), and where those of right draws stay."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +10,11 @@ import scipy.stats
 from jaxtyping import Float
 
 from bnnpost.pages import Html
-from bnnpost.pages.plot import AxisScale, Plot, thinned
+from bnnpost.pages.plot import AxisScale, Plot, linear, thinned
 
 _UNIT = AxisScale(0.0, 1.0, marks=tuple((u, f"{u:g}") for u in (0.0, 0.25, 0.5, 0.75, 1.0)))
 _MOST_POINTS = 200
+_CDF = "reference’s CDF at draws"
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,21 @@ class PitBands:
 
     low, high: of a histogram's bars, as multiples of the height that uniform values have.
     ecdf: of the difference between the empirical CDF and that of uniform values, either way.
+    top, half: the highest bar and the largest difference that pictures show, all on one scale.
     """
 
     bins: int
     low: float
     high: float
     ecdf: float
+    top: float = 1.0
+    half: float = 0.0
+
+    def wide_enough(self, pits: Sequence[Float[np.ndarray, " draw"]]) -> "PitBands":
+        """With scales on which all of these can be seen."""
+        top = max((float(np.max(heights_of(pit, self.bins))) for pit in pits), default=1.0)
+        half = max((largest_difference(pit) for pit in pits), default=0.0)
+        return dataclasses.replace(self, top=top, half=half)
 
 
 def pit_bands(num_draws: float, num_reference: float, alpha: float) -> PitBands:
@@ -66,11 +78,16 @@ def largest_difference(pit: Float[np.ndarray, " draw"]) -> float:
     return float(np.max(np.abs(ecdf_differences(pit)[1]))) if len(pit) else 0.0
 
 
+def heights_of(pit: Float[np.ndarray, " draw"], bins: int) -> Float[np.ndarray, " bin"]:
+    """Of a histogram's bars, as multiples of the height that uniform values have."""
+    return np.histogram(pit, bins, (0.0, 1.0))[0] * bins / max(len(pit), 1)
+
+
 def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
     """Bars over their band; those outside are red."""
-    heights = np.histogram(pit, found.bins, (0.0, 1.0))[0] * found.bins / max(len(pit), 1)
-    top = 1.1 * max(float(np.max(heights)), found.high, 1.0)
-    plot = _plot(AxisScale(0.0, top, marks=((0.0, "0"), (1.0, "1"))), top=24)
+    heights = heights_of(pit, found.bins)
+    top = 1.1 * max(float(np.max(heights)), found.top, found.high, 1.0)
+    plot = _plot(linear(0.0, top, most=4), top=24)
     parts = [plot.band([0, 1], [found.low] * 2, [found.high] * 2, "band")]
     for i, height in enumerate(heights.tolist()):
         colour = "blue" if found.low <= height <= found.high else "red"
@@ -79,15 +96,14 @@ def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -
     # The bars hide the band's edges.
     parts += [plot.line([0, 1], [edge] * 2, "grey dashed") for edge in (found.low, found.high)]
     said = f"highest bar {np.max(heights):.3g}, band {found.low:.3g} to {found.high:.3g}"
-    return plot.draw(parts, title=name, said=said)
+    return plot.draw(parts, title=name, said=said, x_label=_CDF, y_label="density")
 
 
 def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
     """Empirical CDF minus the uniform one, over its band; red where it leaves that."""
     largest = largest_difference(pit)
-    half = 1.2 * max(largest, found.ecdf)
-    ends = ((-found.ecdf, f"−{found.ecdf:.2g}"), (0.0, "0"), (found.ecdf, f"+{found.ecdf:.2g}"))
-    plot = _plot(AxisScale(-half, half, marks=ends), top=8)
+    half = 1.2 * max(largest, found.half, found.ecdf)
+    plot = _plot(linear(-half, half, most=4), top=8)
     parts = [plot.band([0, 1], [-found.ecdf] * 2, [found.ecdf] * 2, "band")]
     if len(pit):
         places, heights = ecdf_differences(pit)
@@ -95,8 +111,8 @@ def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands)
         colour = "blue" if largest <= found.ecdf else "red"
         parts.append(plot.line(places[chosen], shown, f"thin {colour}"))
     said = f"{name}: largest ECDF difference {largest:.3g}, band ±{found.ecdf:.3g}"
-    return plot.draw(parts, title="", said=said)
+    return plot.draw(parts, title="", said=said, x_label=_CDF, y_label="difference")
 
 
 def _plot(y: AxisScale, top: int) -> Plot:
-    return Plot(_UNIT, y, width=280, height=82 + top, left=48, right=8, top=top, bottom=20)
+    return Plot(_UNIT, y, width=280, height=128 + top, left=56, right=12, top=top, bottom=38)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from bnnpost.draws import Draws, load
 from bnnpost.draws.info import unseen_words
+from bnnpost.likelihoods.records import from_record
 from bnnpost.networks import from_spec
 from bnnpost.networks.layers import Layer
 from bnnpost.posterior import Posterior
@@ -108,8 +109,8 @@ class Reference:
     values: by "f" and "f_train", [draw, point, output], of the same draws. components: means
     and variances [draw, point, output] of what each draw was drawn from given its hidden
     layers, where that is known. x_test, x_train [point, feature]: inputs of "f" and of
-    "f_train", where these are known. source: in words. network: that the draws are of, where it
-    is known.
+    "f_train", where these are known. source: in words. network, posterior: that the draws
+    are of, where these are known.
     """
 
     values: Mapping[str, Float[np.ndarray, "draw point output"]]
@@ -123,6 +124,7 @@ class Reference:
     log_evidence_se: float | None = None
     notes: tuple[str, ...] = ()
     network: Layer | None = None
+    posterior: Posterior | None = None
 
     @property
     def num_draws(self) -> int:
@@ -206,7 +208,7 @@ def reference_of_draws(key: Array, draws: Draws, x_test: object | None) -> Refer
     require_fit(draws.info.kind, draws.info.pareto_k, None if coupled is None else coupled.tv_upper)
     points = None if x_test is None else draws.posterior.checked_test_points(x_test)
     found = _of_recorded(key, reference_arrays(draws, points), "")
-    return dataclasses.replace(found, network=draws.posterior.network)
+    return dataclasses.replace(found, network=draws.posterior.network, posterior=draws.posterior)
 
 
 def require_fit(
@@ -293,6 +295,7 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
         _distance(attributes) or 0.0,
         notes=notes,
         network=_network(attributes),
+        posterior=_posterior(data),
         **evidence,
     )
 
@@ -301,6 +304,20 @@ def _network(attributes: Mapping[str, object]) -> Layer | None:
     """As a reference of the zoo describes it."""
     spec = attributes.get("network")
     return None if spec is None else from_spec(json.loads(str(spec)))
+
+
+def _posterior(data: "xr.Dataset") -> Posterior | None:
+    """The same, where likelihood and data are there too."""
+    network = _network(data.attrs)
+    if (
+        network is None
+        or "likelihood" not in data.attrs
+        or "y" not in data
+        or "x_train" not in data
+    ):
+        return None
+    likelihood = from_record(json.loads(str(data.attrs["likelihood"])))
+    return Posterior(network, likelihood, data["x_train"].values, data["y"].values)
 
 
 def _doubt(attributes: Mapping[str, object]) -> str:

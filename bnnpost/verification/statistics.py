@@ -141,7 +141,7 @@ def _values(
         assert noise_std is not None
         logs = _given_noise(train, targets, noise_std)
     else:
-        logs = _log_likelihoods(posterior.likelihood, train, targets)
+        logs = log_likelihoods(posterior.likelihood, train, targets)
     if np.isnan(logs).any():
         raise FloatingPointError(
             f"the log likelihood of {int(np.isnan(logs).sum())} of {len(logs)} draws is NaN"
@@ -161,9 +161,10 @@ def _given_noise(
 
 
 @in_double_precision
-def _log_likelihoods(
+def log_likelihoods(
     likelihood: Likelihood, outputs: Float[np.ndarray, "s n k"], targets: np.ndarray
 ) -> Float[np.ndarray, " s"]:
+    """log p(targets | outputs) of each draw, in nats."""
     return np.asarray(_log_probs(likelihood, jnp.asarray(outputs), jnp.asarray(targets)))
 
 

@@ -1,5 +1,6 @@
 """A verdict on a sampler: its draws against exact ones, at one stated rate of false alarms."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import jax
@@ -13,7 +14,9 @@ from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.verification import checks, references, sameness
 from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.check_effects import with_effects
 from bnnpost.verification.compared import compared
+from bnnpost.verification.diagnosis import causes_for
 from bnnpost.verification.effect_sizes import effects_of
 from bnnpost.verification.report import Report
 from bnnpost.verification.sets import TEST, TRAIN, Candidate
@@ -48,6 +51,9 @@ def verify(
     all but the last three. No check needs moments of the values or laws without atoms. The
     `level` is divided between these kinds of check (Bonferroni).
 
+    The first line says how wrong a candidate is that failed, in units of the posterior; the second
+    what its errors look like, where all of them make a pattern that is known (`Report.causes`).
+
     Raises ValueError for draws of NaN, at other inputs, too few for any statement; constant,
     repeated, or shared with the reference where that has no atom; for a reference that is not
     exact; for a level not between 0 and 1. TypeError for a legacy key.
@@ -68,17 +74,18 @@ def verify(
     rng = np.random.default_rng(np.asarray(jax.random.key_data(test_key)))
     both = compared(given, held)
     uniforms = both.pit()
-    return Report(
+    report = Report(
         level,
-        tuple(checks.all_of(both, uniforms, level, rng)),
+        with_effects(both, tuple(checks.all_of(both, uniforms, level, rng)), level),
         both.in_words(),
         held.source,
         both.columns,
         uniforms,
-        (*_of_another(candidate, reference), *given.notes, *held.notes, *both.notes),
+        (*_of_another(candidate, reference), *both.notes, *given.notes, *held.notes),
         held.doubt,
         effects_of(both),
     )
+    return report if report.passed else dataclasses.replace(report, causes=causes_for(both))
 
 
 def _of_another(candidate: object, reference: object) -> Iterator[str]:

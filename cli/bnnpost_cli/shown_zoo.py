@@ -92,11 +92,18 @@ def record(found: Mapping[str, Any]) -> str:
             f"{unseen_words(float(found.get('unseen_mass_upper', 1.0)))}"
         )
     checks = [
-        f"  {'ok' if one['passed'] else 'FAIL':<4} {one['name']:<13} {one['found']:.3g}, "
-        f"limit {one['limit']:.3g} ({one['measure']})"
+        f"  {'ok' if one['passed'] else 'FAIL':<4} {one['name']:<13} {one['found']:.3g}, passes "
+        f"{_side(one)} {one['limit']:.3g} ({one['measure']})"
         for one in found["checks"]
     ]
     return "\n".join(["built:", *_lines(rows), "checks:", *checks])
+
+
+def _side(check: Mapping[str, Any]) -> str:
+    """Of the limit, where what was found is good."""
+    if "p-value" in check["measure"]:
+        return "above"
+    return "at" if check["limit"] == 0 else "up to"
 
 
 def _lines(rows: Mapping[str, str]) -> list[str]:

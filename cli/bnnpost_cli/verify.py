@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,25 @@ seed_option = click.option(
     show_default=True,
     help="Of the permutations.",
 )
+html_option = click.option(
+    "--html",
+    default=None,
+    metavar="FILE",
+    help="Write the report as a page, with plots. A page that is there is replaced, no other file.",
+)
+
+
+def tell(report: Any, as_json: bool, html: str | None) -> None:
+    """Print a report, and write its page if one was asked for."""
+    from bnnpost.verification.html import write_html
+
+    if as_json:
+        click.echo(json.dumps(plain(report.to_dict()), indent=2))
+    else:
+        click.echo(report.summary())
+    if html is not None:
+        write_html(report, html)
+        click.echo(f"wrote {html}", err=True)
 
 
 @click.command(short_help="Whether draws are from the posterior of a reference.")
@@ -37,12 +57,7 @@ seed_option = click.option(
 )
 @level_option
 @seed_option
-@click.option(
-    "--html",
-    default=None,
-    metavar="FILE",
-    help="Write the report as a page, with plots. A page that is there is replaced, no other file.",
-)
+@html_option
 @as_json
 def command(
     candidate: str,
@@ -66,14 +81,14 @@ def command(
     bnnpost sample wrote. REFERENCE: the directory of a run of bnnpost sample, whose test inputs
     are used, or its draws.nc or predictions.nc.
 
-    The first line is the verdict; then each check, with the smallest deviation that it would
-    have found. Exit code 3 if the candidate fails.
+    The first line is the verdict, with how wrong a candidate is that fails; the second what its
+    errors look like, where they make a pattern that is known. Then each check, with the smallest
+    deviation that it would have found. Exit code 3 if the candidate fails.
     """
     with reported():
         import jax
 
         from bnnpost.pages import check_free
-        from bnnpost.verification.html import write_html
         from bnnpost.verification.sameness import check_same, of_file
         from bnnpost.verification.verify import verify
         from bnnpost_cli import verified_files
@@ -87,12 +102,6 @@ def command(
         report = verify(
             jax.random.key(seed), given, known, inputs if points is None else points, level=level
         )
-        if as_json:
-            click.echo(json.dumps(plain(report.to_dict()), indent=2))
-        else:
-            click.echo(report.summary())
-        if html is not None:
-            write_html(report, html)
-            click.echo(f"wrote {html}", err=True)
+        tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)

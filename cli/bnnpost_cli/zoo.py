@@ -12,7 +12,7 @@ from bnnpost_cli.completed import references
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
 from bnnpost_cli.tables import plain
-from bnnpost_cli.verify import level_option, seed_option
+from bnnpost_cli.verify import html_option, level_option, seed_option, tell
 
 _directory = click.option(
     "--zoo", "directory", default="zoo", show_default=True, metavar="DIR", help="Where they are."
@@ -147,24 +147,32 @@ def export(name: str, form: str, parameters: bool, directory: str, out: str) -> 
 @_directory
 @level_option
 @seed_option
+@html_option
 @as_json
 def verify(
-    candidate: str, name: str, directory: str, level: float, seed: int, as_json: bool
+    candidate: str,
+    name: str,
+    directory: str,
+    level: float,
+    seed: int,
+    html: str | None,
+    as_json: bool,
 ) -> None:
     """Compare the draws of any sampler with a reference that was built in DIR.
 
     \b
     Example:  bnnpost zoo verify mine.npz step-erf-2x8
-              bnnpost zoo verify chains.nc step-erf-2x8 --zoo runs/zoo --json
+              bnnpost zoo verify chains.nc step-erf-2x8 --zoo runs/zoo --html report.html
 
     CANDIDATE: function values f at the reference's test inputs, f_train at its training inputs,
-    or both, in a file that bnnpost verify reads. The first line is the verdict. Exit code 3 if
-    the candidate fails.
+    or both, in a file that bnnpost verify reads. The first line is the verdict, with how wrong a
+    candidate is that fails. Exit code 3 if it fails.
     """
     with reported():
         import jax
 
         from bnnpost import zoo
+        from bnnpost.pages import check_free
         from bnnpost.verification.sameness import check_same, of_file, of_posterior
         from bnnpost.verification.verify import verify as compare
         from bnnpost.zoo.reference_files import netcdf_path
@@ -175,15 +183,14 @@ def verify(
                 f"expected CANDIDATE NAME, the draws first: got {candidate} {name}"
             )
         _entry(name)
+        if html is not None:
+            check_free(Path(html))
         given, _ = verified_files.draws_of(candidate)
         zoo.load(name, directory)  # so that it is whole, and of this posterior
         check_same(of_file(given), of_posterior(zoo.posterior(name)[0]))
         path = netcdf_path(Path(directory), name)
         report = compare(jax.random.key(seed), given, path, level=level)
-        if as_json:
-            click.echo(json.dumps(plain(report.to_dict()), indent=2))
-        else:
-            click.echo(report.summary())
+        tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)
 

@@ -50,6 +50,7 @@ def test_build_show_and_verify(tmp_path):
     shown = invoke("zoo", "show", "tiny", "--zoo", zoo).stdout
     for words in ("two points", "log p(y) -3.25 ± 0.01", "seed 0", "bnnpost 0.1.0", "ok   halves"):
         assert words in shown
+    assert "0.4, passes above 0.001 (p-value)" in shown
     found = json.loads(invoke("zoo", "show", "tiny", "--zoo", zoo, "--json").stdout)
     assert found["description"]["name"] == "tiny" and found["record"]["checks"][0]["passed"]
 
@@ -60,8 +61,16 @@ def test_build_show_and_verify(tmp_path):
         done = invoke("zoo", "verify", tmp_path / "mine.npz", "tiny", "--zoo", zoo)
         assert done.exit_code == code, done.output
         assert done.stdout.startswith(words) and "tiny.nc" in done.stdout
-    done = invoke("zoo", "verify", tmp_path / "mine.npz", "tiny", "--zoo", zoo, "--json")
-    assert done.exit_code == 3 and json.loads(done.stdout)["passed"] is False
+        told = done.stdout.splitlines()[1 if code == 0 else 2]
+        assert told.startswith("note: no values at the training inputs were given")
+    page = tmp_path / "page.html"
+    flags = ("--zoo", zoo, "--json", "--html", page)
+    done = invoke("zoo", "verify", tmp_path / "mine.npz", "tiny", *flags)
+    found = json.loads(done.stdout)
+    assert done.exit_code == 3 and found["passed"] is False and "wrote" in done.stderr
+    assert found["verdict"].startswith("FAILED: mean of all 2 values 0.")
+    assert found["notes"][0].startswith("no values at the training inputs")
+    assert "<h1>FAILED: mean of all 2 values 0." in page.read_text(encoding="utf-8")
 
 
 def test_export_writes_each_format(tmp_path):

@@ -191,9 +191,9 @@ def test_a_factor_is_found_where_tails_are_heavy(law):
 
 def test_a_report_says_what_was_compared_in_another_way():
     rng = np.random.default_rng(7)
-    assert "heavy tails at f[0], f[1]" in compared(*pair(cauchy_draws, rng)).notes[0]
+    assert "heavy tails at f[0], f[1]" in compared(*pair(cauchy_draws, rng)).notes[1]
     assert "many draws are equal at f[0], f[1]" in compared(*pair(dead_units, rng)).notes[-1]
-    assert compared(*pair(gaussians, rng)).notes == ()
+    assert len(compared(*pair(gaussians, rng)).notes) == 1  # on what was not given
     assert not features.heavy_tailed(rng.laplace(size=(3000, 2))).any()
 
 

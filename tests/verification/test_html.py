@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from bnnpost.reports import NotAReport
+from bnnpost.verification.causes import Cause
+from bnnpost.verification.effects import Effect
 from bnnpost.verification.html import MOST_PANELS, to_html, write_html
 from bnnpost.verification.panels import (
     PitBands,
@@ -57,6 +59,29 @@ def test_failures_are_marked():
     page = to_html(report(adjusted=0.003))
     assert "<h1>FAILED: pit" in page and page.count('<tr class="failed">') == 1
     assert '<li class="mark bad">Failed</li>' in page
+
+
+def test_how_wrong_and_why_lead_the_page():
+    wrong = Effect("std", "f[1]", 1.5, 1.4, 1.6, right=1.0)
+    failed = {"name": "spread", "adjusted": 0.003, "effect": wrong}
+    checks = (dataclasses.replace(report().checks[0], **failed),)
+    made = report(checks=checks, effects=(wrong,), causes=(Cause("it were so"),))
+    page = checked(to_html(made))
+    first = page.text.index("FAILED: std of f[1] 1.5 [1.4, 1.6] times too large")
+    assert first < page.text.index("It looks as if it were so.") < page.text.index("a note")
+    assert "How wrong" in page.rows[0] and page.row("FAIL")[2] == str(wrong)
+    assert "How wrong" not in to_html(report())
+
+
+def test_panels_have_named_axes_and_one_scale():
+    pit = uniform(300, 3)
+    pit[:, 1] **= 3
+    text = to_html(report(pit))
+    assert text.count("reference’s CDF at draws") == 6
+    assert text.count(">density<") == text.count(">difference<") == 3
+    pictures = re.findall(r'<svg[^>]*class="plot".*?</svg>\s*</svg>', text, re.S)
+    marks = [re.findall(r'class="tick end">([^<]+)<', one) for one in pictures]
+    assert len(marks) == 6 and marks[0::2] == [marks[0]] * 3 and marks[1::2] == [marks[1]] * 3
 
 
 def test_text_is_escaped():
@@ -115,13 +140,13 @@ def test_geometry_of_a_panel(pit, outside):
     shapes = [points(bar) for bar in bars if " bar " in bar["class"]]
     heights = np.array([np.ptp(shape[:, 1]) for shape in shapes])
     np.testing.assert_allclose(heights / heights.sum(), counts / counts.sum(), atol=2e-3)
-    assert all(np.all((shape >= 0) & (shape <= (224, 62))) for shape in shapes)
+    assert all(np.all((shape >= 0) & (shape <= (212, 90))) for shape in shapes)
     # The curve begins and ends on the line of no difference, and has its largest difference.
     line = next(points(path) for path in curve if path["class"].startswith("line thin"))
-    assert line[0, 1] == line[-1, 1] == 31.0 and len(line) <= 200
+    assert line[0, 1] == line[-1, 1] == 45.0 and len(line) <= 200
     half = 1.2 * max(largest_difference(pit), found.ecdf)
-    largest = np.max(np.abs(line[:, 1] - 31.0))
-    assert largest == pytest.approx(31 * largest_difference(pit) / half, abs=0.06)
+    largest = np.max(np.abs(line[:, 1] - 45.0))
+    assert largest == pytest.approx(45 * largest_difference(pit) / half, abs=0.06)
     red = [part for part in (*bars, *curve) if part["class"].endswith("red")]
     assert len(red) == outside
 

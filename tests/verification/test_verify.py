@@ -1,6 +1,7 @@
 """bnnpost.verify on real posteriors: verdicts, references, and what is refused."""
 
 import json
+import re
 
 import jax
 import numpy as np
@@ -50,6 +51,10 @@ def test_exact_draws_pass_and_halved_noise_fails(reference, right, halved):
     failed = bnnpost.verify(KEY, halved, reference, X_TEST)
     assert not failed.passed
     assert failed.summary().startswith("FAILED: ")
+    told = re.match(
+        r"as if the noise std were ([\d.]+) .*, not 0.5 \(the data counted", failed.looks()
+    )
+    assert float(told[1]) == pytest.approx(0.5 / 2**0.5, rel=0.1)
     assert json.loads(json.dumps(failed.to_dict()))["passed"] is False
 
 
