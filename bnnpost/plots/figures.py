@@ -1,7 +1,7 @@
 """Figures of a sweep's results: distances from the limit against width, and densities."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
     title = f"How a finite network’s {law} approaches its infinite-width limit"
     note = (
         f"Bars, brackets: 95 % intervals (bars ± {TWO_SIDED} jackknife standard errors). "
-        f"Lines: fitted from N = {tree['rates'].attrs['fitted_from_width']}; hollow: not fitted."
+        f"Lines: {_fitted(tree['rates'].attrs)}; hollow: not fitted."
     )
     found = tree["distances"].to_dataset()
     if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
@@ -92,6 +92,13 @@ def distances(tree: "xr.DataTree") -> "Figure":
         right.set_title("Errors of their moments" + ", and of the evidence" * (len(told) > 2))
         _draw_distances(right, told, tree)
     return figure
+
+
+def _fitted(rates: Mapping[Any, Any]) -> str:
+    start = rates["fitted_from_width"]
+    if int(rates.get("num_fitted", 3)) == 2:
+        return f"through the two widths from N = {start}, no check of a power law"
+    return f"fitted from N = {start}"
 
 
 def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figure":
@@ -350,7 +357,7 @@ def _draw_densities(
     mark: dict[str, Any] = {"color": VERMILION, "linestyle": "none", "markeredgewidth": 2}
     if np.isfinite(target):
         axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
-        axes.plot([], [], marker="|", markersize=9, label="observed target", **mark)
+        axes.plot([], [], marker="|", markersize=9, label="observed target, noise and all", **mark)
     highest = np.max([limit, *curves], axis=0)
     shown = [*f[highest > _CROP * highest.max()], *([target] if np.isfinite(target) else [])]
     margin = 0.03 * (max(shown) - min(shown))

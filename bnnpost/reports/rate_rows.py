@@ -25,7 +25,8 @@ def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
     else:
         row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
     if first is not None:
-        row.append(measured_cell(first["coefficient"], first["coefficient_se"]))
+        # Of the log evidence, whose difference has a sign, both are of the size.
+        row.append(measured_cell(abs(first["coefficient"]), first["coefficient_se"]))
     return row
 
 

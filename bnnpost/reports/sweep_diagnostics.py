@@ -23,8 +23,11 @@ def sweep_diagnostics(sweep: Sweep, tree: "xr.DataTree") -> Html:
     """Doubts, the draws of each width, and how they were drawn."""
     drawn = sweep_happened(tree)
     heads: tuple[str, ...] = ("Width", "draws", "effective draws", "repeated", "Pareto k",
-                              "weights NaN", "log evidence", "less the limit’s")  # fmt: skip
-    caption = "Draws at each width; the log evidence in nats, ± standard error"
+                              "weights NaN", "log evidence")  # fmt: skip
+    caption = (
+        "Draws at each width; the log evidence in nats, ± standard error, by the draws' own "
+        "proposals (its distance from the limit's, above, is by those of the comparison)"
+    )
     if tree.attrs["kind"] == COUPLED:
         rows = [_coupled_row(width, now, sweep) for width, now in drawn.items()]
         heads = ("Width", "draws", "pairs that met", "steps", "lag", "at most from the posterior")
@@ -78,8 +81,6 @@ def _width_row(
 ) -> list[object]:
     info: dict[str, Any] = dict(sweep.infos.get(width, {}))
     k = info.get("pareto_k")
-    limit = tree["predictive"].attrs.get("limit_log_evidence") if "predictive" in tree else None
-    limit = info.get("limit_log_evidence", limit)
     repeated = _repeats(tree, width)
     return [
         f"{width:,}",
@@ -89,7 +90,6 @@ def _width_row(
         "–" if k is None else measured_cell(float(k), digits=2),
         count_cell(float(info["num_nan"])) if info else "–",
         measured_cell(now["log_evidence"], now["log_evidence_se"], digits=5),
-        "–" if limit is None else measured_cell(now["log_evidence"] - float(limit), digits=3),
     ]
 
 

@@ -172,7 +172,10 @@ def shade(i: int, count: int) -> str:
 def density_legend(widths: list[int]) -> Html:
     """Which width has which colour."""
     entries = [(shade(i, len(widths)), f"width {w:,}") for i, w in enumerate(widths)]
-    entries += [("ink dashed", "infinite-width limit"), ("red", "observed target (a tick)")]
+    entries += [
+        ("ink dashed", "infinite-width limit"),
+        ("red", "observed target, noise and all (a tick)"),
+    ]
     keys = (element("li", element("span", class_=f"key {kind}"), words) for kind, words in entries)
     return element("ul", *keys, class_="legend")
 

@@ -89,13 +89,14 @@ def sweep_headline(tree: "xr.DataTree") -> Html:
     start = int(tree["rates"].attrs["fitted_from_width"])
     rate = sweep_figures.rows(tree["rates"].to_dataset())["tv"]
     widest = (widths[-1], values[-1], float(distances["tv_se"].values[-1]))
-    return words.headline(rate, widest, words.why_not_fitted(widths, values, start))
+    two = words.by_two(tree["rates"].attrs)
+    return words.headline(rate, widest, words.why_not_fitted(widths, values, start), two)
 
 
 def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
     rates = sweep_figures.rows(tree["rates"].to_dataset())
     start = int(tree["rates"].attrs["fitted_from_width"])
-    sentence = words.others(rates, start)
+    sentence = words.others(rates, start, words.by_two(tree["rates"].attrs))
     if sentence is not None:
         yield sentence
     widths = tree["distances"].to_dataset()["width"].values
@@ -229,10 +230,11 @@ def _rates(tree: "xr.DataTree") -> Html:
         if len({reason for _, reason in reasons}) == 1 and len(reasons) == len(rates)
         else [f"No rate of {name}: {reason}." for name, reason in reasons]
     )
+    fitted = "through the two widths" if words.by_two(attributes) else "fitted"
     caption = (
-        f"Distance = coefficient · width^exponent, fitted from width {start} on; intervals allow "
-        f"for a next order of {100 * attributes.get('next_order', 0.1):.0f} % at the narrowest "
-        "width fitted"
+        f"Size of the distance = coefficient · width^exponent, {fitted} from width {start} on; "
+        f"intervals allow for a next order of {100 * attributes.get('next_order', 0.1):.0f} % at "
+        "the narrowest of them"
     )
     return join([table(heads, rows, caption, words=1), notes(said)])
 

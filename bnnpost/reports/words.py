@@ -84,11 +84,18 @@ def trend(rate: Rate) -> Html:
     return join([f"{verb} as width", power, " ", interval(rate)])
 
 
-def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -> Html:
+def by_two(attributes: Mapping[Any, Any]) -> bool:
+    """Whether rates are slopes between two widths, by what their group says of itself."""
+    return int(attributes.get("num_fitted", 3)) == 2
+
+
+def headline(
+    rate: Rate, widest: tuple[int, float, float] | None, reason: str, two: bool = False
+) -> Html:
     """What was found of total variation, in one sentence.
 
     widest: the widest network, its total variation and standard error; None if none was run.
-    reason: why there is no rate, where there is none.
+    reason: why there is no rate, where there is none. two: see `by_two`.
     """
     if is_fitted(rate):
         theory = whole_text(rate["theory"])
@@ -97,6 +104,12 @@ def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -
             if agrees(rate)
             else f"; theory’s exponent {theory} lies outside this interval."
         )
+        if two:
+            verdict = verdict[:-1] + ". Two widths do not show a power law: a third would check it."
+            return join(
+                ["Between two widths total variation from the infinite-width limit ", trend(rate),
+                 verdict]
+            )  # fmt: skip
         return join(["Total variation from the infinite-width limit ", trend(rate), verdict])
     if widest is None:
         return join(["No width is finished yet: there is nothing to say of the limit."])
@@ -112,8 +125,9 @@ def headline(rate: Rate, widest: tuple[int, float, float] | None, reason: str) -
     )  # fmt: skip
 
 
-def others(rates: Mapping[str, Rate], start: int) -> Html | None:
-    """The other rates in a sentence; None where none was fitted."""
+def others(rates: Mapping[str, Rate], start: int, two: bool = False) -> Html | None:
+    """The other rates in a sentence; None where none was fitted. two: see `by_two`."""
+    fitted = f"{'Between the two widths' if two else 'Fitted'} from width {start} on"
     parts: list[object] = []
     for name in ("kl", "mean_error", "variance_error", "log_evidence_error"):
         rate = rates.get(name)
@@ -121,12 +135,10 @@ def others(rates: Mapping[str, Rate], start: int) -> Html | None:
             continue
         where = "" if agrees(rate) else f" (theory {whole_text(rate['theory'])})"
         parts.append(join([DISTANCES[name][0], " ", trend(rate), where]))
-    tail = f". Fitted from width {start} on; intervals are of 95 %."
+    tail = f". {fitted}; intervals are of 95 %."
     if not parts:
         any_rate = any(is_fitted(rate) for rate in rates.values())
-        return (
-            join([f"Fitted from width {start} on; the interval is of 95 %."]) if any_rate else None
-        )
+        return join([f"{fitted}; the interval is of 95 %."]) if any_rate else None
     sentence = join(parts, ", ")
     return Html(sentence[:1].upper() + sentence[1:] + join([tail]))
 

@@ -264,7 +264,12 @@ def rates(distances: "xr.Dataset") -> "xr.Dataset":
     )
     variables = {c: (("distance",), [row[i] for row in rows]) for i, c in enumerate(columns)}
     variables["theory"] = (("distance",), list(THEORY.values()))
-    attributes = {"fitted_from_width": FITTED_FROM, "level": 0.95, "next_order": NEXT_ORDER}
+    attributes = {
+        "fitted_from_width": FITTED_FROM,
+        "num_fitted": fitted.sizes["width"],
+        "level": 0.95,
+        "next_order": NEXT_ORDER,
+    }
     return xr.Dataset(variables, coords={"distance": list(THEORY)}, attrs=attributes)
 
 

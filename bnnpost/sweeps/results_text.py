@@ -75,7 +75,9 @@ def _plus_minus(value: float, error: float) -> str:
 def _rates_table(tree: "xr.DataTree") -> str:
     rates = tree["rates"].to_dataset()
     start = rates.attrs["fitted_from_width"]
-    lines = [f"Fitted as coefficient · width^exponent from width {start} on (95 % intervals)"]
+    lines = [f"Sizes as coefficient · width^exponent from width {start} on (95 % intervals)"]
+    if int(rates.attrs.get("num_fitted", 3)) == 2:
+        lines = [f"{lines[0]}:\nthrough two widths, which do not check a power law; a third would"]
     untold = tree["distances"].to_dataset().isnull().all()
     for name in rates["distance"].values:
         if bool(untold[name]):
@@ -112,12 +114,12 @@ def _scores_table(tree: "xr.DataTree") -> str:
 def _first_order_table(tree: "xr.DataTree") -> str:
     found = tree[FIRST_ORDER].to_dataset()
     lines = [
-        "First-order theory: coefficient of 1/width (KL: 1/width²), and below which width the next "
-        f"order, as measured, exceeds {100 * found.attrs['share']:.0f} % of it"
+        "First-order theory: size of the coefficient of 1/width (KL: 1/width²), and below which "
+        f"width the\nnext order, as measured, exceeds {100 * found.attrs['share']:.0f} % of it"
     ]
     for name in found["distance"].values:
         row = {str(key): float(one) for key, one in found.sel(distance=name).items()}
-        text = f"{name:<20} {_plus_minus(row['coefficient'], row['coefficient_se']):>20}"
+        text = f"{name:<20} {_plus_minus(abs(row['coefficient']), row['coefficient_se']):>20}"
         if np.isfinite(row["second_order_below"]):
             text += (
                 "   below {second_order_below:.0f} (at most {second_order_below_high:.0f})".format(

@@ -20,6 +20,8 @@ from tests.reports import made_up
 DRAWN = ("tv", "kl", "mean_error", "variance_error", "log_evidence_error")
 CONFIG = SweepConfig(data="somewhere/rivers.csv", target="flow", num_train=5, noise_std=0.25)
 
+TARGET = "observed target, noise and all"
+
 
 def results(widths=(4, 16, 64, 256), num_points=3, num_outputs=1):
     """A results tree as a sweep writes it, with made-up numbers."""
@@ -177,7 +179,14 @@ def test_widths_without_a_number_draw(tmp_path, bad):
 def test_default_widths_are_four_from_narrow_to_wide():
     axes = plots.densities(results(widths=(2, 4, 8, 16, 32, 64))).axes[0]
     labels = axes.get_legend_handles_labels()[1]
-    assert labels == ["N = 2", "N = 8", "N = 16", "N = 64", "limit", "observed target"]
+    assert labels == [
+        "N = 2",
+        "N = 8",
+        "N = 16",
+        "N = 64",
+        "limit",
+        TARGET,
+    ]
 
 
 def test_widths_asked_for_are_drawn_and_unknown_ones_refused():
@@ -194,7 +203,10 @@ def test_a_width_without_draws_is_left_out(tmp_path):
     assert "N = 16" not in figure.axes[0].get_legend_handles_labels()[1]
     tree["predictive"]["density"][:] = np.nan
     figure = plots.densities(tree)
-    assert figure.axes[0].get_legend_handles_labels()[1] == ["limit", "observed target"]
+    assert figure.axes[0].get_legend_handles_labels()[1] == [
+        "limit",
+        TARGET,
+    ]
     plots.save(figure, tmp_path / "none")
 
 

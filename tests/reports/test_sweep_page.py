@@ -9,12 +9,14 @@ import pytest
 import xarray as xr
 
 from bnnpost import reports
-from bnnpost.reports import sweep_page
+from bnnpost.reports import sweep_figures, sweep_page
+from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig, expectations
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.results import THEORY
+from bnnpost.sweeps.results import THEORY, rates
+from bnnpost.sweeps.results_text import results_table
 from tests.pages.reader import checked
 from tests.reports import made_up
 
@@ -67,6 +69,30 @@ def headline(page):
 )
 def test_the_headline_is_what_was_found(fit, expected):
     assert headline(page_of_tree(made_up.tree(CONFIG, fit=fit))) == expected
+
+
+def test_two_widths_are_no_power_law_and_say_so():
+    tree = made_up.tree(CONFIG)
+    tree["rates"].attrs["num_fitted"] = 2
+    page = page_of_tree(tree)
+    assert headline(page).startswith("Between two widths total variation from the infinite-width")
+    assert headline(page).endswith("Two widths do not show a power law: a third would check it.")
+    assert "Between the two widths from width 64 on" in page.text
+    assert "through two widths, which do not check a power law" in results_table(tree)
+    tree["rates"].attrs["num_fitted"] = 3
+    assert "wo widths" not in headline(page_of_tree(tree))
+
+
+def test_a_sweep_says_how_many_widths_were_fitted():
+    for widths, number in (((4, 64, 256), 2), ((64, 128, 256, 512), 3 + 1)):
+        assert rates(made_up.distances(widths)).attrs["num_fitted"] == number
+
+
+def test_a_coefficient_and_its_theory_have_one_sign():
+    rate = sweep_figures.rows(made_up.rates())["log_evidence_error"]
+    first = {"coefficient": -1.31, "coefficient_se": 0.01}
+    fitted, theory = (rate_row("log_evidence_error", rate, first)[i] for i in (5, 7))
+    assert "−" not in str(fitted) and "−" not in str(theory) and "1.31" in str(theory)
 
 
 @pytest.mark.parametrize(
