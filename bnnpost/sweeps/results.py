@@ -107,15 +107,20 @@ def _variances(covariance: Float[np.ndarray, "*k m m"]) -> Float[np.ndarray, "m 
 
 
 def _density(draws: Draws, problem: Problem) -> Float[np.ndarray, "m k g"]:
-    """The predictive density of f: the weighted mean of the Gaussian each draw gives."""
+    """The predictive density of f: the weighted mean of the Gaussian each draw gives.
+
+    Gaussians narrower than a step of the grid, as of networks of fewer units than points, whose f*
+    may have no variance left, are made as wide as one.
+    """
     limiting = _limit(draws.posterior, problem)
     std = np.sqrt(_variances(limiting.covariance(problem.x_test)))
     grid = density_grid(limiting.mean(problem.x_test), std)
     mixture = draws.mixture(problem.x_test)
-    density = np.zeros_like(grid)
+    density, least = np.zeros_like(grid), np.diff(grid).max(axis=2) ** 2
     weights = np.exp(mixture.log_weights - np.max(mixture.log_weights))
     for weight, mean, variance in zip(weights, mixture.means, mixture.variances, strict=True):
-        density += weight * _normal_density(grid, mean, variance)
+        wide = np.maximum(variance.reshape(len(mean), -1), least)
+        density += weight * _normal_density(grid, mean, wide)
     return density / weights.sum()
 
 

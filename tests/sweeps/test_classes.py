@@ -72,3 +72,15 @@ def test_targets_that_do_not_fit_are_said_in_a_line(study):
     assert done.exit_code == 1 and "3 classes (ash, birch, elm)" in done.stderr
     done = invoke("sample", *SMALL, "--noise-std", 0.3, "--width", 4, "--out", "run")
     assert done.exit_code == 2 and "no noise" in done.stderr
+
+
+@pytest.mark.slow
+def test_networks_of_fewer_units_than_points_have_densities(study):
+    # Given its hidden layers such a network's f* has no variance left.
+    options = ["--num-train", 8, "--widths", 2, "--num-proposals", 200, "--out", "narrow"]
+    done = invoke("sweep", *SMALL, *options)
+    assert done.exit_code == 0, done.stderr
+    assert "warning" not in done.stderr
+    found = read_tree(study / "narrow" / "results.nc")["predictive"]
+    mass = np.trapezoid(found["density"].values[0], found["f"].values, axis=-1)
+    assert np.all((mass > 0.5) & (mass < 1.02))
