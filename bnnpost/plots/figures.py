@@ -1,6 +1,7 @@
 """Figures of a sweep's results: distances from the limit against width, and densities."""
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,9 +43,11 @@ _SHORT = {
     **{"tv": "TV", "kl": "KL", "log_evidence_error": "evidence"},
     **{"variance_error": "variance", "mean_error": "mean"},
 }
-# What is left of the narrowest width, as a factor, for names of the theory's lines; between two of
-# them, of a panel's height.
-_ROOM, _THEORY_GAP = 4.0, 0.045
+# Of a panel's width what is left of the narrowest width for names of the theory's lines; of its
+# height what is between two of them.
+_ROOM, _THEORY_GAP = 0.25, 0.045
+# Characters in a line of small print.
+_NOTE = 142
 _MOMENTS: _Curves = {
     "log_evidence_error": ("log evidence (nats)", PURPLE, "D"),
     "variance_error": ("variance (units of f²)", GREEN, "^"),
@@ -68,20 +71,21 @@ def distances(tree: "xr.DataTree") -> "Figure":
     law = "exact posterior" if tree.attrs["kind"] == "exact" else "posterior"
     title = f"How a finite network’s {law} approaches its infinite-width limit"
     note = (
-        f"Bars, brackets: 95 % intervals (bars ± {TWO_SIDED} jackknife standard errors). "
+        f"Bars, brackets: 95 % intervals (bars by the jackknife). "
         f"Lines: {_fitted(tree['rates'].attrs)}; hollow: not fitted."
     )
     found = tree["distances"].to_dataset()
     if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
-        note += " Arrows: values below 0, at bars’ upper ends."
+        note += " Arrows: below 0."
     if "first_order" in tree.children:
         share = 100 * tree["first_order"].attrs["share"]
         note += (
-            "\nBlack dashes: first-order theory, nothing fitted; dotted below the width where the "
+            " Black dashes: first-order theory, nothing fitted; dotted below the width where the "
             f"next order may exceed {share:.0f} %."
         )
     if size := size_of_f(data_of(tree)):
-        note += f"{' ' if 'first_order' in tree.children else chr(10)}{size}"
+        note += f" {size}"
+    note = textwrap.fill(note, _NOTE, break_on_hyphens=False)
     with matplotlib.rc_context(STYLE):
         figure = _figure(4.5, title, note, tree)
         left = figure.add_axes((0.066, 0.125, 0.215, 0.63), ylabel="distance from the limit")
@@ -97,7 +101,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
 def _fitted(rates: Mapping[Any, Any]) -> str:
     start = rates["fitted_from_width"]
     if int(rates.get("num_fitted", 3)) == 2:
-        return f"through the two widths from N = {start}, no check of a power law"
+        return "through two widths, no check of a power law"
     return f"fitted from N = {start}"
 
 
@@ -141,7 +145,8 @@ def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
     slopes = {name: float(theory.sel(distance=name)) for name in curves}
     if "first_order" in tree.children:
         first = tree["first_order"].to_dataset()
-        axes.set_xlim(widths.min() / _ROOM, widths.max() * 1.6)
+        across = (1.6 * widths.max() / widths.min()) ** (_ROOM / (1 - _ROOM))
+        axes.set_xlim(widths.min() / across, widths.max() * 1.6)
         for name, slope in slopes.items():
             row = {str(key): float(one) for key, one in first.sel(distance=name).items()}
             _draw_first_order(axes, row, slope, widths)
@@ -236,8 +241,7 @@ def _name_theory(
         at = min((np.log(height) - low) / (high - low), last - _THEORY_GAP)
         style: dict[str, Any] = {"ha": "right", "va": "center", "size": 6.5}
         text = f"{_SHORT[name]} "
-        place = (np.log(_ROOM) / np.log(np.divide(*axes.get_xlim()[::-1])), at)
-        axes.text(*place, text, transform=axes.transAxes, color=curves[name][1], **style)
+        axes.text(_ROOM, at, text, transform=axes.transAxes, color=curves[name][1], **style)
         last = at
 
 

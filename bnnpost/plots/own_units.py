@@ -67,4 +67,4 @@ def f_label(record: DataRecord | None) -> str:
 def size_of_f(record: DataRecord | None) -> str:
     """What distances "in units of f" are in; empty where f is in the units of its column."""
     size = "" if record is None else record.unit_size()
-    return f"Units of f are those of the standardised target: {size}." if size else ""
+    return f"f is standardised: {size}." if size else ""
