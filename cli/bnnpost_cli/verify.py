@@ -89,6 +89,7 @@ def command(
         import jax
 
         from bnnpost.pages import check_free
+        from bnnpost.samplers.progress import Progress
         from bnnpost.verification.sameness import check_same, of_file
         from bnnpost.verification.verify import verify
         from bnnpost_cli import verified_files
@@ -99,9 +100,9 @@ def command(
         given, _ = verified_files.draws_of(candidate)
         known, inputs = verified_files.draws_of(reference, with_inputs=points is None)
         check_same(of_file(given), of_file(known))
-        report = verify(
-            jax.random.key(seed), given, known, inputs if points is None else points, level=level
-        )
+        inputs = inputs if points is None else points
+        with Progress(0, enabled=True, label="comparing"):
+            report = verify(jax.random.key(seed), given, known, inputs, level=level)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)
