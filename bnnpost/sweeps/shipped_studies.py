@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Learning rates in 1/λ₀, prior draws and steps of descents.
 _RATES, _SEEDS, _STEPS = (1.0, 1.8, 3.0, 4.5, 8.0), 8, 200
+# Of scaling over data.
+_LEAST_POOL = 80
 # Exact draws beside a closed form.
 _DRAWS = 1000
 # Subsets of each size; factors and standard deviations by which test inputs move; single networks.
@@ -130,8 +132,7 @@ def _data_scaling(problem: Problem, say: Say) -> Findings:
     import xarray as xr
 
     num_train, posterior = len(problem.x), problem.posterior(min(problem.config.widths))
-    half = num_train // 2
-    sizes = [2**k for k in range(5, half.bit_length()) if 2**k < half] + [half]
+    sizes = _sizes(num_train)
     say(f"{_SUBSETS} subsets of {_listed(sizes)} of {num_train:,} points")
     found = scaling_over_data(
         *(_keys(problem, 1)[0], posterior, problem.x_test, problem.test_targets),
@@ -141,6 +142,20 @@ def _data_scaling(problem: Problem, say: Say) -> Findings:
     spectrum = xr.Dataset({"eigenvalue": ("rank", found.spectrum.eigenvalues)})
     data = {"losses": found.losses, "spectrum": spectrum}
     return Findings(found.summary(), data, data_scaling(found))
+
+
+def _sizes(num_train: int) -> list[int]:
+    """Powers of two, and half the pool; from 32 on or, of a small pool, less: a tail needs a span.
+
+    Raises ValueError for fewer points than any tail fits in.
+    """
+    if num_train < _LEAST_POOL:
+        raise ValueError(
+            f"expected a pool of at least {_LEAST_POOL} training points, of which subsets are "
+            f"taken, got {num_train}: raise num_train"
+        )
+    first, half = min(5, (num_train // 40).bit_length() - 1), num_train // 2
+    return [2**k for k in range(first, half.bit_length()) if 2**k < half] + [half]
 
 
 def _shift(problem: Problem, say: Say) -> Findings:

@@ -5,6 +5,7 @@ import json
 import pytest
 import xarray as xr
 
+from bnnpost.sweeps import shipped_studies
 from bnnpost.sweeps.shipped_studies import STUDIES
 from bnnpost_cli.study import NAMES
 from tests.cli.invocation import invoke
@@ -83,3 +84,13 @@ def test_predictions_of_theory(tmp_path):
     assert "width 4, n/N 0.5" in ran.stdout and "first order" in ran.stdout
     data = xr.load_dataset(tmp_path / "a" / "proportional.nc")
     assert data["ratio"].values.tolist() == [1 / 8, 0.5]
+
+
+def test_sizes_of_a_pool_leave_room_for_a_tail():
+    for pool in (80, 200, 700, 1400, 5000):
+        sizes = shipped_studies._sizes(pool)
+        assert len(sizes) >= 3 and sizes == sorted(set(sizes)) and sizes[-1] == pool // 2
+        assert min(sizes[-1], pool // 4) >= 10 * sizes[0]
+    assert shipped_studies._sizes(1400)[0] == 32
+    with pytest.raises(ValueError, match=r"at least 80 training points.*raise num_train"):
+        shipped_studies._sizes(79)
