@@ -61,19 +61,30 @@ def forecast(
     calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):
         raise ValueError(f"expected calibrate to be of {', '.join(SPACES)}, got {unknown}")
-    with Progress(0, enabled=progress, label="bounds", delay=_DELAY):
-        strict, no_strict = _strict_spaces(posterior, precision)
-        weighted = [
-            make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
-            for form in SPACES
-        ]
+    with Progress(0, enabled=progress, label="forecast", delay=_DELAY):
+        return _forecast(key, posterior, num_pilot, collapse, precision, cap, calibrate, progress)
+
+
+def _forecast(
+    key: Array,
+    posterior: Posterior,
+    num_pilot: int,
+    collapse: bool,
+    precision: str,
+    cap: float | None,
+    calibrate: Collection[str],
+    progress: bool,
+) -> Forecast:
+    strict, no_strict = _strict_spaces(posterior, precision)
+    weighted = [
+        make_space(posterior, space=form, collapse=collapse, precision=precision, strict=False)
+        for form in SPACES
+    ]
     first = _the_same(weighted[0], strict)
     logs = pilot.log_weights(key, first, num_pilot, pilot.short_blocks(first), progress)
     sums = WeightSum().add(logs)
     found, size = sums.log_mean(), sums.effective_sample_size()
-    with Progress(0, enabled=progress, label="limit", delay=_DELAY):
-        limiting = limit_log_evidence(posterior, key)
-        scale = prior_scale(posterior)
+    limiting = limit_log_evidence(posterior, key)
     trusted = size >= _TRUSTED_SIZE or math.isnan(limiting)
     timed = _Timer(key, calibrate, strict)
     level, accepted = _cap(logs, cap)
@@ -96,7 +107,7 @@ def forecast(
         no_strict=no_strict,
         collapsed=weighted[0].collapse,
         linear_readout=split_readout(posterior.network)[1] is not None,
-        prior_scale=scale,
+        prior_scale=prior_scale(posterior),
     )
 
 

@@ -27,7 +27,7 @@ from bnnpost.sweeps.results import THEORY
 # A run expected to need more proposals than this is refused unless it is forced.
 MOST_PROPOSALS = 1e10
 _DOUBLE = 8
-# Seconds in which timing a comparison is mostly over.
+# Seconds in which a plan of one width is mostly over.
 _DELAY = 3.0
 # Measured: four figures and the report; labels and attributes of results.nc, and of each width
 # in both files.
@@ -125,22 +125,29 @@ def _planned(
 ) -> CostPlan:
     config = problem.config
     space = "functions" if config.space == "auto" else config.space
-    found = forecasts(problem, widths, (space,) if timed else (), progress)
-    times = {width: _comparison(problem, width, progress) for width in widths if compared}
+    found: dict[int, Forecast] = {}
+    times: dict[int, float] = {}
+    with Progress(
+        len(widths), enabled=progress, label="planned", unit="width", delay=_DELAY
+    ) as bar:
+        for number, width in enumerate(widths):
+            bar.show(number, f"width {width}")
+            found |= forecasts(problem, [width], (space,) if timed else (), progress)
+            if compared:
+                times[width] = _comparison(problem, width)
     outputs, done = problem.num_outputs, tuple(finished)
     return CostPlan(config, outputs, found, done, problem.record, times)
 
 
-def _comparison(problem: Problem, width: int, progress: bool) -> float:
+def _comparison(problem: Problem, width: int) -> float:
     config = problem.config
-    with Progress(0, enabled=progress, label="timing the comparison", delay=_DELAY):
-        return comparison_seconds(
-            keys(config, width).forecast,
-            problem.posterior(width),
-            problem.x_test,
-            num_proposals=config.num_proposals,
-            precision=config.precision,
-        )
+    return comparison_seconds(
+        keys(config, width).forecast,
+        problem.posterior(width),
+        problem.x_test,
+        num_proposals=config.num_proposals,
+        precision=config.precision,
+    )
 
 
 def check_feasible(
