@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.reports.in_browser import DESKTOP, PHONE, a_sweep, opened
+from tests.reports.in_browser import DESKTOP, PAGES, PHONE, a_sweep, opened
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,20 @@ def test_text_within_a_picture_stays_in_it(browser, page, size):
         "|| b.bottom > f.bottom + 1}).map(t => t.textContent)})"
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_names_of_widths_do_not_touch(browser, tmp_path, size):
+    path = tmp_path / "page.html"
+    path.write_text(PAGES["many widths"](tmp_path / "run"), encoding="utf-8")
+    opened(browser, path, size)
+    gaps = browser.execute_script(
+        "return [...document.querySelectorAll('.plot')].flatMap(plot => {"
+        "const b = [...plot.querySelectorAll('.tick.middle')].map(t => t.getBoundingClientRect())"
+        ".sort((p, q) => p.left - q.left);"
+        "return b.slice(1).map((one, i) => one.left - b[i].right)})"
+    )
+    assert len(gaps) > 50 and min(gaps) > 2, min(gaps)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
