@@ -31,9 +31,18 @@ def table(heads: Sequence[object], rows: Iterable[Row], caption: str, words: int
     return titled(element("tr", *head), body, caption)
 
 
-def titled(head: Html, body: Iterable[Html], caption: str) -> Html:
-    """A table of rows that are made already. Its title stays where it is when it scrolls."""
-    found = element("table", element("thead", head), element("tbody", *body), aria_label=caption)
+def titled(head: Html, body: Iterable[Html], caption: str, stacked: bool = False) -> Html:
+    """A table of rows that are made already. Its title stays where it is when it scrolls.
+
+    stacked: on a phone a row's cells stand one below another, each beside its `data-head`.
+    """
+    found = element(
+        "table",
+        element("thead", head),
+        element("tbody", *body),
+        class_="stacked" if stacked else None,
+        aria_label=caption,
+    )
     frame = element("div", found, class_="wide", tabindex=0, role="region", aria_label=caption)
     return join([element("p", caption, class_="caption"), frame])
 
@@ -59,16 +68,18 @@ def paragraphs(*texts: object) -> Html:
 
 def code(text: str, label: str) -> Html:
     """Text to be copied as it stands. label: what it is."""
-    return element(
-        "div", element("pre", element("code", text), tabindex=0, aria_label=label), class_="code"
-    )
+    return element("div", element("pre", element("code", text), aria_label=label), class_="code")
 
 
-def figure(pictures: Iterable[Html], caption: object, columns: int = 2) -> Html:
-    """Pictures side by side as far as there is room, with their explanation if there is one."""
+def figure(pictures: Iterable[Html], caption: object, columns: int = 2, main: bool = False) -> Html:
+    """Pictures side by side as far as there is room, with their explanation if there is one.
+
+    main: they are wider than others of the page; on a phone their letters are made as large.
+    """
+    kind = f"pictures across-{columns}{' main' if main else ''}"
     cells = (element("div", picture, class_="picture") for picture in pictures)
     below = element("figcaption", caption) if caption is not None else None
-    return element("figure", element("div", *cells, class_=f"pictures across-{columns}"), below)
+    return element("figure", element("div", *cells, class_=kind), below)
 
 
 def _number(value: float, text: str) -> Html:

@@ -76,9 +76,14 @@ def named_ticks(values: Sequence[float], *, log: bool, margin: float = 1.5) -> A
     whole = AxisScale(low, high, log)
     kept: list[float] = []
     for value in sorted(values, reverse=True):
-        if not kept or whole.share(kept[-1]) - whole.share(value) > 0.085:
+        if not kept or whole.share(kept[-1]) - whole.share(value) > _apart(kept[-1], value):
             kept.append(value)
     return AxisScale(low, high, log, tuple((v, f"{v:g}") for v in kept))
+
+
+def _apart(*values: float) -> float:
+    """How far apart two marks must be, in shares of the axis of the smallest pictures."""
+    return 0.025 + 0.029 * sum(len(f"{value:g}") for value in values) / 2
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ def _exponent(rate: Rate | None) -> object:
     if rate is None or not is_fitted(rate):
         return "–"
     value = element("data", words.signed(rate["exponent"]), value=repr(rate["exponent"]))
-    wrong = None if words.agrees(rate) else "wrong"
-    return element("span", value, " ", words.interval(rate), class_=wrong)
+    kind = "pair" if words.agrees(rate) else "pair wrong"
+    return element("span", value, " ", words.interval(rate), class_=kind)
 
 
 def _widest(cell: CellResults) -> object:

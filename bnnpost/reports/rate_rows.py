@@ -2,7 +2,7 @@
 
 import math
 
-from bnnpost.pages import element
+from bnnpost.pages import Html, element
 from bnnpost.pages.parts import measured_cell, spelled, three_places
 from bnnpost.reports import words
 from bnnpost.reports.words import DISTANCES, Rate
@@ -30,6 +30,6 @@ def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
     return row
 
 
-def _coefficient_interval(rate: Rate) -> str:
+def _coefficient_interval(rate: Rate) -> Html:
     low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
-    return f"[{low}, {high}]"
+    return element("span", f"[{low}, {high}]", class_="interval")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 _MOST_CURVES, _MOST_PANELS = 4, 12
 SMALL = (300, 210)  # width and height of pictures that stand three in a row
+_LARGE = (400, 280)  # of the same shape, two in a row
 _CROP = 0.004  # of the highest density: beyond, nothing is shown
 
 
@@ -45,7 +46,7 @@ def distance(
         value = signed_value
     half = TWO_SIDED * found[f"{name}_se"].values.astype(float)
     axis = named_ticks(sorted(widths), log=True)
-    plot = Plot(axis, up or heights(value, half), *(SMALL if small else (400, 250)))
+    plot = Plot(axis, up or heights(value, half), *(SMALL if small else _LARGE))
     parts = [*_theory(plot, rate, first, widths), *_fit(plot, rate, widths, start, colour)]
     for n, v, h in zip(widths, value, half, strict=True):
         hollow = n < start or not is_fitted(rate)

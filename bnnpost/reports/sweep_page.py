@@ -177,7 +177,7 @@ def _distances(tree: "xr.DataTree", shown: bool) -> Html:
     return join(
         [
             sweep_figures.legend(bool(first), fitted),
-            figure(pictures[:2], None, columns=2) if len(pictures) > 2 else None,
+            figure(pictures[:2], None, main=True) if len(pictures) > 2 else None,
             figure(pictures[2:] if len(pictures) > 2 else pictures, caption, columns=3),
             _distance_table(distances, names),
         ]

@@ -24,7 +24,7 @@ _HEADS = (
     "", "Check", "How wrong", "Statistic", "Where", "p", "adjusted p",
     "Draws (candidate, reference)", "Found 9 times in 10",
 )  # fmt: skip
-_WRONG, _WORDS, _LONG = 2, (0, 1, 2, 3, 4, 8), (2, 3, 8)
+_WRONG, _WORDS, _LONG = 2, (0, 1, 2, 3, 4, 8), (2, 3, 4, 8)
 
 
 def write_html(report: Report, path: str | os.PathLike[str]) -> None:
@@ -85,7 +85,7 @@ def _checks(report: Report) -> Html:
         f"A check fails where its adjusted p-value is at or below {report.level:g}, which is the "
         "probability that a right candidate fails any of them."
     )
-    return titled(element("tr", *head), rows, caption)
+    return titled(element("tr", *head), rows, caption, stacked=True)
 
 
 def _row(check: Check, failed: bool, shown: list[int]) -> Html:
@@ -103,8 +103,10 @@ def _row(check: Check, failed: bool, shown: list[int]) -> Html:
     made = []
     for i in shown:
         kind = "words" if i in _LONG else None if i in _WORDS else "number"
-        heading = element("th", cells[i], scope="row")
-        made.append(heading if i == 1 else element("td", cells[i], class_=kind))
+        tag, scope = ("th", "row") if i == 1 else ("td", None)
+        made.append(
+            element(tag, cells[i], class_=kind, scope=scope, data_head=_HEADS[i] or "Verdict")
+        )
     return element("tr", *made, class_="failed" if failed else None)
 
 

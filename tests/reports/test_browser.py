@@ -1,110 +1,13 @@
-"""Every kind of report in a real browser: nothing is loaded, nothing overflows, pictures grow.
-
-Chromium and its driver are those at hand, as of Debian's packages chromium and chromium-driver;
-nothing is downloaded.
-"""
+"""Every kind of report in a real browser: nothing is loaded, nothing overflows, pictures grow."""
 
 import base64
-import dataclasses
 import json
-import os
-import shutil
 
 import pytest
 
-from bnnpost import reports
-from bnnpost.reports import draws_page
-from bnnpost.storage import Directory
-from bnnpost.sweeps import SweepConfig, expectations
-from bnnpost.sweeps.expectations import Expectation
-from bnnpost.verification.html import to_html as verdict_page
-from tests.reports import made_up, made_up_grid
-from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, pairs, run
-from tests.reports.test_writing import VERDICT
+from tests.reports.in_browser import DESKTOP, PAGES, PHONE, a_sweep, opened
 
 pytestmark = pytest.mark.slow
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-quic",
-    "--disable-dev-shm-usage",
-)  # fmt: skip
-PHONE, DESKTOP = (390, 844), (1280, 900)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    pytest.importorskip("selenium", reason="selenium (extra dev) drives the browser")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium and chromedriver here: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(driver, env={**os.environ, "SE_OFFLINE": "true"})
-    found = webdriver.Chrome(options=options, service=service)
-    yield found
-    found.quit()
-
-
-def a_sweep(path):
-    config = SweepConfig(num_test=5, widths=(4, 16, 64, 256, 1024), num_samples=40)
-    made_up.directory(path, config)
-    expected = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
-    expectations.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
-    return reports.to_html(path)
-
-
-def an_unfinished_sweep(path):
-    config = SweepConfig(data="a_long_name" * 20 + ".csv", num_test=5, num_samples=40)
-    made_up.directory(path, config, done=(4, 64), state="failed", whole=False)
-    return reports.to_html(path)
-
-
-def a_grid(path):
-    made_up_grid.directory(path, failed=(1,), refused=(4,), undone=(5,))
-    return reports.to_html(path)
-
-
-PAGES = {
-    "grid": a_grid,
-    "sweep": a_sweep,
-    "unfinished": an_unfinished_sweep,
-    "exact": lambda path: draws_page.to_html(run(EXACT, points=5)),
-    "capped": lambda path: draws_page.to_html(run(CAPPED, features=1, points=30)),
-    "chains": lambda path: draws_page.to_html(run(CHAINS, points=3, outputs=2)),
-    "coupled": lambda path: draws_page.to_html(run(pairs([*range(14, 413), 2000], 300, 0.5))),
-    "begun": lambda path: draws_page.to_html(run(None)),
-    "verdict": lambda path: verdict_page(dataclasses.replace(VERDICT, notes=("a" * 200,))),
-}
-
-
-@pytest.fixture(params=PAGES)
-def page(request, tmp_path):
-    path = tmp_path / "page.html"
-    path.write_text(PAGES[request.param](tmp_path / "run"), encoding="utf-8")
-    return path
-
-
-def sized(browser, size, **media):
-    width, height = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-
-def opened(browser, page, size=DESKTOP, **media):
-    sized(browser, size, **media)
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what came before
-    browser.get(page.as_uri())
 
 
 def requests(browser):
@@ -134,8 +37,9 @@ def test_it_loads_itself_alone_and_fits(browser, page, size):
         assert width > 100 and height > 60 and left >= 0 and right <= size[0] + 1
 
 
-def test_text_within_a_picture_stays_in_it(browser, page):
-    opened(browser, page, DESKTOP)
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_text_within_a_picture_stays_in_it(browser, page, size):
+    opened(browser, page, size)
     outside = browser.execute_script(
         "return [...document.querySelectorAll('.picture > svg')].flatMap(s => {"
         "const f = s.getBoundingClientRect();"
@@ -144,6 +48,20 @@ def test_text_within_a_picture_stays_in_it(browser, page):
         "|| b.bottom > f.bottom + 1}).map(t => t.textContent)})"
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_names_of_widths_do_not_touch(browser, tmp_path, size):
+    path = tmp_path / "page.html"
+    path.write_text(PAGES["many widths"](tmp_path / "run"), encoding="utf-8")
+    opened(browser, path, size)
+    gaps = browser.execute_script(
+        "return [...document.querySelectorAll('.plot')].flatMap(plot => {"
+        "const b = [...plot.querySelectorAll('.tick.middle')].map(t => t.getBoundingClientRect())"
+        ".sort((p, q) => p.left - q.left);"
+        "return b.slice(1).map((one, i) => one.left - b[i].right)})"
+    )
+    assert len(gaps) > 50 and min(gaps) > 2, min(gaps)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
