@@ -81,11 +81,11 @@ def _draw_losses(axes: "Axes", result: "DataScaling") -> None:
     axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.tick_params("x", which="minor", bottom=False)
     axes.set_title("Loss at test points")
-    for i, (name, law, colour) in enumerate(reversed(laws)):
+    for i, (name, law, colour) in enumerate(laws):
         told = name
         if law is not None:
             told += f": D$^{{−α}}$, α = {_said(law.exponent, law.exponent_interval)}"
-        place = (0.04, 0.06 + 0.07 * i)
+        place = (0.04, 0.06 + 0.07 * (len(laws) - 1 - i))
         axes.annotate(told, place, xycoords="axes fraction", color=colour, size=9)
     axes.grid(True, which="major", color=MUTED, alpha=0.15, linewidth=0.5)
 

@@ -131,7 +131,7 @@ def scaling_over_data(
     as they are worth 100 draws: with 20,000 that is some ten points.
 
     Time and memory are those of a Gram matrix of pool and test points, in double precision, and of
-    its eigenvectors: 5,000 points take a minute of one core. The prediction is for inputs of
+    its eigenvectors: 5,000 points take a minute or two of one core. The prediction is for inputs of
     several dimensions: on a curve or a surface it is too low by tens of per cent.
     Raises TypeError for a legacy key and something that is no posterior; ValueError for noise that
     is not Gaussian of known size, a limit that is not one Gaussian process, sizes that are too few,

@@ -297,5 +297,5 @@ def _stuck(chains: Float[np.ndarray, "chain draw column"]) -> Iterator[Cause]:
         more = f" and {len(still) - 3} more" if len(still) > 3 else ""
         yield Cause(
             f"chain {which}{more} of {len(stds)} stood still: values there move by "
-            f"{float(stds[still].max()) / usual:.2g} of what they do in the others"
+            f"{float(np.max(stds[still])) / usual:.2g} of what they do in the others"
         )
