@@ -44,6 +44,11 @@ def test_a_plan_knows_the_time_of_the_comparison_and_of_all():
     (width,) = found["widths"]
     assert 0 < width["comparison_seconds"] < 60
     assert found["seconds"] == pytest.approx(width["seconds"] + width["comparison_seconds"])
+
+
+@pytest.mark.slow
+def test_the_text_of_a_plan_names_the_comparison():
+    flags = ("--num-samples", 5, "--num-proposals", 4000, "--dry-run")
     text = invoke("sweep", *TINY, *flags).stdout
     assert "comparison" in text
     assert "of comparing with the limit; together" in text

@@ -54,6 +54,7 @@ def test_chains_are_summed_up_and_everything_is_written(finished):
         np.testing.assert_array_equal(stored["f"], draws.predict(stored["x_test"].values))
 
 
+@pytest.mark.slow
 def test_warmup_is_measured(tmp_path):
     done = sample(tmp_path / "run", "--warmup", "measured", "--json")
     assert done.exit_code == 0, done.output

@@ -170,6 +170,7 @@ def test_bad_arguments(diabetes):
         bnnpost.compare(jax.random.key(0), posterior, np.zeros((3, 4)))
 
 
+@pytest.mark.slow
 def test_the_tails_of_weights_and_squares_are_told(found):
     # Student-t(2.2) weights: f² has no variance, which it has where all are normal.
     network = bnnpost.mlp(

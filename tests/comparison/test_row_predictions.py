@@ -49,6 +49,7 @@ def test_gaussian_noise_gives_the_mixture_of_the_weighted_draws(draws):
             assert found[quantile_name(level)][row, 0] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_rows_come_in_blocks(draws, monkeypatch):
     whole = row_predictions(draws, X_TEST)
     monkeypatch.setattr("bnnpost.comparison.row_predictions._BLOCK", 2)

@@ -4,6 +4,7 @@ import time
 
 import jax
 import numpy as np
+import pytest
 
 import bnnpost
 from bnnpost.comparison import timing
@@ -32,6 +33,7 @@ def test_blocks_after_the_first_are_timed_and_no_more_are_made(monkeypatch):
     assert 0.6 <= found < 3  # twenty blocks of 0.03 s, and what a loaded machine adds
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_watched_is_the_same(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_FIRST", 0.0)
     shown = bnnpost.compare(KEY, POSTERIOR, X, num_proposals=400, progress=True)

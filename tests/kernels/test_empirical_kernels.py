@@ -112,6 +112,7 @@ class PaddingLeftOut(nn.AvgPool):
         return divided.changed(units=whole.units)
 
 
+@pytest.mark.slow
 def test_padding_that_is_not_counted_is_seen():
     layers = windows()
     layers[2] = PaddingLeftOut([2], padding="SAME")

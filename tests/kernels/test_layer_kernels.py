@@ -58,6 +58,7 @@ def weighted_sum():
     return jax.jit(jax.value_and_grad(value, argnums=(0, 1)))
 
 
+@pytest.mark.slow
 def test_gradients_with_duplicate_inputs_are_finite_and_those_of_finite_differences():
     x = np.concatenate([SEQUENCES, SEQUENCES[:1]])
     directions = RNG.normal(size=4)

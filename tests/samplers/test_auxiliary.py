@@ -125,6 +125,7 @@ def bounds(of):
     return make_space(of, auxiliary=True).auxiliary
 
 
+@pytest.mark.slow
 def test_fourth_moments_waste_less():
     """Of erf units; those of a function that is the same are not known."""
     of_erf = bounds(posterior(8, network(64)))

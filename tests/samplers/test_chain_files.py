@@ -64,6 +64,7 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(whole, tmp_path):
         assert_same(sample(130, directory=path), sample(130))
 
 
+@pytest.mark.slow
 def test_thinned_chains_are_gone_on_with(tmp_path):
     for num_samples in (129, 140):
         draws = sample(num_samples, thinning=2, directory=tmp_path / "run")

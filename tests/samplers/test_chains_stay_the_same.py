@@ -41,6 +41,7 @@ def assert_same(one, other, **tolerance):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.each(3)
+@pytest.mark.slow
 def test_chains_do_not_depend_on_blocks(name, runs):
     with mock.patch.multiple(runner, _SECONDS=0.0, _LARGEST=3):
         assert_same(run(name), runs[name])

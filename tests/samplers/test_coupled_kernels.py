@@ -106,6 +106,7 @@ FAR = [
 
 @pytest.mark.parametrize(("name", "apart"), [("pcn", 1.0), ("slice", 0.3), *FAR])
 @in_double_precision
+@pytest.mark.slow
 def test_the_second_chain_has_the_plain_ones_law(name, apart):
     kernel = KERNELS[name]
     target, states = two_states(kernel, apart)
@@ -193,6 +194,7 @@ def second_chain_z(name, monkeypatch, noise, count=40_000):
 
 @pytest.mark.parametrize("name", ["hmc", *(pytest.param(n, marks=SLOW) for n in ("pcn", "slice"))])
 @in_double_precision
+@pytest.mark.slow
 def test_the_second_chain_has_its_law_where_much_is_refused(name, monkeypatch):
     assert second_chain_z(name, monkeypatch, RIGHT) < LIMIT
 

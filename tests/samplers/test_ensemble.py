@@ -131,6 +131,7 @@ def test_other_layers_approach_their_limit_too(of_width):
     assert 1.8 < errors[0] / errors[1] < 4.5, errors
 
 
+@pytest.mark.slow
 def test_members_start_at_the_prior_with_independent_parameters():
     weights = np.stack(
         [

@@ -96,6 +96,7 @@ def test_seconds_count_whole_blocks_and_the_pilot_of_a_cap():
     assert hopeless.acceptance_rate == 0 and hopeless.proposals(1) == hopeless.seconds(1) == np.inf
 
 
+@pytest.mark.slow
 def test_digits_with_the_readout_integrated_out():
     found = bnnpost.forecast(jax.random.key(0), digits(5, 0.3), calibrate=())
     assert found.option("auto", "naive").log10_acceptance == pytest.approx(-10.06, abs=0.05)
@@ -134,6 +135,7 @@ class Cauchy(Likelihood):
         return -targets.size * np.log(np.pi)
 
 
+@pytest.mark.slow
 def test_a_users_likelihood_is_forecast_by_the_pilot_alone(posterior):
     """And taken at its word: 200 acceptances at LIMIT standard errors."""
     other = with_likelihood(posterior, Cauchy())

@@ -153,6 +153,7 @@ def test_a_guide_without_its_weight_would_be_told(name, wrong):
 
 
 @pytest.mark.parametrize("name", GUIDED)
+@pytest.mark.slow
 def test_guides_leave_little_to_the_weights(name):
     assert estimated(name).effective_sample_size > 0.6 * 2**14
 

@@ -67,6 +67,7 @@ def draws():
     return sample(RandomWalk())
 
 
+@pytest.mark.slow
 def test_its_draws_have_the_exact_posterior(draws):
     assert surprise(draws, *exact("relu", 2)) < checks.LIMIT
 

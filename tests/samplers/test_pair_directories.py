@@ -98,6 +98,7 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(tmp_path, monkeyp
         assert_same(sample(60, directory=path), whole(60))
 
 
+@pytest.mark.slow
 def test_another_tolerance_runs_no_pair_again(copy, monkeypatch):
     expected, nearer = whole(tolerance=0.2), whole()
     monkeypatch.setattr(Pairing, "run", no_pilot)

@@ -74,6 +74,7 @@ def test_evidence(case, collapse, space):
 
 
 @pytest.mark.parametrize(("case", "collapse"), WEIGHED, ids=label)
+@pytest.mark.slow
 def test_evidence_agrees_between_spaces(case, collapse):
     one, other = (weighed(case, collapse, space) for space in SPACES)
     surprise = checks.evidence_z(one, other.log_evidence, other.log_evidence_se)

@@ -284,6 +284,7 @@ def test_little_noise_or_much(law):
     assert abs(found - known) < checks.LIMIT * np.hypot(error, own_error)
 
 
+@pytest.mark.slow
 def test_the_first_fit_alone_misses_a_half():
     posterior, ((known, _), evidence) = PROBLEMS["two points"].posterior(), plain("two points")
     space = make_space(posterior, strict=False)

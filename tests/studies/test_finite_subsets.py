@@ -58,6 +58,7 @@ def test_losses_given_a_subset_are_those_of_weighted_prior_draws_in_numpy():
     assert np.any(np.abs(limit - expected) > 10 * error)  # the limit's would not do
 
 
+@pytest.mark.slow
 def test_sizes_end_where_proposals_are_worth_too_little():
     data = bnnpost.datasets.sphere_teacher(170).split(150, 10)
     network = bnnpost.mlp(width=2, depth=1, activation="relu", w_std=2**0.5, b_std=0.3)

@@ -46,6 +46,7 @@ def test_wrong_candidates_fail():
         assert not bnnpost.verify(KEY, exact(noise_std), reference(), X_TEST).passed
 
 
+@pytest.mark.slow
 def test_a_file_of_values_has_the_distance_too(tmp_path):
     values = references.reference_arrays(reference(), X_TEST)
     held = references.of_values(KEY, values, None, "a file")

@@ -91,6 +91,7 @@ def test_halves_are_exact_and_see_less(draws):
     assert not judged(kernels.WRONG["acceptance left out"](), draws, paired=False).passed
 
 
+@pytest.mark.slow
 def test_a_step_that_does_nothing_passes_and_it_is_said(draws):
     report = judged(lambda key, vector: vector, few(draws), num_steps=3)
     assert report.passed and report.movement.changed == 0 and report.movement.rms == 0
