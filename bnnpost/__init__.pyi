@@ -49,6 +49,7 @@ from .networks import (
     from_spec,
     mlp,
     per_input,
+    shared_scale,
     to_spec,
 )
 from .posterior import Posterior
@@ -143,6 +144,7 @@ __all__ = [
     "scaling",
     "scaling_over_data",
     "scaling_over_depth",
+    "shared_scale",
     "shift",
     "spaces",
     "stein",

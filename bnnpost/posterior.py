@@ -14,6 +14,7 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.coordinates import Coordinates
 from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, Parameters, require_network
+from bnnpost.networks.limiting import check_shared_scales
 from bnnpost.networks.prior_density import log_prior
 from bnnpost.numerics.plain_method import plain_method
 from bnnpost.spelling import fields_of
@@ -50,6 +51,7 @@ class Posterior(eqx.Module):
 
     def __init__(self, network: Layer, likelihood: Likelihood, x: object, y: object):
         self.network = require_network(network)
+        check_shared_scales(network)
         if not isinstance(likelihood, Likelihood):
             raise TypeError(
                 "expected a likelihood such as bnnpost.likelihoods.Gaussian(noise_std=0.3), got "

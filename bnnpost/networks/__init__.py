@@ -10,7 +10,7 @@ from bnnpost.networks.linear import Dense, Linear
 from bnnpost.networks.masking import Mask
 from bnnpost.networks.normalisation import LayerNorm
 from bnnpost.networks.pooling import AvgPool, Flatten, GlobalAvgPool, GlobalSumPool, Reshape
-from bnnpost.networks.priors import Fixed, WeightPrior, per_input
+from bnnpost.networks.priors import Fixed, WeightPrior, per_input, shared_scale
 from bnnpost.networks.specs import from_spec, to_spec
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "from_spec",
     "mlp",
     "per_input",
+    "shared_scale",
     "to_spec",
 ]

@@ -27,6 +27,7 @@ class Coordinate(NamedTuple):
     value: Onto
     inverse: Onto
     log_slope: Onto
+    shared: str | None = None
 
     @property
     def size(self) -> int:
@@ -34,13 +35,21 @@ class Coordinate(NamedTuple):
         return math.prod(self.shape)
 
 
+class Same(NamedTuple):
+    """In the place of an array that is the one of this name."""
+
+    shared: str
+
+
 class Coordinates:
     """Of a network for inputs of this shape, one input's; parameters that are fixed have none."""
 
     def __init__(self, network: Layer, features: Features):
         self._network, self._features = network, features
-        held = tuple(_of_layer(one) for one in linear_layers(network, features))
-        self._leaves, self._structure = jax.tree.flatten(held, is_leaf=_is_leaf)
+        held, names = [], set[str]()
+        for one in linear_layers(network, features):
+            held.append(_of_layer(one, names))
+        self._leaves, self._structure = jax.tree.flatten(tuple(held), is_leaf=_is_leaf)
 
     @property
     def size(self) -> int:
@@ -53,10 +62,14 @@ class Coordinates:
         Raises ValueError for a vector of another size.
         """
         parts = self._parts(vector)
-        arrays = [
-            one.value(next(parts)[1]) if isinstance(one, Coordinate) else one
-            for one in self._leaves
-        ]
+        arrays, shared = [], dict[str, Array]()
+        for one in self._leaves:
+            if isinstance(one, Same):
+                arrays.append(shared[one.shared])
+                continue
+            arrays.append(one.value(next(parts)[1]) if isinstance(one, Coordinate) else one)
+            if isinstance(one, Coordinate) and one.shared is not None:
+                shared[one.shared] = arrays[-1]
         return jax.tree.unflatten(self._structure, arrays)  # type: ignore[no-any-return]
 
     def vector(self, parameters: Parameters) -> Float[Array, " d"]:
@@ -91,17 +104,32 @@ class Coordinates:
 
 
 def _is_leaf(node: object) -> bool:
-    return isinstance(node, Coordinate)
+    return isinstance(node, Coordinate | Same)
 
 
-def _of_layer(shape: LinearShape) -> Any:
-    """A `Coordinate` in the place of each array that is drawn; fixed arrays are as they are."""
+def _of_layer(shape: LinearShape, names: set[str]) -> Any:
+    """A `Coordinate` in the place of each array that is drawn; fixed arrays are as they are.
+
+    names: of the scales that layers share, of those before.
+    """
     layer, fan_in = shape.layer, shape.fan_in
     priors, biases = layer.priors, None
     if layer.has_bias:
         biases = _of_prior(standard(priors.biases), (layer.width,))
     weights = _of_prior(standard(priors.weights), (fan_in, layer.width))
-    return Affine(weights, biases, _of_scale(layer.w_std, fan_in), _of_scale(layer.b_std, 1))
+    w_std, b_std = (
+        _shared(scale, size, names) for scale, size in ((layer.w_std, fan_in), (layer.b_std, 1))
+    )
+    return Affine(weights, biases, w_std, b_std)
+
+
+def _shared(scale: Any, fan_in: int, names: set[str]) -> Any:
+    if not isinstance(scale, Scale) or scale.shared is None:
+        return _of_scale(scale, fan_in)
+    if scale.shared in names:
+        return Same(scale.shared)
+    names.add(scale.shared)
+    return _of_scale(scale, fan_in)._replace(shared=scale.shared)
 
 
 def _of_prior(prior: WeightPrior, shape: tuple[int, ...]) -> Any:

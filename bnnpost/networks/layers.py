@@ -136,7 +136,7 @@ class Layer(eqx.Module):
         drawn: list[Affine] = []
 
         def step(layer: Any, rows: Array) -> Array:
-            drawn.append(layer.draw(jax.random.fold_in(key, len(drawn)), rows.shape[-1]))
+            drawn.append(layer.draw(jax.random.fold_in(key, len(drawn)), rows.shape[-1], key))
             return jnp.zeros((*rows.shape[:-1], layer.width))
 
         self.propagate(jnp.zeros((1, *shape)), step)
@@ -262,9 +262,26 @@ def require_network(network: object) -> Layer:
 
 
 def num_parameters(network: Layer, features: tuple[int, ...]) -> int:
-    """Weights, biases and scales of a network for inputs of this shape, one input's."""
+    """Weights, biases and scales of a network for inputs of this shape, one input's.
+
+    A scale that layers share is one.
+    """
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), features))
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    total = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+    return total - repeated_scales(network, features)
+
+
+def repeated_scales(network: Layer, features: tuple[int, ...]) -> int:
+    """How many scales are those of a layer before, which shares them."""
+    names: list[str] = []
+
+    def step(layer: Any, rows: Array) -> Array:
+        scales = (getattr(scale, "shared", None) for scale in (layer.w_std, layer.b_std))
+        names.extend(name for name in scales if name is not None)
+        return jnp.zeros((*rows.shape[:-1], layer.width))
+
+    jax.eval_shape(lambda: network.propagate(jnp.zeros((1, *features)), step))
+    return len(names) - len(set(names))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -39,19 +39,46 @@ def scale_places(network: Layer) -> list[Place]:
     """The random scales that every unit of a layer shares, so that the limit keeps them random.
 
     A scale for each input unit is one of them in the first layer alone: elsewhere it averages
-    out over a growing number of units.
+    out over a growing number of units. One that layers share is the first of them.
     """
-    found = []
+    first: dict[str, Place] = {}
+    own = []
+    for place in _all_places(network):
+        if place.scale.shared is None or first.setdefault(place.scale.shared, place) is place:
+            own.append(place)
+    return own
+
+
+def _all_places(network: Layer) -> Iterator[Place]:
     for i, layer in enumerate(linear_parts(network)):
         for name, scale in (("w_std", layer.w_std), ("b_std", layer.b_std)):
             if isinstance(scale, Scale) and (scale.per != PER_INPUT or i == 0):
-                found.append(Place(i, name, scale))
-    return found
+                yield Place(i, name, scale)
+
+
+def check_shared_scales(network: Layer) -> None:
+    """Raise ValueError where scales of one name have different laws."""
+    laws: dict[str, Place] = {}
+    for place in _all_places(network):
+        name = place.scale.shared
+        if name is None:
+            continue
+        first = laws.setdefault(name, place)
+        if repr(first.scale) != repr(place.scale):
+            raise ValueError(
+                f"expected one law for the scale {name!r} that layers share, got {first.scale} "
+                f"({first}) and {place.scale} ({place}): give others another name"
+            )
 
 
 def with_scales(network: Layer, values: Sequence[Array]) -> Layer:
     """The network with these numbers for `scale_places`, in their order."""
-    given = {(p.layer, p.name): v for p, v in zip(scale_places(network), values, strict=True)}
+    places = scale_places(network)
+    given = {(p.layer, p.name): v for p, v in zip(places, values, strict=True)}
+    shared = {p.scale.shared: v for p, v in zip(places, values, strict=True)}
+    for place in _all_places(network):
+        if place.scale.shared is not None:
+            given[place.layer, place.name] = shared[place.scale.shared]
     return _with_numbers(network, given)
 
 

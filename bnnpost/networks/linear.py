@@ -98,8 +98,11 @@ class Linear(Layer):
             lambda layer: layer.b_std, self, None, is_leaf=lambda node: isinstance(node, Scale)
         )
 
-    def draw(self, key: Array, fan_in: int) -> Affine:
-        """Parameters from the prior, and scales where they are random."""
+    def draw(self, key: Array, fan_in: int, network: Array | None = None) -> Affine:
+        """Parameters from the prior, and scales where they are random.
+
+        network: the network's key, of scales that its layers share; by default key.
+        """
         weight_key, bias_key, *scale_keys = jax.random.split(key, 2 + 2 * self.random_scales)
         prior, dtype = self.priors, jnp.result_type(float)
         weights = standard(prior.weights).sample(weight_key, (fan_in, self.width), dtype)
@@ -107,20 +110,32 @@ class Linear(Layer):
         if self.has_bias:
             biases = standard(prior.biases).sample(bias_key, (self.width,), dtype)
         w_std, b_std = (
-            scale.sample(scale_keys[i], fan_in) if isinstance(scale, Scale) else None
+            scale.sample(scale.key(scale_keys[i], key if network is None else network), fan_in)
+            if isinstance(scale, Scale)
+            else None
             for i, scale in enumerate((self.w_std, self.b_std))
         )
         return Affine(weights, biases, w_std, b_std)
 
-    def log_prob(self, parameters: Affine) -> Float[Array, ""]:
-        """Log density of what `draw` draws, in nats; −∞ where that is never drawn."""
+    def log_prob(self, parameters: Affine, shared: dict[str, Array]) -> Float[Array, ""]:
+        """Log density of what `draw` draws, in nats; −∞ where that is never drawn.
+
+        shared: the scales by name that layers before this one had, to which its own are added: a
+        shared scale counts once, and is the same everywhere.
+        """
         prior = self.priors
         total = standard(prior.weights).log_prob(parameters.weights)
         if parameters.biases is not None:
             total += standard(prior.biases).log_prob(parameters.biases)
         for scale, drawn in ((self.w_std, parameters.w_std), (self.b_std, parameters.b_std)):
-            if isinstance(scale, Scale) and drawn is not None:
-                total += scale.log_prob(drawn)
+            if not isinstance(scale, Scale) or drawn is None:
+                continue
+            if scale.shared in shared:
+                total += jnp.where(drawn == shared[scale.shared], 0.0, -jnp.inf)
+                continue
+            total += scale.log_prob(drawn)
+            if scale.shared is not None:
+                shared[scale.shared] = drawn
         return total
 
     def given(self, parameters: Affine) -> "Linear":

@@ -16,16 +16,17 @@ Features = tuple[int, ...]
 def log_prior(network: Layer, features: Features, parameters: Parameters) -> Float[Array, ""]:
     """Log density in nats of parameters as `init` draws them, before the scales multiply them.
 
-    −∞ outside the support of a law, and where parameters that are fixed have other values. Of a
+    −∞ outside the support of a law, where parameters that are fixed have other values, and where a
+    scale that layers share is not the same in all. Of a
     scale that is random the density is that of the standard deviation. Constants of a prior of
     one's own are left out where that leaves them out. Raises ValueError for parameters of another
     network.
     """
     require_parameters(network, features, parameters)
     layers = [one.layer for one in linear_layers(network, features)]
-    total = jnp.zeros((), jnp.result_type(float))
+    total, shared = jnp.zeros((), jnp.result_type(float)), dict[str, Array]()
     for layer, held in zip(layers, parameters, strict=True):
-        total += layer.log_prob(held)
+        total += layer.log_prob(held, shared)
     return total
 
 

@@ -6,6 +6,7 @@ a law of its own: given it, the layer is what it was.
 """
 
 import abc
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ LAYERWISE, PER_INPUT = "layer", "input"
 # By which fixed parameters may differ, relative to their size, when they come in single precision.
 _ROUNDING = 1e-6
 _FIXED, _PER = "fixed", "per"
+_NAME = "shared"
+# Folded into a network\'s key for scales that layers share.
+_SHARED = 0x73686172
 
 
 class EntryMoments(NamedTuple):
@@ -157,20 +161,28 @@ class Scale(eqx.Module):
     """The law of a standard deviation (or of its square): one for the layer, or one an input unit.
 
     law: a numpyro law of a positive number. of_variance: whether it is that of the variance.
-    per: "layer" or "input". Given the scales a layer's outputs are Gaussian.
+    per: "layer" or "input". shared: the name of one number that several layers have, if it is one.
+    Given the scales a layer's outputs are Gaussian.
     """
 
     law: Any
     of_variance: bool = eqx.field(static=True, default=False)
     per: str = eqx.field(static=True, default=LAYERWISE)
+    shared: str | None = eqx.field(static=True, default=None)
 
     def __repr__(self) -> str:
         found = f"per_input({value_of(self.law)})" if self.per == PER_INPUT else value_of(self.law)
+        found = found if self.shared is None else f"shared_scale({found}, {self.shared!r})"
         return f"root of {found}" if self.of_variance else found
 
     def __check_init__(self) -> None:
         if self.per not in (LAYERWISE, PER_INPUT):
             raise ValueError(f"expected per to be {LAYERWISE} or {PER_INPUT}, got {self.per!r}")
+        if self.shared is not None and not (self.shared and self.per == LAYERWISE):
+            raise ValueError(
+                "expected a name for the scale that layers share, and one number for each of them, "
+                f"got {self.shared!r} for each {self.per}"
+            )
         low = support(require_law("the law of a scale", self.law, "HalfNormal(1.0)"))[0]
         if not low >= 0:
             raise ValueError(
@@ -180,6 +192,19 @@ class Scale(eqx.Module):
     def shape(self, fan_in: int) -> tuple[int, ...]:
         """Of what is drawn for a layer of fan_in inputs: one number, or one for each input."""
         return (fan_in,) if self.per == PER_INPUT else ()
+
+    def key(self, own: Array, network: Array) -> Array:
+        """Of its draw: its layer's own key, or one of the network's that layers share."""
+        if self.shared is None:
+            return own
+        return jax.random.fold_in(jax.random.fold_in(network, _SHARED), self._number())
+
+    def label(self, own: str) -> str:
+        """Of its array: by its layer's own name, or by that which layers share."""
+        return own if self.shared is None else f"shared.{self.shared}_std"
+
+    def _number(self) -> int:
+        return zlib.crc32((self.shared or "").encode())
 
     def sample(self, key: Array, fan_in: int) -> Float[Array, "*s"]:
         """Standard deviations from their prior, in the default dtype."""
@@ -225,6 +250,15 @@ def per_input(law: object) -> Scale:
     law: any numpyro law of a positive number.
     """
     return Scale(law, per=PER_INPUT)
+
+
+def shared_scale(law: object, name: str = "scale") -> Scale:
+    """For w_std or b_std of several layers: one standard deviation, drawn from `law` for all.
+
+    law: any numpyro law of a positive number. name: layers whose scales have the same name share
+    the number; so do all layers of `mlp(w_std=shared_scale(law))`. Raises ValueError for no name.
+    """
+    return Scale(law, shared=name)
 
 
 def within_support(law: Any, values: Array) -> Array:
@@ -302,11 +336,12 @@ def prior_of_record(record: object) -> object:
 
 
 def scale_record(scale: Any) -> object:
-    """A number, or the law of a scale; with "per": "input" if each input unit has one."""
+    """A number, or a scale's law; "per": "input" for one an input unit, "shared": its name."""
     if not isinstance(scale, Scale):
         return float(scale)
-    per = {_PER: scale.per} if scale.per == PER_INPUT else {}
-    return {**law_record(scale.law), **per}
+    more = {_PER: scale.per} if scale.per == PER_INPUT else {}
+    more |= {} if scale.shared is None else {_NAME: scale.shared}
+    return {**law_record(scale.law), **more}
 
 
 def scale_of_record(record: object, *, of_variance: bool = False) -> object:
@@ -317,5 +352,5 @@ def scale_of_record(record: object, *, of_variance: bool = False) -> object:
     if not isinstance(record, Mapping):
         return record
     rest = dict(record)
-    per = rest.pop(_PER, LAYERWISE)
-    return Scale(law_of_record(rest), of_variance=of_variance, per=per)
+    per, name = rest.pop(_PER, LAYERWISE), rest.pop(_NAME, None)
+    return Scale(law_of_record(rest), of_variance=of_variance, per=per, shared=name)

@@ -89,8 +89,8 @@ class LinearStep:
         if not isinstance(scale, Scale):
             return scale
         return self.source.values(
-            f"{self.name}.{kind}",
-            jax.random.fold_in(self.key, domain),
+            scale.label(f"{self.name}.{kind}"),
+            scale.key(jax.random.fold_in(self.key, domain), self.source.key),
             scale.shape(fan_in),
             lambda key: scale.sample(key, fan_in),
             scale.from_normals,

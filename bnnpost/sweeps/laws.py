@@ -18,6 +18,7 @@ _LONGEST = 1000
 _SHOWN = 80
 
 _PER, _PER_INPUT = "per", "per_input"
+_NAME, _SHARED = "shared", "shared_scale"
 # The law of weights and biases that name none.
 STANDARD = {"law": "Normal", "parameters": {"loc": 0.0, "scale": 1.0}}
 
@@ -61,7 +62,7 @@ def noise(name: str, value: object) -> float | Record:
     Raises ConfigError.
     """
     found = scale(name, value)
-    if isinstance(found, Mapping) and _PER in found:
+    if isinstance(found, Mapping) and (_PER in found or _NAME in found):
         raise ConfigError(f"{name}: expected one law for all observations, got {text(found)}")
     return found
 
@@ -84,6 +85,8 @@ def text(record: object) -> str:
         return f"Fixed({record['fixed']})"
     numbers = record.get("parameters", {}).values()
     plain = f"{record['law']}({', '.join(_number(one) for one in numbers)})"
+    if _NAME in record:
+        return f"{_SHARED}({plain}, {str(record[_NAME])!r})"
     return f"{_PER_INPUT}({plain})" if record.get(_PER) == "input" else plain
 
 
@@ -99,9 +102,9 @@ def as_record(value: object) -> Record:
         raise ValueError(f'expected a law such as "Laplace(0, 1)", got {shown(value)}')
     if set(value) == {"fixed"}:
         return dict(value)
-    rest = {key: part for key, part in value.items() if key != _PER}
-    per = {_PER: value[_PER]} if _PER in value else {}
-    return {**law_record(law_of_record({"parameters": {}, **rest})), **per}
+    rest = {key: part for key, part in value.items() if key not in (_PER, _NAME)}
+    more = {key: value[key] for key in (_PER, _NAME) if key in value}
+    return {**law_record(law_of_record({"parameters": {}, **rest})), **more}
 
 
 def parsed(source: str, what: str = 'a law such as "Laplace(0, 1)"') -> ast.Call:
@@ -122,6 +125,8 @@ def called(call: ast.Call, source: str) -> Record:
     name = call.func.id  # type: ignore[attr-defined]
     if name == _PER_INPUT and len(call.args) == 1 and isinstance(call.args[0], ast.Call):
         return {**called(call.args[0], source), _PER: "input"}
+    if name == _SHARED and call.args and isinstance(call.args[0], ast.Call):
+        return {**called(call.args[0], source), _NAME: _shared_name(call, source)}
     kind = getattr(laws, name, None)
     if not (isinstance(kind, type) and issubclass(kind, laws.Distribution)):
         raise ValueError(f"{name!r} is no law of numpyro.distributions{_hint(name)}")
@@ -133,6 +138,17 @@ def called(call: ast.Call, source: str) -> Record:
         raise ValueError(
             f"expected the numbers of a law {name}, got {shown(source)}: {error}"
         ) from None
+
+
+def _shared_name(call: ast.Call, source: str) -> str:
+    """The name in shared_scale(law, "name"), or the default one."""
+    given = [*call.args[1:], *(one.value for one in call.keywords if one.arg == "name")]
+    if not given and not call.keywords:
+        return "scale"
+    name = given[0].value if isinstance(given[0], ast.Constant) else None
+    if len(given) != 1 or not isinstance(name, str):
+        raise ValueError(f'expected a law and a name, {_SHARED}(law, "name"), got {shown(source)}')
+    return name
 
 
 def _hint(name: str) -> str:

@@ -162,7 +162,7 @@ def parameters_of_sites(
         laws = {"weights": layer.priors.weights, "biases": layer.priors.biases}
         held: dict[str, Any] = {}
         for name, shape in zip(Affine._fields, shapes, strict=True):
-            law, label = standard(laws.get(name)), f"layer{number}.{name}"
+            law, label = standard(laws.get(name)), _label(layer, number, name)
             variance = f"{label.removesuffix(_STD)}{_VARIANCE}"
             if shape is None:
                 held[name] = None
@@ -176,6 +176,12 @@ def parameters_of_sites(
                 raise ValueError(f"expected parameters {label} {list(shape)}, got {sorted(sites)}")
         found.append(Affine(**held))
     return tuple(found)
+
+
+def _label(layer: Any, number: int, name: str) -> str:
+    """Of an array of a layer among the sites; a scale that layers share has one name for all."""
+    own, scale = f"layer{number}.{name}", getattr(layer, name, None)
+    return scale.label(own) if isinstance(scale, Scale) else own
 
 
 def sites_of_parameters(
@@ -192,7 +198,7 @@ def sites_of_parameters(
         }
         for name, array in zip(Affine._fields, held, strict=True):
             scale = {"w_std": layer.w_std, "b_std": layer.b_std}.get(name)
-            label = f"layer{number}.{name}"
+            label = _label(layer, number, name)
             if array is None or name in fixed:
                 continue
             if isinstance(scale, Scale) and scale.of_variance:

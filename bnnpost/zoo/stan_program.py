@@ -163,6 +163,8 @@ def _parameters(number: int, met: LinearShape) -> Iterator[_Parameter]:
         yield _Parameter(row, f"row_vector[{layer.width}]", "row_vector", law)
     for kind, std in (("w_std", layer.w_std), ("b_std", layer.b_std)):
         if isinstance(std, Scale):
+            if std.shared is not None:
+                raise ValueError(_missing("scale", repr(std), ("one for each layer",)))
             scale = f"{name}_{kind}"
             yield _Parameter(scale, "real<lower=0>", "real", _of_scale(scale, std))
 

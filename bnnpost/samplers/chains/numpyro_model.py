@@ -25,12 +25,13 @@ from bnnpost.spaces.sources import NOISE_STD
 numpyro.distributions.distribution = importlib.import_module("numpyro.distributions.distribution")
 
 # Sites that hold the square of what a layer, or the noise, has.
-_VARIANCE = "_var"
+_STD, _VARIANCE = "_std", "_var"
 
 
 def describe(posterior: Posterior) -> None:
     """The model of `hmc.model`, with the posterior as an argument that may be traced."""
     met: list[Linear] = []
+    shared: dict[str, Array] = {}
 
     def step(layer: Linear, rows: Array) -> Array:
         name, fan_in = f"layer{len(met)}", rows.shape[-1]
@@ -40,8 +41,8 @@ def describe(posterior: Posterior) -> None:
             _parameters(f"{name}.biases", layer.priors.biases, (layer.width,))
             if layer.has_bias
             else None,
-            _scale(f"{name}.w", layer.w_std, fan_in),
-            _scale(f"{name}.b", layer.b_std, 1),
+            _scale(f"{name}.w_std", layer.w_std, fan_in, shared),
+            _scale(f"{name}.b_std", layer.b_std, 1, shared),
         )
         return layer.outputs(parameters, rows)
 
@@ -87,12 +88,16 @@ class _Own(laws.Distribution):
         return self.prior.log_prob(value)
 
 
-def _scale(name: str, scale: Any, fan_in: int) -> Array | None:
+def _scale(name: str, scale: Any, fan_in: int, shared: dict[str, Array]) -> Array | None:
+    """Of one layer; those that layers share are in `shared` by their label, one site for all."""
     if not isinstance(scale, Scale):
         return None
-    shape = scale.shape(fan_in)
-    site = f"{name}{_VARIANCE}" if scale.of_variance else f"{name}_std"
-    return scale.std(numpyro.sample(site, scale.law.expand(shape).to_event(len(shape))))
+    label, shape = scale.label(name), scale.shape(fan_in)
+    if label not in shared:
+        site = f"{label.removesuffix(_STD)}{_VARIANCE}" if scale.of_variance else label
+        law = scale.law.expand(shape).to_event(len(shape))
+        shared[label] = scale.std(numpyro.sample(site, law))
+    return shared[label]
 
 
 def _observe(posterior: Posterior, outputs: Array) -> None:
