@@ -93,6 +93,7 @@ def _numbers(text):
     return found
 
 
+@pytest.mark.slow
 def test_forecast_lists_widths_spaces_bounds_and_advice():
     arguments = ["forecast", *PROBLEM, "--depth", "1", "--widths", "64"]
     done = invoke(*arguments)

@@ -247,6 +247,7 @@ HARM = {
 
 
 @pytest.mark.filterwarnings("default:.* is not there:UserWarning")
+@pytest.mark.slow
 def test_a_run_that_came_to_harm_is_read_as_it_was_or_refused(finished, tmp_path, monkeypatch):
     assert sample(tmp_path / "other", "--seed", 3).exit_code == 0
     looks = corruptions.Looks(finished[0], tmp_path / "other", sample, tmp_path / "looks")

@@ -65,7 +65,7 @@ def test_a_vector_of_parameters_has_one_number_for_it():
         assert np.isfinite(jax.grad(flat.log_density)(flat.start)).all()
 
 
-def evidence_by_numpy(shared, num_draws=2_000_000):
+def evidence_by_numpy(shared, num_draws=500_000):
     """Log evidence and standard error by prior draws of weights and scales."""
     rng, logs = np.random.default_rng(0), []
     for _ in range(20):

@@ -81,6 +81,7 @@ def statistics(positions):
 @pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
 @pytest.mark.each(2)
+@pytest.mark.slow
 def test_the_first_chain_has_the_plain_kernels_numbers(name):
     """Bit for bit, alone and beside another: of the kernels of `chains`, and a blend's own step."""
     kernel, never = KERNELS[name], jnp.zeros((), bool)

@@ -42,6 +42,7 @@ def with_likelihood(posterior, likelihood, targets=None):
     return bnnpost.Posterior(posterior.network, likelihood, posterior.x, targets)
 
 
+@pytest.mark.slow
 def test_a_strict_run_takes_what_was_forecast(posterior, found):
     """1000 acceptances have a relative error of 1/√1000, the pilot's evidence its own."""
     draws = bnnpost.rejection.sample(jax.random.key(8), posterior, num_samples=1000)

@@ -35,6 +35,7 @@ def judged(kernel):
 
 
 @pytest.mark.parametrize("kernel", ["hmc", "pcn", "slice"])
+@pytest.mark.slow
 def test_a_bound_for_each_kernel(kernel):
     found = judged(kernel)
     assert found.kernel.name == kernel

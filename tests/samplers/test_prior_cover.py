@@ -38,6 +38,7 @@ def test_weights_of_which_none_is_positive_show_nothing():
     assert unseen_mass(np.full(4000, -np.inf)) == 1
 
 
+@pytest.mark.slow
 def test_prior_draws_reach_a_wide_posterior_and_not_a_narrow_one():
     wide, narrow = posterior(512, noise_std=0.5), posterior(16)
     for of, complete in ((wide, True), (narrow, False)):

@@ -102,6 +102,7 @@ def test_moments(case, collapse, space):
 
 
 @pytest.mark.parametrize(("case", "collapse"), PREDICTED, ids=label)
+@pytest.mark.slow
 def test_predictions_have_one_law_in_both_spaces(case, collapse):
     one, other = (predicted(case, collapse, space) for space in SPACES)
     for statistic in statistics(one, other):

@@ -300,6 +300,7 @@ def test_the_first_fit_alone_misses_a_half():
     assert found < evidence - 0.5
 
 
+@pytest.mark.slow
 def test_what_no_proposal_visited_is_stated():
     info = bnnpost.rejection.sample(
         cases.key(1), PROBLEMS["two points"].posterior(), num_samples=1000, bound="capped"
