@@ -13,7 +13,15 @@ from jaxtyping import Array
 from bnnpost.networks.activation import Activation
 from bnnpost.networks.layers import Layer, parts_of, with_parts
 from bnnpost.networks.linear import Linear
-from bnnpost.networks.priors import PER_INPUT, EntryMoments, Fixed, Scale, WeightPrior, standard
+from bnnpost.networks.priors import (
+    PER_INPUT,
+    EntryMoments,
+    Fixed,
+    Scale,
+    WeightPrior,
+    scale_record,
+    standard,
+)
 
 # Where a function is looked at to see whether it is bounded, and how much it may grow there.
 _NEAR, _FAR, _GROWTH = 1e2, 1e8, 2.0
@@ -64,11 +72,19 @@ def check_shared_scales(network: Layer) -> None:
         if name is None:
             continue
         first = laws.setdefault(name, place)
-        if repr(first.scale) != repr(place.scale):
+        if _told(first.scale) != _told(place.scale):
             raise ValueError(
                 f"expected one law for the scale {name!r} that layers share, got {first.scale} "
                 f"({first}) and {place.scale} ({place}): give others another name"
             )
+
+
+def _told(scale: Scale) -> object:
+    """All that a scale is, to the last digit; of a law that cannot be written, what is printed."""
+    try:
+        return scale_record(scale), scale.of_variance
+    except (TypeError, ValueError, jax.errors.ConcretizationTypeError):
+        return repr(scale)
 
 
 def with_scales(network: Layer, values: Sequence[Array]) -> Layer:

@@ -25,7 +25,7 @@ LAYERWISE, PER_INPUT = "layer", "input"
 _ROUNDING = 1e-6
 _FIXED, _PER = "fixed", "per"
 _NAME = "shared"
-# Folded into a network\'s key for scales that layers share.
+# Folded into a network's key for scales that layers share.
 _SHARED = 0x73686172
 
 

@@ -157,6 +157,11 @@ def test_what_cannot_be_shared():
     other = bnnpost.Serial([*layers, nn.Dense(1, w_std=nn.shared_scale(HalfNormal(2.0)))])
     with pytest.raises(ValueError, match="expected one law for the scale 'scale'"):
         bnnpost.Posterior(other, Gaussian(0.3), X, Y)
+    nearly = bnnpost.Serial([*layers, nn.Dense(1, w_std=nn.shared_scale(HalfNormal(1 + 1e-6)))])
+    with pytest.raises(ValueError, match="give others another name"):
+        bnnpost.Posterior(nearly, Gaussian(0.3), X, Y)
+    same = bnnpost.Serial([*layers, nn.Dense(1, w_std=nn.shared_scale(HalfNormal(1)))])
+    bnnpost.Posterior(same, Gaussian(0.3), X, Y)
     for wrong in ("shared_scale(HalfNormal(1), 3)", "shared_scale(HalfNormal(1), 'a', 'b')"):
         with pytest.raises(ConfigError, match="expected a law and a name"):
             laws.scale("w_std", wrong)
