@@ -13,6 +13,7 @@ from bnnpost.numerics.linalg import (
     gaussian_log_density,
     nested_factor,
     schur,
+    solve,
     solve_lower,
 )
 
@@ -133,11 +134,9 @@ def condition_normals(
     covariance = factor @ factor.T
 
     def change(variance: Array, residual: Array) -> Array:
-        below = jnp.zeros((factor.shape[1], residual.shape[1]), factor.dtype)
-        bordered = jnp.block([[covariance + jnp.diag(variance), residual], [factor.T, below]])
-        return schur(bordered, covariance.shape[0]).complement
+        return factor.T @ solve(covariance + jnp.diag(variance), residual)
 
     if sites.shared:
-        return normals - change(variances[:, 0], residual)
+        return normals + change(variances[:, 0], residual)
     changes = jax.vmap(change, in_axes=1)(variances, residual[:, :, None])
-    return normals - changes[:, :, 0].T
+    return normals + changes[:, :, 0].T

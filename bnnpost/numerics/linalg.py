@@ -5,6 +5,7 @@ on several threads. LAPACK is kept out of that: its batched kernels in jaxlib wa
 same few threads that they run on, and two of them at once can wait for ever.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -55,6 +56,13 @@ def nested_factor(
     get equal rows, and nothing is NaN unless the covariance is. zero_pivot: what is rounding, as a
     fraction of a row's own variance.
     """
+    return Factor(_square_root(covariance, order, zero_pivot), order)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _square_root(
+    covariance: Float[Array, "n n"], order: Int[Array, " n"], zero_pivot: float
+) -> Float[Array, "n n"]:
     num_rows = covariance.shape[0]
     variances = jnp.diagonal(covariance)
     index = jnp.arange(num_rows)
@@ -75,8 +83,21 @@ def nested_factor(
 
     state = _Elimination(covariance, jnp.zeros_like(covariance), jnp.ones_like(index, bool))
     unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
-    found = jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll)
-    return Factor(found.matrix, order)
+    return jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll).matrix
+
+
+@_square_root.defjvp
+def _square_root_jvp(
+    zero_pivot: float, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """dC = dK C⁻ᵀ − C Φᵀ, Φ the lower half of C⁻¹ dK C⁻ᵀ; of dependent rows C⁻¹ is 0."""
+    covariance, order = primals
+    matrix = _square_root(covariance, order, zero_pivot)
+    inverse = solve_lower(Factor(matrix, order), jnp.eye(len(order), dtype=matrix.dtype))
+    place = jnp.argsort(order)
+    half = jnp.where(place[:, None] < place, 1.0, jnp.where(place[:, None] == place, 0.5, 0.0))
+    halfway = tangents[0] @ inverse.T
+    return matrix, halfway - matrix @ (half * (inverse @ halfway))
 
 
 def pivot_order(covariance: Float[np.ndarray, "n n"], num_first: int) -> Int[np.ndarray, " n"]:
@@ -201,14 +222,62 @@ def schur(matrix: Float[Array, "n+r n+c"], num_pivots: int) -> Schur:
     return Schur(remainder[num_pivots:, num_pivots:], log_det)
 
 
+@jax.custom_jvp
 def gaussian_log_density(
     values: Float[Array, "n k"], covariance: Float[Array, "n n"]
 ) -> Float[Array, ""]:
     """Σ_o log N(values[:, o]; 0, covariance) in nats; NaN if the covariance is not definite."""
+    eliminated = schur(_bordered(values, covariance), len(values))
+    return _log_density(eliminated, values)
+
+
+def _bordered(values: Array, covariance: Array) -> Float[Array, "n+k n+k"]:
+    corner = jnp.zeros((values.shape[1],) * 2, values.dtype)
+    return jnp.block([[covariance, values], [values.T, corner]])
+
+
+def _log_density(eliminated: Schur, values: Array) -> Float[Array, ""]:
     num_rows, num_outputs = values.shape
-    corner = jnp.zeros((num_outputs, num_outputs), values.dtype)
-    bordered = jnp.block([[covariance, values], [values.T, corner]])
-    eliminated = schur(bordered, num_rows)
     squares = -jnp.trace(eliminated.complement)
     constant = num_rows * math.log(2 * math.pi)
     return -0.5 * (squares + num_outputs * (eliminated.log_det + constant))
+
+
+@gaussian_log_density.defjvp
+def _gaussian_log_density_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Its derivative: −A by the values and (A Aᵀ − k K⁻¹)/2 by the covariance, A = K⁻¹ values."""
+    values, covariance = primals
+    num_rows, num_outputs = values.shape
+    matrix, log_det = _swept(_bordered(values, covariance), num_rows)
+    solved, inverse = matrix[:num_rows, num_rows:], -matrix[:num_rows, :num_rows]
+    found = _log_density(Schur(matrix[num_rows:, num_rows:], log_det), values)
+    slope = 0.5 * (solved @ solved.T - num_outputs * inverse)
+    return found, jnp.sum(slope * tangents[1]) - jnp.sum(solved * tangents[0])
+
+
+def solve(covariance: Float[Array, "n n"], values: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    """K⁻¹ values; NaN if the covariance is not definite."""
+    num_rows = len(values)
+    return _swept(_bordered(values, covariance), num_rows)[0][:num_rows, num_rows:]
+
+
+def _swept(
+    matrix: Float[Array, "n+k n+k"], num_pivots: int
+) -> tuple[Float[Array, "n+k n+k"], Float[Array, ""]]:
+    """[[−A⁻¹, A⁻¹B], [BᵀA⁻¹, D − BᵀA⁻¹B]] of a symmetric [[A, B], [Bᵀ, D]], and log det A.
+
+    By sweeps (Beaton 1964), which cost what elimination does. NaN as in `schur`.
+    """
+
+    def sweep(j: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        found, log_det = state
+        pivot = found[j, j]
+        pivot = jnp.where(pivot > 0, pivot, jnp.nan)
+        row = found[j] / pivot
+        found = found - found[:, j][:, None] * row[None, :]
+        found = found.at[j].set(row).at[:, j].set(row).at[j, j].set(-1 / pivot)
+        return found, log_det + jnp.log(pivot)
+
+    return jax.lax.fori_loop(0, num_pivots, sweep, (matrix, jnp.zeros((), matrix.dtype)))  # type: ignore[no-any-return]

@@ -186,3 +186,68 @@ def test_gaussian_log_density_is_scipys(num_rows, num_outputs):
 
 def test_gaussian_log_density_of_a_singular_covariance_is_not_finite():
     assert not np.isfinite(linalg.gaussian_log_density(np.ones((2, 1)), np.ones((2, 2))))
+
+
+@pytest.mark.parametrize("num_outputs", [1, 3])
+def test_gaussian_log_density_has_the_derivative_of_the_closed_form(num_outputs):
+    matrix = covariance(6) + 0.1 * np.eye(6)
+    values = np.random.default_rng(7).standard_normal((6, num_outputs))
+    by_values, by_matrix = jax.grad(linalg.gaussian_log_density, (0, 1))(values, matrix)
+    inverse = np.linalg.inv(matrix)
+    solved = inverse @ values
+    np.testing.assert_allclose(by_values, -solved, rtol=1e-11)
+    expected = 0.5 * (solved @ solved.T - num_outputs * inverse)
+    np.testing.assert_allclose(by_matrix, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_gaussian_log_density_has_the_second_derivative_of_differences():
+    values, matrix = np.ones((3, 1)), covariance(3) + 0.1 * np.eye(3)
+
+    def along(step):
+        return linalg.gaussian_log_density(values, matrix + step * np.eye(3))
+
+    slope, size = jax.grad(along), 1e-5
+    expected = (slope(size) - slope(-size)) / (2 * size)
+    np.testing.assert_allclose(jax.grad(slope)(0.0), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("derivative", [jax.jvp, jax.grad])
+def test_gaussian_log_density_of_a_singular_covariance_has_no_derivative(derivative):
+    values, singular = np.ones((2, 1)), np.ones((2, 2))
+    if derivative is jax.jvp:
+        found = jax.jvp(lambda k: linalg.gaussian_log_density(values, k), (singular,), (singular,))
+    else:
+        found = jax.grad(lambda k: linalg.gaussian_log_density(values, k))(singular)
+    assert not np.isfinite(np.asarray(found)).all()
+
+
+def factors_sum(weights, order):
+    """A number that depends on every entry of the factor of rows rowsᵀ."""
+
+    def of_rows(rows):
+        return jnp.sum(weights * linalg.nested_factor(rows @ rows.T, order).matrix)
+
+    return of_rows
+
+
+@pytest.mark.parametrize("kind", ["definite", "more rows than columns", "rows twice"])
+def test_the_factor_has_the_derivative_of_differences(kind):
+    """Along directions that keep what depends on what: elsewhere a square root has none."""
+    rng = np.random.default_rng(8)
+    rows = rng.standard_normal((7, 3 if kind == "more rows than columns" else 9))
+    direction = rng.standard_normal(rows.shape)
+    if kind == "rows twice":
+        rows[[5, 2]], direction[[5, 2]] = rows[[0, 1]], direction[[0, 1]]
+    value = factors_sum(rng.standard_normal((7, 7)), jnp.asarray(rng.permutation(7)))
+    size = 1e-6
+    expected = (value(rows + size * direction) - value(rows - size * direction)) / (2 * size)
+    _, found = jax.jvp(value, (rows,), (direction,))
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    np.testing.assert_allclose(jnp.sum(jax.grad(value)(rows) * direction), expected, rtol=1e-7)
+
+
+def test_solve_is_numpys():
+    matrix = covariance(8) + 0.1 * np.eye(8)
+    values = np.random.default_rng(9).standard_normal((8, 2))
+    solved = jax.jit(linalg.solve)(matrix, values)
+    np.testing.assert_allclose(solved, np.linalg.solve(matrix, values), rtol=1e-11)
