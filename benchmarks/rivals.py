@@ -1,0 +1,234 @@
+"""BlackJAX's samplers beside bnnpost's on one posterior: effective draws a core-second, with f.
+
+BlackJAX's move all weights (`posterior.flat`, as anyone would have it) or, so that samplers are
+compared and not coordinates alone, the standard normals of bnnpost's own chains, the readout
+integrated out: those behind the functions, or the hidden weights. Core-seconds are those after
+warmup or tuning, of compiled programs, and those of f at five test inputs. Effective draws are
+bulk, the least of the five.
+
+    python benchmarks/rivals.py [points width …]      # default 10 256; 50 64 256
+"""
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import blackjax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+from samplers import KEY, NOISE_STD, NUM_TEST, chained, exact, row
+
+import bnnpost
+from bnnpost.draws import Draws, arviz_view
+from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice, Rotation
+from bnnpost.samplers.chains.chains import Chains
+
+PROBLEMS = ((10, 256), (50, 64), (50, 256))
+NUM_CHAINS, NUM_DRAWS = 4, 500
+# Steps for a draw that is kept, of samplers with cheap ones; by the number of points.
+THINNING = {10: 3, 50: 12}
+Step = Callable[[Array, Any], tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Density:
+    """A log density on vectors, relative to standard normals' `log_weight`, and f of draws."""
+
+    name: str
+    x64: bool
+    log_density: Callable[[Array], Array]
+    log_weight: Callable[[Array], Array]
+    start: Callable[[Array], Array]
+    values: Callable[[np.ndarray], np.ndarray]
+
+
+def all_weights(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Density:
+    flat = posterior.flat(KEY)
+    points = jnp.asarray(x_test, jnp.float32)
+
+    @jax.jit
+    def values(vectors: Array) -> Array:
+        return jax.vmap(lambda v: posterior.network.apply(flat.unravel(v), points))(vectors)
+
+    return Density(
+        "all weights",
+        False,
+        flat.log_density,
+        lambda v: posterior.log_likelihood(flat.unravel(v)),
+        lambda key: posterior.flat(key).start,
+        lambda vectors: np.asarray(values(vectors)),
+    )
+
+
+def normals(posterior: bnnpost.Posterior, x_test: np.ndarray, space: str) -> Density:
+    """The density that bnnpost's own chains move, as a function of one vector."""
+    size = {"num_samples": 1, "num_warmup": 0, "num_chains": 1}
+    chains = Chains.make(KEY, posterior, Rotation(), **size, space=space, collapse=True)
+    target = chains.target
+
+    def vector(key: Array) -> tuple[Array, Callable[[Array], Any]]:
+        """Of a prior draw, and how it is unravelled: in double, as BlackJAX's own normals are."""
+        return ravel_pytree(jax.tree.map(lambda a: a.astype(jnp.float64), target.prior(key)))
+
+    with jax.enable_x64(True):
+        unravel = vector(KEY)[1]
+
+    def values(vectors: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            given = jax.tree.map(np.asarray, jax.vmap(lambda v: target.given(unravel(v)))(vectors))
+        count = np.arange(len(vectors), dtype=np.uint64)
+        zeros = np.zeros(len(vectors))
+        return Draws(chains.space, KEY, count, zeros, chains.no_draws(), given).predict(x_test)
+
+    return Density(
+        {"functions": "functions", "weights": "hidden weights"}[space],
+        True,
+        lambda v: target.log_density(unravel(v)),
+        lambda v: target.log_weight(target.given(unravel(v))),
+        lambda key: vector(key)[0],
+        values,
+    )
+
+
+def nuts(density: Density, key: Array, start: Array) -> tuple[Any, Any]:
+    """A state after warmup, and what was adapted."""
+    adaptation = blackjax.window_adaptation(blackjax.nuts, density.log_density)
+    (state, found), _ = adaptation.run(key, start, 500)
+    return state, found
+
+
+def nuts_step(density: Density, found: Any) -> Step:
+    step: Step = blackjax.nuts(density.log_density, **found).step
+    return step
+
+
+def mclmc(density: Density, key: Array, start: Array) -> tuple[Any, Any]:
+    start_key, tune_key = jax.random.split(key)
+    state = blackjax.mcmc.mclmc.init(start, density.log_density, start_key)
+    state, found, _ = blackjax.mclmc_find_L_and_step_size(
+        blackjax.mcmc.mclmc.build_kernel(),
+        5000,
+        state,
+        tune_key,
+        logdensity_fn=density.log_density,
+    )
+    return state, found
+
+
+def mclmc_step(density: Density, found: Any) -> Step:
+    step: Step = blackjax.mclmc(
+        density.log_density,
+        L=found.L,
+        step_size=found.step_size,
+        inverse_mass_matrix=found.inverse_mass_matrix,
+    ).step
+    return step
+
+
+def slice_step(density: Density, found: Any) -> Step:
+    size = found.shape[0]
+    step: Step = blackjax.elliptical_slice(
+        density.log_weight, mean=jnp.zeros(size), cov=jnp.ones(size)
+    ).step
+    return step
+
+
+def slicing(density: Density, key: Array, start: Array) -> tuple[Any, Any]:
+    sampler = blackjax.elliptical_slice(
+        density.log_weight, mean=jnp.zeros(len(start)), cov=jnp.ones(len(start))
+    )
+    keys = jax.random.split(key, 3000)
+    state = jax.lax.scan(lambda s, k: (sampler.step(k, s)[0], None), sampler.init(start), keys)[0]
+    return state, start
+
+
+def run(
+    density: Density, begin: Callable[..., Any], stepping: Callable[..., Step], thinning: int
+) -> tuple[float, float, float]:
+    """Least effective draws of f, the core-seconds of sampling and those of f."""
+    with jax.enable_x64(density.x64):
+        begun = [
+            jax.jit(partial(begin, density))(
+                jax.random.key(1 + i), density.start(jax.random.key(i))
+            )
+            for i in range(NUM_CHAINS)
+        ]
+
+        def keep(state: Any, found: Any, key: Array) -> Array:
+            step = stepping(density, found)
+
+            def several(state: Any, key: Array) -> tuple[Any, Array]:
+                keys = jax.random.split(key, thinning)
+                state = jax.lax.scan(lambda s, k: (step(k, s)[0], None), state, keys)[0]
+                return state, state.position
+
+            return jax.lax.scan(several, state, jax.random.split(key, NUM_DRAWS))[1]
+
+        compiled = jax.jit(keep).lower(*begun[0], KEY).compile()
+        started = time.process_time()
+        kept = [np.asarray(compiled(*one, jax.random.key(9 + i))) for i, one in enumerate(begun)]
+        seconds = time.process_time() - started
+    vectors = np.concatenate(kept)
+    density.values(vectors)
+    started = time.process_time()
+    values = density.values(vectors)
+    of_f = time.process_time() - started
+    found = arviz_view.diagnostics(values, NUM_CHAINS)
+    return float(found["ess_bulk"].min()), float(found["r_hat"].max()), seconds, of_f
+
+
+def theirs(num_points: int, density: Density) -> Iterator[tuple[str, Callable[[], Any]]]:
+    thinning = THINNING.get(num_points, 3)
+    yield "elliptical slice", partial(run, density, slicing, slice_step, thinning)
+    yield "NUTS", partial(run, density, nuts, nuts_step, 1)
+    yield "MCLMC", partial(run, density, mclmc, mclmc_step, thinning)
+
+
+def compare(num_points: int, width: int) -> None:
+    x, y, x_test, _ = bnnpost.datasets.diabetes_problem(num_points, NUM_TEST)
+    likelihood = bnnpost.likelihoods.Gaussian(NOISE_STD)
+    posterior = bnnpost.Posterior(bnnpost.mlp(width=width), likelihood, x, y)
+    print(f"\ndiabetes({num_points}, {NUM_TEST}), width {width}, noise variance 0.1")
+    densities = [all_weights(posterior, x_test)]
+    densities += [normals(posterior, x_test, space) for space in ("functions", "weights")]
+    best = 0.0
+    for density in densities:
+        for name, sample in theirs(num_points, density):
+            size, r_hat, seconds, of_f = sample()
+            rate = size / (seconds + of_f)
+            best = max(best, rate)
+            print(
+                f"BlackJAX {name:<17} {density.name:<15} {size:>7.0f} {seconds:>8.2f} {of_f:>6.2f} "
+                f"{rate:>9.1f} {r_hat:>6.3f}",
+                flush=True,
+            )
+    truth = exact(posterior, x_test)
+    usual = {"num_samples": 1000, "num_warmup": 500, "num_chains": 4}
+    thinned = {**usual, "num_warmup": 1000, "thinning": THINNING.get(num_points, 3)}
+    own = {
+        "elliptical slice": partial(chained, EllipticalSlice(), thinned),
+        "pCN": partial(chained, CrankNicolson(), thinned),
+        "HMC, rotations": partial(chained, Rotation(), usual),
+        "HMC, hidden weights": partial(chained, Rotation(), usual, space="weights"),
+    }
+    for name, draw in own.items():
+        rate, line = row(name, draw(posterior), x_test, truth)
+        print(line, f"{rate / best:.1f} times BlackJAX's best", flush=True)
+
+
+def main() -> None:
+    numbers = [int(text) for text in sys.argv[1:]]
+    warnings.simplefilter("ignore")
+    for num_points, width in [(numbers[0], width) for width in numbers[1:]] or PROBLEMS:
+        compare(num_points, width)
+
+
+if __name__ == "__main__":
+    main()
