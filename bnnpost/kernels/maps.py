@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,9 @@ _IN_A_STEP = 2**22
 # a unit's values at every node (half a MiB a point).
 _SUMMED = 2**6
 
+# The kernel of the prior's limit, or the neural tangent kernel.
+Kind: TypeAlias = Literal["nngp", "ntk"]
+
 
 class LimitKernel(NamedTuple):
     """NNGP kernel, variances on the first list, and the neural tangent kernel if asked for."""
@@ -35,10 +38,11 @@ class LimitKernel(NamedTuple):
     variances: Float[Array, " n1"]
     tangent: Float[Array, "n1 n2"] | None = None
 
-    @property
-    def last(self) -> Float[Array, "n1 n2"]:
-        """The neural tangent kernel if asked for, else the NNGP kernel."""
-        return self.cross if self.tangent is None else self.tangent
+    def of(self, kind: Kind) -> Float[Array, "n1 n2"]:
+        """The kernel of this kind, which was asked for."""
+        found = self.tangent if kind == "ntk" else self.cross
+        assert found is not None
+        return found
 
 
 @functools.partial(jax.jit, static_argnames=("tangent", "together"))
