@@ -104,14 +104,22 @@ def _mapped(network: Layer, k: Covariance, apart: Array | None) -> Covariance:
 
 
 def _steps(network: Serial) -> Iterator[Serial]:
-    """Its layers, linear ones together with the one before them, as each is a multiple of it."""
+    """Its layers, each with those after it whose covariance is a multiple of its own.
+
+    Not with a convolution: it would compute an activation before it anew for each of its positions.
+    """
     step: list[Layer] = []
     for layer in network.flattened():
-        if step and not isinstance(layer, Linear):
+        if step and not _multiplies(layer):
             yield Serial(step)
             step = []
         step.append(layer)
     yield Serial(step)
+
+
+def _multiplies(layer: Layer) -> bool:
+    """Whether it is linear, and a row of it is one position's features."""
+    return isinstance(layer, Linear) and type(layer).row_mean is Linear.row_mean
 
 
 def _kept_apart(step: Serial, k: Covariance, apart: Array) -> Covariance:
