@@ -1,6 +1,9 @@
 """NNGP and NTK Gram matrices: of the infinite-width limit, and of finite networks to check it.
 
-The package can be called: `bnnpost.kernels(network, x)` gives both of the limit.
+Called, the package gives both of the limit by one pass, as `Kernels`: the map of the tangent kernel
+needs the NNGP kernel at every layer, so that both take hardly longer than `ntk` alone. Inputs,
+errors and warnings are those of `nngp` and `ntk`, and so are the entries, of `ntk` to the last bit,
+of `nngp` to rounding.
 """
 
 import sys

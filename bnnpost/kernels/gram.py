@@ -81,11 +81,7 @@ class CallablePackage(types.ModuleType):
     def __call__(
         self, network: Layer, x1: Inputs, x2: Inputs | None = None, *, key: Array | None = None
     ) -> Kernels:
-        """`nngp` and `ntk` by one pass, which takes no longer than `ntk` alone: `Kernels`.
-
-        The map of the tangent kernel needs the NNGP kernel at every layer, and passes both on.
-        Entries are those of `nngp` and of `ntk`; inputs, errors and warnings as there.
-        """
+        """`nngp` and `ntk` by one pass."""
         return Kernels(*_found(network, x1, x2, key, "nngp", "ntk"))
 
 
