@@ -2,7 +2,6 @@ from . import (
     comparison,
     datasets,
     draws,
-    kernels,
     likelihoods,
     networks,
     numerics,
@@ -26,7 +25,7 @@ from .comparison import (
     fit_rate,
 )
 from .draws import Draws, load
-from .kernels import empirical_nngp, empirical_ntk, nngp, ntk
+from .kernels import empirical_nngp, empirical_ntk, kernels, nngp, ntk
 from .networks import (
     Activation,
     AvgPool,

@@ -12,14 +12,15 @@ from jaxtyping import Array, Float
 from bnnpost.arguments import positive_integer
 from bnnpost.kernels.checked import checked_call, checked_kernel
 from bnnpost.kernels.gram import Inputs, nngp
+from bnnpost.kernels.tangents import tangent_kernel
 from bnnpost.networks.errors import ShapeError
-from bnnpost.networks.layers import Affine, Layer, Parameters, num_parameters
-from bnnpost.networks.linear import Linear
+from bnnpost.networks.layers import Layer, num_parameters
+from bnnpost.networks.linear import linear_layers
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 
-# Parameters of the draws that are looked at together (2^22 doubles are 32 MiB).
-_PARAMETERS_AT_ONCE = 2**22
+# Numbers that draws which are looked at together keep (2^22 doubles are 32 MiB).
+_NUMBERS_AT_ONCE = 2**22
 
 
 class EmpiricalKernel(NamedTuple):
@@ -50,8 +51,9 @@ def empirical_ntk(
     """E Σ_θ ∂f(x)/∂θ ∂f(x′)/∂θ of a network as wide as it is; the rest as in `empirical_nngp`.
 
     θ are weights and biases before w_std/√fan_in and b_std multiply them (Jacot et al. 2018); those
-    that are `Fixed`, and random scales, do not count. Jacobians are contracted a row at a time: a
-    backward pass for each point of x2 and output unit, then a forward one for all of x1.
+    that are `Fixed`, and random scales, do not count. A draw costs a forward pass, and for each
+    output unit a backward one and products, for every pair of points, of what enters each linear
+    layer and of the derivatives by what leaves it. Layers must act on each point by itself.
     Raises what `empirical_nngp` does, and ValueError where JAX cannot differentiate an activation.
     """
     return _mean_over_draws(key, network, x1, x2, num_draws, tangent=True)
@@ -67,9 +69,9 @@ def _mean_over_draws(
     network, *lists = checked_call(network, x1, x2)
     first, second = (x.astype(jnp.float64) for x in lists)
     mean, squares = np.zeros((2, len(first), len(second)))
-    count = 0
-    for keys in _batches(key, num_draws, _batch_size(key, network, first)):
-        drawn = np.asarray(_kernels(keys, network, first, second, tangent))
+    count, other = 0, None if x2 is None else second
+    for keys in _batches(key, num_draws, _batch_size(key, network, first, len(second))):
+        drawn = np.asarray(_kernels(keys, network, first, other, tangent))
         # Sums of squares about the mean so far, joined with those of the new draws (Chan 1983).
         count, before = count + len(drawn), count
         shift = np.mean(drawn, axis=0) - mean
@@ -85,8 +87,11 @@ def _batches(key: Array, num_draws: int, size: int) -> Iterator[Array]:
         yield jax.vmap(functools.partial(jax.random.fold_in, key))(numbers)
 
 
-def _batch_size(key: Array, network: Layer, x: Array) -> int:
-    """How many draws at once. Raises ShapeError where outputs are not [point, unit]."""
+def _batch_size(key: Array, network: Layer, x: Array, others: int) -> int:
+    """How many draws at once, at x and so many other points.
+
+    Raises ShapeError where outputs are not [point, unit].
+    """
 
     def passed(key: Array) -> Array:
         return network.apply(network.init(key, x.shape[1:]), x)
@@ -97,73 +102,38 @@ def _batch_size(key: Array, network: Layer, x: Array) -> int:
             f"expected a network whose outputs are [point, unit], got outputs of shape "
             f"{list(outputs.shape[1:])} a point: gather positions with Flatten or GlobalAvgPool"
         )
-    return max(1, _PARAMETERS_AT_ONCE // num_parameters(network, x.shape[1:]))
+    return max(1, _NUMBERS_AT_ONCE // _numbers(network, x.shape[1:], len(x), others))
+
+
+def _numbers(network: Layer, features: tuple[int, ...], n1: int, n2: int) -> int:
+    """Those that one draw keeps.
+
+    Parameters; what enters and leaves each linear layer, and derivatives by the latter; and of one
+    layer products of all pairs of positions, or derivatives by its weights.
+    """
+    layers = linear_layers(network, features)
+    passing = sum(met.rows * (met.fan_in + 2 * met.layer.width) for met in layers)
+    pairs = max(
+        min(n1 * n2 * met.rows**2, (n1 + n2) * met.fan_in * met.layer.width) for met in layers
+    )
+    return num_parameters(network, features) + (n1 + n2) * passing + 2 * pairs
 
 
 @functools.partial(jax.jit, static_argnames="tangent")
 def _kernels(
-    keys: Array, network: Layer, x1: Array, x2: Array, tangent: bool
+    keys: Array, network: Layer, x1: Array, x2: Array | None, tangent: bool
 ) -> Float[Array, "b n1 n2"]:
-    """One kernel for each key."""
+    """One kernel for each key; x2 None: of x1 with itself."""
 
     def one(key: Array) -> Array:
         parameters = network.init(key, x1.shape[1:])
         if tangent:
-            return _tangent_kernel(network, parameters, x1, x2)
-        outputs1, outputs2 = (network.apply(parameters, x) for x in (x1, x2))
+            return tangent_kernel(network, parameters, x1, x2)
+        outputs1 = network.apply(parameters, x1)
+        outputs2 = outputs1 if x2 is None else network.apply(parameters, x2)
         return jnp.matmul(outputs1, outputs2.T, precision="highest") / outputs1.shape[-1]
 
     return jax.vmap(one)(keys)
-
-
-def _tangent_kernel(network: Layer, parameters: Parameters, x1: Array, x2: Array) -> Array:
-    """Σ_θ ∂f(x)/∂θ ∂f(x′)/∂θ, its mean over output units."""
-    moving, still = _split(network, parameters, x1)
-
-    def outputs(moving: list[Array | None], x: Array) -> Array:
-        return network.apply(_joined(moving, still), x)
-
-    found, backward = jax.vjp(lambda moving: outputs(moving, x2), moving)
-
-    def column(number: Array) -> Array:
-        """Of one point of x2 and one unit, with all of x1 at that unit."""
-        unit = number % found.shape[1]
-        here = jnp.zeros(found.size, found.dtype).at[number].set(1.0).reshape(found.shape)
-        (gradient,) = backward(here)
-        return jax.jvp(lambda moving: outputs(moving, x1), (moving,), (gradient,))[1][:, unit]
-
-    columns = jax.lax.map(column, jnp.arange(found.size))
-    return jnp.mean(columns.reshape(*found.shape, -1), axis=1).T
-
-
-def _split(
-    network: Layer, parameters: Parameters, x: Array
-) -> tuple[list[Array | None], Parameters]:
-    """The weights and biases that are random, in turn, and all parameters."""
-    layers: list[Linear] = []
-
-    def step(layer: Linear, rows: Array) -> Array:
-        layers.append(layer)
-        return layer.outputs(parameters[len(layers) - 1], rows)
-
-    jax.eval_shape(lambda x: network.propagate(x, step), x)
-    moving: list[Array | None] = []
-    for layer, affine in zip(layers, parameters, strict=True):
-        laws = (layer.priors.weights, layer.priors.biases)
-        for values, law in zip(affine[:2], laws, strict=True):
-            moving.append(values if law is None or law.random else None)
-    return moving, parameters
-
-
-def _joined(moving: list[Array | None], still: Parameters) -> tuple[Affine, ...]:
-    pairs = zip(moving[::2], moving[1::2], still, strict=True)
-    return tuple(
-        affine._replace(
-            weights=affine.weights if weights is None else weights,
-            biases=affine.biases if biases is None else biases,
-        )
-        for weights, biases, affine in pairs
-    )
 
 
 def monte_carlo_error(

@@ -1,11 +1,15 @@
 """Kernels of the infinite-width limit, computed from a network's own kernel maps."""
 
+import types
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.kernels.blocks import cross_kernel, self_kernel
+from bnnpost.kernels.blocks import kernels_of_one, kernels_of_two
 from bnnpost.kernels.checked import check_branches, checked_call, checked_kernel, warn_of_heads
 from bnnpost.kernels.convergence import warn_of_quadrature
+from bnnpost.kernels.maps import Kind
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
@@ -46,7 +50,7 @@ def nngp(
     QuadratureWarning where an activation's trapezoid rule has not converged, with HeadsWarning
     where such scores meet a fixed number of heads: a limit of growing width is then not Gaussian.
     """
-    return _kernel(network, x1, x2, key, tangent=False)
+    return _found(network, x1, x2, key, "nngp")[0]
 
 
 def ntk(
@@ -61,12 +65,29 @@ def ntk(
     Inputs, errors and warnings as in `nngp`; ValueError for an activation that JAX cannot
     differentiate.
     """
-    return _kernel(network, x1, x2, key, tangent=True)
+    return _found(network, x1, x2, key, "ntk")[0]
 
 
-def _kernel(
-    network: Layer, x1: object, x2: object | None, key: Array | None, *, tangent: bool
-) -> Array:
+class Kernels(NamedTuple):
+    """Both kernels of the infinite-width limit, between the same two lists of inputs."""
+
+    nngp: Float[Array, "n1 n2"]
+    ntk: Float[Array, "n1 n2"]
+
+
+class CallablePackage(types.ModuleType):
+    """The package of kernels, which is a function too: `bnnpost.kernels(network, x)`."""
+
+    def __call__(
+        self, network: Layer, x1: Inputs, x2: Inputs | None = None, *, key: Array | None = None
+    ) -> Kernels:
+        """`nngp` and `ntk` by one pass."""
+        return Kernels(*_found(network, x1, x2, key, "nngp", "ntk"))
+
+
+def _found(
+    network: Layer, x1: object, x2: object | None, key: Array | None, *kinds: Kind
+) -> list[Array]:
     network, first, second = checked_call(network, x1, x2)
     network.check_inputs(first)
     network.check_inputs(second)
@@ -76,5 +97,7 @@ def _kernel(
     warn_of_heads(network)
     warn_of_quadrature(network, first, key)
     if x2 is None:
-        return checked_kernel(self_kernel(network, first, key, tangent))
-    return checked_kernel(cross_kernel(network, first, second, key, tangent))
+        found = kernels_of_one(network, first, key, kinds)
+    else:
+        found = kernels_of_two(network, first, second, key, kinds)
+    return [checked_kernel(kernel) for kernel in found]

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,9 @@ _IN_A_STEP = 2**22
 # a unit's values at every node (half a MiB a point).
 _SUMMED = 2**6
 
+# The kernel of the prior's limit, or the neural tangent kernel.
+Kind: TypeAlias = Literal["nngp", "ntk"]
+
 
 class LimitKernel(NamedTuple):
     """NNGP kernel, variances on the first list, and the neural tangent kernel if asked for."""
@@ -35,10 +38,11 @@ class LimitKernel(NamedTuple):
     variances: Float[Array, " n1"]
     tangent: Float[Array, "n1 n2"] | None = None
 
-    @property
-    def last(self) -> Float[Array, "n1 n2"]:
-        """The neural tangent kernel if asked for, else the NNGP kernel."""
-        return self.cross if self.tangent is None else self.tangent
+    def of(self, kind: Kind) -> Float[Array, "n1 n2"]:
+        """The kernel of this kind, which was asked for."""
+        found = self.tangent if kind == "ntk" else self.cross
+        assert found is not None
+        return found
 
 
 @functools.partial(jax.jit, static_argnames=("tangent", "together"))
@@ -100,14 +104,22 @@ def _mapped(network: Layer, k: Covariance, apart: Array | None) -> Covariance:
 
 
 def _steps(network: Serial) -> Iterator[Serial]:
-    """Its layers, linear ones together with the one before them, as each is a multiple of it."""
+    """Its layers, each with those after it whose covariance is a multiple of its own.
+
+    Not with a convolution: it would compute an activation before it anew for each of its positions.
+    """
     step: list[Layer] = []
     for layer in network.flattened():
-        if step and not isinstance(layer, Linear):
+        if step and not _multiplies(layer):
             yield Serial(step)
             step = []
         step.append(layer)
     yield Serial(step)
+
+
+def _multiplies(layer: Layer) -> bool:
+    """Whether it is linear, and a row of it is one position's features."""
+    return isinstance(layer, Linear) and type(layer).row_mean is Linear.row_mean
 
 
 def _kept_apart(step: Serial, k: Covariance, apart: Array) -> Covariance:

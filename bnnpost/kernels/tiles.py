@@ -1,6 +1,7 @@
 """Gram matrices in tiles, begun in order on a few threads and spread over all devices."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.kernels.maps import LimitKernel, evaluated, rows_of_tile
+from bnnpost.kernels.maps import Kind, LimitKernel, evaluated, rows_of_tile
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 
@@ -104,35 +105,37 @@ def gram(
     x1: Float[Array, "n1 *f"],
     x2: Float[Array, "n2 *f"] | None,
     key: Array | None,
-    *,
-    tangent: bool,
-) -> Float[Array, "n1 n2"]:
-    """The kernel between two lists of inputs of one dtype, or of one with itself (x2 None).
+    kinds: Sequence[Kind],
+) -> list[Float[Array, "n1 n2"]]:
+    """A kernel of each kind between two lists of inputs of one dtype, or of one with itself.
 
-    Nothing may be traced. Of a list with itself it is exactly symmetric, with the variances
-    (whose formula is the more exact) on the diagonal of an NNGP kernel.
+    x2 None: of x1 with itself, then exactly symmetric, with the variances (whose formula is the
+    more exact) on the diagonal of an NNGP kernel. Nothing may be traced. The tangent kernel's map
+    passes the NNGP kernel on as well: both take one pass.
     """
     most = rows_of_tile(network, x1)
     first = Tiling.of(x1.shape[0], most)
     second = None if x2 is None else Tiling.of(x2.shape[0], most)
-    sheet = Sheet(first, second, np.dtype(x1.dtype))
+    sheets = {kind: Sheet(first, second, np.dtype(x1.dtype)) for kind in kinds}
     cut1 = first.cut(x1)
     cut2 = cut1 if x2 is None or second is None else second.cut(x2)
-    places = sheet.places()
+    places = sheets[kinds[0]].places()
     device = next(iter(x1.devices()))
-    calls = _Calls((network, key), (cut1, cut2), _devices(device, len(places)), tangent)
+    calls = _Calls((network, key), (cut1, cut2), _devices(device, len(places)), "ntk" in kinds)
 
     def work(number: int) -> None:
         found = calls(number, places[number])
-        variances = None if tangent else np.asarray(found.variances)
-        sheet.write(places[number], np.asarray(found.last), variances)
+        for kind, sheet in sheets.items():
+            variances = np.asarray(found.variances) if kind == "nngp" else None
+            sheet.write(places[number], np.asarray(found.of(kind)), variances)
 
     if len(places) == 1:
         work(0)
     else:
         for _ in in_order(work, range(len(places)), calls.threads(places[0])):
             pass
-    return jax.device_put(sheet.matrix, device if x1.committed else None)
+    matrices = [sheet.matrix for sheet in sheets.values()]
+    return jax.device_put(matrices, device if x1.committed else None)
 
 
 def _devices(device: jax.Device, count: int) -> list[jax.Device]:

@@ -93,10 +93,10 @@ class Windows(NamedTuple):
 
     def taps(self, x: Array, first: int, grid: tuple[int, ...]) -> list[Array]:
         """x as each position of the window sees it; its axes `first`, … are those of the grid."""
-        seen = [x]
+        seen = [self._padded(x, [first], grid)]
         for i, slide in enumerate(self.slides(grid)):
             offsets = range(self.shape[i])
-            seen = [self._seen(k, first + i, i, slide, offset) for k in seen for offset in offsets]
+            seen = [self._seen(k, [first + i], i, slide, o) for k in seen for o in offsets]
         return seen
 
     def sums(self, k: Array, firsts: Sequence[int], grid: tuple[int, ...]) -> Array:
@@ -104,10 +104,10 @@ class Windows(NamedTuple):
 
         firsts: where in k each group of axes begins, all of them shaped like the grid.
         """
+        k = self._padded(k, firsts, grid)
         for i, slide in enumerate(self.slides(grid)):
-            terms = [k] * self.shape[i]
-            for first in firsts:
-                terms = [self._seen(k, first + i, i, slide, o) for o, k in enumerate(terms)]
+            axes = [first + i for first in firsts]
+            terms = [self._seen(k, axes, i, slide, offset) for offset in range(self.shape[i])]
             k = functools.reduce(operator.add, terms)
         return k
 
@@ -118,8 +118,10 @@ class Windows(NamedTuple):
         """
         if mask is None:
             return None
-        for i, slide in enumerate(self.slides(mask.shape[1:])):
-            mask = self._seen(mask, 1 + i, i, slide, (self.shape[i] - 1) // 2)
+        slides = self.slides(mask.shape[1:])
+        mask = self._padded(mask, [1], mask.shape[1:])
+        for i, slide in enumerate(slides):
+            mask = self._seen(mask, [1 + i], i, slide, (self.shape[i] - 1) // 2)
         return mask
 
     def moved(self, before: Covariance, after: Covariance) -> Covariance:
@@ -130,13 +132,20 @@ class Windows(NamedTuple):
         )
         return after.with_masks(*masks)
 
-    def _seen(self, x: Array, axis: int, i: int, slide: Slide, offset: int) -> Array:
-        """x along one axis as the window's position `offset` sees it."""
+    def _padded(self, x: Array, firsts: Sequence[int], grid: tuple[int, ...]) -> Array:
+        """x with what the window's rule for the edges adds, in every group of axes."""
         widths = [(0, 0)] * x.ndim
-        widths[axis] = (slide.before, slide.after)
-        padded = jnp.pad(x, widths, mode="wrap" if self.padding == "CIRCULAR" else "constant")
+        for i, slide in enumerate(self.slides(grid)):
+            for first in firsts:
+                widths[first + i] = (slide.before, slide.after)
+        return jnp.pad(x, widths, mode="wrap" if self.padding == "CIRCULAR" else "constant")
+
+    def _seen(self, x: Array, axes: Sequence[int], i: int, slide: Slide, offset: int) -> Array:
+        """Padded x as the window's position `offset` sees it; axes: the i-th of each group."""
         reach = offset + (slide.places - 1) * self.strides[i] + 1
-        return jax.lax.slice_in_dim(padded, offset, reach, self.strides[i], axis)
+        for axis in axes:
+            x = jax.lax.slice_in_dim(x, offset, reach, self.strides[i], axis)
+        return x
 
 
 def _whole_numbers(name: str, values: Sequence[int]) -> tuple[int, ...]:

@@ -51,6 +51,7 @@ def _axes(x: Array) -> tuple[int, ...]:
 class GlobalAvgPool(Gather):
     """The mean over all positions: K → the mean over all pairs of positions.
 
+    The layers before it then follow covariances at all pairs of positions, for each pair of inputs.
     Over those that are not masked, where a Mask hides some.
     """
 

@@ -1,4 +1,4 @@
-"""bnnpost kernel: the NNGP or NTK kernel of a network at the rows of a data set."""
+"""bnnpost kernel: NNGP and NTK kernels of a network at the rows of a data set."""
 
 import json
 from typing import Any
@@ -13,13 +13,16 @@ from bnnpost_cli.options import as_json, given, problem_options
 @problem_options
 @click.option(
     "--kind",
-    type=click.Choice(("nngp", "ntk")),
+    type=click.Choice(("nngp", "ntk", "both")),
     default="nngp",
     show_default=True,
-    help="nngp: covariance of the prior's limit; ntk: the neural tangent kernel.",
+    help="nngp: covariance of the prior's limit; ntk: the neural tangent kernel; both of them.",
 )
 @click.option(
-    "--out", default=None, metavar="FILE", help="Write the matrix to a .csv or .npz file."
+    "--out",
+    default=None,
+    metavar="FILE",
+    help="Write to a .csv file, or an .npz file of arrays named nngp and ntk.",
 )
 @as_json
 def command(config: str | None, kind: str, out: str | None, as_json: bool, **flags: Any) -> None:
@@ -41,23 +44,43 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
     from bnnpost.sweeps.problem import load_problem
 
     with reported():
+        _check_file(out, kind)
         problem = load_problem(load_config(config, given(flags)))
         rows = np.concatenate([problem.x, problem.x_test])
         bar = Progress(1, enabled=True, label="kernel", unit="matrix", delay=5.0)
         with bar, jax.enable_x64(True):
-            of_kind = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
             network, key = problem.posterior(1).network, jax.random.key(problem.config.seed)
-            kernel = np.asarray(of_kind(network, rows, key=key))
+            if kind == "both":
+                found = bnnpost.kernels(network, rows, key=key)._asdict()
+            else:
+                one = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
+                found = {kind: one(network, rows, key=key)}
+        kernels = {name: np.asarray(kernel) for name, kernel in found.items()}
         if out is not None:
-            _write(kernel, kind, out)
+            _write(kernels, out)
         if as_json:
-            click.echo(json.dumps(kernel.tolist()))
+            listed = {name: kernel.tolist() for name, kernel in kernels.items()}
+            click.echo(json.dumps(listed if kind == "both" else listed[kind]))
         elif out is None:
-            lines = (" ".join(f"{value:11.6f}" for value in row) for row in kernel)
-            click.echo("\n".join(lines))
+            click.echo("\n\n".join(_shown(*item, kind == "both") for item in kernels.items()))
 
 
-def _write(kernel: Any, kind: str, out: str) -> None:
+def _shown(name: str, kernel: Any, named: bool) -> str:
+    lines = [" ".join(f"{value:11.6f}" for value in row) for row in kernel]
+    return "\n".join([name, *lines] if named else lines)
+
+
+def _check_file(out: str | None, kind: str) -> None:
+    """Raise ValueError for a name that no kernel, or not both, can be written to."""
+    if out is None:
+        return
+    if not out.endswith((".csv", ".npz")):
+        raise ValueError(f"expected --out to end in .csv or .npz, got {out}")
+    if kind == "both" and not out.endswith(".npz"):
+        raise ValueError(f"expected --out to end in .npz for both kernels, got {out}")
+
+
+def _write(kernels: dict[str, Any], out: str) -> None:
     from pathlib import Path
 
     import numpy as np
@@ -65,11 +88,10 @@ def _write(kernel: Any, kind: str, out: str) -> None:
     from bnnpost.storage import whole
 
     path = Path(out)
-    if path.suffix not in (".csv", ".npz"):
-        raise ValueError(f"expected --out to end in .csv or .npz, got {out}")
     with whole(path) as temporary:
         if path.suffix == ".csv":
+            (kernel,) = kernels.values()
             np.savetxt(temporary, kernel, delimiter=",", fmt="%.17g")
         else:
-            np.savez(temporary, **{kind: kernel})
+            np.savez(temporary, **kernels)
     click.echo(f"wrote {path}", err=True)

@@ -172,6 +172,11 @@ def test_kernel_prints_and_writes_the_matrix(tmp_path):
     assert invoke(*arguments, "--out", tmp_path / "k.txt").exit_code == 1
     tangent = json.loads(invoke(*arguments, "--kind", "ntk", "--json").stdout)
     assert np.all(np.diag(tangent) > np.diag(found))
+    both = json.loads(invoke(*arguments, "--kind", "both", "--json").stdout)
+    assert both == {"nngp": found.tolist(), "ntk": tangent}
+    refused = invoke(*arguments, "--kind", "both", "--out", tmp_path / "both.csv")
+    assert refused.exit_code == 1
+    assert "end in .npz for both kernels" in refused.stderr
 
 
 def test_info_lists_what_flags_take():

@@ -152,8 +152,8 @@ def test_mean_and_error_are_those_of_the_draws_one_by_one(monkeypatch):
         values, slopes = zip(*(map(np.asarray, drawn(i)) for i in range(4)), strict=True)
     products = np.stack([v @ v[:2].T / 2 for v in values])
     tangents = np.stack([np.einsum("iop,jop->ij", j, j[:2]) / 2 for j in slopes])
-    # Two draws at once, of 35 parameters each.
-    monkeypatch.setattr(bnnpost.kernels.empirical, "_PARAMETERS_AT_ONCE", 80)
+    # Two draws at once: of 35 parameters, 23 numbers at each of five points and 2·6 products.
+    monkeypatch.setattr(bnnpost.kernels.empirical, "_NUMBERS_AT_ONCE", 400)
     for function, expected in ((empirical_nngp, products), (empirical_ntk, tangents)):
         found = function(key, network, ROWS, ROWS[:2], num_draws=4)
         assert np.allclose(found.mean, np.mean(expected, axis=0), rtol=1e-12)

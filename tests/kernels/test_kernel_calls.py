@@ -1,4 +1,6 @@
-"""nngp as a function: jit, vmap, dtypes, blocks, the key, and what it refuses."""
+"""nngp, and both kernels at once, as functions: jit, vmap, dtypes, the key, what is refused."""
+
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,8 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.networks import Activation
+from bnnpost.kernels import HeadsWarning, monte_carlo_error
+from bnnpost.networks import Activation, Dense, Flatten, SelfAttention, Serial
 from tests.kernels import points
 
 X = np.random.default_rng(6).normal(size=(6, 3))
@@ -85,3 +88,30 @@ def test_one_activation_is_a_network_too():
     with jax.enable_x64(True):
         kernel = bnnpost.nngp(Activation("identity"), X)
     assert np.allclose(kernel, X @ X.T / 3, rtol=1e-14)
+
+
+def test_the_package_of_kernels_gives_both():
+    network = points.network("gelu", 1)
+    with jax.enable_x64(True):
+        both = bnnpost.kernels(network, X, X[:2])
+        compiled = jax.jit(bnnpost.kernels)(network, X, X[:2])
+        alone = bnnpost.nngp(network, X, X[:2]), bnnpost.ntk(network, X, X[:2])
+    assert both._fields == ("nngp", "ntk")
+    for found in (both, compiled):
+        assert np.allclose(found, alone, rtol=1e-13)
+    assert bnnpost.kernels is importlib.import_module("bnnpost.kernels")
+    assert bnnpost.kernels.monte_carlo_error is monte_carlo_error
+
+
+def test_both_kernels_need_and_say_what_one_does():
+    attention = SelfAttention(1, heads=1, scaling="sqrt", num_draws=8)
+    network, x = Serial([attention, Flatten(), Dense(1)]), X.reshape(3, 2, 3)
+    with pytest.warns(HeadsWarning) as warned:
+        both = bnnpost.kernels(network, x, key=jax.random.key(0))
+        ntk = bnnpost.ntk(network, x, key=jax.random.key(0))
+    assert [warning.filename for warning in warned] == [__file__] * 2
+    assert np.array_equal(both.ntk, ntk)
+    with pytest.raises(TypeError, match="pass key"), pytest.warns(HeadsWarning):
+        bnnpost.kernels(network, x)
+    with pytest.raises(ValueError, match="one shape of inputs"):
+        bnnpost.kernels(network, x, X)

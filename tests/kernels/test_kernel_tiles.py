@@ -61,6 +61,22 @@ def test_tiles_give_the_same_bits(in_tiles, kernel, other):
     assert np.array_equal(tiled, whole)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("other", [False, True], ids=["self", "cross"])
+@pytest.mark.each(2)
+def test_both_kernels_of_one_pass_are_those_of_two(in_tiles, name, other):
+    network, shape = NETWORKS[name]
+    x = inputs(shape)
+    x2 = x[::-1][:25] if other else None
+    shapes = in_tiles(16)
+    with jax.enable_x64(True):
+        both = bnnpost.kernels(network, x, x2)
+        assert shapes == [(16, 16)] * 6
+        assert np.array_equal(both.nngp, bnnpost.nngp(network, x, x2))
+        assert np.array_equal(both.ntk, bnnpost.ntk(network, x, x2))
+    assert np.max(np.abs(both.ntk - both.nngp)) > 0.1
+
+
 @pytest.mark.parametrize("name", ["flat", "pooled"])
 def test_tiles_of_one_shape_give_the_same_bits_with_positions(in_tiles, name):
     # Sums over positions are rounded as the shape of a tile has it, and as nothing else has it.
