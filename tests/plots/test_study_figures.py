@@ -1,6 +1,7 @@
 """Figures of studies: what is drawn is what was found."""
 
 import jax
+import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
@@ -51,6 +52,14 @@ def test_densities_of_the_scale_hold_all_of_it_and_evidence_is_less_the_limits()
     np.testing.assert_allclose(shown.get_ydata(), [found[n].log_evidence + 3.0 for n in (1, 8)])
     with pytest.raises(ValueError, match="by width, got none"):
         plots.linear_scales({}, 0.0)
+
+
+def test_panels_stay_below_the_heading_in_the_style_of_a_talk():
+    with matplotlib.rc_context(plots.slide_style()):
+        figure = plots.linear_scales({4: bnnpost.deep_linear(posterior_of(4, depth=2))}, -3.0)
+        figure.draw_without_rendering()
+    lowest = min(text.get_window_extent().y0 for text in figure.texts)
+    assert all(axes.get_tightbbox().y1 <= lowest for axes in figure.axes)
 
 
 def test_errors_that_noise_hides_are_hollow():
