@@ -75,5 +75,7 @@ def test_errors_that_noise_hides_are_hollow():
     hidden = [line for line in variance.lines if line.get_markerfacecolor() == "white"]
     assert [len(line.get_ydata()) for line in hidden] == [0, 0, 0]
     assert [text.get_text() for text in mean.get_legend().get_texts()] == list(PREDICTIONS)
+    assert [text.get_text() for text in mean.get_xticklabels()] == ["2", "0.5"]
+    assert not mean.get_xticklabels(minor=True)
     with pytest.raises(ValueError, match="by n/N, got none"):
         plots.prediction_errors({})
