@@ -83,10 +83,8 @@ benchmarks: venv ## every file of benchmarks/ in turn
 	  echo "== $$file"; "$(BIN)/python" "$$file" || exit 1; \
 	done
 
-notebooks: venv ## run every notebook; the files stay as they are
-	@for file in $(NOTEBOOKS); do \
-	  echo "== $$file"; "$(BIN)/jupyter" execute "$$file" || exit 1; \
-	done
+notebooks: venv ## run every notebook, or NOTEBOOKS=FILES, and store its outputs in it
+	$(BIN)/python -m tests.notebooks.rebuild $(NOTEBOOKS)
 
 clean: ## remove environments, caches and build products; runs/ stays
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, GREEN, MUTED, STYLE, TWO_SIDED, VERMILION, error_bars, headed
+from bnnpost.plots.style import (
+    BLUE,
+    GREEN,
+    MUTED,
+    STYLE,
+    TWO_SIDED,
+    VERMILION,
+    error_bars,
+    headed,
+    spread_out,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +40,7 @@ def prediction_errors(found: Mapping[float, "TheoryErrors"]) -> "Figure":
     if not found:
         raise ValueError("expected results of bnnpost.theory_errors by n/N, got none")
     ratios = np.array(sorted(found))
+    ticks = spread_out(ratios, 0.1 * np.log(ratios[-1] / ratios[0]))
     with matplotlib.rc_context(STYLE):
         note = (
             "Root mean squares over test points. Hollow: hidden by the noise of what was measured. "
@@ -42,6 +53,8 @@ def prediction_errors(found: Mapping[float, "TheoryErrors"]) -> "Figure":
         for place, (quantity, title) in enumerate(titles.items()):
             axes = figure.add_subplot(grid[place])
             axes.set(xscale="log", yscale="log", title=title, xlabel="training points / width")
+            axes.set_xticks(ticks, [f"{ratio:.3g}" for ratio in ticks])
+            axes.set_xticks([], minor=True)
             lowest = min(float(one.errors[f"{quantity}_se"].min()) for one in found.values())
             for name in _COLOURS:
                 errors = [found[ratio].errors.sel(prediction=name) for ratio in ratios]

@@ -33,6 +33,9 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
+    # Panels are put below headings by hand: an engine of the user's would put them under these.
+    "figure.constrained_layout.use": False,
+    "figure.autolayout": False,
     "svg.hashsalt": "bnnpost",  # the same figure gives the same SVG
 }
 

@@ -15,7 +15,6 @@ the page's folder. An indented block is a console block.
 
 import contextlib
 import io
-import math
 import os
 import re
 import shlex
@@ -32,6 +31,7 @@ from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
 
 import bnnpost
+from tests.printed import alike
 
 ROOT = Path(bnnpost.__file__).parents[1]
 LANGUAGES = ("python", "console", "output", "toml", "text")
@@ -48,7 +48,6 @@ SECONDS_A_COMMAND = 900
 
 _FILE_NAME = re.compile(r"# ([\w./-]+\.[a-z]+)\n")
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -196,50 +195,6 @@ class _Lines(str):
     """The text of a block as Sybil's evaluator wants it."""
 
     line_offset = 0
-
-
-def alike(expected: str, got: str) -> bool:
-    """Whether two texts have the same words, and numbers that differ by at most 2 %.
-
-    … stands for any words, on several lines too.
-    """
-    parts: list[list[str]] = [[]]
-    for word in _words(expected):
-        if word == "…":
-            parts.append([])
-        else:
-            parts[-1].append(word)
-    words, place = _words(got), 0
-    if len(parts) == 1:
-        return _same(parts[0], words)
-    for number, part in enumerate(parts):
-        last = len(words) - len(part)
-        places = [0] if number == 0 else [last] if number == len(parts) - 1 else range(place, last)
-        found = [i for i in places if i >= place and _same(part, words[i : i + len(part)])]
-        if not found:
-            return False
-        place = found[0] + len(part)
-    return True
-
-
-def _words(text: str) -> list[str]:
-    spaced = re.sub(r"([][(){},;:=]|…)", r" \1 ", re.sub(r"(?<=\d),(?=\d{3})", "", text))
-    return spaced.split()
-
-
-def _same(expected: list[str], got: list[str]) -> bool:
-    return len(expected) == len(got) and all(map(_same_word, expected, got))
-
-
-def _same_word(expected: str, got: str) -> bool:
-    one, other = _number(expected), _number(got)
-    if one is None or other is None:
-        return expected == got
-    return math.isclose(one, other, rel_tol=0.02, abs_tol=0.005)
-
-
-def _number(word: str) -> float | None:
-    return float(word.rstrip(".")) if _NUMBER.fullmatch(word.rstrip(".")) else None
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from tests.docs.blocks import LANGUAGES, ROOT, alike, blocks, directives, examples, is_run
+from tests.docs.blocks import LANGUAGES, ROOT, blocks, directives, examples, is_run
+from tests.printed import alike
 
 # Files of a reader's own, which a page needs: a folder for each page of that name.
 BROUGHT = ROOT / "tests" / "docs" / "brought"
@@ -155,6 +156,8 @@ def test_what_is_right_passes(folder, tmp_path):
         ("a … b", "a 1 2", False),
         ("[1, 2]", "[1,\n 2]", True),
         ("2e-6.", "2e-6.", True),
+        ("+12%", "12.1%", True),
+        ("+12%", "13%", False),
     ],
 )
 def test_outputs_are_compared_by_words_and_numbers(expected, got, same):

@@ -1,6 +1,7 @@
 """Figures of studies: what is drawn is what was found."""
 
 import jax
+import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
@@ -53,6 +54,14 @@ def test_densities_of_the_scale_hold_all_of_it_and_evidence_is_less_the_limits()
         plots.linear_scales({}, 0.0)
 
 
+def test_panels_stay_below_the_heading_in_the_style_of_a_talk():
+    with matplotlib.rc_context(plots.slide_style()):
+        figure = plots.linear_scales({4: bnnpost.deep_linear(posterior_of(4, depth=2))}, -3.0)
+        figure.draw_without_rendering()
+    lowest = min(text.get_window_extent().y0 for text in figure.texts)
+    assert all(axes.get_tightbbox().y1 <= lowest for axes in figure.axes)
+
+
 def test_errors_that_noise_hides_are_hollow():
     values = {"mean": [0.2, 0.001, 0.1], "variance": [0.3, 0.2, 0.1]}
     data = {name: ("prediction", of) for name, of in values.items()}
@@ -66,5 +75,7 @@ def test_errors_that_noise_hides_are_hollow():
     hidden = [line for line in variance.lines if line.get_markerfacecolor() == "white"]
     assert [len(line.get_ydata()) for line in hidden] == [0, 0, 0]
     assert [text.get_text() for text in mean.get_legend().get_texts()] == list(PREDICTIONS)
+    assert [text.get_text() for text in mean.get_xticklabels()] == ["2", "0.5"]
+    assert not mean.get_xticklabels(minor=True)
     with pytest.raises(ValueError, match="by n/N, got none"):
         plots.prediction_errors({})
