@@ -4,10 +4,10 @@ Effective draws are those of f at the test inputs (bulk, the least of five; of r
 effective size of its weights). Core-seconds are those after warmup, or for rejection of a whole run
 that was compiled before, its pilot included, and in all cases those of f at the test inputs
 (`predict`), compiled before too. Chains of cheap steps keep one in so many, as f costs more than
-these. Distances are to the exact posterior, from weighted
-proposals (with fifty points, to long chains): the largest error of a mean in posterior standard deviations, with the standard error
-that so many draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS
-on the model, with fewer transitions where networks are wide; from width 1024 on, where they take
+these. Distances are to the exact posterior, from weighted proposals (with fifty points, from long
+chains): the largest error of a mean in posterior standard deviations, with the standard error that
+so many draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS on the
+model, with fewer transitions where networks are wide; from width 1024 on, where they take
 seconds, a few are timed at a step size that accepts about 0.9, in the place of a run;
 "hidden weights" the repriorisation of Hron et al. (2022), moved by rotations; the others move the
 normals behind the functions.
