@@ -9,7 +9,8 @@ chains): the largest error of a mean in posterior standard deviations, with the 
 so many draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS on the
 model, with fewer transitions where networks are wide; from width 1024 on, where they take
 seconds, a few are timed at a step size that accepts about 0.9, in the place of a run;
-"hidden weights" the repriorisation of Hron et al. (2022), moved by rotations; the others move the
+"hidden weights" the repriorisation of Hron et al. (2022), moved by rotations, three a transition or
+with fifty points six; the others move the
 normals behind the functions.
 
     python benchmarks/samplers.py [points width …]    # default: what PROBLEMS names
@@ -149,6 +150,8 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
         256: {"num_samples": 250, "num_warmup": 250, "num_chains": 4},
     }.get(width, few)
     wide = usual if width < TIMED_FROM else slow  # every draw holds all weights
+    # Angles are small there: three of them come to less than half a radian.
+    turns = 6 if num_points >= CHAINS_ALONE else 3
     nuts, strict = Hamiltonian("nuts"), {"rejection, strict": partial(rejected, "strict", 5000)}
     independent = {
         "rejection, capped": partial(rejected, "capped", 100_000),
@@ -160,7 +163,7 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
         "elliptical slice": partial(chained, EllipticalSlice(), thinned),
         "pCN": partial(chained, CrankNicolson(), thinned),
         "HMC, rotations": partial(chained, Rotation(), usual),
-        "HMC, hidden weights": partial(chained, Rotation(), wide, space="weights"),
+        "HMC, hidden weights": partial(chained, Rotation(num_steps=turns), wide, space="weights"),
         "NUTS, functions": partial(chained, nuts, usual, space="functions"),
         **({BASELINE: partial(chained, nuts, slow)} if width < TIMED_FROM else {}),
     }
