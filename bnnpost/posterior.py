@@ -16,6 +16,7 @@ from bnnpost.networks.errors import ShapeError
 from bnnpost.networks.layers import Layer, Parameters, require_network
 from bnnpost.networks.limiting import check_shared_scales
 from bnnpost.networks.prior_density import log_prior
+from bnnpost.numerics.given import given_array
 from bnnpost.numerics.plain_method import plain_method
 from bnnpost.spelling import fields_of
 
@@ -134,6 +135,26 @@ class Posterior(eqx.Module):
             )
         self.network.check_inputs(jnp.asarray(points))
         return points
+
+    def checked_targets(self, y: object) -> Float[Array, "n k"]:
+        """Other targets for the training inputs, of the shape of y; they may be traced.
+
+        Raises ValueError for another shape and, where they are numbers, for what the likelihood
+        does not allow.
+        """
+        targets = given_array("y", y)
+        columns = targets[:, None] if targets.ndim == 1 else targets
+        if columns.shape != self.targets.shape:
+            raise ValueError(
+                f"expected y of shape {list(self.targets.shape)}, as the posterior's, got "
+                f"{list(targets.shape)}"
+            )
+        try:
+            numbers = np.asarray(columns)
+        except jax.errors.TracerArrayConversionError:
+            return columns
+        self.likelihood.check(_finite("y", numbers), self.num_outputs)
+        return columns
 
     def checked_test_targets(self, y_test: object, num_points: int) -> Float[np.ndarray, "m k"]:
         """Test targets [m] or [m, k] as float64 [m, k]; raises ValueError if they do not fit."""

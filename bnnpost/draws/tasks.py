@@ -24,12 +24,24 @@ def training_outputs(space: Space, draw: Draw) -> Array:
 
 
 def outputs(space: Space, draw: Draw, x_test: Array, completion: Completion) -> Array:
-    return space.outputs(draw, x_test, completion)[space.posterior.num_points :]
+    return all_outputs(space, draw, x_test, completion)[space.posterior.num_points :]
+
+
+def all_outputs(space: Space, draw: Draw, x_test: Array, completion: Completion) -> Array:
+    return space.outputs(draw, x_test, completion)
 
 
 def mixture(space: Space, draw: Draw, x_test: Array, completion: Completion) -> tuple[Array, Array]:
     result: gp.Conditional = space.mixture(draw, x_test, completion)
     return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
+
+
+def outputs_and_mixture(
+    space: Space, draw: Draw, x_test: Array, completion: Completion
+) -> tuple[Array, Array, Array]:
+    """Values at training and test points, and means and variances of what they are from."""
+    values, law = space.outputs_and_law(draw, x_test, completion)
+    return values, law.mean, jnp.diagonal(law.covariance, axis1=1, axis2=2)
 
 
 def noise_std(space: Space, draw: Draw) -> Array:

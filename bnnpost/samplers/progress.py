@@ -3,21 +3,23 @@
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from bnnpost.spelling import duration
 
-# Seconds between two lines, at first and in the end; as long as one waits for a word.
-_FIRST, _LAST = 4.0, 60.0
+# Seconds between two lines at first, as long as one waits for a word; for how many seconds that
+# goes on; and between two lines in the end.
+_FIRST, _OFTEN, _LAST = 4.0, 30.0, 60.0
 
 
 class Progress:
     """Accepted draws against those asked for, with the acceptance rate and an ETA.
 
-    On a terminal a bar, `delay` seconds after it began; elsewhere a line after four seconds, then
-    ever more seldom to every minute, also while nothing is done yet, such as while a program is
-    compiled. Of nothing to be counted (num_samples 0) the time alone. Nothing unless enabled.
+    On a terminal a bar, `delay` seconds after it began; elsewhere a line every four seconds for
+    half a minute, then ever more seldom to every minute, also while nothing is done yet, such as
+    while a program is compiled. Of nothing to be counted (num_samples 0) the time alone. Nothing
+    unless enabled.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Progress:
 
     def _tell(self) -> None:
         """Say how far it is, again and again until the end: on a thread of its own."""
-        started, wait = time.monotonic(), _FIRST
-        while not self._ended.wait(wait):
+        started = time.monotonic()
+        for wait in waits():
+            if self._ended.wait(wait):
+                return
             if self._bar is not None:
                 self._bar.refresh()
                 continue
@@ -87,4 +91,13 @@ class Progress:
             of = f" {self._done:,} of {self._total:,} {self._unit}s" if self._total else ""
             line = f"{self._label}:{of} after {taken}"
             print(f"{line}{more}", file=sys.stderr, flush=True)
+
+
+def waits() -> Iterator[float]:
+    """Seconds from each line to the next, without end."""
+    wait, told = _FIRST, 0.0
+    while True:
+        yield wait
+        told += wait
+        if told >= _OFTEN:
             wait = min(2 * wait, _LAST)

@@ -211,6 +211,30 @@ class Space(eqx.Module):
         """f* at x_test given what this draw has but its readout (or but f*). Needs a guide."""
         return self.observe(draw, x_test, completion).predictive
 
+    def outputs_and_law(
+        self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
+    ) -> tuple[Float[Array, "n+m k"], gp.Conditional]:
+        """`outputs`, and the `mixture` that they are from, at the training points too.
+
+        In one pass through the network. Needs a guide.
+        """
+        source, (_, readout), guide = self._source(draw), self.layers, self.guide
+        assert readout is not None and guide is not None
+        hidden = self._hidden(self._step(source, completion), readout, x_test)
+        sites, num_train = self._drawn(source).sites, self.posterior.num_points
+        outputs = hidden.outputs(sites).astype(jnp.float64)
+        # Training rows once more, among those that are asked for.
+        rows = np.r_[:num_train, : num_train + len(x_test)]
+        kernel = hidden.kernel[rows][:, rows]
+        if guide.exact:
+            law = gp.condition(kernel, sites.less(hidden.shift))
+        else:
+            order = jnp.concatenate([self.order, num_train + completion.order])
+            order = jnp.concatenate([self.order, num_train + order])
+            shift = 0.0 if hidden.shift is None else hidden.shift
+            law = gp.condition_on_values(kernel, outputs[:num_train] - shift, order)
+        return outputs, law.plus(hidden.shift)
+
     def observe(
         self, draw: Array | Origin, x_test: Float[Array, "m *f"], completion: Completion
     ) -> "Observation":

@@ -9,8 +9,9 @@ from jaxtyping import Float
 # taken for dependent. What is missed at 2,000 draws has a time below 1.2.
 _DEPENDENT = 4.0
 _LAGS_LOOKED_AT = 3
-# Draws this many autocorrelation times apart are correlated by about exp(−4).
-_APART = 2.0
+# Autocorrelation times between draws that are taken for independent, correlated by about exp(−4);
+# and between those that are counted as what they are worth, by about exp(−2).
+APART, NEAR = 2.0, 1.0
 # Draws of a chain of which anything can be said.
 _FEWEST = 4
 
@@ -48,10 +49,28 @@ def autocorrelation_times(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarra
     return np.where(seen, np.maximum(times, 1.0), 1.0)
 
 
-def thinned_chains(chains: Float[np.ndarray, "c d q"], time: float) -> Float[np.ndarray, "draw q"]:
-    """Draws two autocorrelation times apart, of all chains one after another; all if time is 1."""
-    step = 1 if time <= 1 else math.ceil(_APART * time)
-    return chains[:, ::step].reshape(-1, chains.shape[2])
+def thinned_chains(
+    chains: Float[np.ndarray, "c d q"], time: float, apart: float = APART
+) -> Float[np.ndarray, "draw q"]:
+    """Draws so many autocorrelation times apart, of all chains in turn; all if time is 1."""
+    return chains[:, :: _step(time, apart)].reshape(-1, chains.shape[2])
+
+
+def _step(time: float, apart: float) -> int:
+    return 1 if time <= 1 else math.ceil(apart * time)
+
+
+def thinned_time(chains: Float[np.ndarray, "c d q"], time: float, apart: float) -> float:
+    """The autocorrelation time of what `thinned_chains` leaves, in draws that are left; at least 1.
+
+    The largest of those that the thinned quantities show and of that of a geometric decay with
+    this time.
+    """
+    if time <= 1:
+        return 1.0
+    step = _step(time, apart)
+    left = ((time - 1) / (time + 1)) ** step
+    return max((1 + left) / (1 - left), float(autocorrelation_times(chains[:, ::step]).max()))
 
 
 def _autocorrelations(chains: Float[np.ndarray, "c d q"]) -> Float[np.ndarray, "d q"]:

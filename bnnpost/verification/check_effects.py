@@ -89,7 +89,7 @@ def _shares(
     reach = reach_of((width + 1) * len(names))
     times = both.times[:width]
     # The reference's error counts as that of a share of so many draws.
-    worth = 1 / (times / count + [law.error / len(both.draws) for law in both.laws])
+    worth = 1 / (times / count + [law.error / both.num_reference for law in both.laws])
     for place, (name, right) in enumerate(zip(names, expected.tolist(), strict=True)):
         each = inside[:, :, place].astype(float)
         found = [
@@ -128,7 +128,7 @@ def _correlation(both: Compared) -> Effect | None:
     time = float(both.times.max())
     # Of values that are not normal the error is larger: that of their products.
     error = np.hypot(
-        _product_error(values[0], rows, columns),
+        _product_error(values[0], rows, columns) * both.copies.mean() ** 0.5,
         time**0.5 * _product_error(values[1], rows, columns),
     )
     z = np.arctanh(np.clip(given[rows, columns], -1 + 1e-12, 1 - 1e-12))
@@ -176,7 +176,7 @@ def _along_directions(both: Compared) -> Effect | None:
     times = np.ones(moving.shape[2]) if independent else autocorrelation_times(moving)
     width = vectors.shape[1]
     names = [f"principal direction {width - i} of the posterior" for i in range(width)]
-    return worst(sized(names, along, times, held_moments(held, held**2)))
+    return worst(sized(names, along, times, held_moments(held, held**2, both.copies)))
 
 
 def _told_apart(both: Compared) -> Effect | None:

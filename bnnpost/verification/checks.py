@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from bnnpost.verification import permutation, pit, score_moments
+from bnnpost.verification import permutation, pit, repeats, score_moments
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.report import PIT, Check
 
@@ -60,8 +60,13 @@ def _by_permutation(
     both: Compared, level: float, share: float, rng: np.random.Generator
 ) -> Iterator[Check]:
     candidate = _evenly(both.kept, _MOST_CANDIDATE)
-    reference = _evenly(both.draws, min(_MOST_REFERENCE, _TIMES * len(candidate)))
-    error = np.sqrt(1 / len(candidate) + 1 / len(reference))
+    most = min(_MOST_REFERENCE, _TIMES * len(candidate))
+    reference, copies = (
+        _evenly(both.draws, most),
+        repeats.copies(_evenly(both.reference.rows, most)),
+    )
+    effective = len(candidate) / both.kept_time, repeats.worth(copies)
+    error = np.sqrt(1 / effective[0] + 1 / effective[1])
     is_heavy = bool(np.any(both.heavy))
     scores = " (of normal scores where tails are heavy)" if is_heavy else ""
     for test in permutation.all_tests(
@@ -72,6 +77,8 @@ def _by_permutation(
         rng,
         both.heavy,
         both.reference.distance,
+        both.kept_time,
+        copies,
     ):
         kind = test.family
         yield Check(
@@ -82,14 +89,14 @@ def _by_permutation(
             statistic=test.statistic,
             p_value=test.p_value,
             adjusted=_adjusted(test.corrected, share),
-            effective=(len(candidate), len(reference)),
+            effective=effective,
             where=test.where,
             smallest=kind.told(test.found * error)
             + (_IF_NORMAL if kind.of_values and is_heavy else ""),
         )
 
 
-def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray, "r column"]:
+def _evenly(rows: Shaped[np.ndarray, "r *c"], most: int) -> Shaped[np.ndarray, "r *c"]:
     """At most so many rows, evenly spread."""
     if len(rows) <= most:
         return rows
@@ -99,7 +106,7 @@ def _evenly(rows: Float[np.ndarray, "r column"], most: int) -> Float[np.ndarray,
 def _of_pit(
     both: Compared, uniforms: Float[np.ndarray, "kept column"], level: float, share: float
 ) -> Check:
-    count, num_reference = len(both.kept), len(both.draws)
+    count, num_reference = both.num_kept, both.num_reference
     sizes = [1 / (1 / count + d.error / num_reference) for d in both.laws]
     allowed = both.reference.distance
     found = [pit.kolmogorov(u, size, allowed) for u, size in zip(uniforms.T, sizes, strict=True)]
@@ -153,7 +160,7 @@ def _of_largest(
         statistic=abs(float(found.z[found.place])),
         p_value=found.p_value,
         adjusted=_adjusted(found.p_value, shares[name]),
-        effective=(count / float(times[found.place]), len(both.draws)),
+        effective=(count / float(times[found.place]), both.num_reference),
         where=f"{both.columns[found.place]} (too {direction})",
         smallest=f"{smallest}, at any one value{_IF_NORMAL}",
     )
@@ -171,7 +178,7 @@ def _of_chains(both: Compared, share: float) -> Check:
         statistic=float(statistics[worst]),
         p_value=p_value,
         adjusted=_adjusted(p_value, share),
-        effective=(count / float(both.times[worst]), len(both.draws)),
+        effective=(count / float(both.times[worst]), both.num_reference),
         where=both.columns[worst],
     )
 
@@ -191,6 +198,6 @@ def _of_evidence(both: Compared, level: float, share: float) -> Check:
         statistic=abs(z),
         p_value=p_value,
         adjusted=_adjusted(p_value, share),
-        effective=(float(both.candidate.num_draws), len(both.draws)),
+        effective=(float(both.candidate.num_draws), both.num_reference),
         smallest=f"{(critical + pit.ONE_IN_TEN) * error:.2g} nats",
     )

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bnnpost.verification import pit, scores
-from bnnpost.verification.autocorrelation import autocorrelation_times, thinned_chains
+from bnnpost.verification import pit, repeats, scores
+from bnnpost.verification.autocorrelation import (
+    NEAR,
+    autocorrelation_times,
+    thinned_chains,
+    thinned_time,
+)
 from bnnpost.verification.features import heavy_tailed
 from bnnpost.verification.references import Reference
 from bnnpost.verification.scores import Scores
@@ -32,7 +37,8 @@ _ATOM = 0.01
 class Compared:
     """Values of a candidate and of a reference in the same columns, named as in reports.
 
-    chains: the candidate's, whole; kept: those of its draws that are as good as independent.
+    chains: the candidate's, whole; kept: those of its draws that are nearly independent, with
+    kept_time their autocorrelation time.
     draws: the reference's; means, variances: of what each is from (itself and 0 where that is not
     known); laws: its distribution functions, by column. scores: normal scores
     of both. times: autocorrelation times of the scores, and of their squares. left_out: columns in
@@ -44,6 +50,7 @@ class Compared:
     columns: tuple[str, ...]
     chains: Float[np.ndarray, "chain draw column"]
     kept: Float[np.ndarray, "kept column"]
+    kept_time: float
     draws: Float[np.ndarray, "r column"]
     means: Float[np.ndarray, "r column"]
     variances: Float[np.ndarray, "r column"]
@@ -57,9 +64,24 @@ class Compared:
         """Which columns have heavy tails: by the draws of both together, as permutations need."""
         return heavy_tailed(np.concatenate([self.kept, self.draws]))
 
+    @functools.cached_property
+    def copies(self) -> Float[np.ndarray, " r"]:
+        """How often each of the reference's draws is there."""
+        return repeats.copies(self.reference.rows)
+
+    @functools.cached_property
+    def num_reference(self) -> float:
+        """How many independent draws the reference's are worth."""
+        return repeats.worth(self.copies)
+
     def pit(self) -> Float[np.ndarray, "kept column"]:
-        """The reference's distribution functions at the candidate's independent draws."""
-        return thinned_chains(self.scores.uniforms, float(self.times.max()))
+        """The reference's distribution functions at the draws that are kept."""
+        return thinned_chains(self.scores.uniforms, float(self.times.max()), NEAR)
+
+    @property
+    def num_kept(self) -> float:
+        """How many independent draws those that are kept are worth."""
+        return len(self.kept) / self.kept_time
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -92,7 +114,7 @@ class Compared:
             return f"{self.candidate.source}: {draws}, taken for independent"
         return (
             f"{self.candidate.source}: {draws}, autocorrelation time {time:.3g}, "
-            f"{len(self.kept):,} kept where independent ones are needed"
+            f"worth {self.num_kept:,.0f} where independent ones are needed"
         )
 
 
@@ -109,25 +131,28 @@ def compared(candidate: Candidate, reference: Reference) -> Compared:
     chains = side_by_side(candidate.values, names)
     draws = side_by_side(reference.values, names)
     check_moving(chains, columns, draws)
-    check_unrepeated(chains, candidate.independent, draws)
-    check_unshared(chains, draws)
+    different = draws[np.unique(reference.rows, return_index=True)[1]]
+    check_unrepeated(chains, candidate.independent, different)
+    check_unshared(chains, different)
     means, variances = (side_by_side(each, names) for each in _components(reference, names))
     changing = _changing(chains, draws, columns)
     chains, draws, means, variances = (
         values[..., changing] for values in (chains, draws, means, variances)
     )
     laws = scores.distributions(draws, means, variances)
-    both = scores.of_both(laws, chains, draws, means, variances)
+    both = scores.of_both(laws, chains, draws, means, variances, reference.rows)
     moving = np.concatenate([both.middles, both.middles**2], axis=2)
     times = np.ones(moving.shape[2]) if candidate.independent else autocorrelation_times(moving)
-    kept = thinned_chains(chains, float(np.max(times)))
-    _require_enough(len(kept), chains, float(np.max(times)))
+    time = float(np.max(times))
+    kept, kept_time = thinned_chains(chains, time, NEAR), thinned_time(moving, time, NEAR)
+    _require_enough(int(len(kept) / kept_time), chains, time)
     return Compared(
         candidate,
         reference,
         tuple(np.array(columns)[changing].tolist()),
         chains,
         kept,
+        kept_time,
         draws,
         means,
         variances,

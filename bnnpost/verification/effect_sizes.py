@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.effects import MEAN, STD, Effect
+from bnnpost.verification.repeats import mean_error
 
 # Probability that all intervals of a report, or of one check, hold together.
 TOGETHER = 0.95
@@ -30,18 +31,25 @@ class Moments(NamedTuple):
 
 
 def held_moments(
-    means: Float[np.ndarray, "r column"], squares: Float[np.ndarray, "r column"]
+    means: Float[np.ndarray, "r column"],
+    squares: Float[np.ndarray, "r column"],
+    copies: Float[np.ndarray, " r"],
 ) -> Moments:
-    """From the means and mean squares of what each draw of a reference is from."""
+    """From the means and mean squares of what each draw of a reference is from.
+
+    copies: how often each is there.
+    """
     centre = means.mean(axis=0)
     spreads = squares - 2 * means * centre + centre**2
-    return Moments(centre, _error(means), spreads.mean(axis=0), _error(spreads))
+    return Moments(
+        centre, mean_error(means, copies), spreads.mean(axis=0), mean_error(spreads, copies)
+    )
 
 
 def effects_of(both: Compared) -> tuple[Effect, ...]:
     """Of every value, means first; of normal scores where tails are heavy."""
-    of_values = held_moments(both.means, both.variances + both.means**2)
-    of_scores = held_moments(both.scores.means, both.scores.squares)
+    of_values = held_moments(both.means, both.variances + both.means**2, both.copies)
+    of_scores = held_moments(both.scores.means, both.scores.squares, both.scores.copies)
     pairs = zip(of_values, of_scores, strict=True)
     held = Moments(*(np.where(both.heavy, scores, values) for values, scores in pairs))
     chains = np.where(both.heavy, both.scores.chains, both.chains)
@@ -98,7 +106,3 @@ def _mean_and_error(
     within = chains.var(axis=(0, 1)) * times / (num_chains * length)
     between = chains.mean(axis=1).var(axis=0, ddof=1) / num_chains if num_chains > 1 else 0.0
     return chains.mean(axis=(0, 1)), np.sqrt(np.maximum(within, between))
-
-
-def _error(values: Float[np.ndarray, "draw column"]) -> Columns:
-    return values.std(axis=0) / len(values) ** 0.5  # type: ignore[no-any-return]

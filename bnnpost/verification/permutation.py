@@ -6,6 +6,9 @@ permutation (Westfall and Young 1993), which takes their dependence into account
 
 Where the reference's law is itself some total variation ε from the posterior, the expectation of a
 feature differs by at most ε times its range: so much is taken off each observed difference.
+
+Draws that depend on each other, as a chain's do, or that are there more than once, make a
+difference vary more than permutations do. Each observed one is divided by how much more.
 """
 
 import math
@@ -48,18 +51,23 @@ def all_tests(
     rng: np.random.Generator,
     heavy: Bool[np.ndarray, " column"] | None = None,
     distance: float = 0.0,
+    time: float = 1.0,
+    copies: Float[np.ndarray, " r"] | None = None,
 ) -> list[Tested]:
     """Every check of independent draws against a reference's; p-values corrected for all.
 
     heavy: columns with heavy tails, by a rule in which the two sets are alike; by default that
     of `heavy_tailed` for these draws. distance: how far, in total variation, the reference's law
-    may be from the posterior.
+    may be from the posterior. time: autocorrelation time of the candidate's draws, an upper
+    one of all features. copies: how often each draw of the reference is there.
     """
     pooled = np.concatenate([candidate, reference])
     heavy = heavy_tailed(pooled) if heavy is None else heavy
     chosen = _partitions(len(candidate), len(pooled), num_permutations(level), rng)
     families = list(Standardised(pooled, columns, rng, heavy).families())
-    found = [_statistics(family, chosen, distance) for family in families]
+    copies = np.ones(len(reference)) if copies is None else copies
+    known = _Known(distance, time, copies)
+    found = [_statistics(family, chosen, known) for family in families]
     return corrected(families, found, level)
 
 
@@ -88,7 +96,26 @@ class Extremes:
     lost: float
 
 
-def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float) -> Extremes:
+@dataclass(frozen=True)
+class _Known:
+    """What makes an observed difference unlike those of permutations: see `all_tests`."""
+
+    distance: float
+    time: float
+    copies: Float[np.ndarray, " r"]
+
+    def excess(self, scaled: Float[np.ndarray, "n feature"]) -> Float[np.ndarray, " feature"]:
+        """Standard errors of a feature's difference over those that permutations give it."""
+        num_reference = len(self.copies)
+        ends = [len(scaled) - num_reference, num_reference]
+        squares = scaled[ends[0] :] ** 2
+        total = np.maximum(squares.sum(axis=0), np.finfo(np.float32).tiny)
+        repeated = self.copies.astype(np.float32) @ squares / total
+        variance = (self.time / ends[0] + repeated / ends[1]) / (1 / ends[0] + 1 / ends[1])
+        return np.sqrt(np.maximum(variance, 1.0))  # type: ignore[no-any-return]
+
+
+def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], known: _Known) -> Extremes:
     features = family.make()
     size, total = int(chosen[0].sum()), len(features)
     centred = features - features.mean(axis=0)
@@ -102,12 +129,14 @@ def _statistics(family: Family, chosen: Bool[np.ndarray, "b n"], distance: float
     variance = size * (total - size) / (total - 1)
     z = np.abs(sums) / np.sqrt(variance)
     # A difference of means is so many of its standard errors.
-    root = distance * math.sqrt(size * (total - size) / total)
+    root = known.distance * math.sqrt(size * (total - size) / total)
+    excess = known.excess(scaled)
     if not family.groups:
-        lost = root * np.ptp(scaled, axis=0)
-        z[0] = np.maximum(z[0] - lost, 0.0)
+        lost = root * np.ptp(scaled, axis=0) / excess
+        z[0] = np.maximum(z[0] / excess - lost, 0.0)
         return Extremes(z.max(axis=1), family.names[int(np.argmax(z[0]))], float(np.max(lost)))
     weights = std.reshape(family.groups, -1)
+    z[0] /= excess
     norms = np.linalg.norm(z.reshape(len(z), family.groups, -1) * weights, axis=2)
     norms[0] = np.maximum(norms[0] - root * _widths(features, family.groups), 0.0)
     discrepancies = norms**2

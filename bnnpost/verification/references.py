@@ -4,14 +4,14 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from bnnpost.draws import Draws, load
 from bnnpost.draws.info import unseen_words
@@ -24,19 +24,13 @@ from bnnpost.samplers.advice import quickest
 from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.forecast import Option, forecast
 from bnnpost.storage import read_dataset
-from bnnpost.verification.sets import TEST, TRAIN, kept_draws
+from bnnpost.verification.reference_values import components, reference_arrays
+from bnnpost.verification.repeats import copies, repeated_draws, worth
+from bnnpost.verification.sets import TEST, TRAIN
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# After "f" and "f_train": the names of the Gaussians that these values were drawn from.
-_MEAN, _VARIANCE = "_mean", "_variance"
-_POINTS, _INPUTS = {TEST: "point", TRAIN: "train_point"}, {TEST: "x_test", TRAIN: "x_train"}
-# Variances below this part of the spread of the means: the values themselves were given.
-_GIVEN = 1e-9
-
-Variable = tuple[tuple[str, ...], np.ndarray]
-Component = tuple[Float[np.ndarray, "s m k"], Float[np.ndarray, "s m k"]]
 # A reference drawn on the spot has five times the candidate's draws, within these.
 _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 # Draws on the spot are strict where these take so many seconds at most here, and no more than so
@@ -48,60 +42,9 @@ _WAYS = {"exact": "exact rejection", "capped": "capped rejection", "coupled": "c
 _FARTHEST = 0.1
 
 
-def reference_arrays(draws: Draws, x_test: Float[np.ndarray, "m *f"] | None) -> "xr.Dataset":
-    """What draws are as a reference: values at the test and training inputs, and the record.
-
-    f [sample, point, output] at x_test [point, feature] (left out where that is None), f_train
-    [sample, train_point, output] at x_train; log_weight [sample], in nats; the fields of
-    `draws.info` as attributes. Where the readout was collapsed, also f_mean, of the shape of f,
-    and f_variance [sample, point], or [sample, point, output] where outputs have noise of their
-    own: of the Gaussian that each draw's f is from given its hidden layers (`Draws.mixture`);
-    likewise f_train_mean and f_train_variance.
-    """
-    import xarray as xr
-
-    variables: dict[str, Variable] = {"log_weight": (("sample",), draws.log_weights)}
-    for name, inputs in ((TEST, x_test), (TRAIN, draws.posterior.x)):
-        if inputs is not None:
-            variables.update(_at(name, draws, inputs))
-    return xr.Dataset(variables, attrs=draws.info.as_attributes())
-
-
-def _at(name: str, draws: Draws, inputs: np.ndarray) -> Iterator[tuple[str, Variable]]:
-    """The variables of one set of inputs."""
-    dims = ("sample", _POINTS[name], "output")
-    values = draws.predict(inputs) if name == TEST else draws.training_outputs()
-    yield name, (dims, values)
-    features = ("feature", *(f"feature_{i}" for i in range(1, inputs.ndim - 1)))
-    yield _INPUTS[name], ((_POINTS[name], *features), inputs)
-    if draws.space.collapse:
-        means, variances, _ = draws.mixture(inputs)
-        yield name + _MEAN, (dims, means)
-        yield name + _VARIANCE, (dims[: variances.ndim], variances)
-
-
-def components(data: "xr.Dataset") -> dict[str, Component]:
-    """Means and variances [sample, point, output] of the Gaussians, by "f" and "f_train".
-
-    Only of those values that were drawn from a Gaussian: under a likelihood that is not
-    Gaussian, values at the training inputs are given before the readout.
-    """
-    found = {}
-    for name in (TEST, TRAIN):
-        if name + _MEAN not in data:
-            continue
-        means, variances = (
-            np.asarray(data[name + part], np.float64) for part in (_MEAN, _VARIANCE)
-        )
-        variances = variances if variances.ndim == 3 else variances[:, :, None]
-        if np.all(variances.mean(axis=0) > _GIVEN * means.var(axis=0)):
-            found[name] = means, np.broadcast_to(variances, means.shape)
-    return found
-
-
 @dataclass(frozen=True)
 class Reference:
-    """Independent draws from the posterior, equally weighted.
+    """Independent draws from the posterior, equally weighted; a few may be there more than once.
 
     doubt: what the draws may lack of the posterior, in words; "" of exact ones. distance: in total
     variation, of a draw's law from the posterior, at most, where that is what is known of it.
@@ -110,7 +53,7 @@ class Reference:
     and variances [draw, point, output] of what each draw was drawn from given its hidden
     layers, where that is known. x_test, x_train [point, feature]: inputs of "f" and of
     "f_train", where these are known. source: in words. network, posterior: that the draws
-    are of, where these are known.
+    are of, where these are known. origins: which draw each row is, None where all are different.
     """
 
     values: Mapping[str, Float[np.ndarray, "draw point output"]]
@@ -122,13 +65,16 @@ class Reference:
     distance: float = 0.0
     log_evidence: float | None = None
     log_evidence_se: float | None = None
-    notes: tuple[str, ...] = ()
     network: Layer | None = None
     posterior: Posterior | None = None
+    origins: Int[np.ndarray, " draw"] | None = None
 
     @property
-    def num_draws(self) -> int:
-        return len(next(iter(self.values.values())))
+    def rows(self) -> Int[np.ndarray, " draw"]:
+        """Which draw each row is."""
+        if self.origins is not None:
+            return self.origins
+        return np.arange(len(next(iter(self.values.values()))))
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:
@@ -271,13 +217,11 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
     """The reference in labelled arrays, weighted draws made equally weighted."""
     attributes, count = dict(data.attrs), data.sizes["sample"]
     log_weights = np.asarray(data.get("log_weight", np.zeros(count)), np.float64)
-    chosen = np.flatnonzero(kept_draws(log_weights, key))
-    notes: tuple[str, ...] = ()
-    if len(chosen) < count:
-        notes = (
-            f"capped draws: {len(chosen):,} of {count:,} were kept, each with probability in "
-            "proportion to its weight",
-        )
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    chosen = repeated_draws(log_weights, rng)
+    made = f"independent draws by {_WAYS[attributes['kind']]}"
+    if np.ptp(log_weights) > 0:
+        made += f", worth {worth(copies(chosen)):,.0f} of equal weights"
     arrays = {
         n: np.asarray(data[n], np.float64) for n in (TEST, TRAIN, "x_test", "x_train") if n in data
     }
@@ -289,13 +233,13 @@ def _of_recorded(key: Array, data: "xr.Dataset", source: str) -> Reference:
         {n: arrays[n][chosen] for n in (TEST, TRAIN) if n in arrays},
         {n: (m[chosen], v[chosen]) for n, (m, v) in components(data).items()},
         arrays.get("x_test"),
-        f"{len(chosen):,} independent draws by {_WAYS[attributes['kind']]}{origin}",
+        f"{count:,} {made}{origin}",
         arrays.get("x_train"),
         _doubt(attributes),
         _distance(attributes) or 0.0,
-        notes=notes,
         network=_network(attributes),
         posterior=_posterior(data),
+        origins=chosen,
         **evidence,
     )
 

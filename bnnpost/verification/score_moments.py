@@ -48,7 +48,7 @@ def means(
     distance: in total variation, of the reference's law from the posterior, by which a mean may be
     off by that times the range of scores.
     """
-    covariance = _covariance(scores.chains, scores.draws, scores.means, times)
+    covariance = _covariance(scores.chains, scores.draws, scores.means, scores.copies, times)
     std = np.sqrt(np.diag(covariance))
     lost = 2 * distance * _farthest(scores)
     found = _nearer(scores.chains.mean(axis=(0, 1)), lost)
@@ -72,7 +72,7 @@ def variances(
     """
     right = mean_square(len(scores.draws))
     squares, own = scores.chains**2 / right, scores.draws**2 / right
-    covariance = _covariance(squares, own, scores.squares / right, times)
+    covariance = _covariance(squares, own, scores.squares / right, scores.copies, times)
     variance = np.diag(covariance)
     lost = distance * _farthest(scores) ** 2 / right
     ratio = 1 + _nearer(squares.mean(axis=(0, 1)) - 1, lost)
@@ -94,6 +94,7 @@ def _covariance(
     chains: Float[np.ndarray, "chain draw column"],
     draws: Float[np.ndarray, "r column"],
     components: Float[np.ndarray, "k column"],
+    copies: Float[np.ndarray, " k"],
     times: Float[np.ndarray, " column"],
 ) -> Float[np.ndarray, "column column"]:
     """Of the errors of the candidate's means and of the reference's together.
@@ -104,7 +105,8 @@ def _covariance(
     """
     inflated = np.sqrt(times / (chains.shape[0] * chains.shape[1]))
     own = np.atleast_2d(np.cov(draws, rowvar=False)) * np.outer(inflated, inflated)
-    return own + np.atleast_2d(np.cov(components, rowvar=False)) / len(components)
+    centred = components - components.mean(axis=0)
+    return own + (copies[:, None] * centred).T @ centred / len(components) ** 2  # type: ignore[no-any-return]
 
 
 def two_sided(z: float) -> float:

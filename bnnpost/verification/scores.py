@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import ndtri
 
 from bnnpost.verification import pit
+from bnnpost.verification.repeats import copies
 
 # Ties are parted by random numbers that depend on nothing else.
 _TIES = 0x74696573
@@ -25,7 +26,8 @@ class Scores:
     uniforms: the reference's distribution functions at the candidate's draws, ties parted at
     random; chains: their normal scores; middles: the same with ties in the middle of their jump,
     for how fast a chain moves; draws: of the reference. means, squares: of scores and of their
-    squares, over each component that the reference's draws are from (or the draw alone).
+    squares, over each component that the reference's draws are from (or the draw alone). copies:
+    how often each of these is there.
     """
 
     uniforms: Float[np.ndarray, "chain draw column"]
@@ -34,6 +36,7 @@ class Scores:
     draws: Float[np.ndarray, "r column"]
     means: Float[np.ndarray, "k column"]
     squares: Float[np.ndarray, "k column"]
+    copies: Float[np.ndarray, " k"]
 
 
 def distributions(
@@ -57,22 +60,26 @@ def of_both(
     draws: Float[np.ndarray, "r column"],
     means: Float[np.ndarray, "r column"],
     variances: Float[np.ndarray, "r column"],
+    rows: Int[np.ndarray, " r"],
 ) -> Scores:
-    """Scores of a candidate's chains and of the reference that has these laws."""
+    """Scores of a candidate's chains and of the reference that has these laws.
+
+    rows: which draw each of the reference's is.
+    """
     rng, count = np.random.default_rng(_TIES), len(draws)
     uniforms = _each(laws, chains, rng.random(chains.shape))
     own = normal(_each(laws, draws, rng.random(draws.shape)), count)
     middles = normal(_each(laws, chains, np.full(chains.shape, 0.5)), count)
     scores = normal(uniforms, count)
     if not np.any(variances > 0):
-        return Scores(uniforms, scores, middles, own, own, own**2)
+        return Scores(uniforms, scores, middles, own, own, own**2, copies(rows))
     few = pit.used(count)
     columns = zip(laws, means[few].T, variances[few].T, strict=True)
     found = [_of_components(*column, count) for column in columns]
     known = np.any(variances > 0, axis=0)
     first, second = (np.stack(each, axis=1) for each in zip(*found, strict=True))
     first, second = np.where(known, first, own[few]), np.where(known, second, own[few] ** 2)
-    return Scores(uniforms, scores, middles, own, first, second)
+    return Scores(uniforms, scores, middles, own, first, second, copies(rows[few]))
 
 
 def normal(uniforms: np.ndarray, count: int) -> np.ndarray:

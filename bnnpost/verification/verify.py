@@ -47,9 +47,10 @@ def verify(
     of values, projections and the joint law (maximum mean discrepancy), corrected for one
     another (Westfall and Young 1993); the reference's distribution function at the draws (PIT);
     means and variances of their normal scores by it, with Monte-Carlo errors on both sides;
-    whether chains agree; the log evidence. Chains are thinned to two autocorrelation times for
-    all but the last three. No check needs moments of the values or laws without atoms. The
-    `level` is divided between these kinds of check (Bonferroni).
+    whether chains agree; the log evidence. Chains are thinned to one autocorrelation time for
+    all but the last three, and those that are left are counted as what they are worth. No check
+    needs moments of the values or laws without atoms. The `level` is divided between these kinds of
+    check (Bonferroni).
 
     The first line says how wrong a candidate is that failed, in units of the posterior; the second
     what its errors look like, where all of them make a pattern that is known (`Report.causes`).
@@ -81,7 +82,7 @@ def verify(
         held.source,
         both.columns,
         uniforms,
-        (*_of_another(candidate, reference), *both.notes, *given.notes, *held.notes),
+        (*_of_another(candidate, reference), *both.notes, *given.notes),
         held.doubt,
         effects_of(both),
     )

@@ -20,7 +20,8 @@ from bnnpost.samplers import importance, rejection
 from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
-from bnnpost.verification.references import Component, Reference, components, of_values
+from bnnpost.verification.reference_values import Component, components
+from bnnpost.verification.references import Reference, of_values
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
 from bnnpost.verification.unusable import as_rows
 from bnnpost.verification.verify import verify

@@ -20,7 +20,7 @@ from bnnpost.samplers import rejection
 from bnnpost.storage import Directory, Say, processor, versions
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.verification.references import reference_arrays
+from bnnpost.verification.reference_values import reference_arrays
 from bnnpost.zoo import reference_checks, reference_files
 from bnnpost.zoo.entries import Entry, Layers, Perceptron, entry
 

@@ -92,7 +92,9 @@ def test_a_right_candidate_passes(run, right):
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("PASSED: ")
     assert "right.npz" in done.stdout and "mean" in done.stdout
-    assert all(line.startswith("comparing: after") for line in done.stderr.splitlines())
+    first, *others = done.stderr.splitlines()
+    assert first == f"reading {right} and {run}"
+    assert all(line.startswith("comparing: after") for line in others)
 
 
 def test_a_wrong_candidate_fails_with_code_3_and_still_writes_its_report(run, wrong, tmp_path):

@@ -1,5 +1,6 @@
 """A comparison's time from three of its blocks; that it is watched changes nothing."""
 
+import itertools
 import time
 
 import jax
@@ -48,3 +49,10 @@ def test_what_is_not_counted_is_timed(monkeypatch, capsys):
         time.sleep(0.3)
     line = capsys.readouterr().err.splitlines()[0]
     assert line.startswith("bounds: after 0.")
+
+
+def test_half_a_minute_without_long_silences_and_then_fewer_lines():
+    seconds = list(itertools.islice(itertools.accumulate(progress.waits()), 14))
+    assert max(np.diff([0.0, *seconds[:8]])) <= 5 and seconds[7] >= 30
+    assert seconds[8:12] == [40.0, 56.0, 88.0, 148.0]
+    assert set(np.diff(seconds[11:])) == {60.0}

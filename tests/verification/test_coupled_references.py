@@ -48,7 +48,7 @@ def test_wrong_candidates_fail():
 
 @pytest.mark.slow
 def test_a_file_of_values_has_the_distance_too(tmp_path):
-    values = references.reference_arrays(reference(), X_TEST)
+    values = reference_arrays(reference(), X_TEST)
     held = references.of_values(KEY, values, None, "a file")
     assert held.distance == reference().info.coupled.tv_upper
     assert held.log_evidence is None

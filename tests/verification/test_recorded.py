@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from bnnpost.verification import references
-from bnnpost.verification.references import components, reference_arrays
+from bnnpost.verification.reference_values import components, reference_arrays
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, X
 from tests.samplers.small_blocks import sample

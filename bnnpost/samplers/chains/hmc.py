@@ -10,22 +10,31 @@ from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains import entry
 
 
-def model(posterior: Posterior) -> Callable[[], None]:
-    """The posterior as a numpyro model without arguments, for any of numpyro's samplers.
+def model(posterior: Posterior, *, observed: bool = True) -> Callable[..., None]:
+    """The posterior as a numpyro model, for any of numpyro's samplers.
+
+    The model takes the targets as an argument y of the shape of the posterior's, which it has by
+    default. observed=False: without y it draws them, as `numpyro.infer.Predictive` and packages
+    for simulation-based calibration expect.
 
     Sites "layer0.weights" [fan_in, width], "layer0.biases" [width] and so on, before
     w_std/√fan_in and b_std multiply them; "layer0.w_std" or "layer0.w_var" where a scale is
     random; "noise_std" or "noise_var" where the noise is; "f" [point, output], deterministic:
-    function values at the training inputs; "y", observed, for Gaussian noise, else the factor
-    "log_likelihood". Fixed parameters are no sites. Follows JAX's x64 flag.
+    function values at the training inputs; "y" [point, target], observed. Fixed parameters are no
+    sites. Follows JAX's x64 flag.
 
     Weights are not identifiable (units may be exchanged, signs flipped): look at "f".
-    Raises TypeError for something that is no posterior.
+    Raises TypeError for something that is no posterior; the model ValueError for y of another
+    shape, or not of this likelihood, and TypeError where it is to draw y and the likelihood does
+    not say how.
     """
     require_posterior(posterior)
     from bnnpost.samplers.chains import numpyro_model
 
-    return lambda: numpyro_model.describe(posterior)
+    def described(y: object | None = posterior.targets if observed else None) -> None:
+        numpyro_model.describe(posterior, None if y is None else posterior.checked_targets(y))
+
+    return described
 
 
 def sample(

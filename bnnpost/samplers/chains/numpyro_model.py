@@ -8,6 +8,7 @@ import numpyro
 from jaxtyping import Array
 from numpyro import distributions as laws
 
+from bnnpost.likelihoods import Likelihood
 from bnnpost.networks.layers import Affine
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import (
@@ -28,8 +29,11 @@ numpyro.distributions.distribution = importlib.import_module("numpyro.distributi
 _STD, _VARIANCE = "_std", "_var"
 
 
-def describe(posterior: Posterior) -> None:
-    """The model of `hmc.model`, with the posterior as an argument that may be traced."""
+def describe(posterior: Posterior, y: Array | None) -> None:
+    """The model of `hmc.model`, with the posterior as an argument that may be traced.
+
+    y [n, target]: observed, or None to draw it.
+    """
     met: list[Linear] = []
     shared: dict[str, Array] = {}
 
@@ -48,7 +52,7 @@ def describe(posterior: Posterior) -> None:
 
     outputs = posterior.network.propagate(jnp.asarray(posterior.x, jnp.result_type(float)), step)
     numpyro.deterministic("f", outputs)
-    _observe(posterior, outputs)
+    _observe(posterior, outputs, y)
 
 
 def _parameters(name: str, prior: WeightPrior | None, shape: tuple[int, ...]) -> Array:
@@ -100,16 +104,38 @@ def _scale(name: str, scale: Any, fan_in: int, shared: dict[str, Array]) -> Arra
     return shared[label]
 
 
-def _observe(posterior: Posterior, outputs: Array) -> None:
-    likelihood, targets = posterior.likelihood, jnp.asarray(posterior.targets, outputs.dtype)
+def _observe(posterior: Posterior, outputs: Array, y: Array | None) -> None:
+    likelihood, targets = posterior.likelihood, None if y is None else jnp.asarray(y, outputs.dtype)
     if likelihood.known_std is not None:
-        std = jnp.asarray(likelihood.known_std, outputs.dtype)
+        law = laws.Normal(outputs, jnp.asarray(likelihood.known_std, outputs.dtype)).to_event(2)
     elif likelihood.noise_site is not None:
-        std = _noise_std(*likelihood.noise_site)
+        law = laws.Normal(outputs, _noise_std(*likelihood.noise_site)).to_event(2)
     else:
-        numpyro.factor("log_likelihood", likelihood.log_prob(outputs, targets))
-        return
-    numpyro.sample("y", laws.Normal(outputs, std).to_event(2), obs=targets)
+        law = _Observations(likelihood, outputs, posterior.targets.shape)
+    numpyro.sample("y", law, obs=targets)
+
+
+class _Observations(laws.Distribution):
+    """Targets [n, target] given outputs [n, k], as a likelihood has them."""
+
+    pytree_data_fields = ("likelihood", "outputs")
+
+    def __init__(self, likelihood: Likelihood, outputs: Array, shape: tuple[int, ...]):
+        self.likelihood, self.outputs = likelihood, outputs
+        super().__init__(event_shape=shape, validate_args=False)
+
+    @laws.constraints.dependent_property
+    def support(self) -> Any:
+        numbers = self.likelihood.target_kind == "numbers"
+        one = laws.constraints.real if numbers else laws.constraints.nonnegative_integer
+        return laws.constraints.independent(one, 2)
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        assert sample_shape == ()
+        return self.likelihood.sample(key, self.outputs)
+
+    def log_prob(self, value: Array) -> Array:
+        return self.likelihood.log_prob(self.outputs, value)
 
 
 def _noise_std(name: str, law: Any) -> Array:

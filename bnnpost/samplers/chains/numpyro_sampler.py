@@ -37,21 +37,25 @@ class Weights(Target):
     def x64(self) -> bool:
         return self.double
 
+    @property
+    def _arguments(self) -> tuple[object, ...]:
+        return self.posterior, self.posterior.targets
+
     def prior(self, key: Array) -> Arrays:
         trace = handlers.trace(handlers.seed(numpyro_model.describe, key))
-        sites = trace.get_trace(self.posterior)
+        sites = trace.get_trace(*self._arguments)
         values = {
             name: site["value"]
             for name, site in sites.items()
             if site["type"] == "sample" and not site["is_observed"]
         }
-        return dict(util.unconstrain_fn(numpyro_model.describe, (self.posterior,), {}, values))
+        return dict(util.unconstrain_fn(numpyro_model.describe, self._arguments, {}, values))
 
     def log_density(self, position: Arrays) -> Array:
-        return -util.potential_energy(numpyro_model.describe, (self.posterior,), {}, position)
+        return -util.potential_energy(numpyro_model.describe, self._arguments, {}, position)
 
     def given(self, position: Arrays) -> Arrays:
-        values = util.constrain_fn(numpyro_model.describe, (self.posterior,), {}, position)
+        values = util.constrain_fn(numpyro_model.describe, self._arguments, {}, position)
         return numpyro_model.as_given({name: values[name] for name in position})
 
 
