@@ -36,6 +36,7 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
     import numpy as np
 
     import bnnpost
+    from bnnpost.numerics.random import key_of_seed
     from bnnpost.samplers.progress import Progress
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
@@ -46,7 +47,7 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
         bar = Progress(1, enabled=True, label="kernel", unit="matrix", delay=5.0)
         with bar, jax.enable_x64(True):
             of_kind = {"nngp": bnnpost.nngp, "ntk": bnnpost.ntk}[kind]
-            network, key = problem.posterior(1).network, jax.random.key(problem.config.seed)
+            network, key = problem.posterior(1).network, key_of_seed(problem.config.seed)
             kernel = np.asarray(of_kind(network, rows, key=key))
         if out is not None:
             _write(kernel, kind, out)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bnnpost.sweeps.keys import LARGEST_SEED
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
 from bnnpost_cli.tables import plain
@@ -20,7 +21,7 @@ level_option = click.option(
 )
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
     help="Of the permutations.",
@@ -86,8 +87,7 @@ def command(
     deviation that it would have found. Exit code 3 if the candidate fails.
     """
     with reported():
-        import jax
-
+        from bnnpost.numerics.random import key_of_seed
         from bnnpost.pages import check_free
         from bnnpost.samplers.progress import Progress
         from bnnpost.verification.sameness import check_same, of_file
@@ -102,7 +102,7 @@ def command(
         check_same(of_file(given), of_file(known))
         inputs = inputs if points is None else points
         with Progress(0, enabled=True, label="comparing"):
-            report = verify(jax.random.key(seed), given, known, inputs, level=level)
+            report = verify(key_of_seed(seed), given, known, inputs, level=level)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)
