@@ -73,7 +73,7 @@ def whole_number(name: str, value: object) -> int:
     return int(value)
 
 
-def truth(name: str, value: object) -> bool:
+def true_or_false(name: str, value: object) -> bool:
     """`value` as a bool; raises TypeError for what is neither True nor False, such as a word."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"expected {name} to be True or False, got {shown(value)}")

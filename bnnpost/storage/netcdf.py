@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnpost.storage.bound import check_in_place
-from bnnpost.storage.digest import is_damaged
+from bnnpost.storage.bound import FILE, RUN_ID, check_in_place
+from bnnpost.storage.digest import DIGEST, is_damaged
 from bnnpost.storage.reading import check_file, is_damage
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def read_tree(path: Path) -> "xr.DataTree":
     import xarray as xr
 
     found: xr.DataTree = _read(path, xr.open_datatree)
-    if str(found.attrs.get("format", "")).startswith(_OURS):
+    is_ours = str(found.attrs.get("format", "")).startswith(_OURS)
+    if is_ours or {FILE, RUN_ID, DIGEST} <= {*found.attrs}:
         _check(path, found)
     return found
 

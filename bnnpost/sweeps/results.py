@@ -27,7 +27,6 @@ from bnnpost.sweeps.problem import Problem
 if TYPE_CHECKING:
     import xarray as xr
 
-WIDTH_FORMAT = "bnnpost width 1"
 # Distances of a sweep and the exponent that theory gives each in width (first order).
 THEORY = {
     "tv": -1.0,
@@ -74,7 +73,6 @@ def width_results(
     own = point_scores(weighted, problem)
     variables |= {f"{_SCORED}{name}": (("point",), one) for name, one in own.items()}
     return distances.assign(variables).assign_attrs(
-        format=WIDTH_FORMAT,
         **weighted.info.as_attributes(),
         **problem.data_attribute(),
         config=json.dumps(problem.config.as_dict()),
