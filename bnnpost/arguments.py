@@ -73,6 +73,13 @@ def whole_number(name: str, value: object) -> int:
     return int(value)
 
 
+def true_or_false(name: str, value: object) -> bool:
+    """`value` as a bool; raises TypeError for what is neither True nor False, such as a word."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"expected {name} to be True or False, got {shown(value)}")
+    return bool(value)
+
+
 def real_number(name: str, value: object) -> float:
     """`value` as a float; raises TypeError for anything but one real number, ValueError for NaN."""
     if isinstance(value, bool | str) or value is None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.arguments import real_array
+
 
 class RateFit(NamedTuple):
     """value ≈ coefficient · width^exponent, with intervals at the level asked for.
@@ -85,7 +87,7 @@ def fit_coefficient(widths: object, values: object, standard_errors: object) -> 
     Raises ValueError for fewer than two widths, mismatched lengths, values that are not
     finite, and errors that are not finite and positive.
     """
-    signed = np.asarray(values, np.float64).ravel()
+    signed = real_array("values", values).ravel()
     # A difference may be zero, where a power law may not.
     n, _, error = _checked(widths, np.where(signed == 0, 1.0, signed), standard_errors)
     design = np.stack([1 / n, 1 / n**2], axis=1) / error[:, None]
@@ -107,8 +109,9 @@ def _misfit(chi_square: float, count: int) -> float:
 def _checked(
     widths: object, values: object, standard_errors: object
 ) -> tuple[Float[np.ndarray, " w"], Float[np.ndarray, " w"], Float[np.ndarray, " w"]]:
-    arrays = [np.asarray(a, np.float64).ravel() for a in (widths, values, standard_errors)]
-    n, value, error = arrays[0], np.abs(arrays[1]), arrays[2]
+    given = {"widths": widths, "values": values, "standard_errors": standard_errors}
+    n, value, error = (real_array(name, one).ravel() for name, one in given.items())
+    value = np.abs(value)
     if not len(n) == len(value) == len(error):
         raise ValueError(f"expected equal lengths, got {len(n)}, {len(value)} and {len(error)}")
     if len(np.unique(n)) < 2:

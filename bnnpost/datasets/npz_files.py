@@ -102,7 +102,7 @@ def _told_of(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+def _check_sizes(path: Path, x: tuple[int, ...], y: tuple[int, ...] = ()) -> None:
     """Raise DataError for shapes that no table has, before what may be gigabytes is read."""
     if x and y and x[0] != y[0]:
         raise DataError(

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt
 
+from bnnpost.arguments import shown, whole_number
+
 # Words of random bits spent on one threshold: four for the exponent, two for the mantissa.
 THRESHOLD_WORDS = 6
 _EXPONENT_WORDS = 4
@@ -40,6 +42,18 @@ def require_key(key: object) -> Array:
         f"expected a typed key such as jax.random.key(0), got {type(key).__name__}; "
         "a legacy key from jax.random.PRNGKey is made typed by jax.random.wrap_key_data(key)"
     )
+
+
+def key_of_seed(seed: object) -> Array:
+    """The key of a seed of up to 64 bits; below 2³² it is jax.random.key(seed).
+
+    Raises TypeError for what is no whole number, ValueError for one that is out of range.
+    """
+    number = whole_number("seed", seed)
+    if not 0 <= number < 2**64:
+        raise ValueError(f"expected seed to be from 0 to {2**64 - 1}, got {shown(number)}")
+    with jax.enable_x64(True):  # else JAX leaves the upper half out
+        return jax.random.key(np.uint64(number))
 
 
 def _counter_based(key: Array) -> Array:

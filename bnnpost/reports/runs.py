@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnpost.storage import STATUS, read_json, read_record, read_tree
+from bnnpost.samplers.warned import warn_user
+from bnnpost.storage import CONTENTS, RESULTS, STATUS, read_noted, read_record, read_tree
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.cell_directory import CONFIG, RESULTS, CellDirectory
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.refusals import ConfigError
@@ -52,24 +53,27 @@ def is_sweep(path: Path) -> bool:
     if (path / RESULTS).exists() or any(path.glob("width_*.nc")):
         return True
     held = path / CONFIG
-    return held.exists() and not (path / "run.json").exists() and "widths" in read_json(held)
+    return held.exists() and not (path / "run.json").exists() and "widths" in read_noted(held)
 
 
 def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     """A sweep from its directory, or from its results.nc alone. Raises ValueError, OSError.
 
-    stored: its results, where they were read already.
+    stored: its results, where they were read already. Of what could not be read a UserWarning says
+    so.
     """
     if path.is_file():
         alone = read_tree(path)
         return Sweep(path, json.loads(alone.attrs["config"]), {}, alone)
     unread: list[str] = []
     status = _found(path / STATUS, read_record, unread)
+    if (path / CONTENTS).exists():
+        _found(path / CONTENTS, read_record, unread)
     found: dict[int, xr.Dataset] = {}
     held = path / RESULTS
     if stored is None and held.exists():
         stored = read_tree(held)
-    config = read_json(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
+    config = read_noted(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
     if stored is not None:
         _check_config(path / CONFIG, config, unread)
     for width in config["widths"]:
@@ -84,7 +88,10 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     tree = _so_far(found, config) if stored is None and found else stored
     done = () if tree is None else tree["distances"].to_dataset()["width"].values
     missing = tuple(width for width in config["widths"] if width not in done)
-    return Sweep(path, config, status, tree, missing, infos, _expected(path, unread), tuple(unread))
+    expected = _expected(path, unread)
+    for sentence in unread:
+        warn_user(sentence if str(path) in sentence else f"{path}: {sentence}")
+    return Sweep(path, config, status, tree, missing, infos, expected, tuple(unread))
 
 
 def _found(path: Path, reader: Reader, unread: list[str]) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def _found(path: Path, reader: Reader, unread: list[str]) -> dict[str, Any]:
 
 def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> None:
     """Say where config.json is not what the results were made with."""
-    held = _found(path, read_json, unread)
+    held = _found(path, read_noted, unread)
     if held and "widths" not in held:
         unread.append(f"{path.name} holds no configuration: the results' own is shown")
     # Earlier versions had fewer settings.

@@ -39,6 +39,7 @@ _NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 # Of an entry of a record: what it was expected to be, in words, and whether it is.
 Check = tuple[str, Callable[[Any], bool]]
 _DIGEST = re.compile("[0-9a-f]{64}")
+_OTHER_KIND = "is of another kind of sampler"
 # What every record has.
 _ENTRIES: Mapping[str, Check] = {
     "format": ("a text", lambda found: isinstance(found, str)),
@@ -119,6 +120,18 @@ class RecordedRun(Directory):
             raise FileNotFoundError(f"{self.path} holds no run: there is no {RECORD}")
         return recorded(path, self.format, self.details)
 
+    def tell_made_with(self, record: Mapping[str, Any], say: Say) -> None:
+        """Say where what rounds numbers is not what it was when the run began."""
+        was, now = (_flat(one) for one in (record["made_with"], made_with()))
+        changed = [
+            f"{name} {was[name]} → {now.get(name)}" for name in was if was[name] != now.get(name)
+        ]
+        if changed:
+            say(
+                f"the run in {self.path} was begun with other versions or on another processor "
+                f"({', '.join(changed)}): draws within rounding of their threshold may differ"
+            )
+
     def read_contents(
         self, record: Mapping[str, Any], posterior: Posterior | None
     ) -> draws_files.Contents:
@@ -182,9 +195,11 @@ def recorded(
         raise OtherRun(f"{RECORD} is damaged: {error}") from None
     found = record.get("format")
     if form is not None and isinstance(found, str) and found != form:
+        same_kind = form.rpartition(" ")[0] == found.rpartition(" ")[0]
+        what = "was written by another version of bnnpost" if same_kind else _OTHER_KIND
         raise OtherRun(
-            f"{path}: expected format {form!r}, found {found!r}: the run here is of another kind "
-            "of sampler; choose another directory"
+            f"{path}: expected format {form!r}, found {found!r}: the run here {what}; choose "
+            "another directory"
         )
     unknown = [name for name in record if name not in (*_ENTRIES, *details)]
     if form is not None and unknown:
@@ -195,6 +210,12 @@ def recorded(
                 f"{path} is damaged: expected {name} to be {expected}, got {record.get(name)!r}"
             )
     return record
+
+
+def _flat(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions, device and processor, side by side."""
+    rest = {name: one for name, one in made.items() if name != "versions"}
+    return {**made["versions"], **rest}
 
 
 def made_with() -> dict[str, object]:

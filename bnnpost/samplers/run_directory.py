@@ -78,6 +78,7 @@ class RunDirectory(RecordedRun):
         FileNotFoundError if there is no run, OtherRun if it samples another posterior.
         """
         record = self.read_record()
+        self.tell_made_with(record, say)
         self.plan = Plan.from_contents(self.read_contents(record, posterior))
         self.files = self._block_files(record, say)
         if draws_files.holds_code(self.plan.space.posterior):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.arguments import true_or_false
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale
 from bnnpost.numerics.random import require_precision
@@ -45,6 +46,7 @@ def make_space(
     if form not in SPACES:
         raise ValueError(f"expected space to be one of auto, {', '.join(SPACES)}, got {space!r}")
     require_precision(precision)
+    collapse = true_or_false("collapse", collapse)
     kernel = limit_kernel(posterior.network, posterior.x)
     order = elimination_order(kernel, posterior.num_points)
     led = Led(None, 0.0)

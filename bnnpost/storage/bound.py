@@ -1,28 +1,41 @@
 """Files of a run in its directory, bound to it: each tells whose it is, and whether it is whole.
 
 A record is a JSON file whose digest covers its own name too, so that another file in its place is
-noticed; records and netCDF files carry the id of the run that run.json has. Of a file that is for
-people, and holds nothing else, status.json has the digest. Files of earlier versions say neither,
-and are read as they are.
+noticed; records and netCDF files carry the id of the run that run.json has, or contents.json of a
+sweep, whose netCDF files carry their own names too. Of a file that is for people, and holds nothing
+else, status.json has the digest. Files of earlier versions say neither, and are read as they are.
 """
 
 import contextlib
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bnnpost.storage.digest import DIGEST, digest
-from bnnpost.storage.reading import read_json
+from bnnpost.storage.reading import read_bytes, read_json
 
 # What every run of a sampler has; the record is written once what is sampled is on disk.
 RECORD, RUN, DRAWS, PREDICTIONS = "run.json", "run.nc", "draws.nc", "predictions.nc"
 STATUS = "status.json"
+# What a sweep has in the place of the record: hashes of all that decides its numbers. And results.
+CONTENTS, RESULTS = "contents.json", "results.nc"
+# Files that say whose the others are.
+_TELLING = (RECORD, CONTENTS)
+# So begins the format of files of these names, and so are those called that say their own names.
+_FORMATS = {DRAWS: "bnnpost draws", PREDICTIONS: "bnnpost predictions"}
+_NAMED = re.compile(r"(draws|width)_\d+\.nc|results\.nc")
 # The key of the status with the digests of files, by name.
 FILES = "files"
-# The key, or attribute, with the run's id.
-RUN_ID = "run"
+# The key, or attribute, with the run's id; the attribute with a file's own name.
+RUN_ID, FILE = "run", "file"
 _SHOWN = 8
+
+
+class Misplaced(ValueError):
+    """A file that is whole, and is another run's, or another one of the same run."""
 
 
 def sealed(name: str, values: Mapping[str, Any]) -> str:
@@ -33,11 +46,11 @@ def sealed(name: str, values: Mapping[str, Any]) -> str:
 def read_record(path: Path) -> dict[str, Any]:
     """Keys and values of a record, without what binds it to its run; of run.json with its id.
 
-    Raises FileNotFoundError; ValueError for what is no record, was changed, or is another file's
-    or another run's.
+    Raises FileNotFoundError; ValueError for what is no record, was changed, or is another file's;
+    Misplaced for another run's.
     """
     values, is_sealed = _opened(path)
-    if path.name != RECORD:
+    if path.name not in _TELLING:
         run = values.pop(RUN_ID, None)
         check_of_run(path, run if is_sealed else None)
     return values
@@ -49,12 +62,17 @@ def read_noted(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError; ValueError for what is no such file, or not what was written.
     """
     values = read_json(path)
-    if noted(path.parent).get(path.name, noted_digest(values)) != noted_digest(values):
+    if not is_as_noted(path, noted_digest(values)):
         raise ValueError(
             f"{path} is damaged, or another file is in its place: its contents are not those that "
             f"{STATUS} beside it tells of"
         )
     return values
+
+
+def is_as_noted(path: Path, now: str) -> bool:
+    """Whether a digest is that which the status beside a file has of it, if it has one."""
+    return noted(path.parent).get(path.name, now) == now
 
 
 def noted(folder: Path) -> dict[str, str]:
@@ -70,38 +88,65 @@ def noted_digest(values: Mapping[str, Any]) -> str:
     return _digest("", values)
 
 
+def file_digest(path: Path) -> str:
+    """By which a file is known whose contents are nobody's but its readers'. Raises OSError."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def check_in_place(path: Path, attributes: Mapping[Any, Any]) -> None:
+    """Raise Misplaced for a netCDF file, whole, that is not the one that belongs where it lies.
+
+    attributes: of its root. A file that is called otherwise than those of runs passes, and so does
+    one that lies in no run's directory.
+    """
+    has_name = bool(_NAMED.fullmatch(path.name))
+    here = run_here(path.parent) if has_name or path.name in _FORMATS else ""
+    if not here:
+        return
+    check_of_run(path, attributes.get(RUN_ID))
+    # Predictions of earlier versions have no format.
+    form = str(attributes.get("format", _FORMATS[PREDICTIONS]))
+    # What is sampled has the format of draws, and is known by its digest.
+    is_it = form.startswith(_FORMATS.get(path.name, "")) and attributes.get(DIGEST) != here
+    name = attributes.get(FILE, path.name) if has_name else path.name
+    if not is_it or name != path.name:
+        which = "another file of the run" if name == path.name else f"{name} of the same run"
+        raise Misplaced(f"{path} is damaged: {which} is in its place")
+
+
 def check_of_run(path: Path, run: object) -> None:
-    """Raise ValueError for a file that has not the id that the run.json beside it has.
+    """Raise Misplaced for a file that has not the id that the run.json beside it has.
 
     A file without an id passes where run.json is of an earlier version, and any file where there
-    is no run.json that can be read.
+    is no run.json that can be read. Of a sweep contents.json stands in its place.
     """
-    here, has_ids = _here(path.parent)
+    here, has_ids, telling = _here(path.parent)
     if not here or run == here or not (run or has_ids):
         return
     if not run:
-        raise ValueError(
+        raise Misplaced(
             f"{path} is damaged, or another file is in its place: it does not say of which run it "
-            f"is, as the files of the run of {RECORD} do"
+            f"is, as the files of the run of {telling} do"
         )
-    raise ValueError(
-        f"{path} is of another run than {RECORD} beside it ({_short(run)} and not "
+    raise Misplaced(
+        f"{path} is of another run than {telling} beside it ({_short(run)} and not "
         f"{_short(here)}): bring back the file that belongs there, or move this one away"
     )
 
 
 def run_here(folder: Path) -> str:
-    """The id of the run in a folder; empty where run.json is not there, or cannot be read."""
+    """The id of the run in a folder; empty where no file says it, or that cannot be read."""
     return _here(folder)[0]
 
 
-def _here(folder: Path) -> tuple[str, bool]:
-    """The id, and whether all files of the run carry it."""
-    with contextlib.suppress(OSError, ValueError):
-        values, is_sealed = _opened(folder / RECORD)
-        found = values.get(RUN_ID)
-        return (found, is_sealed) if isinstance(found, str) else ("", False)
-    return "", False
+def _here(folder: Path) -> tuple[str, bool, str]:
+    """The id, whether all files of the run carry it, and which one says it."""
+    for name in _TELLING:
+        with contextlib.suppress(OSError, ValueError):
+            values, is_sealed = _opened(folder / name)
+            if isinstance(found := values.get(RUN_ID), str):
+                return found, is_sealed, name
+    return "", False, RECORD
 
 
 def _opened(path: Path) -> tuple[dict[str, Any], bool]:

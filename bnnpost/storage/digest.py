@@ -23,20 +23,44 @@ def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str
     """SHA-256 over names, values and types, whatever the order they come in."""
     found = hashlib.sha256()
     for name, array in sorted(arrays.items()):
-        found.update(f"{name}:{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
+        plain = _numbers(array)
+        found.update(f"{name}:{plain.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(plain).data)
     for name, value in sorted(texts.items()):
         found.update(f"{name}={value}\n".encode())
     return found.hexdigest()
 
 
-def dataset_digest(data: "xr.Dataset") -> str:
-    """The same over everything in labelled arrays, but for the attribute that holds a digest."""
-    arrays = {str(name): data[name].values for name in data.variables}
-    return digest(arrays, {str(n): v for n, v in data.attrs.items() if n != DIGEST})
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Texts as numbers of their characters, which are the same however a file has kept them."""
+    if array.dtype.kind not in "OUT":
+        return array
+    return np.frombuffer(json.dumps(array.tolist()).encode(), np.uint8)
 
 
-def is_damaged(data: "xr.Dataset") -> bool:
+def dataset_digest(data: "xr.Dataset | xr.DataTree") -> str:
+    """The same over everything in labelled arrays, but for the attribute that holds a digest.
+
+    Of a tree over its groups, with their names before what is in them.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    texts: dict[str, object] = {}
+    for group, one in _groups(data).items():
+        arrays |= {f"{group}{name}": one[name].values for name in one.variables}
+        texts |= {f"{group}{name}": value for name, value in one.attrs.items()}
+    texts.pop(DIGEST, None)
+    return digest(arrays, texts)
+
+
+def _groups(data: "xr.Dataset | xr.DataTree") -> "dict[str, Any]":
+    """By what their names begin with, which is nothing of the root's."""
+    if not hasattr(data, "subtree"):
+        return {"": data}
+    found = {one.path.strip("/"): one.to_dataset(inherit=False) for one in data.subtree}
+    return {f"{path}/" if path else "": one for path, one in found.items()}
+
+
+def is_damaged(data: "xr.Dataset | xr.DataTree") -> bool:
     """Whether the digest that labelled arrays hold is not theirs; without one nothing is known."""
     return DIGEST in data.attrs and data.attrs[DIGEST] != dataset_digest(data)
 

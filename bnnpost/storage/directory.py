@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bnnpost.stopping import is_interruption
-from bnnpost.storage.bound import FILES, RUN_ID, STATUS, noted, noted_digest, sealed
+from bnnpost.storage.bound import (
+    FILES,
+    RUN_ID,
+    STATUS,
+    file_digest,
+    noted,
+    noted_digest,
+    sealed,
+)
 from bnnpost.storage.files import is_temporary, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld, is_lock
 from bnnpost.storage.reading import as_path, check_file
@@ -93,6 +101,10 @@ class Directory:
         """Write keys and values whole and bare; the next status will have their digest."""
         self._noted = {**self._noted, name: noted_digest(values)}
         self.write_text(name, json.dumps(values, indent=2) + "\n")
+
+    def note_file(self, name: str) -> None:
+        """Let the next status have the digest of a file that is here."""
+        self._noted = {**self._noted, name: file_digest(self.path / name)}
 
     def set_status(self, state: str, **details: object) -> None:
         """Record how far the run is: running, done, interrupted, exhausted or failed."""

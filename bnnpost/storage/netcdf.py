@@ -4,16 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnpost.storage.bound import DRAWS, PREDICTIONS, RUN_ID, check_of_run, run_here
+from bnnpost.storage.bound import FILE, RUN_ID, check_in_place
 from bnnpost.storage.digest import DIGEST, is_damaged
 from bnnpost.storage.reading import check_file, is_damage
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# So begins the format of files that have digests, and of files of these names beside a run.json.
+# So begins the format of files that have digests.
 _OURS = "bnnpost "
-_FORMATS = {DRAWS: "bnnpost draws", PREDICTIONS: "bnnpost predictions"}
 
 
 def read_dataset(path: Path) -> "xr.Dataset":
@@ -36,8 +35,9 @@ def read_tree(path: Path) -> "xr.DataTree":
     import xarray as xr
 
     found: xr.DataTree = _read(path, xr.open_datatree)
-    if str(found.attrs.get("format", "")).startswith(_OURS):
-        _check(path, found.to_dataset())
+    is_ours = str(found.attrs.get("format", "")).startswith(_OURS)
+    if is_ours or {FILE, RUN_ID, DIGEST} <= {*found.attrs}:
+        _check(path, found)
     return found
 
 
@@ -57,15 +57,7 @@ def _read(path: Path, opener: Callable[..., Any]) -> Any:
         raise ValueError(f"{path} is not a netCDF file, or is damaged: {error}") from error
 
 
-def _check(path: Path, data: "xr.Dataset") -> None:
+def _check(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
     if is_damaged(data):
         raise ValueError(f"{path} is damaged: its contents do not match their digest")
-    here = run_here(path.parent) if path.name in _FORMATS else ""
-    if not here:
-        return
-    check_of_run(path, data.attrs.get(RUN_ID))
-    # Predictions of earlier versions have no format.
-    form = str(data.attrs.get("format", _FORMATS[PREDICTIONS]))
-    # What is sampled has the format of draws, and is known by its digest.
-    if not form.startswith(_FORMATS[path.name]) or data.attrs.get(DIGEST) == here:
-        raise ValueError(f"{path} is damaged: another file of the run is in its place")
+    check_in_place(path, data.attrs)

@@ -3,13 +3,33 @@
 import dataclasses
 import datetime
 import json
+import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.parallel.failures import is_death, one_line
-from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
+from bnnpost.storage import (
+    CONTENTS,
+    DIGEST,
+    FILE,
+    RECORD,
+    RESULTS,
+    RUN_ID,
+    STATUS,
+    Directory,
+    dataset_digest,
+    file_digest,
+    is_as_noted,
+    noted,
+    read_json,
+    read_noted,
+    read_record,
+    read_text,
+    run_here,
+    whole,
+)
 from bnnpost.sweeps.contents import contents
 from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
 from bnnpost.sweeps.refusals import ConfigError
@@ -19,9 +39,9 @@ if TYPE_CHECKING:
 
     from bnnpost.sweeps.config import SweepConfig
 
-CONFIG, RESULTS = "config.json", "results.nc"
-# What the files hold that the configuration names, as hashes.
-CONTENTS = "contents.json"
+CONFIG = "config.json"
+Reader = Callable[[Path], dict[str, Any]]
+_WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
 # States of a width.
 DONE, FAILED = "done", "failed"
 # What a file with a failure says of its kind, where the process was killed.
@@ -31,16 +51,42 @@ KILLED = "killed"
 class CellDirectory(Directory):
     """The files of one sweep: configuration, status, log, a file a width, results, figures.
 
-    It is that of a cell; see `GridDirectory`, which is held against other processes.
+    It is that of a cell; see `GridDirectory`, which is held against other processes. run: the
+    digest of all that decides the cell's numbers, its widths apart, which its files carry. doubts:
+    what could not be read of what was looked for, and why.
     """
 
-    def write_down(self, config: "SweepConfig") -> None:
-        """Write down what is run here, and what its files hold, unless that is here already."""
-        if not (self.path / CONFIG).exists():
-            self.write_text(CONFIG, json.dumps(config.as_dict(), indent=2) + "\n")
-        named = contents(config)
-        if named and not (self.path / CONTENTS).exists():
-            self.write_text(CONTENTS, json.dumps(named, indent=2) + "\n")
+    def __init__(self, path: str | os.PathLike[str], run: str = ""):
+        super().__init__(path)
+        self.run = run
+        self.doubts: list[str] = []
+
+    def write_down(
+        self, values: Mapping[str, Any], named: Mapping[str, str], *, may_change: bool
+    ) -> None:
+        """Write down what is run here, unless that is here already.
+
+        named: hashes of the files that the values name. may_change: whether values that are here
+        may be others, as of a grid to which widths were added.
+        """
+        if not run_here(self.path):
+            if self.is_vacant():
+                self.write_bound(CONTENTS, named)
+            else:  # what an earlier version has left here has no ids
+                self.write_text(CONTENTS, written({**named, RUN_ID: self.run}))
+        held = self.path / CONFIG
+        if not held.exists() or (may_change and read_text(held) != written(values)):
+            self.write_noted(CONFIG, values)
+            self.set_status("running")
+
+    def check_own(self) -> None:
+        """Raise ConfigError where the directory is another cell's."""
+        here = run_here(self.path)
+        if self.run and here and here != self.run:
+            raise ConfigError(
+                f"{self.path} holds the run of another cell ({here} and not {self.run}): bring "
+                "back the folder that belongs there, or move this one away"
+            )
 
     def check_same_contents(self, config: "SweepConfig") -> None:
         """Raise ConfigError if the data file or the network's code is not what it was.
@@ -50,7 +96,7 @@ class CellDirectory(Directory):
         held = self.path / CONTENTS
         if not held.exists():
             return
-        before, now = read_sweep_json(held), contents(config)
+        before, now = read_sweep_json(held, read_record), contents(config)
         named = {"data": config.data, "test_data": config.test_data, "code": config.network}
         for kind, name in named.items():
             if kind in before and before[kind] != now.get(kind):
@@ -62,7 +108,9 @@ class CellDirectory(Directory):
                 )
 
     def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
-        """Write a netCDF file whole."""
+        """Write a netCDF file whole, with its name, the id of the run and its digest."""
+        data.attrs |= {FILE: name, RUN_ID: self.run}
+        data.attrs[DIGEST] = dataset_digest(data)
         with whole(self.path / name) as temporary:
             data.to_netcdf(temporary, engine="h5netcdf")
 
@@ -72,7 +120,7 @@ class CellDirectory(Directory):
 
     def draws_file(self, width: int) -> Path:
         """Where the draws of one width are kept, for `bnnpost.load` and for predictions."""
-        return self.path / f"draws_{width:06d}.nc"
+        return self.path / draws_name(width)
 
     def record_file(self, width: int) -> Path:
         """Where it is kept how a width went: its time, or why it failed."""
@@ -80,8 +128,7 @@ class CellDirectory(Directory):
 
     def write_record(self, width: int, **details: object) -> None:
         """Write down how a width went."""
-        text = json.dumps({"width": width, **details}, indent=2) + "\n"
-        self.write_text(self.record_file(width).name, text)
+        self.write_bound(self.record_file(width).name, {"width": width, **details})
 
     def write_failure(self, width: int, error: Exception, attempts: int) -> None:
         """Write down why a width was given up."""
@@ -103,7 +150,7 @@ class CellDirectory(Directory):
 
     def record(self, width: int) -> dict[str, Any]:
         """How a width went; empty where nothing is known."""
-        return _known(self.record_file(width))
+        return self.known(self.record_file(width).name)
 
     def is_done(self, width: int) -> bool:
         """Whether the results of a width are there."""
@@ -114,27 +161,51 @@ class CellDirectory(Directory):
         return not self.is_done(width) and self.record(width).get("state") == FAILED
 
     def is_assembled(self, widths: Sequence[int]) -> bool:
-        """Whether results.nc is there, of just these widths."""
-        return self.status().get("widths") == list(widths) and (self.path / RESULTS).exists()
+        """Whether results.nc is there as it was written, of just these widths."""
+        return self.status().get("widths") == list(widths) and self._is_as_written(RESULTS)
+
+    def has_figures(self) -> bool:
+        """Whether all figures that were made are there as they were written."""
+        return all(self._is_as_written(name) for name in noted(self.path) if name != CONFIG)
+
+    def _is_as_written(self, name: str) -> bool:
+        path = self.path / name
+        return path.exists() and is_as_noted(path, file_digest(path))
 
     def status(self) -> dict[str, Any]:
-        """What the status file says; empty where there is none."""
-        return _known(self.path / STATUS)
+        """What the status file says; empty where there is none, or it is damaged."""
+        return self.known(STATUS)
+
+    def known(self, name: str) -> dict[str, Any]:
+        """What a record says; empty where there is none, or it is damaged, which is a doubt."""
+        try:
+            return read_record(self.path / name)
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            if str(error) not in self.doubts:
+                self.doubts.append(str(error))
+            return {}
 
 
-def _known(path: Path) -> dict[str, Any]:
-    try:
-        return read_record(path)
-    except (OSError, ValueError):
-        return {}
+def draws_name(width: int) -> str:
+    """What the file of the draws at one width is called."""
+    return f"draws_{width:06d}.nc"
 
 
-def read_sweep_json(held: Path) -> dict[str, Any]:
+def written(values: Mapping[str, Any]) -> str:
+    """Settings as the text of a file."""
+    return json.dumps(values, indent=2) + "\n"
+
+
+def read_sweep_json(held: Path, reader: Reader = read_noted) -> dict[str, Any]:
     """Keys and values of a JSON file of a sweep. Raises ConfigError."""
     try:
-        return read_json(held)
-    except (OSError, ValueError) as error:
+        return reader(held)
+    except OSError as error:
         raise ConfigError(str(error)) from None
+    except ValueError as error:
+        raise ConfigError(f"{error}; {_WRITTEN_AGAIN}") from None
 
 
 def check_no_draws(path: Path) -> None:
@@ -148,12 +219,15 @@ def check_no_draws(path: Path) -> None:
 
 def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
-    before = read_sweep_json(held)
+    before = read_sweep_json(held, read_json)
+    changed = _changed(before, config.as_dict(), but_for) if "widths" in before else ""
+    if changed or "widths" not in before:
+        read_sweep_json(held)  # which says so where it is not as it was written
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     if "widths" not in before:
         raise ConfigError(f"{held} is no run's: choose another --out")
-    if changed := _changed(before, config.as_dict(), but_for):
+    if changed:
         raise ConfigError(
             f"{held.parent} holds a run with another configuration ({changed}): "
             "choose another --out, or the same settings to go on with it"

@@ -65,11 +65,6 @@ class SweepConfig(SweepKeys):
             )
         if not self.widths or len(set(self.widths)) != len(self.widths):
             raise ConfigError(f"widths: expected different whole numbers, got {shown(self.widths)}")
-        if not -(2**31) <= self.seed < 2**32:
-            raise ConfigError(
-                f"seed: expected a whole number from 0 to {2**32 - 1}, as longer ones make no "
-                f"other keys, got {self.seed}"
-            )
         if self.cap is not None and self.bound != "capped":
             raise ConfigError('cap: only with bound = "capped"')
         record, noise_std = likelihoods.settled(self.likelihood, self.noise_std)
@@ -242,7 +237,7 @@ def check_keys(config: object, keys: type) -> None:
         if meaning.read in read and not (value is None and "None" in str(held[name])):
             value = read[meaning.read](name, value)
         elif not meaning.read and name != "layers":
-            value = typed(name, held[name], value)
+            value = typed(name, held[name], value, meaning.most)
         object.__setattr__(config, name, value)
         for one in value if isinstance(value, tuple) else (value,):
             if meaning.least is not None:
@@ -277,7 +272,7 @@ _EXPECTED = {
 }
 
 
-def typed(name: str, kind: object, value: object) -> object:
+def typed(name: str, kind: object, value: object, most: int | None = None) -> object:
     """`value` as what the field holds; raises ConfigError that says what was expected."""
     if value is None and "None" in str(kind):
         return None
@@ -285,8 +280,9 @@ def typed(name: str, kind: object, value: object) -> object:
     if plain is float and _is_number(value):
         return _finite(name, value)
     if plain is int and _is_whole(value):
-        if abs(int(value)) > LARGEST_COUNT:  # type: ignore[call-overload]
-            raise ConfigError(f"{name}: expected at most {LARGEST_COUNT}, got {shown(value)}")
+        most = LARGEST_COUNT if most is None else most
+        if abs(int(value)) > most:  # type: ignore[call-overload]
+            raise ConfigError(f"{name}: expected at most {most}, got {shown(value)}")
         return int(value)  # type: ignore[call-overload]
     if plain is tuple and isinstance(value, list | tuple) and all(map(_is_whole, value)):
         return tuple(int(v) for v in value)

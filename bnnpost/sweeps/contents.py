@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bnnpost.datasets import DataError
 from bnnpost.storage import read_bytes
 from bnnpost.sweeps.data_paths import in_full, is_file
+from bnnpost.sweeps.grid_cells import Grid
 
 if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
@@ -31,6 +32,15 @@ def content_digest(config: "SweepConfig") -> str:
     values |= {name: found[name] for name in ("code", "likelihood_code") if name in found}
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def digested(grid: Grid) -> Grid:
+    """A grid of which every cell has its digest, as a file of a single run does not tell it."""
+    cells = tuple(
+        one if one.digest else dataclasses.replace(one, digest=content_digest(one.config))
+        for one in grid.cells
+    )
+    return dataclasses.replace(grid, cells=cells)
 
 
 def contents(config: "SweepConfig") -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.arguments import shown
-from bnnpost.storage import Directory, Say, as_path, read_json, read_text
+from bnnpost.storage import STATUS, Directory, Say, as_path, noted, read_json, run_here
 from bnnpost.sweeps.cell_directory import (
     CONFIG,
     CellDirectory,
@@ -18,7 +18,7 @@ from bnnpost.sweeps.cell_directory import (
     check_same_config,
     read_sweep_json,
 )
-from bnnpost.sweeps.contents import content_digest
+from bnnpost.sweeps.contents import content_digest, contents
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.refusals import ConfigError
 
@@ -26,6 +26,11 @@ FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way, by the part of the grid that a process does.
 _RUNNING = ".running{}.json"
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
+# What may be where the grid's own file is gone, and is written again.
+_BESIDE = (RUNS, STATUS, "report.html")
+# The state of a grid, whose cells have their own.
+_BEGUN = "begun"
+_FAMILY = FORMAT.rpartition(" ")[0]
 
 
 class GridDirectory(Directory):
@@ -58,7 +63,12 @@ class GridDirectory(Directory):
         values = read_sweep_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held))
-        return cls(path, Grid((), (_cell({}, values, "", held),)))
+        if str(values.get("format", "")).startswith(_FAMILY):
+            raise ConfigError(
+                f"{held} is of format {values['format']!r}, and this version reads {FORMAT!r}: "
+                "read it with the version of bnnpost that wrote it"
+            )
+        return cls(path, Grid((), (_cell({}, values, run_here(Path(path)), held),)))
 
     @classmethod
     @contextlib.contextmanager
@@ -89,14 +99,15 @@ class GridDirectory(Directory):
             raise ConfigError(f"{self.path} is a file: expected a directory for the sweep")
         check_no_draws(self.path)
         if not held.exists():
-            if not self.is_vacant(but_for=(RUNS,)):
+            is_own = not self.grid.varying and run_here(self.path) == self.grid.cells[0].digest
+            if not is_own and not self.is_vacant(but_for=_BESIDE):
                 raise ConfigError(
                     f"{self.path} holds files that are not a sweep's: choose another --out"
                 )
         elif not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
             CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
-        elif read_sweep_json(held).get("format") != FORMAT:
+        elif read_sweep_json(held, read_json).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
     def cell_directory(self, cell: Cell) -> CellDirectory:
@@ -105,27 +116,32 @@ class GridDirectory(Directory):
         Of another grid that was here before, its settings may have been named otherwise.
         """
         if not self.grid.varying:
-            return CellDirectory(self.path)
+            return CellDirectory(self.path, self._run_of(cell))
         own = self.path / RUNS / cell.folder
         if cell.digest not in self._folders and not own.exists():
             self._folders = _folders(self.path)
-        return CellDirectory(own if own.exists() else self._folders.get(cell.digest, own))
+        found = own if own.exists() else self._folders.get(cell.digest, own)
+        return CellDirectory(found, cell.digest)
+
+    def _run_of(self, cell: Cell) -> str:
+        """The id of a single run: that which it has, as other versions may find another digest."""
+        return run_here(self.path) or cell.digest
 
     def key(self, cell: Cell) -> str:
         """By which a cell is known in this directory; empty where there is only one."""
         return cell.digest if self.grid.varying else ""
 
     def prepared(self, cell: Cell) -> CellDirectory:
-        """The same, made if need be, with the cell's configuration in it."""
+        """The same, made if need be, with the cell's configuration in it.
+
+        Raises ConfigError where another cell's files are in it.
+        """
         directory = self.cell_directory(cell)
         directory.path.mkdir(parents=True, exist_ok=True)
-        text, held = json.dumps(cell.values, indent=2) + "\n", directory.path / CONFIG
-        # Of a grid, its widths may be others now; a run that is no grid was found to be the same.
-        if not held.exists() or (self.grid.varying and read_text(held) != text):
-            directory.write_text(CONFIG, text)
-            directory.set_status("running")
-        if not self.grid.varying:  # cells of a grid are known by their digest
-            directory.write_down(cell.config)
+        directory.check_own()
+        # Cells of a grid are known by their digest; a single run was found to be the same.
+        named = {} if self.grid.varying else contents(cell.config)
+        directory.write_down(cell.values, named, may_change=bool(self.grid.varying))
         return directory
 
     def check_unchanged(self, cell: Cell) -> None:
@@ -168,10 +184,11 @@ class GridDirectory(Directory):
             self.prepared(self.grid.cells[0])
             return
         held, frozen = self.path / CONFIG, _frozen(self.grid)
-        before = read_sweep_json(held) if held.exists() else None
-        if before == frozen:
+        before = read_sweep_json(held, read_json) if held.exists() else None
+        if before == frozen and CONFIG in noted(self.path):
             return
-        if before is not None:
+        if before is not None and before != frozen:
+            read_sweep_json(held)  # which says so where it is not as it was written
             if shared:
                 raise ConfigError(
                     f"{self.path} holds a grid that differs from this one: a part of it cannot be "
@@ -180,7 +197,8 @@ class GridDirectory(Directory):
             known = _thawed(before, held)
             _check_related(known, self.grid, self.path)
             say(_changes(known, self.grid, self.path))
-        self.write_text(CONFIG, json.dumps(frozen, indent=1) + "\n")
+        self.write_noted(CONFIG, frozen)
+        self.set_status(_BEGUN)
 
 
 def _folders(path: Path) -> dict[str, Path]:
@@ -212,6 +230,8 @@ def _thawed(values: dict[str, Any], held: Path) -> Grid:
             _cell(one["settings"], one["config"], str(one["digest"]), held)
             for one in values["cells"]
         )
+        if not cells:
+            raise ConfigError(f"{held} cannot be read: expected a grid of cells, got none")
         return Grid(tuple(values["varying"]), cells)
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{held} cannot be read: {error!r}") from None

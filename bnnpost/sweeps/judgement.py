@@ -1,11 +1,9 @@
 """What was found out of a cell's chances, as its directory keeps it."""
 
 import dataclasses
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bnnpost.storage import read_json
 from bnnpost.sweeps.cell_directory import CellDirectory
 
 FEASIBLE = "feasible.json"
@@ -29,13 +27,13 @@ class Judgement:
 
     def write(self, directory: CellDirectory) -> None:
         """Into the cell's directory."""
-        directory.write_text(FEASIBLE, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        directory.write_bound(FEASIBLE, dataclasses.asdict(self))
 
 
 def judgement(directory: CellDirectory) -> Judgement:
     """What was found out about a cell; of no widths if nothing was."""
+    found = directory.known(FEASIBLE)
     try:
-        found = read_json(directory.path / FEASIBLE)
         return Judgement(tuple(found["widths"]), str(found["refusal"]), bool(found["hopeless"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return Judgement()

@@ -13,6 +13,8 @@ from bnnpost.samplers.chains.methods import METHODS
 
 # A law, or a likelihood, as plain data.
 Record = Mapping[str, Any]
+# Of 64 bits, as the keys of JAX's default generator are.
+LARGEST_SEED = 2**64 - 1
 REJECTION, COUPLED = "rejection", "coupled"
 
 
@@ -22,13 +24,15 @@ class Meaning:
 
     group: of flags; a key without one has no flag. shown: the default as help spells it, where it
     is not the value itself. read: how, where it is no plain value ("std" for a number or law).
-    also: further spellings of the flag. word: that may stand in the place of a number.
+    also: further spellings of the flag. word: that may stand in the place of a number. least, most:
+    of whole numbers.
     """
 
     group: str
     help: str
     shown: str | None = None
     least: int | None = None
+    most: int | None = None
     choices: tuple[str, ...] = ()
     read: str = ""
     also: tuple[str, ...] = ()
@@ -93,7 +97,7 @@ class SweepKeys:
     max_proposals: int | None = setting(
         None, "sampling", "Stop a width after this many proposals.", shown="no limit", least=1
     )
-    seed: int = setting(0, "seed", "Seed of every random number.")
+    seed: int = setting(0, "seed", "Seed of every random number.", least=0, most=LARGEST_SEED)
     bound: str = setting(
         "strict", "sampling",
         "strict: exact draws, by whichever of collapsed and auxiliary is cheaper; capped: weighted "

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnnpost.storage import read_tree
-from bnnpost.sweeps.cell_directory import RESULTS, CellDirectory
+from bnnpost.storage import RESULTS, read_tree
+from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.status import CellStatus, status
 
@@ -54,10 +54,17 @@ class CellResults:
         """The results as `run_sweep` returns them, read when first asked for.
 
         None until all widths of a cell were run once; of a grid to which widths were added
-        since, the tree has those it was made of.
+        since, the tree has those it was made of. Raises ValueError where it is damaged, or
+        another cell's.
         """
-        path = CellDirectory(self.path).path / RESULTS
-        return read_tree(path) if path.exists() else None
+        path = self.path / RESULTS
+        if not path.exists():
+            return None
+        CellDirectory(self.path, self.detail.cell.digest).check_own()
+        try:
+            return read_tree(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; bnnpost sweep resume puts it together again") from None
 
 
 @dataclass(frozen=True)

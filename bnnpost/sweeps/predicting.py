@@ -12,8 +12,8 @@ from bnnpost.datasets import DataRecord
 from bnnpost.datasets.data_record import record_of
 from bnnpost.datasets.user_files import feature_rows
 from bnnpost.draws import Draws, load
-from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset, read_json
-from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
+from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, read_sweep_json
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
 from bnnpost.sweeps.data_paths import as_recorded
 from bnnpost.sweeps.problem import load_problem
@@ -115,7 +115,7 @@ def _draws_file(path: Path, width: int | None) -> Path:
         return path / DRAWS
     if not (path / CONFIG).exists():
         raise ConfigError(f"{path} holds no run of bnnpost sample or bnnpost sweep")
-    held = read_json(path / CONFIG)
+    held = read_sweep_json(path / CONFIG)
     if "cells" in held:
         raise ConfigError(
             f"{path} holds a grid of sweeps: name the directory of one cell, {path}/runs/…, which "
@@ -123,10 +123,10 @@ def _draws_file(path: Path, width: int | None) -> Path:
         )
     directory = CellDirectory(path)
     widths = [one for one in held.get("widths", ()) if directory.draws_file(one).exists()]
+    done = [one for one in held.get("widths", ()) if directory.is_done(one)]
     if width is None and widths:
-        width = max(widths)
+        width = max(widths + done)
     if width not in widths:
-        done = [one for one in held.get("widths", ()) if directory.is_done(one)]
         kept = f"draws are kept at widths {', '.join(map(str, widths)) or 'none'}"
         why = " (earlier versions kept none)" if done and not widths else ""
         where = f" at width {width}" if width else ""
@@ -135,7 +135,7 @@ def _draws_file(path: Path, width: int | None) -> Path:
 
 
 def _config(path: Path) -> SweepConfig:
-    held: dict[str, Any] = read_json(path / CONFIG)
+    held: dict[str, Any] = read_sweep_json(path / CONFIG)
     return config_of({k: v for k, v in as_recorded(held).items() if k not in (CHAIN, "digest")})
 
 

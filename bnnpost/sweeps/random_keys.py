@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.sweeps.config import SweepConfig
 
 _RESAMPLE = 0x72657361
@@ -20,6 +21,6 @@ class Keys(NamedTuple):
 
 def keys(config: SweepConfig, width: int) -> Keys:
     """The keys of a configuration at one width."""
-    key = jax.random.fold_in(jax.random.key(config.seed), width)
+    key = jax.random.fold_in(key_of_seed(config.seed), width)
     draws, compare, forecast = jax.random.split(key, 3)
     return Keys(draws, compare, forecast, jax.random.fold_in(key, _RESAMPLE))

@@ -13,6 +13,7 @@ from bnnpost.comparison.point_scores import scores, scores_of_draws
 from bnnpost.comparison.rates import fit_rate
 from bnnpost.draws import Draws
 from bnnpost.draws.arviz_view import pseudo_chains
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
@@ -81,7 +82,7 @@ def width_results(
 
 def _limit(posterior: Posterior, problem: Problem) -> Limit | SampledLimit:
     """The limit, with one key for all widths where its kernel is a Monte Carlo estimate."""
-    return limit(posterior, key=jax.random.key(problem.config.seed))
+    return limit(posterior, key=key_of_seed(problem.config.seed))
 
 
 def point_scores(draws: Draws, problem: Problem) -> dict[str, Float[np.ndarray, " m"]]:
@@ -232,7 +233,7 @@ def _scores(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> "xr.Dataset"
     attributes = {}
     if not problem.likelihood.shares_noise:
         limiting = _limit(problem.posterior(next(iter(found))), problem)
-        key = jax.random.fold_in(jax.random.key(problem.config.seed), _SCORE)
+        key = jax.random.fold_in(key_of_seed(problem.config.seed), _SCORE)
         f = limiting.sample(key, problem.x_test, _LIMIT_DRAWS)
         own = scores(problem.likelihood, f, np.zeros(len(f)), problem.test_targets)
         attributes = {f"limit_{name}": float(one.mean()) for name, one in own.items()}

@@ -12,17 +12,17 @@ from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.progress import Progress
-from bnnpost.storage import Say
+from bnnpost.storage import RESULTS, Say
 from bnnpost.sweeps import expectations, unit_work
-from bnnpost.sweeps.cell_directory import DONE, FAILED, RESULTS, CellDirectory
-from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.cell_directory import DONE, FAILED, CellDirectory
+from bnnpost.sweeps.contents import code_digest, digested
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.loaded import GridResults, load_results
 from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.refusals import DamagedFile, HopelessRun
+from bnnpost.sweeps.refusals import ConfigError, DamagedFile, HopelessRun
 from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
 from bnnpost.sweeps.widths import read_width
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # What a damaged file is called from then on, after its name.
 _DAMAGED = ".damaged"
+_AGAIN = f"{RESULTS}, or a figure, is not as it was written: put together again"
 
 
 def run_grid(
@@ -58,6 +59,7 @@ def run_grid(
     """
     if not grid.varying:
         load_problem(grid.cells[0].config)  # what is wrong with it is said before anything is made
+        grid = digested(grid)
     with GridDirectory.begun(path, grid, shared=not share.is_all, say=say) as directory:
         _Run(directory, executor or Inline(), share, force, progress, say).run(retries)
     return load_results(path)
@@ -108,7 +110,13 @@ class _Run:
             yield from self._begun(cell, widths)
 
     def _begun(self, cell: Cell, widths: list[int]) -> Iterator[Task]:
-        run = self._directory.prepared(cell)
+        try:
+            run = self._directory.prepared(cell)
+        except ConfigError as error:  # of one cell; the others go on
+            if not self._directory.grid.varying:
+                raise
+            self._tell(f"{_prefix(cell)}failed: {one_line(error)}")
+            return
         run.forget_failures(widths)
         missing = [width for width in widths if not run.is_done(width)]
         self._settled |= {(cell.digest, width) for width in widths if width not in missing}
@@ -117,7 +125,7 @@ class _Run:
             return
         try:
             self._directory.check_unchanged(cell)
-            sent = Sent(load_problem(cell.config), code_digest(cell.config))
+            sent = self._sent(cell)
         except Exception as error:  # of one cell; the others go on
             if ends_all(error) or not self._directory.grid.varying:
                 raise
@@ -127,6 +135,10 @@ class _Run:
             yield from self._widths(cell, sent, missing)
         else:
             yield self._judging(cell, sent, missing)
+
+    def _sent(self, cell: Cell) -> Sent:
+        run = self._directory.cell_directory(cell).run
+        return Sent(load_problem(cell.config), code_digest(cell.config), run)
 
     def _judging(self, cell: Cell, sent: Sent, missing: list[int]) -> Task:
         timed = not self._directory.grid.varying
@@ -193,11 +205,15 @@ class _Run:
     def _assembly(self, cell: Cell) -> Iterable[Task]:
         """Put a cell's results together once all its widths are there, if that is not done."""
         run = self._directory.cell_directory(cell)
-        if not all(map(run.is_done, cell.widths)) or run.is_assembled(cell.widths):
+        if not all(map(run.is_done, cell.widths)):
             return ()
+        if run.is_assembled(cell.widths) and run.has_figures():
+            return ()
+        if run.status().get("widths") == list(cell.widths) and (run.path / RESULTS).exists():
+            self._tell(f"{_prefix(cell)}{_AGAIN}")
         try:
             self._directory.check_unchanged(cell)
-            sent = Sent(load_problem(cell.config), code_digest(cell.config))
+            sent = self._sent(cell)
             found = self._found(cell, run)
         except Exception as error:
             if ends_all(error):
@@ -242,6 +258,8 @@ class _Run:
         run.write_netcdf(RESULTS, whole.tree)
         for name, figure in whole.figures.items():
             run.write_bytes(name, figure)
+        for name in (RESULTS, *whole.figures):
+            run.note_file(name)
         run.set_status(
             "exhausted" if whole.short else "done",
             short=list(whole.short),

@@ -172,14 +172,15 @@ def _goal(config: SweepConfig) -> Goal:
 
 def check_config(directory: RecordedRun, config: SweepConfig) -> None:
     """Raise ConfigError or OtherRun if a directory holds a run of another configuration."""
+    held = directory.path / CONFIG
+    if held.exists() and not directory.has_begun():  # which is written down before it
+        raise ConfigError(
+            f"{directory.path} was made for a sweep, and holds no draws of one posterior: "
+            "choose another --out"
+        )
     directory.check_vacant()
-    if (directory.path / CONFIG).exists():
-        if not directory.has_begun():  # a run of draws is written down before its configuration
-            raise ConfigError(
-                f"{directory.path} was made for a sweep, and holds no draws of one posterior: "
-                "choose another --out"
-            )
-        check_same_config(directory.path / CONFIG, config, but_for=(*_GOALS, CHAIN))
+    if held.exists():
+        check_same_config(held, config, but_for=(*_GOALS, CHAIN))
 
 
 def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from bnnpost.comparison import compare
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.plots import (
     data_scaling,
     linear_scales,
@@ -176,7 +177,7 @@ def _shift(problem: Problem, say: Say) -> Findings:
 
 
 def _keys(problem: Problem, count: int) -> jax.Array:
-    return jax.random.split(jax.random.key(problem.config.seed), count)
+    return jax.random.split(key_of_seed(problem.config.seed), count)
 
 
 def _listed(numbers: Iterable[int]) -> str:

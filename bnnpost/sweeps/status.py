@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnpost.sweeps.cell_directory import FAILED
+from bnnpost.storage import CONTENTS
+from bnnpost.sweeps.cell_directory import FAILED, CellDirectory
 from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.judgement import Judgement, judgement
+from bnnpost.sweeps.refusals import ConfigError
 
 # States of a cell.
 COMPLETE, SHORT, RUNNING, REFUSED, PENDING = "done", "short", "running", "refused", "pending"
@@ -21,8 +23,8 @@ class CellStatus:
     "failed" at some width; "refused" before it ran; "running"; or "pending", also where all widths
     are done and their results are yet to be put together.
     done, missing, failed, running, short: widths. explanation: of the first failure, of the
-    refusal, or why it is not done though all widths are. seconds: taken by the widths that are
-    done, NaN if unknown.
+    refusal, why it is not done though all widths are, or of what could not be read. seconds: taken
+    by the widths that are done, NaN if unknown.
     """
 
     cell: Cell
@@ -59,12 +61,13 @@ def _cell_status(directory: GridDirectory, cell: Cell, at_work: Collection[objec
     running = tuple(w for w in cell.widths if w not in done and (directory.key(cell), w) in at_work)
     failed = tuple(w for w in cell.widths if w not in running and run.has_failed(w))
     records = {width: run.record(width) for width in cell.widths}
+    wrong = _misplaced(run)
     short = tuple(width for width in done if records[width].get("complete") is False)
     whole = len(done) == len(cell.widths)
     judged = Judgement() if whole else judgement(run)
     reason = str(records[failed[0]].get("reason", "")) if failed else judged.refusal
     spoilt = judged.refusal and not judged.hopeless
-    assembled = whole and run.is_assembled(cell.widths)
+    assembled = whole and run.is_assembled(cell.widths) and not wrong
     spoilt = spoilt or (whole and not assembled and run.status().get("state") == FAILED)
     if whole and not assembled:
         reason = (
@@ -72,11 +75,12 @@ def _cell_status(directory: GridDirectory, cell: Cell, at_work: Collection[objec
             if spoilt
             else "all widths are done, but their results are not put together yet"
         )
+    reason = "; ".join(filter(None, (wrong, reason, *run.doubts)))
     seconds = sum(float(records[width].get("seconds", "nan")) for width in done)
     return CellStatus(
         cell=cell,
         path=run.path,
-        state=_state(assembled, running, failed or spoilt, judged.refusal, short),
+        state=_state(assembled, running, failed or spoilt or wrong, judged.refusal, short),
         done=done,
         missing=tuple(w for w in cell.widths if w not in (*done, *failed, *running)),
         failed=failed,
@@ -85,6 +89,16 @@ def _cell_status(directory: GridDirectory, cell: Cell, at_work: Collection[objec
         explanation=reason.strip(),
         seconds=seconds,
     )
+
+
+def _misplaced(run: CellDirectory) -> str:
+    """What is wrong with a directory that is another cell's."""
+    try:
+        run.check_own()
+    except ConfigError as error:
+        return str(error)
+    run.known(CONTENTS)
+    return ""
 
 
 def _state(assembled: bool, running: object, failed: object, refused: object, short: object) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
 from bnnpost.stopping import is_interruption
-from bnnpost.storage import DIGEST, DRAWS, dataset_digest
+from bnnpost.storage import DRAWS, FILE, RUN_ID
 from bnnpost.sweeps import results
+from bnnpost.sweeps.cell_directory import draws_name
 from bnnpost.sweeps.contents import code_digest
 from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.keys import COUPLED
@@ -33,10 +34,11 @@ _MOST_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Sent:
-    """A cell as it is sent: its data, and the hash of its network's code, empty if it has none."""
+    """A cell as it is sent: its data, the hash of its network's code, or "", and its own id."""
 
     problem: Problem
     code: str
+    run: str
 
     def opened(self) -> Problem:
         """The problem. Raises ExecutorError where this machine has other code for the network."""
@@ -117,19 +119,19 @@ def one_width(sent: Sent, width: int, progress: bool) -> Width:
     distances = distances_of_width(problem, width, draws, progress)
     resample = keys(problem.config, width).resample
     found = results.width_results(draws, distances, problem, resample)
-    found.attrs[DIGEST] = dataset_digest(found)
     seconds = time.perf_counter() - start
     complete = draws.info.complete
-    return Width(found.load(), complete, drawn - start, seconds, _held(draws, problem))
+    own = {**problem.data_attribute(), FILE: draws_name(width), RUN_ID: sent.run}
+    return Width(found.load(), complete, drawn - start, seconds, _held(draws, own))
 
 
-def _held(draws: Draws, problem: Problem) -> bytes:
+def _held(draws: Draws, attributes: Mapping[str, str]) -> bytes:
     """The file of draws; none where chains have more to say of them than is worth keeping."""
     if sum(one.nbytes for one in draws.given.values()) > _MOST_BYTES:
         return b""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / DRAWS
-        draws_files.write(path, draws.contents(), problem.data_attribute())
+        draws_files.write(path, draws.contents(), attributes)
         return path.read_bytes()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from bnnpost.draws import Draws
 from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.samplers.plan import Plan
 from bnnpost.storage import available_memory, gigabytes, processor, versions
 from bnnpost.verification.parameter_values import sites_of_parameters
@@ -94,7 +95,7 @@ class RemadeDraws:
     def _draws(self) -> Draws:
         """The draws that these proposal numbers stand for, in the space that they were drawn in."""
         plan = Plan.make(
-            jax.random.key(self.entry.seed),
+            key_of_seed(self.entry.seed),
             posterior(self.entry)[0],
             space="auto",
             collapse=True,

@@ -15,6 +15,7 @@ from bnnpost.draws import Draws
 from bnnpost.networks import Serial, from_spec, mlp
 from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.networks.specs import to_spec
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
 from bnnpost.storage import Directory, Say, processor, versions
@@ -111,7 +112,7 @@ def _made(entry: Entry, progress: bool, say: Say) -> "xr.Dataset":
     target, x_test = posterior(entry)
     say(f"{entry.name}: {entry.num_samples:,} draws by {entry.method}")
     draws = rejection.sample(
-        jax.random.key(entry.seed),
+        key_of_seed(entry.seed),
         target,
         num_samples=entry.num_samples,
         bound=entry.bound,
@@ -123,7 +124,7 @@ def _made(entry: Entry, progress: bool, say: Say) -> "xr.Dataset":
         f"{entry.name}: drawn in {info.seconds:.0f} s, one in {1 / info.acceptance_rate:.3g} "
         "proposals accepted; now the checks"
     )
-    key = jax.random.fold_in(jax.random.key(entry.seed), _CHECKS)
+    key = jax.random.fold_in(key_of_seed(entry.seed), _CHECKS)
     found = reference_checks.checked(key, target, draws, data)
     seconds = time.perf_counter() - started
     say(f"{entry.name}: passed {len(found)} checks in {seconds:.0f} s")

@@ -50,8 +50,7 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
     if isinstance(error, WorkLeft):
         return f"{error}; {resume}" if resume else str(error), SOME_FAILED
     if isinstance(error, OSError):
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return f"{error}{'; ' + resume if is_full and resume else ''}", ERROR
+        return f"{error}{'; ' + resume if is_full(error) and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
     kind = type(error).__name__
@@ -62,6 +61,11 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         advice = f"; {kept}" if kept else ""
         return f"the device gave up, perhaps for lack of memory: {error}{advice}", ERROR
     return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error says that the disk, or what one may use of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def debuggable(command: click.Command) -> click.Command:

@@ -39,6 +39,7 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
     import numpy as np
 
     import bnnpost
+    from bnnpost.numerics.random import key_of_seed
     from bnnpost.samplers.progress import Progress
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
@@ -49,7 +50,7 @@ def command(config: str | None, kind: str, out: str | None, as_json: bool, **fla
         rows = np.concatenate([problem.x, problem.x_test])
         bar = Progress(1, enabled=True, label="kernel", unit="matrix", delay=5.0)
         with bar, jax.enable_x64(True):
-            network, key = problem.posterior(1).network, jax.random.key(problem.config.seed)
+            network, key = problem.posterior(1).network, key_of_seed(problem.config.seed)
             if kind == "both":
                 found = bnnpost.kernels(network, rows, key=key)._asdict()
             else:

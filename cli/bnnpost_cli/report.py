@@ -6,11 +6,14 @@ from pathlib import Path
 import click
 
 from bnnpost.stopping import is_interruption
-from bnnpost_cli.failures import reported
+from bnnpost_cli.failures import is_full, reported
 
 
 def write_report(run: str | Path) -> None:
-    """Write the report of a finished run into its directory and say where; or say why not."""
+    """Write the report of a finished run into its directory and say where; or say why not.
+
+    Raises OSError where the disk is full: the run's directory is not whole then.
+    """
     from bnnpost import reports
 
     try:
@@ -18,7 +21,7 @@ def write_report(run: str | Path) -> None:
     except reports.NotAReport as error:
         _no_report(f"{error} (bnnpost report {run} --out FILE)")
     except Exception as error:  # the results are there all the same
-        if is_interruption(error):
+        if is_interruption(error) or is_full(error):
             raise
         kind = type(error).__name__
         _no_report(f"{kind}: {error} (where it came from: bnnpost report {run} --debug)")

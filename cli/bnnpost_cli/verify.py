@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bnnpost.sweeps.keys import LARGEST_SEED
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
 from bnnpost_cli.tables import plain
@@ -20,7 +21,7 @@ level_option = click.option(
 )
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
     help="Of the permutations.",
@@ -100,8 +101,7 @@ def _compared(
     candidate: str, reference: str, x_test: str | None, level: float, seed: int, html: str | None
 ) -> Any:
     """The report. Imports what takes its time, while progress is shown."""
-    import jax
-
+    from bnnpost.numerics.random import key_of_seed
     from bnnpost.pages import check_free
     from bnnpost.verification.sameness import check_same, of_file
     from bnnpost.verification.verify import verify
@@ -114,4 +114,4 @@ def _compared(
     known, inputs = verified_files.draws_of(reference, with_inputs=points is None)
     check_same(of_file(given), of_file(known))
     inputs = inputs if points is None else points
-    return verify(jax.random.key(seed), given, known, inputs, level=level)
+    return verify(key_of_seed(seed), given, known, inputs, level=level)

@@ -169,9 +169,8 @@ def verify(
     candidate is that fails. Exit code 3 if it fails.
     """
     with reported():
-        import jax
-
         from bnnpost import zoo
+        from bnnpost.numerics.random import key_of_seed
         from bnnpost.pages import check_free
         from bnnpost.verification.sameness import check_same, of_file, of_posterior
         from bnnpost.verification.verify import verify as compare
@@ -189,7 +188,7 @@ def verify(
         zoo.load(name, directory)  # so that it is whole, and of this posterior
         check_same(of_file(given), of_posterior(zoo.posterior(name)[0]))
         path = netcdf_path(Path(directory), name)
-        report = compare(jax.random.key(seed), given, path, level=level)
+        report = compare(key_of_seed(seed), given, path, level=level)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)

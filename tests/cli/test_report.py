@@ -1,5 +1,6 @@
 """bnnpost report: what it prints, where it writes, and what it refuses."""
 
+import errno
 import webbrowser
 
 import pytest
@@ -52,6 +53,16 @@ def test_a_run_that_is_finished_does_not_fail_for_its_page(run, monkeypatch, cap
     write_report(run)
     said = capsys.readouterr().err
     assert said.startswith("bnnpost: no report was written: KeyError") and said.count("\n") == 1
+
+
+def test_a_page_for_which_there_is_no_room_is_said_and_not_passed_over(run, monkeypatch):
+    def full(run):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bnnpost.reports.write", full)
+    done = invoke("sweep", "report", run)
+    assert done.exit_code == 1 and "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_run_whose_figures_fail_has_its_results(monkeypatch):

@@ -136,6 +136,13 @@ SAMPLERS = {
     "tree of 400": (lambda: moved(bnnpost.hmc, max_tree_depth=400), "max_tree_depth to be at most"),
     "chains none": (lambda: moved(bnnpost.hmc, num_chains=0), "num_chains to be at least 1"),
     "warmup negative": (lambda: moved(bnnpost.hmc, num_warmup=-1), "num_warmup to be at least"),
+    "collapse a word": (lambda: sampled(collapse="no"), "collapse to be True or False, got 'no'"),
+    "collapse of chains": (lambda: moved(bnnpost.pcn, collapse=0), "collapse to be True or False"),
+    "forecast of nothing": (lambda: bnnpost.forecast(KEY, None), "bnnpost.Posterior, got None"),
+    "rate masked": (
+        lambda: bnnpost.fit_rate([64, 128], np.ma.masked_array([1, 2], mask=[0, 1]), [1, 1]),
+        "values .* got masked ones",
+    ),
     "pilot of none": (lambda: bnnpost.forecast(KEY, posterior(), num_pilot=0), "num_pilot to be"),
     "proposals a word": (
         lambda: bnnpost.importance.estimate(KEY, posterior(), X, num_proposals="a"),

@@ -96,16 +96,16 @@ def nested(depth):
 
 GRID = f"widths = [4]\n[grid]\nseed = {list(range(400))}\nsplit_seed = {list(range(250))}\n"
 FLAGS = {
-    "seed 2^63": (flags("--seed", 2**63), "seed: expected at most"),
-    "seed 2^64": (flags("--seed", 2**64, command=FORECAST), "seed: expected at most"),
-    "seed 2^32": (flags("--seed", 2**32), "seed: expected a whole number from 0 to 4294967295"),
+    "seed 2^64": (flags("--seed", 2**64), "seed: expected at most 18446744073709551615"),
+    "seed 2^64 of a forecast": (flags("--seed", 2**64, command=FORECAST), "seed: expected at most"),
+    "seed negative": (flags("--seed", -1), "seed: expected at least 0, got -1"),
     "seed of 400 digits": (flags("--seed", HUGE), "seed: expected .* 400 digits|401 digits"),
     "seed a word": (flags("--seed", "now"), "valid integer"),
     "split seed 2^64": (flags("--split-seed", 2**64), "split_seed: expected at most"),
     "split seed negative": (flags("--split-seed", -1), "split_seed: expected at least 0"),
     "verify's seed": (
         lambda: ("verify", "a.npz", "run", "--seed", 2**70),
-        "not in the range 0<=x<=4294967295",
+        "not in the range 0<=x<=18446744073709551615",
     ),
     "width of 400 digits": (flags("--widths", HUGE), "widths: expected at most"),
     "width 1e12": (flags("--width", 10**12), "widths: expected at most"),
@@ -268,7 +268,7 @@ def test_archives_that_unpack_to_gigabytes_are_refused(tmp_path, monkeypatch, ar
 def test_numbers_at_the_limits_are_taken(tmp_path, monkeypatch):
     """A command that refused everything would pass above."""
     monkeypatch.chdir(tmp_path)
-    for words in (("--seed", 2**32 - 1), ("--noise-std", "1e-20"), ("--width", 2**31 - 1)):
+    for words in (("--seed", 2**64 - 1), ("--noise-std", "1e-20"), ("--width", 2**31 - 1)):
         done = invoke(*KERNEL, *words)
         assert done.exit_code == 0, done.stderr
         assert len(done.stdout.splitlines()) == 4

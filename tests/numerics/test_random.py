@@ -181,3 +181,17 @@ def test_fold_number_tells_64_bit_numbers_apart():
 def test_keys_that_are_refused_with_the_cure_named(key, message):
     with pytest.raises(TypeError, match=message):
         random.require_key(key())
+
+
+def test_a_seed_has_64_bits_and_below_two_to_the_32_the_key_that_jax_gives():
+    for seed in (0, 7, 2**31, 2**32 - 1):
+        assert random.key_of_seed(seed) == jax.random.key(seed)
+    seeds = (0, 2**32, 2**32 - 1, 2**63, 2**64 - 1, np.uint64(2**40 + 3))
+    words = {seed: jax.random.key_data(random.key_of_seed(seed)).tolist() for seed in seeds}
+    assert all(words[seed] == [int(seed) >> 32, int(seed) & ALL] for seed in seeds)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "0", None])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises((TypeError, ValueError), match="expected seed to be"):
+        random.key_of_seed(seed)

@@ -22,6 +22,9 @@ from tests.reports import made_up
 
 CONFIG = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
 
+# What could not be read is a warning, which is an error elsewhere in these tests.
+SAID = pytest.mark.filterwarnings("default::UserWarning")
+
 
 def page_of(path):
     return checked(reports.to_html(path))
@@ -133,6 +136,7 @@ def test_every_number_is_that_of_the_results(tmp_path):
     assert page.tags.count("svg") == 2 * (8 + 2)
 
 
+@SAID
 def test_the_forecast_is_the_one_that_was_recorded(tmp_path):
     made_up.directory(tmp_path / "run")
     record = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
@@ -168,6 +172,7 @@ def test_a_run_that_has_just_begun_and_one_that_failed(tmp_path):
     assert "It failed: the disk <b>burst</b>" in page_of(tmp_path / "run").text
 
 
+@SAID
 def test_a_damaged_width_is_named_and_the_rest_shown(tmp_path):
     made_up.directory(tmp_path / "run", whole=False)
     whole = (tmp_path / "run" / "width_000064.nc").read_bytes()
@@ -176,6 +181,7 @@ def test_a_damaged_width_is_named_and_the_rest_shown(tmp_path):
     assert "width_000064.nc is damaged" in page.text and "2 of 3 widths" in page.text
 
 
+@SAID
 def test_a_width_of_another_run_is_named_and_not_mixed_in(tmp_path):
     config = made_up.directory(tmp_path / "run", whole=False)
     other = json.dumps({**config.as_dict(), "noise_std": 0.7})
@@ -230,6 +236,7 @@ def test_densities_that_are_not_there():
     assert "No width has densities" in page_of_tree(tree).text
 
 
+@SAID
 def test_what_is_not_there_or_another_files_is_said(tmp_path):
     path = tmp_path / "run"
     made_up.directory(path)

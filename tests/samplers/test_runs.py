@@ -9,6 +9,8 @@ import pytest
 
 import bnnpost
 from bnnpost.likelihoods import Likelihood
+from bnnpost.samplers import recorded_run
+from bnnpost.storage import Directory, OtherRun, read_record
 from tests.samplers.cases import Case, X
 from tests.samplers.small_blocks import assert_same, block_files, sample
 from tests.samplers.user_likelihoods import Indicator, Shifted, one_point
@@ -43,6 +45,20 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
         assert_same(draws, sample(num_samples, **options))
     assert_same(bnnpost.load(tmp_path / "run" / "draws.nc"), draws)
     assert len(block_files(tmp_path / "run")) > 2 or name != "strict"
+
+
+def test_another_processor_or_version_is_said_and_changes_nothing_here(whole, copy, monkeypatch):
+    sample(directory=copy)
+    monkeypatch.setattr(recorded_run, "processor", lambda: "Z80")
+    with pytest.warns(UserWarning, match=r"another processor \(processor .* → Z80\): draws within"):
+        assert_same(sample(directory=copy), whole)
+
+
+def test_a_run_of_a_later_version_is_not_called_another_samplers(copy):
+    directory = Directory(copy)
+    directory.write_bound("run.json", {**read_record(copy / "run.json"), "format": "bnnpost run 9"})
+    with pytest.raises(OtherRun, match="was written by another version of bnnpost"):
+        sample(directory=copy)
 
 
 @pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])

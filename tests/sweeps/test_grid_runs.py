@@ -16,6 +16,7 @@ from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
+from tests.files import edited
 from tests.sweeps.fake_work import Fake, grid
 
 # Nothing varies: a run over widths.
@@ -389,11 +390,11 @@ def test_a_sweep_whose_settings_are_not_known_can_be_looked_at_but_not_run(fake,
     run(tmp_path / "out", chosen)
     held = tmp_path / "out" / "config.json"
     text = held.read_text()
-    held.write_text(text.replace('"num_proposals":', '"of_tomorrow": 1, "num_proposals":'))
+    edited(held, text.replace('"num_proposals":', '"of_tomorrow": 1, "num_proposals":'))
     assert states(see_results(tmp_path / "out")) == ["done"] * len(chosen.cells)
     with pytest.raises(ConfigError, match=f"{held}: unknown configuration key 'of_tomorrow'"):
         load_results(tmp_path / "out")
-    held.write_text(text.replace('"widths":', '"widths": ["4"], "wide":'))
+    edited(held, text.replace('"widths":', '"widths": ["4"], "wide":'))
     with pytest.raises(
         ConfigError, match=r"config\.json cannot be read: expected a list of widths"
     ):
@@ -421,7 +422,7 @@ def test_nothing_outside_the_directory_is_named_by_a_file(fake, tmp_path):
     held = tmp_path / "out" / "config.json"
     record = json.loads(held.read_text())
     record["cells"][0]["digest"] = "../../victim"
-    held.write_text(json.dumps(record))
+    edited(held, json.dumps(record))
     with pytest.raises(ConfigError, match=r"hexadecimal, got '\.\./\.\./victim'"):
         GridDirectory.read(tmp_path / "out")
     assert not list((tmp_path / "victim").iterdir())

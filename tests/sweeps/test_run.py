@@ -27,6 +27,7 @@ from bnnpost.sweeps.sampling import sample
 from bnnpost.sweeps.unit_work import Sent
 from bnnpost.sweeps.widths import read_width
 from tests.cli.invocation import invoke
+from tests.files import edited
 
 SMALL = SweepConfig(
     num_train=2,
@@ -172,7 +173,7 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
     del held["cap"], held["precision"], held["space"]
     copy = tmp_path / "copy"
     shutil.copytree(path, copy)
-    (copy / "config.json").write_text(json.dumps(held))
+    edited(copy / "config.json", json.dumps(held))
     begun(copy)
     with pytest.raises(ConfigError, match=r"\(space 'auto' → "):
         GridDirectory(copy, grid(space="functions")).check_vacant()
@@ -190,7 +191,7 @@ def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tm
         shutil.copy(CellDirectory(path).width_file(width), target)
     cell, said = run(target, seed=1)
     assert cell.status == "failed"
-    assert any("width_000064.nc is of a run with another" in line for line in said)
+    assert any("width_000064.nc is of another run than contents.json" in line for line in said)
 
 
 def begun(path, **changes):
@@ -232,7 +233,7 @@ def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
     path = begun(tmp_path / "run", **given)
     begun(path, **given)
     config = dataclasses.replace(SMALL, **given)
-    sent = Sent(load_problem(config), code_digest(config))
+    sent = Sent(load_problem(config), code_digest(config), "")
     assert sent.opened() is sent.problem
     module.write_text(code.replace("Dense(width)", "Dense(width, b_std=1.0)"))
     with pytest.raises(ConfigError, match="the code of mixed_code:net has changed"):

@@ -1,0 +1,122 @@
+"""Every file of every kind of run × every fault: none is silent, none ends in a bare error.
+
+Turned over at fifty places, cut, emptied, deleted, exchanged for its like in another run, cell or
+width, it is noticed and made again, or refused by name. A bit is looked at by two of those who
+read the run, all other faults by all. tests/sweeps/test_bound_sweeps.py does a few of a sweep's.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.cli import corruptions, sweep_looks
+from tests.cli.fault_matrix import is_flip, matrix
+from tests.cli.invocation import invoke
+
+pytestmark = [
+    pytest.mark.slow,
+    # That something is missing is a warning, which is an error elsewhere in these tests.
+    pytest.mark.filterwarnings("default::UserWarning"),
+]
+
+SWEEP = """
+num_train = 2
+num_test = 1
+depth = 1
+widths = [4, 8]
+num_samples = 20
+num_proposals = 500
+seed = {seed}
+"""
+PROBLEM = ("--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1)
+CHAINS = ("--method", "slice", "--chains", 2, "--num-samples", 40, "--warmup", 20)
+PAIRS = ("--method", "coupled", "--num-samples", 30, "--tolerance", 0.2)
+DRAWS = {"rejection": ("--num-samples", 60), "chains": CHAINS, "coupled": PAIRS}
+
+
+def chosen(names, what, count):
+    """Who looks at a fault: of one bit two, in turn."""
+    return [names[count % len(names)], names[(count + 1) % len(names)]] if is_flip(what) else names
+
+
+def found_of(faults, look, names):
+    """What goes wrong in all of them, and how many there were."""
+    found, number = [], 0
+    for number, (what, harm) in enumerate(faults, start=1):
+        found += look(what, harm, chosen(names, what, number))
+    return found, number
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_runs_of_draws(kind, tmp_path):
+    def sample(path, seed=0, width=8):
+        where = ("--width", width, "--seed", seed, "--out", path)
+        return invoke("sample", *PROBLEM, *DRAWS[kind], *where)
+
+    run, other, wider = (tmp_path / name for name in "abc")
+    for path, seed, width in ((run, 0, 8), (other, 1, 8), (wider, 0, 16)):
+        assert sample(path, seed, width).exit_code == 0
+    looks = corruptions.Looks(run, other, sample, tmp_path / "looks")
+
+    def look(what, harm, names):
+        name = what.split()[0]
+        one = corruptions.Corruption(name, what.removeprefix(name), lambda p: harm(looks.target))
+        return list(looks.faults(one, names))
+
+    def likes(name):
+        return [place / name for place in (other, wider) if (place / name).is_file()]
+
+    names = ("load", "report", "verify", "resume")
+    found, number = found_of(matrix(run, likes), look, names)
+    print(f"{kind}: {number} faults")
+    assert found == [] and number > 500
+
+
+@pytest.mark.parametrize("varying", ["", "[grid]\nnoise_std = [0.5, 0.8]\n"], ids=["one", "grid"])
+def test_sweeps(varying, tmp_path, monkeypatch):
+    sweep_looks.remembered(monkeypatch)
+    runs = [tmp_path / f"run{seed}" for seed in (0, 1)]
+    for seed, path in enumerate(runs):
+        config = tmp_path / f"{seed}.toml"
+        config.write_text(SWEEP.format(seed=seed) + varying)
+        done = invoke("sweep", config, "--out", path)
+        assert done.exit_code == 0, done.stderr
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 10)))
+    looks = sweep_looks.SweepLooks(
+        runs[0], tmp_path / "0.toml", tmp_path / "x.npz", tmp_path / "looks"
+    )
+    folders = [sorted((path / "runs").glob("*")) for path in runs] if varying else [[], []]
+
+    def likes(name):
+        """In the other run, in the other cell, at the other width."""
+        parts, elsewhere = name.split("/"), []
+        if len(parts) == 3:
+            place = [folder.name for folder in folders[0]].index(parts[1])
+            elsewhere.append(folders[1][place] / parts[2])
+            yield f"runs/{folders[0][1 - place].name}/{parts[2]}"
+        else:
+            elsewhere.append(runs[1] / name)
+        if "000004" in name:
+            yield name.replace("000004", "000008")
+        yield from (path for path in elsewhere if path.is_file())
+
+    def look(what, harm, names):
+        return list(looks.faults(harm, what, names))
+
+    second = f"runs/{folders[0][1].name}" if varying else "none"
+    mine = ((w, h) for w, h in matrix(runs[0], likes) if not w.startswith(second))
+    swapped = [("folders exchanged", _exchange_of(folders[0]))] if varying else []
+    found, number = found_of(itertools.chain(mine, swapped), look, sweep_looks.NAMES)
+    print(f"sweep {varying!r}: {number} faults")
+    assert found == [] and number > 500
+
+
+def _exchange_of(folders):
+    def exchange(target):
+        one, other = (target / "runs" / folder.name for folder in folders)
+        one.rename(target / "aside")
+        other.rename(one)
+        (target / "aside").rename(other)
+
+    return exchange
