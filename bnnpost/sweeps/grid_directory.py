@@ -41,15 +41,19 @@ class GridDirectory(Directory):
         self._folders: dict[str, Path] = {}
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The directory as it is. Raises FileNotFoundError where there is no run, ConfigError."""
-        directory = cls.seen(path)
+    def read(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
+        """The directory as it is.
+
+        trust_code: code that it names may be run. Raises FileNotFoundError where there is no run,
+        ConfigError, UntrustedCode where it names code that may not.
+        """
+        directory = cls.seen(path, trust_code)
         for cell in directory.grid.cells:
             cell.config  # noqa: B018 - checks it
         return directory
 
     @classmethod
-    def seen(cls, path: str | os.PathLike[str]) -> Self:
+    def seen(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
         """The same without a check of what is configured, which takes no network and no JAX."""
         held = as_path(path) / CONFIG
         if not held.exists():
@@ -57,8 +61,8 @@ class GridDirectory(Directory):
         check_no_draws(Path(path))
         values = read_sweep_json(held)
         if values.get("format") == FORMAT:
-            return cls(path, _thawed(values, held))
-        return cls(path, Grid((), (_cell({}, values, "", held),)))
+            return cls(path, _thawed(values, held, trust_code))
+        return cls(path, Grid((), (_cell({}, values, "", held, trust_code),)))
 
     @classmethod
     @contextlib.contextmanager
@@ -206,10 +210,10 @@ def _frozen(grid: Grid) -> dict[str, Any]:
     return {"format": FORMAT, "varying": list(grid.varying), "cells": cells}
 
 
-def _thawed(values: dict[str, Any], held: Path) -> Grid:
+def _thawed(values: dict[str, Any], held: Path, trusted: bool = False) -> Grid:
     try:
         cells = tuple(
-            _cell(one["settings"], one["config"], str(one["digest"]), held)
+            _cell(one["settings"], one["config"], str(one["digest"]), held, trusted)
             for one in values["cells"]
         )
         return Grid(tuple(values["varying"]), cells)
@@ -217,7 +221,9 @@ def _thawed(values: dict[str, Any], held: Path) -> Grid:
         raise ConfigError(f"{held} cannot be read: {error!r}") from None
 
 
-def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path) -> Cell:
+def _cell(
+    settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path, trusted: bool
+) -> Cell:
     widths = values.get("widths")
     if digest and not _DIGEST.fullmatch(digest):
         raise ConfigError(
@@ -225,7 +231,7 @@ def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: P
         )
     if not isinstance(widths, list) or not widths or not all(type(w) is int for w in widths):
         raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
-    return Cell(settings, values, digest, held)
+    return Cell(settings, values, digest, held, trusted)
 
 
 def _check_related(before: Grid, now: Grid, path: Path) -> None:
