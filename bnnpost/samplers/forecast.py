@@ -14,7 +14,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers import capped, pilot
 from bnnpost.samplers.advice import Forecast, Option
 from bnnpost.samplers.prior_scale import prior_scale
@@ -57,6 +57,7 @@ def forecast(
     not fit in memory.
     """
     require_key(key)
+    require_posterior(posterior)
     num_pilot = positive_integer("num_pilot", num_pilot)
     calibrate = (calibrate,) if isinstance(calibrate, str) else calibrate
     if unknown := set(calibrate) - set(SPACES):

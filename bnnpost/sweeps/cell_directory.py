@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.parallel.failures import is_death, one_line
-from bnnpost.storage import RECORD, STATUS, Directory, read_json, read_record, whole
+from bnnpost.storage import (
+    RECORD,
+    STATUS,
+    Directory,
+    read_json,
+    read_record,
+    write_netcdf,
+)
 from bnnpost.sweeps.contents import contents
 from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
 from bnnpost.sweeps.refusals import ConfigError
@@ -63,8 +70,7 @@ class CellDirectory(Directory):
 
     def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
         """Write a netCDF file whole."""
-        with whole(self.path / name) as temporary:
-            data.to_netcdf(temporary, engine="h5netcdf")
+        write_netcdf(self.path / name, data)
 
     def width_file(self, width: int) -> Path:
         """Where the results of one width are kept."""

@@ -24,7 +24,7 @@ from bnnpost.storage import (
     dataset_digest,
     read_dataset,
     read_noted,
-    whole,
+    write_netcdf,
 )
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
@@ -193,8 +193,7 @@ def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
     found = predictions(draws, problem).assign_attrs({"format": _FORMAT, RUN_ID: directory.run})
     found.attrs[DIGEST] = dataset_digest(found)
-    with whole(directory.path / PREDICTIONS) as temporary:
-        found.to_netcdf(temporary, engine="h5netcdf")
+    write_netcdf(directory.path / PREDICTIONS, found)
     info = draws.info
     directory.log(f"{info.num_samples} draws of {info.num_proposals} proposals")
     return draws
