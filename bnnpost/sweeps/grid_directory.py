@@ -82,6 +82,7 @@ class GridDirectory(Directory):
         """
         directory = cls(path, grid)
         directory.check_vacant()
+        directory.check_links()
         with directory.held(shared=shared):
             directory._freeze(shared, say)
             yield directory

@@ -10,6 +10,8 @@ import pytest
 
 import bnnpost
 from bnnpost.parallel import Processes
+from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.grid_directory import FORMAT
 from bnnpost.sweeps.networks import OF_PERCEPTRON
@@ -112,6 +114,39 @@ def test_names_from_files_lead_nowhere(stranger, monkeypatch, digest):
         check_clear(done.stderr, "expected digests in hexadecimal")
     assert [path.name for path in victim.iterdir()] == ["config.json"]
     assert (victim / "config.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("link", ["log.txt", ".run.lock", "runs", "blocks/000000"])
+def test_no_link_leads_out_of_a_directory(stranger, link):
+    victim, place = stranger.parent / "victim", stranger / link
+    place.parent.mkdir(exist_ok=True)
+    if "." in link:
+        victim.write_text("mine")
+    else:
+        victim.mkdir()
+    place.symlink_to(victim)
+    with pytest.raises(ValueError) as caught:
+        Directory(stranger).check_links()
+    check_clear(str(caught.value), "is a link: a run writes in its own directory alone")
+    assert victim.read_text() == "mine" if "." in link else not list(victim.iterdir())
+    place.unlink()
+    (stranger.parent / "linked").symlink_to(stranger)
+    Directory(stranger.parent / "linked").check_links()  # the whole directory may be elsewhere
+
+
+def test_no_run_writes_through_a_link(stranger, monkeypatch):
+    """The first thing that a run writes to, before anything is computed."""
+    (stranger / "victim").write_text("mine")
+    (stranger / "run").mkdir()
+    (stranger / "run" / ".run.lock").symlink_to(stranger / "victim")
+    flags = ("--num-train", 3, "--num-test", 2, "--widths", 4, "--noise-std", 0.5, "--out", "run")
+    done = in_process(monkeypatch, stranger, "sweep", *flags)
+    assert done.exit_code == 1
+    words = "is a link: a run writes in its own directory"
+    check_clear(done.stderr.splitlines()[-1], words)
+    with pytest.raises(ValueError, match=words), RunDirectory("run").claimed():
+        raise AssertionError("claimed")
+    assert (stranger / "victim").read_text() == "mine"
 
 
 def test_local_workers_look_in_the_working_directory_for_nothing(stranger, monkeypatch):
