@@ -30,7 +30,7 @@ from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
-from bnnpost.posterior import Posterior
+from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.importance import weighted_space
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import controls, limit
@@ -80,6 +80,7 @@ def compare(
     are NaN.
     """
     require_key(key)
+    require_posterior(posterior)
     num_proposals = check_num_blocks("num_proposals", num_proposals)
     require_one_process(posterior.network)
     points = posterior.checked_test_points(x_test)

@@ -110,13 +110,14 @@ def encoded(
     """
     assert table.header is not None
     parts, absent = [], []
+    places = {name: place for place, name in enumerate(table.header)}
     for column in columns:
-        if column.name not in table.header:
+        if column.name not in places:
             raise DataError(
                 f"{table.path}: no column is called {column.name!r}, which is a feature"
                 f"{name_hint(column.name, table.header)} The columns are {', '.join(table.header)}"
             )
-        place = table.header.index(column.name)
+        place = places[column.name]
         gone = np.zeros(len(table.rows), bool)
         gone[table.missing(place)] = True
         if gone.any() and column.fill is None and not blank:

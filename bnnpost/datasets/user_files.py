@@ -111,8 +111,9 @@ def _read_csv(
     else:
         feature_names = _chosen(path, "feature", features, names)
     _check_columns(path, feature_names, target_names)
-    places = [names.index(name) for name in feature_names]
-    chosen = [names.index(name) for name in target_names]
+    place_of = {name: place for place, name in enumerate(names)}
+    places = [place_of[name] for name in feature_names]
+    chosen = [place_of[name] for name in target_names]
     whole = table
     table, kept = without_missing(whole, places, chosen, missing)
     columns = like.columns if like else tuple(column_of(whole, one, _CURE) for one in places)

@@ -21,7 +21,7 @@ from bnnpost.spaces.cells import CellMixture, log_var_moments
 from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import dataset_digest, read_dataset, whole
+from bnnpost.storage import dataset_digest, read_dataset, write_netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,8 +85,7 @@ def write(path: Path, contents: Contents, more: Mapping[str, str] = MappingProxy
     }
     dataset = xr.Dataset(variables, attrs=attributes)
     found = dataset_digest(dataset)
-    with whole(path) as temporary:
-        dataset.assign_attrs(digest=found).to_netcdf(temporary, engine="h5netcdf")
+    write_netcdf(path, dataset.assign_attrs(digest=found))
     return found
 
 

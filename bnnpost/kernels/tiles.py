@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from bnnpost.kernels.maps import Kind, LimitKernel, evaluated, rows_of_tile
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
+from bnnpost.storage import require_free
 
 # The tile's number along either axis.
 Place: TypeAlias = tuple[int, int]
@@ -21,6 +22,8 @@ Place: TypeAlias = tuple[int, int]
 _VECTOR = 8
 # JAX takes an array of numpy's as it is where it starts at a multiple of this many bytes.
 _ALIGNMENT = 64
+# Of the matrix, and what is asked of all its numbers at once.
+_COPIES = 1.25
 # Columns that are turned into rows at once: two lines of the cache.
 _STRIP = 16
 
@@ -113,6 +116,12 @@ def gram(
     more exact) on the diagonal of an NNGP kernel. Nothing may be traced. The tangent kernel's map
     passes the NNGP kernel on as well: both take one pass.
     """
+    shape = len(x1), len(x1 if x2 is None else x2)
+    require_free(
+        _COPIES * math.prod(shape) * x1.dtype.itemsize,
+        f"a kernel of {shape[0]:,} × {shape[1]:,} numbers",
+        "take fewer points, or the kernel of a block of rows with a block of columns at a time",
+    )
     most = rows_of_tile(network, x1)
     first = Tiling.of(x1.shape[0], most)
     second = None if x2 is None else Tiling.of(x2.shape[0], most)

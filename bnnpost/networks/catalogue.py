@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from bnnpost.arguments import shown
 from bnnpost.naming import unknown
 from bnnpost.networks import closed_forms as forms
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, concrete, hyperparameter
+
+# Of a power of x, whose kernel has factorials of twice as much: double precision has no larger.
+_LARGEST_DEGREE = 75
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,13 @@ def _checked(label: str, value: Any, default: Any) -> object:
     """`value` in the type and shape of its default; finite, where it is known yet."""
     if isinstance(default, int):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise ValueError(f"expected {label} to be a whole number of at least 0, got {value!r}")
+            raise ValueError(
+                f"expected {label} to be a whole number of at least 0, got {shown(value)}"
+            )
+        if value > _LARGEST_DEGREE:
+            raise ValueError(
+                f"expected {label} to be at most {_LARGEST_DEGREE}, got {shown(value)}"
+            )
         return int(value)
     array = hyperparameter(value, label)
     if np.ndim(array) != np.ndim(default) or np.size(array) == 0:

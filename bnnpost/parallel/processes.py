@@ -19,6 +19,8 @@ from bnnpost.parallel.failures import ExecutorError, WorkerDied
 
 # The user's own variables win.
 _VARIABLES = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # of an accelerator that several share
+# Python's own, without which a process looks for modules in the working directory first.
+_SAFE_PATH = "PYTHONSAFEPATH"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Processes are started one after another: what they inherit is the whole process's.
 _STARTING = threading.Lock()
@@ -124,7 +126,7 @@ class _Worker:
 
     def _start(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        with _STARTING, _on_cores(self._cores) as count, _without_main():
+        with _STARTING, _on_cores(self._cores) as count, _without_main(), _safely():
             pool = ProcessPoolExecutor(1, context, _begin, (count,))
             before = set(multiprocessing.active_children())
             self._begun = pool.submit(os.getpid)  # starts it
@@ -189,6 +191,23 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _safely() -> Iterator[None]:
+    """Let a process run no file of the working directory that is called as a module of Python's.
+
+    It is given the path of this process after that.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _begin(count: int) -> None:

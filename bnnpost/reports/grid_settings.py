@@ -9,8 +9,10 @@ from typing import Any
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
 from bnnpost.reports import settings, words
+from bnnpost.sweeps.code import UntrustedCode, not_imported
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.loaded import GridResults
+from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.loaded import CellResults, GridResults
 
 
 def common(grid: GridResults) -> dict[str, Any]:
@@ -49,21 +51,36 @@ def _is_plain(grid: GridResults, axis: str) -> bool:
     Labels of layers or of a law's table are not, nor is a name that was given.
     """
     stands_for = {key for label in _labels(grid, axis) for key in _settings_of(grid, axis, label)}
-    return stands_for <= {axis} and all(
-        _with(cell.config, axis, cell.settings[axis]) == cell.config for cell in grid.cells
-    )
+    return stands_for <= {axis} and all(_is_label(cell, axis) for cell in grid.cells)
+
+
+def _is_label(cell: CellResults, axis: str) -> bool:
+    """Whether the label of an axis is what a cell has for that setting; a page runs no code."""
+    label = cell.settings[axis]
+    try:
+        return _with(cell.config, axis, label) == cell.config
+    except UntrustedCode:
+        return cell.detail.cell.values.get(axis) == label
 
 
 def _with(config: SweepConfig, name: str, value: Any) -> SweepConfig | None:
     """The configuration with another value; None where it cannot have that."""
     try:
-        return dataclasses.replace(config, **{name: value})
+        with not_imported(name):
+            return dataclasses.replace(config, **{name: value})
     except (TypeError, ValueError):
         return None
 
 
 def _configs(grid: GridResults) -> list[dict[str, Any]]:
-    return [json.loads(json.dumps(cell.config.as_dict())) for cell in grid.cells]
+    return [json.loads(json.dumps(_settings(cell))) for cell in grid.cells]
+
+
+def _settings(cell: CellResults) -> Mapping[str, Any]:
+    try:
+        return cell.config.as_dict()
+    except UntrustedCode:
+        return as_recorded(cell.detail.cell.values)
 
 
 def _settings_of(grid: GridResults, axis: str, label: object) -> dict[str, Any]:

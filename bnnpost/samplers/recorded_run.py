@@ -77,6 +77,7 @@ class RecordedRun(Directory):
         """
         self.check_vacant()
         self.check_log()
+        self.check_links()
         with self.held(shared=shared):
             for folder in () if shared else self.folders():
                 remove_temporaries(folder)

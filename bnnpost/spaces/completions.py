@@ -23,10 +23,14 @@ from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale, WeightPrior, standard
 from bnnpost.numerics.linalg import pivot_order
 from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.threads import num_cores
+from bnnpost.storage import require_free
 
 # A standard normal's upper quartile: turns one of another law into a standard deviation.
 _QUARTILE = 0.6744897501960817
 COMPLETIONS = ("joint", "function")
+# Covariances of all points at once, in each thread and where their order is found.
+_COPIES = 2
 
 
 class Completion(eqx.Module):
@@ -50,7 +54,16 @@ AS_FUNCTION = Completion(True, np.uint64(0), np.zeros(0, int))
 def jointly(
     network: Layer, x: Float[np.ndarray, "n *f"], points: Float[np.ndarray, "m *f"]
 ) -> Completion:
-    """Test points drawn together with what was drawn at the training inputs x."""
+    """Test points drawn together with what was drawn at the training inputs x.
+
+    Raises ValueError for so many that they do not fit in the free memory.
+    """
+    num_points = len(x) + len(points)
+    require_free(
+        _COPIES * (1 + num_cores()) * num_points**2 * np.dtype(np.float64).itemsize,
+        f"a draw at {num_points:,} points together",
+        "give fewer inputs at a time",
+    )
     digest = hashlib.blake2b(digest_size=8)
     digest.update(repr(points.shape).encode())
     digest.update(np.ascontiguousarray(points).tobytes())

@@ -18,7 +18,7 @@ from bnnpost.kernels import nngp, ntk
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
+from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance, require_room
 from bnnpost.spaces.limit import require_one_gaussian_process
 
 # Eigenvalues of Θ₁₁ at or below this fraction of the largest are the rounding of the kernel.
@@ -74,9 +74,11 @@ class EnsembleLimit(GaussianLaw):
 
     def conditional(self, x: object) -> MeanAndCovariance:
         """Mean R y and covariance K₂₂ + R K₁₁ Rᵀ − R K₁₂ − K₂₁ Rᵀ at inputs x."""
+        rows = self._rows(x)
+        require_room(len(rows))
         response = self.response(x)
         away = np.concatenate([-response, np.eye(len(response))], axis=1)
-        covariance = away @ self._kernel(nngp, self._rows(x)) @ away.T
+        covariance = away @ self._kernel(nngp, rows) @ away.T
         return MeanAndCovariance(
             response @ self.posterior.targets, 0.5 * (covariance + covariance.T)
         )

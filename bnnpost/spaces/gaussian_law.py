@@ -12,6 +12,10 @@ from jaxtyping import Array, Float
 from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
+from bnnpost.storage import require_free
+
+# Matrices of all points at once: the prior's kernel, what the data explain of it, and what is left.
+_COPIES = 3
 
 
 class MeanAndCovariance(NamedTuple):
@@ -19,6 +23,15 @@ class MeanAndCovariance(NamedTuple):
 
     mean: Float[np.ndarray, "m k"]
     covariance: Float[np.ndarray, "m m"]
+
+
+def require_room(num_points: int) -> None:
+    """Raise ValueError where covariances of so many points do not fit in the free memory."""
+    require_free(
+        _COPIES * num_points**2 * np.dtype(np.float64).itemsize,
+        f"a covariance of {num_points:,} points",
+        "give fewer inputs at a time; means and variances are the same in blocks",
+    )
 
 
 class GaussianLaw(eqx.Module):

@@ -10,7 +10,7 @@ from bnnpost.networks.limiting import require_one_process, require_processes, sc
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance
+from bnnpost.spaces.gaussian_law import GaussianLaw, MeanAndCovariance, require_room
 from bnnpost.spaces.network_parts import num_first_inputs, split_readout
 from bnnpost.spaces.sampled_limit import SampledLimit, sampled_limit, summed_limit
 from bnnpost.spaces.scaled_kernels import is_single
@@ -31,6 +31,7 @@ class Limit(GaussianLaw):
     def conditional(self, x: object) -> MeanAndCovariance:
         """Mean and covariance at inputs x: k*ᵀ(K+σ²I)⁻¹y and K** − k*ᵀ(K+σ²I)⁻¹k*."""
         train, points = self.posterior.x, self.posterior.checked_test_points(x)
+        require_room(len(train) + len(points))
         rows = np.concatenate([train, points])
         kernel = _kernel(self.posterior, rows, self.key, self.tangent)
         num_train = len(train)

@@ -23,6 +23,7 @@ from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
 from bnnpost.spaces.completions import elimination_order, limit_kernel
+from bnnpost.spaces.gaussian_law import require_room
 from bnnpost.spaces.guides import Guide
 from bnnpost.spaces.network_parts import num_first_inputs
 from bnnpost.spaces.scaled_kernels import (
@@ -90,7 +91,9 @@ class SampledLimit(eqx.Module):
     def _moments(self, x: object) -> tuple[Float[np.ndarray, "m k"], Float[np.ndarray, "k m m"]]:
         """E f and E f fᵀ, summed up a chunk of draws at a time."""
         mean, second = np.zeros(()), np.zeros(())
-        size = max(1, _NUMBERS_AT_ONCE // len(self.posterior.checked_test_points(x)) ** 2)
+        num_points = len(self.posterior.checked_test_points(x))
+        require_room(num_points + self.posterior.num_points)
+        size = max(1, _NUMBERS_AT_ONCE // num_points**2)
         all_weights = self.weights
         kept = np.flatnonzero(all_weights > _NEGLIGIBLE * np.max(all_weights))
         for start in range(0, len(kept), size):

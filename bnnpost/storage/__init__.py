@@ -29,8 +29,8 @@ from bnnpost.storage.digest import (
 from bnnpost.storage.directory import Directory, DirectoryInUse
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
-from bnnpost.storage.memory import available_memory, gigabytes
-from bnnpost.storage.netcdf import read_dataset, read_tree
+from bnnpost.storage.memory import available_memory, gigabytes, require_free
+from bnnpost.storage.netcdf import read_dataset, read_tree, write_netcdf
 from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
 from bnnpost.storage.part_files import OtherRun, PartFiles, Say
 from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
@@ -79,9 +79,11 @@ __all__ = [
     "read_text",
     "read_tree",
     "remove_temporaries",
+    "require_free",
     "run_here",
     "versions",
     "whole",
     "write_archive",
+    "write_netcdf",
     "write_text",
 ]

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from bnnpost.stopping import is_interruption
@@ -77,6 +78,20 @@ class Directory:
             path.name in but_for or is_temporary(path) or is_lock(path)
             for path in self.path.iterdir()
         )
+
+    def check_links(self) -> None:
+        """Raise ValueError for a link in it through which a run would write somewhere else.
+
+        Of files these are those that are not written whole, which replaces a link.
+        """
+        for folder, folders, files in os.walk(self.path):
+            for name in (*folders, *(own for own in files if own in (LOG, LOCK))):
+                place = Path(folder, name)
+                if place.is_symlink():
+                    raise ValueError(
+                        f"{place} is a link: a run writes in its own directory alone; put there "
+                        "what it leads to, or link the whole directory"
+                    )
 
     def check_log(self) -> None:
         """Raise ValueError if what is in the log's place is no file: a pipe would never be read."""

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 _SYSTEM = Path("/proc/meminfo")
+# Of the memory that is free, what one file may take: what is made of it takes as much again.
+_SHARE = 0.5
 # Of a container: its limit, what it uses, and how much of that are files that can be dropped.
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -16,6 +18,29 @@ def available_memory() -> int | None:
 def gigabytes(count: int) -> str:
     """A number of bytes, to be read."""
     return f"{count / 2**30:,.1f} GiB"
+
+
+def require_free(needed: float, what: str, cure: str) -> None:
+    """Raise ValueError where what is to be done needs more bytes than are free.
+
+    what: takes them, in words; cure: what to do instead.
+    """
+    free = available_memory()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{what} takes about {gigabytes(int(needed))} of memory, and {gigabytes(free)} are "
+            f"free: {cure}"
+        )
+
+
+def require_free_for_file(num_bytes: int) -> None:
+    """Raise ValueError for a file whose arrays would not leave room for what is made of them."""
+    free = available_memory()
+    if free is not None and num_bytes > _SHARE * free:
+        raise ValueError(
+            f"its arrays take {gigabytes(num_bytes)}, and {gigabytes(free)} of memory are free: "
+            "write fewer rows, or single precision"
+        )
 
 
 def _of_the_system() -> int | None:

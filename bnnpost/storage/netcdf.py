@@ -1,4 +1,4 @@
-"""netCDF files, read whole; what is wrong with one is said in one way."""
+"""netCDF files, read and written whole; what is wrong with one is said in one way."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage.bound import FILE, RUN_ID, check_in_place
 from bnnpost.storage.digest import DIGEST, is_damaged
+from bnnpost.storage.files import whole
+from bnnpost.storage.memory import require_free_for_file
 from bnnpost.storage.reading import check_file, is_damage
 
 if TYPE_CHECKING:
@@ -41,14 +43,28 @@ def read_tree(path: Path) -> "xr.DataTree":
     return found
 
 
+def write_netcdf(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
+    """Write a netCDF file whole. Raises OSError where that cannot be done, as on a full disk.
+
+    It is made in memory: libhdf5 ends the process by a segmentation fault, then or at its exit,
+    where the disk under a file of its own is full.
+    """
+    contents = data.to_netcdf(engine="h5netcdf")
+    with whole(path) as temporary:
+        temporary.write_bytes(contents)
+
+
 def _read(path: Path, opener: Callable[..., Any]) -> Any:
     import h5py
 
     check_file(path)
     try:
         # h5netcdf, where it cannot open an object, prints a traceback of its own besides.
+        sizes: list[int] = []
         with h5py.File(path, "r") as file:
-            file.visititems(lambda name, found: None)
+            file.visititems(lambda name, found: sizes.append(getattr(found, "nbytes", 0)))
+        # What was never written takes no room in a file, and all of it in memory.
+        require_free_for_file(sum(map(int, sizes)))
         with opener(path, engine="h5netcdf") as opened:
             return opened.load()
     except Exception as error:  # h5py raises almost anything for a damaged file

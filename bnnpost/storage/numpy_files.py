@@ -8,11 +8,9 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from bnnpost.storage.memory import available_memory, gigabytes
+from bnnpost.storage.memory import gigabytes, require_free_for_file
 
 _ENDING = ".npy"
-# Of the memory that is free, what one file may take: what is made of it takes as much again.
-_SHARE = 0.5
 
 
 class Header(NamedTuple):
@@ -47,7 +45,7 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.
     Raises ValueError for arrays that would not fit in memory, or need pickle; else as `header`.
     """
     wanted = array_names(path) if names is None else list(names)
-    _check_memory(sum(header(path, name).num_bytes for name in wanted))
+    require_free_for_file(sum(header(path, name).num_bytes for name in wanted))
     with np.load(path, allow_pickle=False) as archive:
         return {name: np.asarray(archive[name]) for name in wanted}
 
@@ -55,7 +53,7 @@ def read_arrays(path: Path, names: Iterable[str] | None = None) -> dict[str, np.
 def read_array(path: Path) -> np.ndarray:
     """The array of an .npy file. Raises as `read_arrays`."""
     with path.open("rb") as file:
-        _check_memory(_header(file, path.name, path.stat().st_size).num_bytes)
+        require_free_for_file(_header(file, path.name, path.stat().st_size).num_bytes)
         file.seek(0)
         found: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
         return found
@@ -79,12 +77,3 @@ def _header(file: IO[bytes], name: str, size: int) -> Header:
 def _of_long_headers(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     found: tuple[tuple[int, ...], bool, np.dtype] = np.lib.format.read_array_header_2_0(file)
     return found
-
-
-def _check_memory(num_bytes: int) -> None:
-    free = available_memory()
-    if free is not None and num_bytes > _SHARE * free:
-        raise ValueError(
-            f"its arrays take {gigabytes(num_bytes)}, and {gigabytes(free)} of memory are free: "
-            "write fewer rows, or single precision"
-        )

@@ -28,7 +28,7 @@ from bnnpost.storage import (
     read_record,
     read_text,
     run_here,
-    whole,
+    write_netcdf,
 )
 from bnnpost.sweeps.contents import contents
 from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
@@ -111,8 +111,7 @@ class CellDirectory(Directory):
         """Write a netCDF file whole, with its name, the id of the run and its digest."""
         data.attrs |= {FILE: name, RUN_ID: self.run}
         data.attrs[DIGEST] = dataset_digest(data)
-        with whole(self.path / name) as temporary:
-            data.to_netcdf(temporary, engine="h5netcdf")
+        write_netcdf(self.path / name, data)
 
     def width_file(self, width: int) -> Path:
         """Where the results of one width are kept."""

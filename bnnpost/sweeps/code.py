@@ -7,22 +7,44 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from bnnpost.stopping import is_interruption
 from bnnpost.sweeps.refusals import ConfigError
 
 _PACKAGE = Path(__file__).parents[1]
+# The file of somebody's run that is being read, perhaps a stranger's; None of the user's own words.
+_RECORD: ContextVar[object] = ContextVar("record", default=None)
+
+
+class UntrustedCode(ConfigError):
+    """The record of a run names code, which is run only where the user asks for it."""
+
+
+@contextlib.contextmanager
+def not_imported(record: object) -> Iterator[None]:
+    """Let what is read here, the file of a run, import nothing. `imported` raises UntrustedCode."""
+    before = _RECORD.set(record)
+    try:
+        yield
+    finally:
+        _RECORD.reset(before)
 
 
 def imported(setting: str, name: str, expected: str) -> object:
-    """What module:name is. Modules are looked for in the working directory too.
+    """What module:name is. Modules are looked for in the working directory too, last of all.
 
-    Raises ConfigError that says what was expected.
+    Raises ConfigError that says what was expected, UntrustedCode within `not_imported`.
     """
+    if (record := _RECORD.get()) is not None:
+        raise UntrustedCode(
+            f"{record} names code as its {setting}, {name}, which would be run: where you trust "
+            "it, --trust-code, or trust_code=True in Python"
+        )
     module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if os.getcwd() not in sys.path:  # not before Python's own: other files there are not asked for
+        sys.path.append(os.getcwd())
     try:
         with user_errors(setting, name):
             return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]

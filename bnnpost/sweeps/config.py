@@ -82,6 +82,8 @@ class SweepConfig(SweepKeys):
     def _check_network(self) -> None:
         try:
             self.at_width(self.widths[0], 1)
+        except ConfigError:
+            raise
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
 

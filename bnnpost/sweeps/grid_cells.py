@@ -1,5 +1,6 @@
 """The cells of a grid as plain data, which can be read and counted without building a network."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -21,13 +22,15 @@ class Cell:
 
     settings: what varies, by axis, as it is shown. values: the configuration as it is written to
     files. digest: of all settings but the widths, data files by what is in them. source: the file
-    that the values are from, for what is said of them.
+    that the values are from, for what is said of them. trusted: whether code that the values name
+    may be run; that of a file that is read is not by itself.
     """
 
     settings: Mapping[str, Label]
     values: Mapping[str, object]
     digest: str
     source: Path | None = field(default=None, compare=False)
+    trusted: bool = field(default=True, compare=False)
 
     @property
     def name(self) -> str:
@@ -47,12 +50,17 @@ class Cell:
 
     @functools.cached_property
     def config(self) -> "SweepConfig":
-        """The configuration, checked when it is first asked for. Raises ConfigError."""
+        """The configuration, checked when it is first asked for.
+
+        Raises ConfigError, and UntrustedCode for code that may not be run.
+        """
         # Imported here since it brings in JAX, which who only looks should not have to wait for.
+        from bnnpost.sweeps.code import not_imported
         from bnnpost.sweeps.config import config_of
         from bnnpost.sweeps.data_paths import as_recorded
 
-        return config_of(as_recorded(self.values), self.source)
+        with contextlib.nullcontext() if self.trusted else not_imported(self.source):
+            return config_of(as_recorded(self.values), self.source)
 
 
 @dataclass(frozen=True)

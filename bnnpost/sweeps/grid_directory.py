@@ -46,15 +46,19 @@ class GridDirectory(Directory):
         self._folders: dict[str, Path] = {}
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
-        """The directory as it is. Raises FileNotFoundError where there is no run, ConfigError."""
-        directory = cls.seen(path)
+    def read(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
+        """The directory as it is.
+
+        trust_code: code that it names may be run. Raises FileNotFoundError where there is no run,
+        ConfigError, UntrustedCode where it names code that may not.
+        """
+        directory = cls.seen(path, trust_code)
         for cell in directory.grid.cells:
             cell.config  # noqa: B018 - checks it
         return directory
 
     @classmethod
-    def seen(cls, path: str | os.PathLike[str]) -> Self:
+    def seen(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
         """The same without a check of what is configured, which takes no network and no JAX."""
         held = as_path(path) / CONFIG
         if not held.exists():
@@ -62,13 +66,13 @@ class GridDirectory(Directory):
         check_no_draws(Path(path))
         values = read_sweep_json(held)
         if values.get("format") == FORMAT:
-            return cls(path, _thawed(values, held))
+            return cls(path, _thawed(values, held, trust_code))
         if str(values.get("format", "")).startswith(_FAMILY):
             raise ConfigError(
                 f"{held} is of format {values['format']!r}, and this version reads {FORMAT!r}: "
                 "read it with the version of bnnpost that wrote it"
             )
-        return cls(path, Grid((), (_cell({}, values, run_here(Path(path)), held),)))
+        return cls(path, Grid((), (_cell({}, values, run_here(Path(path)), held, trust_code),)))
 
     @classmethod
     @contextlib.contextmanager
@@ -88,6 +92,7 @@ class GridDirectory(Directory):
         """
         directory = cls(path, grid)
         directory.check_vacant()
+        directory.check_links()
         with directory.held(shared=shared):
             directory._freeze(shared, say)
             yield directory
@@ -224,10 +229,10 @@ def _frozen(grid: Grid) -> dict[str, Any]:
     return {"format": FORMAT, "varying": list(grid.varying), "cells": cells}
 
 
-def _thawed(values: dict[str, Any], held: Path) -> Grid:
+def _thawed(values: dict[str, Any], held: Path, trusted: bool = False) -> Grid:
     try:
         cells = tuple(
-            _cell(one["settings"], one["config"], str(one["digest"]), held)
+            _cell(one["settings"], one["config"], str(one["digest"]), held, trusted)
             for one in values["cells"]
         )
         if not cells:
@@ -237,7 +242,9 @@ def _thawed(values: dict[str, Any], held: Path) -> Grid:
         raise ConfigError(f"{held} cannot be read: {error!r}") from None
 
 
-def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path) -> Cell:
+def _cell(
+    settings: dict[str, Any], values: dict[str, Any], digest: str, held: Path, trusted: bool
+) -> Cell:
     widths = values.get("widths")
     if digest and not _DIGEST.fullmatch(digest):
         raise ConfigError(
@@ -245,7 +252,7 @@ def _cell(settings: dict[str, Any], values: dict[str, Any], digest: str, held: P
         )
     if not isinstance(widths, list) or not widths or not all(type(w) is int for w in widths):
         raise ConfigError(f"{held} cannot be read: expected a list of widths, got {widths!r}")
-    return Cell(settings, values, digest, held)
+    return Cell(settings, values, digest, held, trusted)
 
 
 def _check_related(before: Grid, now: Grid, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Results of a sweep over a grid, for notebooks and reports."""
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bnnpost.storage import RESULTS, read_tree
 from bnnpost.sweeps.cell_directory import CellDirectory
+from bnnpost.sweeps.code import UntrustedCode
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.status import CellStatus, status
 
@@ -31,7 +33,7 @@ class CellResults:
 
     @property
     def config(self) -> "SweepConfig":
-        """The whole configuration of the cell."""
+        """The whole configuration of the cell. Raises ConfigError for code that is not trusted."""
         return self.detail.cell.config
 
     @property
@@ -111,7 +113,7 @@ class GridResults:
         return stacked.assign_coords({taken.get(n, n): label for n, label in labels.items()})
 
 
-def load_results(path: str | os.PathLike[str]) -> GridResults:
+def load_results(path: str | os.PathLike[str], *, trust_code: bool = False) -> GridResults:
     """What a sweep has in its directory, whether finished or not.
 
     `.varying`: names of what varies over the grid. `.cells`: for each cell `.settings` (what
@@ -120,10 +122,15 @@ def load_results(path: str | os.PathLike[str]) -> GridResults:
     `.path` and `.tree`, the results as a DataTree with the groups distances, rates, sampling,
     predictive, data and, where there is one, first_order; None where there are none yet.
     `.distances()` and `.rates()` stack those of all cells. A single run over widths is one
-    cell in which nothing varies. Raises FileNotFoundError where there is no sweep, ConfigError
+    cell in which nothing varies. trust_code: `.config` may import the code that a cell names,
+    which nothing else here needs. Raises FileNotFoundError where there is no sweep, ConfigError
     where its configuration cannot be read.
     """
-    return _results(GridDirectory.read(path))
+    directory = GridDirectory.seen(path, trust_code)
+    for cell in directory.grid.cells:
+        with contextlib.suppress(UntrustedCode):
+            cell.config  # noqa: B018 - checks it
+    return _results(directory)
 
 
 def see_results(path: str | os.PathLike[str]) -> GridResults:

@@ -1,5 +1,6 @@
 """Predictions of a run on disk at the rows of a file of the user's, in the units of its columns."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from bnnpost.datasets.user_files import feature_rows
 from bnnpost.draws import Draws, load
 from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, read_sweep_json
+from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
 from bnnpost.sweeps.data_paths import as_recorded
 from bnnpost.sweeps.problem import load_problem
@@ -30,6 +32,7 @@ def predict_file(
     width: int | None = None,
     quantiles: Sequence[float] = _QUANTILES,
     progress: bool = False,
+    trust_code: bool = False,
 ) -> Table:
     """What the draws of a run say of the targets at the rows of a file: arrays [row], by column.
 
@@ -40,10 +43,11 @@ def predict_file(
     without it) and quantiles of the target, "q05"; of counts f_mean besides; of classes "class",
     the most probable, and "p(class)" of each. With several targets the name of each goes before:
     "price mean". In the units of the target columns; with the weights of weighted draws.
-    Raises FileNotFoundError, ConfigError for a run without such a width or draws, DataError for
-    the file, and ValueError for what is damaged or has no draws.
+    trust_code: code that the run names may be run. Raises FileNotFoundError, ConfigError for a run
+    without such a width or draws or whose code is not trusted, DataError for the file, and
+    ValueError for what is damaged or has no draws.
     """
-    draws, record = drawn_of(run, width)
+    draws, record = drawn_of(run, width, trust_code)
     x, ids = feature_rows(as_path(file), record.columns, record.id_column)
     found: Table = {"row": np.arange(len(x))}
     if ids and record.id_column is not None:
@@ -74,7 +78,9 @@ def _of_classes(chances: np.ndarray, record: DataRecord) -> Table:
     return {"class": best, **{f"p({name})": chances[:, i] for i, name in enumerate(names)}}
 
 
-def drawn_of(run: str | os.PathLike[str], width: int | None = None) -> tuple[Draws, DataRecord]:
+def drawn_of(
+    run: str | os.PathLike[str], width: int | None = None, trust_code: bool = False
+) -> tuple[Draws, DataRecord]:
     """The draws of a run at one width, and the record of its data; raises as `predict_file`."""
     path = as_path(run)
     file = path if path.is_file() else _draws_file(path, width)
@@ -88,7 +94,7 @@ def drawn_of(run: str | os.PathLike[str], width: int | None = None) -> tuple[Dra
     try:
         draws = load(file)
     except ValueError as error:
-        config = None if path.is_file() else _config(path)
+        config = None if path.is_file() else _config(path, trust_code)
         if config is None or not (config.network or config.likelihood):
             raise
         drawn_width = width or _width_of(file, config)
@@ -134,9 +140,11 @@ def _draws_file(path: Path, width: int | None) -> Path:
     return directory.draws_file(int(width or 0))
 
 
-def _config(path: Path) -> SweepConfig:
+def _config(path: Path, trust_code: bool) -> SweepConfig:
     held: dict[str, Any] = read_sweep_json(path / CONFIG)
-    return config_of({k: v for k, v in as_recorded(held).items() if k not in (CHAIN, "digest")})
+    values = {k: v for k, v in as_recorded(held).items() if k not in (CHAIN, "digest")}
+    with contextlib.nullcontext() if trust_code else not_imported(path / CONFIG):
+        return config_of(values)
 
 
 def _width_of(file: Path, config: SweepConfig) -> int:

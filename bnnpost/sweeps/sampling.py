@@ -1,5 +1,6 @@
 """One posterior of a configuration, sampled into a directory by one process or several."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -23,10 +24,11 @@ from bnnpost.storage import (
     dataset_digest,
     read_dataset,
     read_noted,
-    whole,
+    write_netcdf,
 )
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
+from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.data_paths import as_recorded
@@ -100,16 +102,17 @@ def merge(
     compute: bool = True,
     progress: bool = False,
     say: Say = lambda message: None,
+    trust_code: bool = False,
 ) -> tuple[Draws, Problem]:
     """The draws of a run whose blocks are there, or in other directories of the same run.
 
     num_samples: by default as many as the run was asked for. compute: what blocks are missing
-    are computed; otherwise draws come from those before the first gap. Raises
-    FileNotFoundError where there is no run, OtherRun where one is another, DirectoryInUse if
-    processes work there.
+    are computed; otherwise draws come from those before the first gap. trust_code: code that the
+    run names may be run. Raises FileNotFoundError where there is no run, OtherRun where one is
+    another, DirectoryInUse if processes work there, ConfigError for code that is not trusted.
     """
     started = time.perf_counter()
-    config = read_config(path)
+    config = read_config(path, trust_code)
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
@@ -133,8 +136,11 @@ def only_width(config: SweepConfig) -> int:
     return config.widths[0]
 
 
-def read_config(path: str | Path) -> SweepConfig:
-    """The configuration in a run's directory. Raises FileNotFoundError, ConfigError."""
+def read_config(path: str | Path, trust_code: bool = False) -> SweepConfig:
+    """The configuration in a run's directory. Raises FileNotFoundError, ConfigError.
+
+    trust_code: code that it names may be run.
+    """
     held = as_path(path) / CONFIG
     if not held.exists():
         raise FileNotFoundError(
@@ -150,7 +156,8 @@ def read_config(path: str | Path) -> SweepConfig:
             f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
             "command goes on with them"
         )
-    return load_config(None, as_recorded(values))
+    with contextlib.nullcontext() if trust_code else not_imported(held):
+        return load_config(None, as_recorded(values))
 
 
 def _plan(problem: Problem, width: int) -> Plan:
@@ -187,8 +194,7 @@ def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
     found = predictions(draws, problem).assign_attrs({"format": _FORMAT, RUN_ID: directory.run})
     found.attrs[DIGEST] = dataset_digest(found)
-    with whole(directory.path / PREDICTIONS) as temporary:
-        found.to_netcdf(temporary, engine="h5netcdf")
+    write_netcdf(directory.path / PREDICTIONS, found)
     info = draws.info
     directory.log(f"{info.num_samples} draws of {info.num_proposals} proposals")
     return draws

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bnnpost.naming import unknown
 from bnnpost.plots import save
-from bnnpost.storage import Directory, Say, versions, whole
+from bnnpost.storage import Directory, Say, versions, write_netcdf
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.shipped_studies import STUDIES, Findings, Study
@@ -40,8 +40,7 @@ def run_study(
         _check_vacant(place.path, name)
         found = study.run(problem, say)
         for file, data in found.data.items():
-            with whole(place.path / f"{file}.nc") as temporary:
-                data.to_netcdf(temporary, engine="h5netcdf")
+            write_netcdf(place.path / f"{file}.nc", data)
         save(found.figure, place.path / name)
         place.write_text(f"{name}.txt", found.text + "\n")
         record = {"study": name, "config": config.as_dict(), "versions": versions()}

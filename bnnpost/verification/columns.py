@@ -88,11 +88,13 @@ def _places(where: str, header: Sequence[str]) -> dict[str, dict[tuple[int, int]
 def _in_order(where: str, name: str, found: Mapping[tuple[int, int], int]) -> np.ndarray:
     """The columns as [point, output]. Raises ValueError if some are missing."""
     points, outputs = (max(index[axis] for index in found) + 1 for axis in (0, 1))
-    shape = (points, outputs)
-    for index, label in zip(np.ndindex(*shape), columns_of({name: shape}), strict=True):
-        if index not in found:
+    ordered = []
+    # Names may be of billions of columns: the first that is missing ends it.
+    for place, label in enumerate(columns_of({name: (points, outputs)})):
+        if (index := divmod(place, outputs)) not in found:
             raise ValueError(f"{where}: there is no column {label}, but others after it: add it")
-    return np.array([found[index] for index in np.ndindex(*shape)]).reshape(points, outputs)
+        ordered.append(found[index])
+    return np.array(ordered).reshape(points, outputs)
 
 
 def _in_chains(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnnpost.naming import unknown
-from bnnpost.storage import Directory, dataset_digest, whole
+from bnnpost.storage import Directory, dataset_digest, whole, write_netcdf
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.zoo.entries import Entry, entry
@@ -148,7 +148,7 @@ def _netcdf_files(draws: RemadeDraws) -> dict[str, _Write]:
         }
         record = {k: v for k, v in data.attrs.items() if k not in ("digest", "csv_sha256")}
         found = xr.Dataset(variables, attrs={**record, "format": _FORMAT})
-        found.assign_attrs(digest=dataset_digest(found)).to_netcdf(path, engine="h5netcdf")
+        write_netcdf(path, found.assign_attrs(digest=dataset_digest(found)))
 
     return {f"{draws.entry.name}.nc": write}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import jax
 
-from bnnpost.storage import dataset_digest, read_bytes, read_dataset, whole
+from bnnpost.storage import dataset_digest, read_bytes, read_dataset, write_netcdf
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.references import of_values
 
@@ -34,8 +34,7 @@ def write_reference(directory: Path, name: str, data: "xr.Dataset") -> None:
     write_table(directory, name, data)
     found = data.assign_attrs(format=FORMAT, csv_sha256=_hash(csv_path(directory, name)))
     found = found.assign_attrs(digest=dataset_digest(found))
-    with whole(netcdf_path(directory, name)) as temporary:
-        found.to_netcdf(temporary, engine="h5netcdf")
+    write_netcdf(netcdf_path(directory, name), found)
 
 
 def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:

@@ -3,7 +3,7 @@
 import click
 
 from bnnpost_cli.failures import reported
-from bnnpost_cli.options import as_json
+from bnnpost_cli.options import as_json, trust_code
 from bnnpost_cli.shown_draws import show
 
 
@@ -14,12 +14,14 @@ from bnnpost_cli.shown_draws import show
 @click.option(
     "--only-finished", is_flag=True, help="Compute no missing block: take those before the first."
 )
+@trust_code
 @as_json
 def command(
     run: str,
     sources: tuple[str, ...],
     num_samples: int | None,
     only_finished: bool,
+    trust_code: bool,
     as_json: bool,
 ) -> None:
     """Put the blocks that workers of bnnpost sample have left in DIR together.
@@ -42,5 +44,6 @@ def command(
             compute=not only_finished,
             progress=True,
             say=lambda message: click.echo(message, err=True),
+            trust_code=trust_code,
         )
         show(draws, problem, run, as_json)

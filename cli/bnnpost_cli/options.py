@@ -220,6 +220,10 @@ sample_options = _all(
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
+trust_code = click.option(
+    "--trust-code", is_flag=True, help="Run the user's code that the run names, module:function."
+)
+
 
 def given(flags: dict[str, Any]) -> dict[str, Any]:
     """The flags that were given."""

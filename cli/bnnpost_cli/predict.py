@@ -9,6 +9,7 @@ import click
 
 from bnnpost_cli import executors
 from bnnpost_cli.failures import reported
+from bnnpost_cli.options import trust_code
 
 _MOST_ROWS = 5
 
@@ -42,6 +43,7 @@ class _Levels(click.ParamType):
     help="Quantiles of the target.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the file --out if it is there.")
+@trust_code
 def command(
     run: str,
     file: str,
@@ -49,6 +51,7 @@ def command(
     width: int | None,
     quantiles: tuple[float, ...],
     force: bool,
+    trust_code: bool,
 ) -> None:
     """Predict the target at each row of FILE with the draws of RUN, in the units of its column.
 
@@ -67,7 +70,9 @@ def command(
         from bnnpost.sweeps.predicting import predict_file
 
         executors.keep_programs()
-        found = predict_file(run, file, width=width, quantiles=quantiles, progress=True)
+        found = predict_file(
+            run, file, width=width, quantiles=quantiles, progress=True, trust_code=trust_code
+        )
         text = _csv(found)
         if target is None:
             click.echo(text, nl=False)

@@ -1,6 +1,7 @@
 """Draws in files: what comes back, what is refused, and that no half file is left."""
 
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -152,11 +153,11 @@ def test_nothing_is_left_where_there_is_no_folder(draws, tmp_path):
 def test_a_failed_save_leaves_the_old_file_and_no_half_one(draws, path, monkeypatch):
     before = path.read_bytes()
 
-    def fails_half_way(dataset, target, **options):
-        target.write_bytes(b"half")
+    def fails_half_way(target, contents):
+        target.write_text("half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", fails_half_way)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", fails_half_way)
     with pytest.raises(OSError, match="disk full"):
         draws.save(path)
     assert path.read_bytes() == before

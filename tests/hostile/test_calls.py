@@ -77,6 +77,10 @@ NETWORKS = {
     "hyperparameter a word": (lambda: Activation("erf", a="x"), "a of erf to be a number"),
     "activation a number": (lambda: Activation(3), "activation name or a function, got 3"),
     "activation of all": (lambda: Activation(lambda u: u[:1]), "act on each number by itself"),
+    "activation of text": (lambda: Activation(lambda u: "a"), "act on each number .* no array"),
+    "activation of a number": (lambda: Activation(lambda u: 1.0), "act on each .* no array"),
+    "degree 100,000": (lambda: Activation("monomial", degree=10**5), "degree of monomial .* most"),
+    "degree of 400 digits": (lambda: Activation("monomial", degree=HUGE), "401 digits"),
     "spec nested": (lambda: bnnpost.from_spec(nested(300)), "at most 32 deep"),
     "spec width": (
         lambda: bnnpost.from_spec([{"type": "Dense", "width": HUGE}, {"type": "Dense"}]),
@@ -144,6 +148,7 @@ SAMPLERS = {
         "values .* got masked ones",
     ),
     "pilot of none": (lambda: bnnpost.forecast(KEY, posterior(), num_pilot=0), "num_pilot to be"),
+    "compare of nothing": (lambda: bnnpost.compare(KEY, None, X), "bnnpost.Posterior, got NoneT"),
     "proposals a word": (
         lambda: bnnpost.importance.estimate(KEY, posterior(), X, num_proposals="a"),
         "num_proposals to be a whole number",
