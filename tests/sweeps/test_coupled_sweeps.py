@@ -53,7 +53,7 @@ def test_sweeps_by_rejection_are_written_as_before():
 
 
 def test_no_pilot_of_rejection_is_run_and_none_is_planned():
-    found = unit_work.feasible(Sent(load_problem(SMALL), ""), (8,), True, False, False)
+    found = unit_work.feasible(Sent(load_problem(SMALL), "", ""), (8,), True, False, False)
     assert (dict(found.expected), tuple(found.sentences)) == ({}, ())
     planned = invoke("sweep", *FLAGS, "--widths", 8, "--dry-run")
     assert planned.exit_code == 2
