@@ -12,8 +12,8 @@ from bnnpost.naming import unknown
 from bnnpost.networks import closed_forms as forms
 from bnnpost.networks.nonlinearities import Nonlinearity, Numerical, concrete, hyperparameter
 
-# Of a power of x, whose kernel has factorials of twice as much: double precision has no larger.
-_LARGEST_DEGREE = 75
+# Of a power of x: 170, twice as much, is the largest number whose factorial is a double.
+_LARGEST_DEGREE = 85
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 _SYSTEM = Path("/proc/meminfo")
 # Of the memory that is free, what one file may take: what is made of it takes as much again.
 _SHARE = 0.5
+# Bytes for which nobody asks how much is free, which takes about as long as a small kernel.
+_LITTLE = 2**26
 # Of a container: its limit, what it uses, and how much of that are files that can be dropped.
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -25,7 +27,7 @@ def require_free(needed: float, what: str, cure: str) -> None:
 
     what: takes them, in words; cure: what to do instead.
     """
-    free = available_memory()
+    free = available_memory() if needed > _LITTLE else None
     if free is not None and needed > free:
         raise ValueError(
             f"{what} takes about {gigabytes(int(needed))} of memory, and {gigabytes(free)} are "
