@@ -62,7 +62,12 @@ def _groups(data: "xr.Dataset | xr.DataTree") -> "dict[str, Any]":
 
 def is_damaged(data: "xr.Dataset | xr.DataTree") -> bool:
     """Whether the digest that labelled arrays hold is not theirs; without one nothing is known."""
-    return DIGEST in data.attrs and data.attrs[DIGEST] != dataset_digest(data)
+    if DIGEST not in data.attrs:
+        return False
+    try:
+        return bool(data.attrs[DIGEST] != dataset_digest(data))
+    except (TypeError, ValueError):  # names and texts that are none: UnicodeEncodeError
+        return True
 
 
 def write_archive(

@@ -148,8 +148,11 @@ class CellDirectory(Directory):
                 self.record_file(width).unlink(missing_ok=True)
 
     def record(self, width: int) -> dict[str, Any]:
-        """How a width went; empty where nothing is known."""
-        return self.known(self.record_file(width).name)
+        """How a width went; empty where nothing is known, which is a doubt of one that is done."""
+        held = self.record_file(width)
+        if not held.exists() and self.is_done(width) and run_here(self.path):
+            self.doubts.append(f"{held.name} is not there: what width {width} took is not known")
+        return self.known(held.name)
 
     def is_done(self, width: int) -> bool:
         """Whether the results of a width are there."""

@@ -10,8 +10,6 @@ from bnnpost.sweeps import load_results
 from tests.cli.corruptions import is_clear, patient
 from tests.cli.invocation import invoke
 
-NAMES = ("load", "status", "draws", "predict", "report", "resume", "again")
-
 
 class SweepLooks:
     """Everything that reads a run, in the manner of `corruptions.Looks`.
@@ -30,7 +28,7 @@ class SweepLooks:
         self.text = {name: self._text(name)[1] for name in ("status", "predict", "report")}
         assert all(self.text.values())
 
-    def faults(self, harm, what, names=NAMES):
+    def faults(self, harm, what, names):
         """What goes wrong with a copy of the run once `harm` was done to it, in words."""
         shutil.rmtree(self.target)
         shutil.copytree(self.run, self.target)
@@ -107,6 +105,11 @@ class SweepLooks:
 
     def _again(self):
         return self._gone_on_with(invoke("sweep", self.config, "--out", self.target))
+
+    def _assembly(self):
+        """The same, where the results are to be put together."""
+        (self.target / self.cells[0] / "results.nc").unlink(missing_ok=True)
+        return self._again()
 
     def _gone_on_with(self, done):
         if done.exit_code != 0:
