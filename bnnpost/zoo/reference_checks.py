@@ -21,10 +21,10 @@ from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
 from bnnpost.verification.reference_values import Component, components
-from bnnpost.verification.references import Reference, of_values
-from bnnpost.verification.sets import TEST, TRAIN, columns_of
+from bnnpost.verification.sets import TEST, TRAIN, columns_of, side_by_side
 from bnnpost.verification.unusable import as_rows
 from bnnpost.verification.verify import verify
+from bnnpost.zoo.reference_files import equal_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,7 +77,7 @@ def _each(key: Array, posterior: Posterior, draws: Draws, data: "xr.Dataset") ->
     """The checks one after another, the quick ones first."""
     read_key, half_key, draws_key, estimate_key = jax.random.split(key, 4)
     yield from _of_values(draws, data)
-    yield _of_halves(half_key, of_values(read_key, data, None, "the draws"))
+    yield _of_halves(half_key, data.isel(sample=equal_rows(data, read_key)))
     yield _by_weights(draws_key, posterior, draws, data)
     yield from _by_estimates(estimate_key, posterior, draws, data)
 
@@ -108,12 +108,13 @@ def _of_mixture(data: "xr.Dataset", known: Mapping[str, Component]) -> Finding:
     return _of_p_value("mixture", corrected, _ESTIMATES_LEVEL)
 
 
-def _of_halves(key: Array, reference: Reference) -> Finding:
+def _of_halves(key: Array, data: "xr.Dataset") -> Finding:
     """The first half of the draws against the second, by permutation."""
-    rows = np.concatenate([v.reshape(len(v), -1) for v in reference.values.values()], axis=1)
+    values = {name: data[name].values for name in (TEST, TRAIN)}
+    rows = side_by_side(values, (TEST, TRAIN))
     middle = len(rows) // 2
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    columns = tuple(columns_of(reference.shapes))
+    columns = tuple(columns_of({name: each.shape[1:] for name, each in values.items()}))
     tested = permutation.all_tests(rows[:middle], rows[middle:], columns, _HALVES_LEVEL, rng)
     return _of_p_value("halves", min(test.corrected for test in tested), _HALVES_LEVEL)
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax
+import numpy as np
+from jaxtyping import Array, Int
 
 from bnnpost.storage import dataset_digest, read_bytes, read_dataset, write_netcdf
 from bnnpost.verification.columns import write_csv
-from bnnpost.verification.references import of_values
+from bnnpost.verification.sets import TEST, TRAIN, kept_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,8 +44,14 @@ def write_table(directory: Path, name: str, data: "xr.Dataset") -> None:
 
     Rows are equally weighted: weighted draws are kept with probability weight / largest weight.
     """
-    values = of_values(jax.random.key(0), data, None, name).values
-    write_csv(csv_path(directory, name), {key: array[None] for key, array in values.items()})
+    rows = equal_rows(data, jax.random.key(0))
+    values = {name: data[name].values[None, rows] for name in (TEST, TRAIN)}
+    write_csv(csv_path(directory, name), values)
+
+
+def equal_rows(data: "xr.Dataset", key: Array) -> Int[np.ndarray, " row"]:
+    """Places of draws that are independent and equally weighted; the table's by the key of 0."""
+    return np.flatnonzero(kept_draws(data["log_weight"].values, key))
 
 
 def has_table(directory: Path, name: str, data: "xr.Dataset") -> bool:

@@ -15,9 +15,10 @@ from bnnpost.numerics.random import key_of_seed
 from bnnpost.samplers.plan import Plan
 from bnnpost.storage import available_memory, gigabytes, processor, versions
 from bnnpost.verification.parameter_values import sites_of_parameters
-from bnnpost.verification.sets import TEST, TRAIN, kept_draws
+from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.zoo.entries import Entry
 from bnnpost.zoo.reference_checks import CheckFailed
+from bnnpost.zoo.reference_files import equal_rows
 from bnnpost.zoo.zoo import posterior
 
 if TYPE_CHECKING:
@@ -49,11 +50,10 @@ class RemadeDraws:
         cls, entry: Entry, data: "xr.Dataset", parameters: bool, weighted: bool
     ) -> "RemadeDraws":
         """All draws; unless `weighted`, equally weighted ones: those that NAME.csv has."""
-        log_weights = data["log_weight"].values
-        keep = np.full(len(log_weights), True)
+        rows = np.arange(data.sizes["sample"])
         if not weighted:
-            keep = kept_draws(log_weights, jax.random.key(0))
-        return cls(entry, data, np.flatnonzero(keep), parameters)
+            rows = equal_rows(data, jax.random.key(0))
+        return cls(entry, data, rows, parameters)
 
     def __len__(self) -> int:
         return len(self.chosen)

@@ -87,31 +87,34 @@ def command(
     deviation that it would have found. Exit code 3 if the candidate fails.
     """
     with reported():
+        from bnnpost.pages import check_free
         from bnnpost.samplers.progress import Progress
+        from bnnpost_cli import verified_files
 
-        click.echo(f"reading {candidate} and {reference}", err=True)
+        if html is not None:
+            check_free(Path(html))  # before, and not after, minutes of work
+        given, _ = verified_files.draws_of(candidate)
+        known, _ = verified_files.draws_of(reference)
+        click.echo(f"reading {given} and {known}", err=True)
         with Progress(0, enabled=True, label="comparing"):
-            report = _compared(candidate, reference, x_test, level, seed, html)
+            report = _compared(given, known, reference, x_test, level, seed)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)
 
 
 def _compared(
-    candidate: str, reference: str, x_test: str | None, level: float, seed: int, html: str | None
+    given: Path, known: Path, reference: str, x_test: str | None, level: float, seed: int
 ) -> Any:
-    """The report. Imports what takes its time, while progress is shown."""
+    """The report on two files. Imports what takes its time, while progress is shown."""
     from bnnpost.numerics.random import key_of_seed
-    from bnnpost.pages import check_free
     from bnnpost.verification.sameness import check_same, of_file
     from bnnpost.verification.verify import verify
     from bnnpost_cli import verified_files
 
-    if html is not None:
-        check_free(Path(html))  # before, and not after, minutes of work
-    points = None if x_test is None else verified_files.read_inputs(x_test)
-    given, _ = verified_files.draws_of(candidate)
-    known, inputs = verified_files.draws_of(reference, with_inputs=points is None)
+    if x_test is None:
+        inputs = verified_files.draws_of(reference, with_inputs=True)[1]
+    else:
+        inputs = verified_files.read_inputs(x_test)
     check_same(of_file(given), of_file(known))
-    inputs = inputs if points is None else points
     return verify(key_of_seed(seed), given, known, inputs, level=level)

@@ -172,6 +172,7 @@ def verify(
         from bnnpost import zoo
         from bnnpost.numerics.random import key_of_seed
         from bnnpost.pages import check_free
+        from bnnpost.samplers.progress import Progress
         from bnnpost.verification.sameness import check_same, of_file, of_posterior
         from bnnpost.verification.verify import verify as compare
         from bnnpost.zoo.reference_files import netcdf_path
@@ -188,7 +189,8 @@ def verify(
         zoo.load(name, directory)  # so that it is whole, and of this posterior
         check_same(of_file(given), of_posterior(zoo.posterior(name)[0]))
         path = netcdf_path(Path(directory), name)
-        report = compare(key_of_seed(seed), given, path, level=level)
+        with Progress(0, enabled=True, label="comparing"):
+            report = compare(key_of_seed(seed), given, path, level=level)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)

@@ -93,7 +93,7 @@ def test_a_right_candidate_passes(run, right):
     assert done.stdout.startswith("PASSED: ")
     assert "right.npz" in done.stdout and "mean" in done.stdout
     first, *others = done.stderr.splitlines()
-    assert first == f"reading {right} and {run}"
+    assert first == f"reading {right} and {run / 'draws.nc'}"
     assert all(line.startswith("comparing: after") for line in others)
 
 

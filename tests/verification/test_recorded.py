@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import bnnpost
 from bnnpost.verification import references
 from bnnpost.verification.reference_values import components, reference_arrays
 from tests.samplers import cases
@@ -28,6 +29,29 @@ def test_values_their_gaussians_and_the_record_are_those_of_the_draws(data):
     np.testing.assert_array_equal(data["x_train"], X)
     assert data["f_variance"].dims == ("sample", "point")
     assert data.attrs["kind"] == "exact" and data.attrs["pareto_k"] == "null"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("likelihood", "y"),
+    [
+        (bnnpost.likelihoods.Gaussian(0.5), [0.3, -0.2, 0.5]),
+        (bnnpost.likelihoods.StudentT(4.0, 0.5), [0.3, -0.2, 0.5]),
+        (bnnpost.likelihoods.Bernoulli(), [0, 1, 1]),
+    ],
+    ids=["gaussian", "student", "bernoulli"],
+)
+def test_one_pass_gives_what_draws_give_one_by_one(likelihood, y):
+    posterior = bnnpost.Posterior(bnnpost.mlp(width=8), likelihood, X[:3], np.array(y))
+    draws = bnnpost.rejection.sample(cases.key(3), posterior, num_samples=200, bound="capped")
+    data = reference_arrays(draws, X_TEST)
+    close = {"rtol": 0, "atol": 1e-5}
+    np.testing.assert_allclose(data["f"], draws.predict(X_TEST), **close)
+    np.testing.assert_allclose(data["f_train"], draws.training_outputs(), **close)
+    for name, x in (("f", X_TEST), ("f_train", X[:3])):
+        mixture = draws.mixture(x)
+        np.testing.assert_allclose(data[name + "_mean"], mixture.means, **close)
+        np.testing.assert_allclose(data[name + "_variance"], mixture.variances, **close)
 
 
 def test_a_file_makes_the_reference_that_its_draws_make(data, tmp_path):
