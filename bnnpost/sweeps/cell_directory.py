@@ -1,11 +1,10 @@
 """The directory of one cell: written by one process, so that nothing is left half done."""
 
-import dataclasses
 import datetime
 import json
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from bnnpost.storage import (
     CONTENTS,
     DIGEST,
     FILE,
-    RECORD,
     RESULTS,
     RUN_ID,
     STATUS,
@@ -23,15 +21,13 @@ from bnnpost.storage import (
     file_digest,
     is_as_noted,
     noted,
-    read_json,
-    read_noted,
     read_record,
     read_text,
     run_here,
     write_netcdf,
 )
 from bnnpost.sweeps.contents import contents
-from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
+from bnnpost.sweeps.kept_settings import read_sweep_json
 from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
@@ -40,8 +36,6 @@ if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
 
 CONFIG = "config.json"
-Reader = Callable[[Path], dict[str, Any]]
-_WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
 # States of a width.
 DONE, FAILED = "done", "failed"
 # What a file with a failure says of its kind, where the process was killed.
@@ -198,76 +192,3 @@ def draws_name(width: int) -> str:
 def written(values: Mapping[str, Any]) -> str:
     """Settings as the text of a file."""
     return json.dumps(values, indent=2) + "\n"
-
-
-def read_sweep_json(held: Path, reader: Reader = read_noted) -> dict[str, Any]:
-    """Keys and values of a JSON file of a sweep. Raises ConfigError."""
-    try:
-        return reader(held)
-    except OSError as error:
-        raise ConfigError(str(error)) from None
-    except ValueError as error:
-        raise ConfigError(f"{error}; {_WRITTEN_AGAIN}") from None
-
-
-def check_no_draws(path: Path) -> None:
-    """Raise ConfigError for a directory of bnnpost sample, or of a sampler of the library."""
-    if (path / RECORD).exists():
-        raise ConfigError(
-            f"{path} holds draws of one posterior ({RECORD}), and no sweep: bnnpost sample goes on "
-            "with them; for a sweep name another directory"
-        )
-
-
-def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...] = ()) -> None:
-    """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
-    before = read_sweep_json(held, read_json)
-    changed = _changed(before, config.as_dict(), but_for) if "widths" in before else ""
-    if changed or "widths" not in before:
-        read_sweep_json(held)  # which says so where it is not as it was written
-    if "cells" in before:
-        raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
-    if "widths" not in before:
-        raise ConfigError(f"{held} is no run's: choose another --out")
-    if changed:
-        raise ConfigError(
-            f"{held.parent} holds a run with another configuration ({changed}): "
-            "choose another --out, or the same settings to go on with it"
-        )
-
-
-def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> None:
-    """Raise ConfigError if a width's file was made with another configuration, as it records.
-
-    Widths may be others, and so may the path of a data file, which is known by its contents.
-    """
-    before = dict(json.loads(written))
-    both_files = is_file(str(before.get("data"))) and is_file(str(config.get("data")))
-    if changed := _changed(
-        before, config, ("widths", "data", "test_data") if both_files else ("widths",)
-    ):
-        raise ConfigError(
-            f"{path} is of a run with another configuration ({changed}): move it away, and the "
-            "width is run again"
-        )
-
-
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple[str, ...]) -> str:
-    """Settings that are others now, in a line; empty where none is."""
-    from bnnpost.sweeps.config import SweepConfig
-
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    was, now = (_whole({**defaults, **as_recorded(values)}) for values in (before, after))
-    names = [name for name in {**was, **now} if name not in but_for]
-    return ", ".join(
-        f"{name} {was.get(name)!r} → {now.get(name)!r}"
-        for name in names
-        if was.get(name) != now.get(name)
-    )
-
-
-def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as a file has them, the path of data in full."""
-    found: dict[str, Any] = json.loads(json.dumps(values))
-    paths = {name: in_full(found[name]) for name in ("data", "test_data") if found.get(name)}
-    return {**found, **paths}

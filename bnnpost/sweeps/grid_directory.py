@@ -14,12 +14,10 @@ from bnnpost.storage import STATUS, Directory, Say, as_path, noted, read_json, r
 from bnnpost.sweeps.cell_directory import (
     CONFIG,
     CellDirectory,
-    check_no_draws,
-    check_same_config,
-    read_sweep_json,
 )
 from bnnpost.sweeps.contents import content_digest, contents
 from bnnpost.sweeps.grid_cells import Cell, Grid
+from bnnpost.sweeps.kept_settings import check_no_draws, check_same_config, read_sweep_json
 from bnnpost.sweeps.refusals import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"

@@ -14,10 +14,11 @@ from bnnpost.datasets.data_record import record_of
 from bnnpost.datasets.user_files import feature_rows
 from bnnpost.draws import Draws, load
 from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset
-from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory, read_sweep_json
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
 from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.kept_settings import read_sweep_json
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import CHAIN
 

@@ -27,11 +27,12 @@ from bnnpost.storage import (
     write_netcdf,
 )
 from bnnpost.sweeps import expectations
-from bnnpost.sweeps.cell_directory import CONFIG, check_same_config
+from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.kept_settings import check_same_config
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.random_keys import keys

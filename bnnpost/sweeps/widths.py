@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage import Misplaced, read_dataset
-from bnnpost.sweeps.cell_directory import check_same_width
+from bnnpost.sweeps.kept_settings import check_same_width
 from bnnpost.sweeps.refusals import ConfigError, DamagedFile
 
 if TYPE_CHECKING:
