@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.samplers.warned import warn_user
-from bnnpost.storage import CONTENTS, RESULTS, STATUS, read_noted, read_record, read_tree
+from bnnpost.storage import (
+    CONTENTS,
+    RESULTS,
+    STATUS,
+    read_noted,
+    read_record,
+    read_tree,
+    run_here,
+)
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
-from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.expectations import FORECAST, Expectation
 from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.refusals import ConfigError
 from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
@@ -89,6 +97,9 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     done = () if tree is None else tree["distances"].to_dataset()["width"].values
     missing = tuple(width for width in config["widths"] if width not in done)
     expected = _expected(path, unread)
+    # Earlier versions, which wrote no ids, kept none.
+    if found and not expected and run_here(path) and config.get("method") != COUPLED:
+        unread.append(f"{FORECAST} is not there, or damaged: what was expected is not known")
     for sentence in unread:
         warn_user(sentence if str(path) in sentence else f"{path}: {sentence}")
     return Sweep(path, config, status, tree, missing, infos, expected, tuple(unread))

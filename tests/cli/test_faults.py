@@ -78,7 +78,9 @@ def test_runs_of_draws(kind, tmp_path):
     run, other, wider = (tmp_path / name for name in "abc")
     for path, seed, width in ((run, 0, 8), (other, 1, 8), (wider, 0, 16)):
         assert sample(path, seed, width).exit_code == 0
-    looks = corruptions.Looks(run, other, sample, tmp_path / "looks")
+    exact = kind == "rejection"  # the others' draws are no reference
+    looks = corruptions.Looks(run, other, sample, tmp_path / "looks", exact)
+    readers = {name: [n for n in ns if exact or n != "verify"] for name, ns in OF_DRAWS.items()}
 
     def look(what, harm, names):
         name = what.split()[0]
@@ -88,7 +90,7 @@ def test_runs_of_draws(kind, tmp_path):
     def likes(name):
         return [place / name for place in (other, wider) if (place / name).is_file()]
 
-    found, number = found_of(matrix(run, likes), look, OF_DRAWS)
+    found, number = found_of(matrix(run, likes), look, readers)
     print(f"{kind}: {number} faults")
     assert found == [] and number > 400
 
