@@ -11,6 +11,8 @@ from bnnpost.verification.sets import Values, columns_of
 # accepted, one in 500 right chains.
 _FEWEST_TO_BE_STUCK = 10
 _MOST_REPEATS = 0.01
+# Of the mantissa, beyond which a difference is taken for rounding.
+_BITS = 33
 _ELSEWHERE = "repeat others that are not next to them"
 
 
@@ -110,7 +112,11 @@ def check_unrepeated(
 def check_unshared(
     flat: Float[np.ndarray, "chain draw column"], right: Float[np.ndarray, "r column"]
 ) -> None:
-    """Raise ValueError if draws are the reference's own: p-values would mean nothing."""
+    """Raise ValueError if draws are the reference's own: p-values would mean nothing.
+
+    But for rounding, since one draw's values by two programs may differ by that.
+    """
+    flat, right = _rounded(flat), _rounded(right)
     rows = np.unique(as_rows(flat.reshape(-1, flat.shape[2])))
     shared = int(np.isin(_without_atoms(rows, right), as_rows(right)).sum())
     if shared > _MOST_REPEATS * len(rows):
@@ -129,6 +135,12 @@ def _without_atoms(rows: np.ndarray, right: Float[np.ndarray, "r column"]) -> np
     if np.count_nonzero(counts > 1) > _MOST_REPEATS * len(distinct):
         return rows[:0]
     return rows[~np.isin(rows, distinct[counts > 1])]
+
+
+def _rounded(values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """To ten digits."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(np.ldexp(mantissa, _BITS)), exponent - _BITS)  # type: ignore[no-any-return]
 
 
 def as_rows(values: Float[np.ndarray, "draw column"]) -> np.ndarray:

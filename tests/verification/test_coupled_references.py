@@ -11,6 +11,7 @@ from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.verification import checks, references
 from bnnpost.verification.compared import compared
+from bnnpost.verification.reference_values import reference_arrays
 from bnnpost.verification.references import Reference
 from bnnpost.verification.sets import TEST, Candidate
 from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y
