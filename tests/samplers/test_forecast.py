@@ -98,7 +98,6 @@ def test_seconds_count_whole_blocks_and_the_pilot_of_a_cap():
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_digits_with_the_readout_integrated_out():
     found = bnnpost.forecast(jax.random.key(0), digits(5, 0.3), calibrate=())
     assert found.option("auto", "naive").log10_acceptance == pytest.approx(-10.06, abs=0.05)
@@ -137,7 +136,6 @@ class Cauchy(Likelihood):
         return -targets.size * np.log(np.pi)
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_users_likelihood_is_forecast_by_the_pilot_alone(posterior):
     """And taken at its word: 200 acceptances at LIMIT standard errors."""
