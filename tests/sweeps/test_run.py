@@ -328,7 +328,7 @@ def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
 
 
 def test_draws_are_not_put_into_a_sweeps_directory(finished):
-    with pytest.raises((ConfigError, OtherRun), match="holds files that are not a run's"):
+    with pytest.raises((ConfigError, OtherRun), match="was made for a sweep"):
         sample(load_problem(ONE), finished[0])
 
 
