@@ -23,7 +23,7 @@ from tests.reports import made_up
 CONFIG = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
 
 # What could not be read is a warning, which is an error elsewhere in these tests.
-SAID = pytest.mark.filterwarnings("default::UserWarning")
+SAID = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def page_of(path):
