@@ -116,7 +116,8 @@ def test_the_limit_is_a_mixture_over_one_scale():
 def test_a_model_of_numpyro_has_one_site_for_it():
     from numpyro import handlers
 
-    sites = handlers.trace(handlers.seed(numpyro_model.describe, KEY)).get_trace(posterior())
+    drawn = handlers.trace(handlers.seed(numpyro_model.describe, KEY))
+    sites = drawn.get_trace(posterior(), None)
     named = [name for name, site in sites.items() if site["type"] == "sample"]
     assert named.count("shared.scale_std") == 1
     assert not any("w_std" in name for name in named)

@@ -106,6 +106,7 @@ def test_digits_with_the_readout_integrated_out():
     assert "prior is too" not in found.advice(1000)
 
 
+@pytest.mark.slow
 def test_digits_under_a_wide_readout_are_hopeless_and_the_prior_is_blamed():
     # So short a pilot is not believed: this is the limit's figure.
     found = bnnpost.forecast(jax.random.key(0), digits(5, 1.0), num_pilot=64, calibrate=())

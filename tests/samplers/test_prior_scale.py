@@ -56,6 +56,7 @@ def test_the_gain_is_what_the_limit_gains_with_the_suggested_readout():
     assert again.gain == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_targets_from_the_prior_are_seldom_at_odds_with_it():
     """150 draws, each flagged with probability 0.003: more than 5 by chance with 1e-5."""
     posterior = diabetes(5)
