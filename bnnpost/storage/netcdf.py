@@ -49,8 +49,8 @@ def write_netcdf(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
     It is made in memory: libhdf5 ends the process by a segmentation fault, then or at its exit,
     where the disk under a file of its own is full.
     """
-    contents = data.to_netcdf(engine="h5netcdf")
-    with whole(path) as temporary:
+    # Given back before the buffer that it is a view of goes, which is an error elsewhere.
+    with data.to_netcdf(engine="h5netcdf") as contents, whole(path) as temporary:
         temporary.write_bytes(contents)
 
 
