@@ -1,8 +1,10 @@
 """What becomes of Ctrl-C at random moments of `bnnpost sample`, and where Python alone handles it.
 
-Of rejection, and of chains by NUTS, whose computations go on in XLA's threads. Each moment in a
-fresh process that begins a run or goes on with one, two of them at the same time. Interrupted is
+Of rejection, and of chains, whose computations go on in XLA's threads. Each moment in a fresh
+process that begins a run or goes on with one, two of them at the same time. Interrupted is
 as documented: exit code 130 and one line. Lost: it goes on for half a minute more.
+
+    python benchmarks/interruptions.py [rejection, nuts, hmc, pcn, slice …]      # default: all
 """
 
 import collections
@@ -21,9 +23,10 @@ ROUNDS = 60
 PATIENCE = 30.0
 PROBLEM = ["--num-train", "3", "--num-test", "2", "--noise-std", "0.5", "--width", "8"]
 # More draws than there is time for, and seconds until the latest moment.
+CHAINS = ("nuts", "hmc", "pcn", "slice")
 COMMANDS = {
     "rejection": ([*PROBLEM, "--num-samples", "10000000"], 7.0),
-    "nuts": ([*PROBLEM, "--method", "nuts", "--num-samples", "100000"], 14.0),
+    **{name: ([*PROBLEM, "--method", name, "--num-samples", "1000000"], 14.0) for name in CHAINS},
 }
 # What is done differently, in a line of Python.
 BNNPOST, ALONE, TORN = "bnnpost", "Python alone", "interpreter torn down"
@@ -33,6 +36,7 @@ CHANGES = {
     TORN: "main.end_at_once = sys.exit",
 }
 COMPARED = {"rejection": (BNNPOST, ALONE), "nuts": (BNNPOST, TORN)}
+COMPARED |= dict.fromkeys(CHAINS[1:], (BNNPOST,))
 BEGIN = """
 import contextlib, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,7 +89,8 @@ def outcomes(command: str, kind: str, folder: Path, rounds: int, seed: int = 0) 
 
 
 def main() -> None:
-    for command, kinds in COMPARED.items():
+    for command in sys.argv[1:] or COMPARED:
+        kinds = COMPARED[command]
         with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor() as both:
             found = both.map(
                 lambda kind: outcomes(command, kind, Path(name), ROUNDS),  # noqa: B023 - used here

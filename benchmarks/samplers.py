@@ -141,6 +141,11 @@ def transition(posterior: bnnpost.Posterior) -> str:
     )
 
 
+def rotations(num_points: int) -> Rotation:
+    """Of hidden weights: with many points angles are small, three come to half a radian at most."""
+    return Rotation(num_steps=6 if num_points >= CHAINS_ALONE else 3)
+
+
 def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posterior], Run]]:
     usual = {"num_samples": 1000, "num_warmup": 500, "num_chains": 4}
     thinned = {**usual, "num_warmup": 1000, "thinning": THINNING.get(num_points, 3)}
@@ -150,8 +155,6 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
         256: {"num_samples": 250, "num_warmup": 250, "num_chains": 4},
     }.get(width, few)
     wide = usual if width < TIMED_FROM else slow  # every draw holds all weights
-    # Angles are small there: three of them come to less than half a radian.
-    turns = 6 if num_points >= CHAINS_ALONE else 3
     nuts, strict = Hamiltonian("nuts"), {"rejection, strict": partial(rejected, "strict", 5000)}
     independent = {
         "rejection, capped": partial(rejected, "capped", 100_000),
@@ -163,7 +166,7 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
         "elliptical slice": partial(chained, EllipticalSlice(), thinned),
         "pCN": partial(chained, CrankNicolson(), thinned),
         "HMC, rotations": partial(chained, Rotation(), usual),
-        "HMC, hidden weights": partial(chained, Rotation(num_steps=turns), wide, space="weights"),
+        "HMC, hidden weights": partial(chained, rotations(num_points), wide, space="weights"),
         "NUTS, functions": partial(chained, nuts, usual, space="functions"),
         **({BASELINE: partial(chained, nuts, slow)} if width < TIMED_FROM else {}),
     }

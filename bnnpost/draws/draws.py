@@ -97,9 +97,10 @@ class Draws:
         """Latent function values f at inputs x_test [point, feature], without noise.
 
         completion "joint" draws each network's values at this one list of inputs together (cost
-        linear in width): right in law, the same for the same list, and equal to the drawn values at
-        training inputs. "function" evaluates one fixed network a draw, at a cost quadratic in
-        width. Raises ValueError for inputs that do not match the training inputs.
+        linear in width, and cubic in the number of inputs): right in law, the same for the same
+        list, and equal to the drawn values at training inputs. "function" evaluates one fixed
+        network a draw, at a cost quadratic in width: quicker from some hundred inputs on. Raises
+        ValueError for inputs that do not match the training inputs.
         """
         points = self.posterior.checked_test_points(x_test)
         if completion not in COMPLETIONS:

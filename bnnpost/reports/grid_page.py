@@ -264,7 +264,8 @@ def _each(grid: GridResults) -> Html:
 
 
 def _has_begun(cell: CellResults) -> bool:
-    return (cell.path / runs.CONFIG).exists() and runs.is_sweep(cell.path)
+    is_known = cell.tree is not None or (cell.path / runs.CONFIG).exists()
+    return is_known and runs.is_sweep(cell.path)
 
 
 def _folded(cell: CellResults, pictures: bool) -> Html:

@@ -12,10 +12,13 @@ from jaxtyping import Array, Float
 from bnnpost.numerics.linalg import nested_factor, pivot_order
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
+from bnnpost.posterior import Posterior
 from bnnpost.storage import require_free
 
 # Matrices of all points at once: the prior's kernel, what the data explain of it, and what is left.
 _COPIES = 3
+# Inputs of which a mean is found at once.
+_AT_ONCE = 1024
 
 
 class MeanAndCovariance(NamedTuple):
@@ -37,13 +40,18 @@ def require_room(num_points: int) -> None:
 class GaussianLaw(eqx.Module):
     """A Gaussian law of functions with independent outputs of one covariance."""
 
+    posterior: eqx.AbstractVar[Posterior]
+
     @abc.abstractmethod
     def conditional(self, x: object) -> MeanAndCovariance:
         """Mean and covariance of f at inputs x [m, feature]."""
 
     def mean(self, x: object) -> Float[np.ndarray, "m k"]:
-        """Mean of f at inputs x [m, feature]."""
-        return self.conditional(x).mean
+        """Mean of f at inputs x [m, feature], of any number: no covariance of all is formed."""
+        points = self.posterior.checked_test_points(x)
+        starts = range(0, max(len(points), 1), _AT_ONCE)
+        parts = [self.conditional(points[start : start + _AT_ONCE]).mean for start in starts]
+        return np.concatenate(parts)
 
     def covariance(self, x: object) -> Float[np.ndarray, "m m"]:
         """Covariance of f at inputs x, the same for each of the independent outputs."""

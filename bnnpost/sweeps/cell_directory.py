@@ -21,8 +21,8 @@ from bnnpost.storage import (
     file_digest,
     is_as_noted,
     noted,
+    read_bytes,
     read_record,
-    read_text,
     run_here,
     write_netcdf,
 )
@@ -69,7 +69,7 @@ class CellDirectory(Directory):
             else:  # what an earlier version has left here has no ids
                 self.write_text(CONTENTS, written({**named, RUN_ID: self.run}))
         held = self.path / CONFIG
-        if not held.exists() or (may_change and read_text(held) != written(values)):
+        if not held.exists() or (may_change and read_bytes(held) != written(values).encode()):
             self.write_noted(CONFIG, values)
             self.set_status("running")
 

@@ -128,19 +128,39 @@ def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Dra
     return draws if draws.info.complete else None
 
 
+def opened(given: object) -> object:
+    """The draws in a file of `Draws.save`; anything else as it is.
+
+    Raises FileNotFoundError; ValueError for damaged files.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return given
+    path = Path(given)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    return path if _holds_values(read_dataset(path)) else load(path)
+
+
+def _holds_values(data: "xr.Dataset") -> bool:
+    """Whether it is of function values with a record, as `bnnpost sample` writes them."""
+    return TEST in data and "kind" in data.attrs
+
+
 def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     """The reference that draws, a file of them, or what is in one, make.
 
-    Raises TypeError for anything else.
+    Raises TypeError for anything else; FileNotFoundError; ValueError for files of anything else,
+    damaged, or that do not say that their draws are exact.
     """
     import xarray as xr
 
-    if isinstance(given, xr.Dataset) and TEST in given and "kind" in given.attrs:
+    given = opened(given)
+    if isinstance(given, xr.Dataset) and _holds_values(given):
         return of_values(key, given, x_test, "the data set")
     if isinstance(given, Draws):
         return reference_of_draws(key, given, x_test)
-    if isinstance(given, str | os.PathLike):
-        return reference_of_file(key, given, x_test)
+    if isinstance(given, Path):
+        return of_values(key, read_dataset(given), x_test, str(given))
     raise TypeError(
         "expected a reference of exact or capped bnnpost.Draws, the path of a file of them, or a "
         f"bnnpost.Posterior to draw from; got {type(given).__name__}: bare values do not say that "
@@ -179,21 +199,6 @@ def require_fit(
             f"posterior, got a limit of {tv_upper}: a verdict would say next to nothing. Draw more "
             "pairs, with a smaller tolerance"
         )
-
-
-def reference_of_file(key: Array, path: str | os.PathLike[str], x_test: object | None) -> Reference:
-    """The reference in a file: of `Draws.save`, or of function values with a record.
-
-    Raises FileNotFoundError; ValueError for files of anything else, damaged, or that do not say
-    that their draws are exact.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    values = read_dataset(path)
-    if TEST not in values or "kind" not in values.attrs:
-        return reference_of_draws(key, load(path), x_test)
-    return of_values(key, values, x_test, str(path))
 
 
 def of_values(key: Array, data: "xr.Dataset", x_test: object | None, source: str) -> Reference:

@@ -62,13 +62,18 @@ def verify(
     draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
     if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"expected a level between 0 and 1, got {shown(level)}")
-    if isinstance(reference, Posterior):
-        points = None if x_test is None else reference.checked_test_points(x_test)
-        given = _read(
-            read_key, candidate, points, reference.x, _shapes(reference, points), reference.network
-        )
-        draws = references.drawn_reference(draw_key, reference, given.num_draws)
-        held = references.reference_of_draws(keep_key, draws, points)
+    reference = references.opened(reference)
+    if isinstance(reference, Posterior | Draws):
+        # The candidate first: one that cannot be read need not wait for the reference.
+        posterior = reference.posterior if isinstance(reference, Draws) else reference
+        points = None if x_test is None else posterior.checked_test_points(x_test)
+        shapes = _shapes(posterior, points)
+        given = _read(read_key, candidate, points, posterior.x, shapes, posterior.network)
+        if isinstance(reference, Draws):
+            held = references.reference_of_draws(keep_key, reference, points)
+        else:
+            draws = references.drawn_reference(draw_key, posterior, given.num_draws)
+            held = references.reference_of_draws(keep_key, draws, points)
     else:
         held = references.reference_of(keep_key, reference, x_test)
         given = _read(read_key, candidate, held.x_test, held.x_train, held.shapes, held.network)

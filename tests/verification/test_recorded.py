@@ -57,7 +57,7 @@ def test_one_pass_gives_what_draws_give_one_by_one(likelihood, y):
 
 def test_a_file_makes_the_reference_that_its_draws_make(data, tmp_path):
     data.to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
-    held = references.reference_of_file(cases.key(0), tmp_path / "one.nc", None)
+    held = references.reference_of(cases.key(0), tmp_path / "one.nc", None)
     direct = references.reference_of_draws(cases.key(0), cases.standard_draws(), X_TEST)
     assert held.source == f"{direct.source}, from {tmp_path / 'one.nc'}"
     check_same(held, direct)
@@ -77,7 +77,7 @@ def test_a_damaged_file_makes_no_reference(data, tmp_path):
     path = tmp_path / "one.nc"
     data.assign_attrs(digest="0" * 64).to_netcdf(path, engine="h5netcdf")
     with pytest.raises(ValueError, match="is damaged: its contents do not match"):
-        references.reference_of_file(cases.key(0), path, None)
+        references.reference_of(cases.key(0), path, None)
 
 
 def test_draws_that_know_no_gaussian_have_values_alone():

@@ -39,6 +39,15 @@ def halved():
     return bnnpost.rejection.sample(cases.key(23), wrong, num_samples=800)
 
 
+def test_a_candidate_that_cannot_be_read_need_not_wait_for_the_reference(reference, monkeypatch):
+    def never(*arguments):
+        raise AssertionError("the reference was evaluated")
+
+    monkeypatch.setattr(references, "reference_of_draws", never)
+    with pytest.raises(ValueError, match=r"expected .* got"):
+        bnnpost.verify(KEY, {"f": np.zeros((500, 11))}, reference, X_TEST)
+
+
 def test_exact_draws_pass_and_halved_noise_fails(reference, right, halved):
     # A right candidate fails one time in 100, at this seed not.
     passed = bnnpost.verify(KEY, right, reference, X_TEST)

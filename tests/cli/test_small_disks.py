@@ -1,0 +1,88 @@
+"""Commands on a disk that is full at twenty places: told in words, no crash, and all go on.
+
+A limit on the size of files stands for the disk. In a process of its own, which a crash would end.
+"""
+
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bnnpost
+from bnnpost.sweeps import load_results
+from tests import processes
+from tests.cli.corruptions import files, is_clear
+from tests.cli.invocation import invoke
+
+pytestmark = pytest.mark.slow
+
+NUM_SIZES = 20
+SWEEP = """
+num_train = 2
+num_test = 1
+depth = 1
+widths = [4, 8]
+num_samples = 20
+num_proposals = 500
+"""
+PROBLEM = ("--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8)
+CHAINS = ("--chains", 2, "--num-samples", 40, "--warmup", 20)
+SAMPLE = ("sample", *PROBLEM)
+COMMANDS = {
+    "rejection": (*SAMPLE, "--num-samples", 60),
+    "chains": (*SAMPLE, "--method", "slice", *CHAINS),
+    "coupled": (*SAMPLE, "--method", "coupled", "--num-samples", 30, "--tolerance", 0.2),
+    "sweep": ("sweep", "one.toml"),
+    "grid": ("sweep", "grid.toml"),
+}
+RUN = """
+import sys
+from tests.cli import test_small_disks
+test_small_disks.all_sizes(sys.argv[1])
+"""
+
+
+def result(kind, path):
+    """What a finished run comes to."""
+    if kind in ("sweep", "grid"):
+        found = load_results(path)
+        assert all(cell.status == "done" for cell in found)
+        return [str(cell.tree["distances"].to_dataset().to_dict()["data_vars"]) for cell in found]
+    draws = bnnpost.load(path / "draws.nc")
+    return draws.proposal_numbers.tolist(), draws.predict(draws.posterior.x).tolist()
+
+
+def all_sizes(kind):
+    """In the working directory: with every size of the disk, then with room enough."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    Path("one.toml").write_text(SWEEP)
+    Path("grid.toml").write_text(SWEEP + "[grid]\nnoise_std = [0.5, 0.8]\n")
+    whole = Path("whole")
+    assert invoke(*COMMANDS[kind], "--out", whole).exit_code == 0
+    largest = max((whole / name).stat().st_size for name in files(whole))
+    num_failed = 0
+    for size in np.geomspace(1, largest, NUM_SIZES).astype(int):
+        path = Path(f"of{size}")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+        done = invoke(*COMMANDS[kind], "--out", path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        # 5: a file that does not fit elsewhere, in the folder of temporary ones, fails a width.
+        told = done.exit_code in (1, 5) and is_clear(done.stderr, path)
+        assert told or done.exit_code == 0, (size, done.exit_code, done.stderr)
+        num_failed += done.exit_code != 0
+        again = invoke(*COMMANDS[kind], "--out", path)
+        assert again.exit_code == 0, (size, again.stderr)
+        assert result(kind, path) == result(kind, whole), size
+    print(f"{kind}: {num_failed} of {NUM_SIZES} sizes were too small")
+    assert num_failed > NUM_SIZES // 2
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_full_disk_is_told_and_the_same_command_goes_on(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = processes.start("-c", RUN, kind)
+    out, said = process.communicate(timeout=900)
+    print(out)
+    assert process.returncode == 0, said[-4000:]
