@@ -77,25 +77,16 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     status = _found(path / STATUS, read_record, unread)
     if (path / CONTENTS).exists():
         _found(path / CONTENTS, read_record, unread)
-    found: dict[int, xr.Dataset] = {}
     held = path / RESULTS
     if stored is None and held.exists():
         stored = read_tree(held)
     config = read_noted(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
     if stored is not None:
         _check_config(path / CONFIG, config, unread)
-    for width in config["widths"]:
-        file = CellDirectory(path).width_file(width)
-        if not file.exists():
-            continue
-        try:
-            found[width] = read_width(file, config)
-        except (OSError, ConfigError) as error:
-            unread.append(str(error))
+    found = _widths(path, config, _done(stored), unread)
     infos = {width: plain(one.attrs) for width, one in found.items()}
     tree = _so_far(found, config) if stored is None and found else stored
-    done = () if tree is None else tree["distances"].to_dataset()["width"].values
-    missing = tuple(width for width in config["widths"] if width not in done)
+    missing = tuple(width for width in config["widths"] if width not in _done(tree))
     expected = _expected(path, unread)
     # Earlier versions, which wrote no ids, kept none.
     if found and not expected and run_here(path) and config.get("method") != COUPLED:
@@ -114,6 +105,28 @@ def _found(path: Path, reader: Reader, unread: list[str]) -> dict[str, Any]:
     except ValueError as error:
         unread.append(str(error))
     return {}
+
+
+def _done(tree: "xr.DataTree | None") -> list[int]:
+    """The widths of which there are results."""
+    return [] if tree is None else list(tree["distances"].to_dataset()["width"].values)
+
+
+def _widths(
+    path: Path, config: Mapping[str, Any], done: list[int], unread: list[str]
+) -> "dict[int, xr.Dataset]":
+    """The files of widths that are there."""
+    found = {}
+    for width in config["widths"]:
+        file = CellDirectory(path).width_file(width)
+        if file.exists():
+            try:
+                found[width] = read_width(file, config)
+            except (OSError, ConfigError) as error:
+                unread.append(str(error))
+        elif width in done:
+            unread.append(f"{file.name} is not there: what its draws took is not known")
+    return found
 
 
 def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> None:

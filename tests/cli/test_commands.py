@@ -129,7 +129,7 @@ HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
             2,
             ("It would be refused: width 64", "over 10⁶ years", "The prior is too narrow"),
         ),
-        ([*HOPELESS, "--force"], 0, ("It would run.",)),
+        pytest.param([*HOPELESS, "--force"], 0, ("It would run.",), marks=pytest.mark.slow),
     ],
 )
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(

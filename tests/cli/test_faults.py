@@ -92,7 +92,7 @@ def test_runs_of_draws(kind, tmp_path):
 
     found, number = found_of(matrix(run, likes), look, readers)
     print(f"{kind}: {number} faults")
-    assert found == [] and number > 400
+    assert found == [] and number > 350
 
 
 @pytest.mark.parametrize("varying", ["", "[grid]\nnoise_std = [0.5, 0.8]\n"], ids=["one", "grid"])
@@ -131,7 +131,7 @@ def test_sweeps(varying, tmp_path, monkeypatch):
     swapped = [("folders exchanged", _exchange_of(folders[0]))] if varying else []
     found, number = found_of(itertools.chain(mine, swapped), look, OF_SWEEPS)
     print(f"sweep {varying!r}: {number} faults")
-    assert found == [] and number > 400
+    assert found == [] and number > 350
 
 
 def _exchange_of(folders):

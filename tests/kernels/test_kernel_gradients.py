@@ -61,6 +61,7 @@ def test_gradient_with_respect_to_the_std_of_the_weights(name):
 
 
 @pytest.mark.parametrize("name", ["relu", "sign", "tanh"])
+@pytest.mark.each(2)
 def test_duplicate_inputs_leave_gradients_finite(name):
     with jax.enable_x64(True):
         function = weighted_sum(name, with_duplicate=True)

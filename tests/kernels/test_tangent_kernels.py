@@ -97,7 +97,7 @@ def deviations(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.each(4)
+@pytest.mark.each(8)
 def test_it_is_the_sum_over_jacobians(name):
     assert np.max(deviations(name)) <= 1e-13
 

@@ -63,6 +63,7 @@ def test_hyperparameters_can_be_traced_and_differentiated(name, parameter, value
 
 
 @pytest.mark.parametrize("name", ["relu", "abs", "tanh", "sign"])
+@pytest.mark.each(2)
 def test_gradients_at_a_zero_input_without_bias_are_finite(name):
     def trace(w_std):
         return nngp(mlp(depth=1, activation=name, w_std=w_std, b_std=0.0), X).sum()

@@ -74,7 +74,7 @@ def sites(parameters, network):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.each(2)
+@pytest.mark.each(4)
 def test_densities_are_those_of_the_numpyro_model(name):
     network = NETWORKS[name]()
     of = posterior(network)

@@ -48,6 +48,7 @@ def test_chains_do_not_depend_on_blocks(name, runs):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.each(2)
 def test_chains_do_not_depend_on_how_many_run_at_once(name, runs):
     assert_same(run(name, chain_method="sequential"), runs[name])
     assert_same(run(name, chain_method="parallel", progress=True), runs[name])

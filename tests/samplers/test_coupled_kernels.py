@@ -118,7 +118,7 @@ def test_the_second_chain_has_the_plain_ones_law(name, apart):
     assert met.mean() > 0.01 or apart > 1
 
 
-@pytest.mark.parametrize("name", ["hmc", "pcn", pytest.param("slice", marks=SLOW)])
+@pytest.mark.parametrize("name", ["pcn", *(pytest.param(n, marks=SLOW) for n in ("hmc", "slice"))])
 @in_double_precision
 def test_a_reflection_that_is_left_out_is_told(name, monkeypatch):
     right = pair_kernel.other_noise

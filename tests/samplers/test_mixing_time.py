@@ -128,7 +128,7 @@ SAMPLERS = {
 
 
 @pytest.mark.parametrize(
-    "name", [n if n == "hmc" else pytest.param(n, marks=pytest.mark.slow) for n in SAMPLERS]
+    "name", [n if n == "pcn" else pytest.param(n, marks=pytest.mark.slow) for n in SAMPLERS]
 )
 def test_a_warmup_that_is_measured(name, monkeypatch):
     monkeypatch.setattr(mixing_time, "_NUM_PAIRS", 120)

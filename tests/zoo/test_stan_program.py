@@ -37,6 +37,7 @@ def both(name, change=lambda text: text):
 
 
 @pytest.mark.parametrize("name", SOME_FIRST)
+@pytest.mark.each(2)
 def test_the_text_has_the_density_of_the_model(name):
     of_text, of_model = both(name)
     assert of_text == pytest.approx(of_model, rel=1e-10)
