@@ -26,7 +26,7 @@ def test_kernel_is_finite_and_exactly_symmetric(name, depth, b_std):
 
 
 @every_kernel
-@pytest.mark.each(2)
+@pytest.mark.each(3)
 def test_kernel_is_positive_semidefinite_to_rounding(name, depth, b_std):
     eigenvalues = np.linalg.eigvalsh(points.awkward_kernel(name, depth, b_std))
     assert eigenvalues[0] >= -1e-13 * eigenvalues[-1]

@@ -120,7 +120,9 @@ def interrupted_after(count):
     return run
 
 
-@pytest.mark.parametrize(("count", "seconds"), [(0, 1000.0), (5, 1000.0), (5, 0.0)])
+@pytest.mark.parametrize(
+    ("count", "seconds"), [pytest.param(0, 1000.0, marks=pytest.mark.slow), (5, 1000.0), (5, 0.0)]
+)
 def test_an_interruption_anywhere_loses_no_pair(tmp_path, monkeypatch, count, seconds):
     monkeypatch.setattr(pair_directory, "SECONDS", seconds)
     with monkeypatch.context() as patch:

@@ -92,7 +92,7 @@ def test_evidence_of_halved_noise_is_another(case, collapse):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize(("case", "collapse"), PREDICTED, ids=label)
-@pytest.mark.each(4)
+@pytest.mark.each(6)
 def test_moments(case, collapse, space):
     values, known = predicted(case, collapse, space), reference(case)
     assert len(values) == NUM_DRAWS
