@@ -8,6 +8,7 @@ from scipy import stats
 import bnnpost
 from bnnpost import Posterior
 from bnnpost.likelihoods import Gaussian
+from bnnpost.spaces import gaussian_law
 from tests.reference import cases
 
 TOLERANCE = 1e-9
@@ -37,6 +38,13 @@ def test_mean_covariance_and_evidence(entry):
     assert relative_error(found_mean, mean) < TOLERANCE
     assert relative_error(found_covariance, covariance) < TOLERANCE
     assert abs(limit.log_evidence - entry["nngp_log_marginal_likelihood"]) < TOLERANCE
+
+
+def test_a_mean_does_not_depend_on_how_many_inputs_are_taken_at_once(monkeypatch):
+    limit, x2 = limit_of(POSTERIORS[0]), cases.inputs()["x2"]
+    monkeypatch.setattr(gaussian_law, "_AT_ONCE", 2)
+    assert len(x2) > 2
+    assert relative_error(limit.mean(x2), cases.posterior_values(POSTERIORS[0])[0]) < TOLERANCE
 
 
 def test_results_do_not_depend_on_the_x64_flag():
