@@ -1,4 +1,5 @@
-"""How long a user waits: for commands that need no JAX, and for bnnpost beside what it stands on.
+"""How long a user waits: for commands that need no JAX, for bnnpost beside what it stands on, and
+for the example of the README.
 
 Fresh processes that take turns, median of several; each also less the time of an empty one.
 """
@@ -14,6 +15,7 @@ from bnnpost.sweeps import load_grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 
 ROUNDS = 9
+README = Path(__file__).parents[1] / "README.md"
 COMMANDS = {
     "bnnpost --help": "['--help']",
     "bnnpost sweep --help": "['sweep', '--help']",
@@ -30,6 +32,7 @@ CASES = {
     },
     "lazy": "import bnnpost",
     "base": "import jax, numpyro",
+    "example": README.read_text().partition("```python\n")[2].partition("```")[0],
     "used": "import jax, numpyro, bnnpost as b; b.Posterior, b.rejection, b.limit, b.compare",
 }
 
@@ -65,6 +68,7 @@ def main() -> None:
         print(f"{name:<24} {median[name]:.2f} s   (target < 0.5 s)")
     print(f"{'Python itself':<24} {median['nothing']:.2f} s")
     print(f"{'import bnnpost':<24} {median['lazy']:.2f} s")
+    print(f"{'the example of README.md':<24} {median['example']:.1f} s")
     print(
         f"import jax, numpyro: {median['base']:.2f} s; what a posterior, draws, limit and "
         f"comparison need after them: {median['used'] - median['base']:.2f} s more   "

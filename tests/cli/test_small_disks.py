@@ -15,25 +15,13 @@ from bnnpost.sweeps import load_results
 from tests import processes
 from tests.cli.corruptions import files, is_clear
 from tests.cli.invocation import invoke
+from tests.cli.small_runs import DRAWS, GRID, PROBLEM, SWEEP
 
 pytestmark = pytest.mark.slow
 
 NUM_SIZES = 20
-SWEEP = """
-num_train = 2
-num_test = 1
-depth = 1
-widths = [4, 8]
-num_samples = 20
-num_proposals = 500
-"""
-PROBLEM = ("--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8)
-CHAINS = ("--chains", 2, "--num-samples", 40, "--warmup", 20)
-SAMPLE = ("sample", *PROBLEM)
 COMMANDS = {
-    "rejection": (*SAMPLE, "--num-samples", 60),
-    "chains": (*SAMPLE, "--method", "slice", *CHAINS),
-    "coupled": (*SAMPLE, "--method", "coupled", "--num-samples", 30, "--tolerance", 0.2),
+    **{kind: ("sample", *PROBLEM, "--width", 8, *how) for kind, how in DRAWS.items()},
     "sweep": ("sweep", "one.toml"),
     "grid": ("sweep", "grid.toml"),
 }
@@ -58,7 +46,7 @@ def all_sizes(kind):
     """In the working directory: with every size of the disk, then with room enough."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     Path("one.toml").write_text(SWEEP)
-    Path("grid.toml").write_text(SWEEP + "[grid]\nnoise_std = [0.5, 0.8]\n")
+    Path("grid.toml").write_text(SWEEP + GRID)
     whole = Path("whole")
     assert invoke(*COMMANDS[kind], "--out", whole).exit_code == 0
     largest = max((whole / name).stat().st_size for name in files(whole))
