@@ -1,17 +1,18 @@
 """Samplers side by side on one posterior over widths: what they cost, and how far off they are.
 
-Effective draws are those of f at the test inputs (bulk, the least of five; of rejection the
-effective size of its weights). Core-seconds are those after warmup, or for rejection of a whole run
-that was compiled before, its pilot included, and in all cases those of f at the test inputs
-(`predict`), compiled before too. Chains of cheap steps keep one in so many, as f costs more than
-these. Distances are to the exact posterior, from weighted proposals (with fifty points, from long
-chains): the largest error of a mean in posterior standard deviations, with the standard error that
-so many draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS on the
-model, with fewer transitions where networks are wide; from width 1024 on, where they take
-seconds, a few are timed at a step size that accepts about 0.9, in the place of a run;
-"hidden weights" the repriorisation of Hron et al. (2022), moved by rotations, three a transition or
-with fifty points six; the others move the
-normals behind the functions.
+Effective draws are those of f at the test inputs: as many independent ones would give the mean of
+its ranks' normal scores (what ArviZ calls bulk) to the same error, the least of five. Once of one
+f a state of the hidden layers, and once of many, redrawn given them (`redraw_readouts`; NUTS on all
+weights moves the readout, and has one). Core-seconds are those after warmup, or for rejection of a
+whole run that was compiled before, its pilot included, and in all cases those of f at the test
+inputs, compiled before too. Chains of cheap steps keep one in so many, as f costs more than these.
+Distances are to the exact posterior, from weighted proposals (with fifty points, from long chains):
+the largest error of a mean in posterior standard deviations, with the standard error that so many
+draws have, and of a standard deviation in per cent. "All weights" is numpyro's NUTS on the model,
+with fewer transitions where networks are wide; from width 1024 on, where they take seconds, a few
+are timed at a step size that accepts about 0.9, in the place of a run; "hidden weights" the
+repriorisation of Hron et al. (2022), moved by rotations, three a transition or with fifty points
+six; the others move the normals behind the functions.
 
     python benchmarks/samplers.py [points width …]    # default: what PROBLEMS names
 """
@@ -26,8 +27,11 @@ from functools import partial
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 import bnnpost
+from bnnpost.draws.posterior_means import posterior_mean
 from bnnpost.samplers.chains import (
     CrankNicolson,
     EllipticalSlice,
@@ -41,6 +45,8 @@ from bnnpost.samplers.chains.runner import Runner, run_chains
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
+# Of each state, where they are redrawn.
+NUM_READOUTS = 16
 KEY = jax.random.key(0)
 PROBLEMS = ((5, 256), (10, 64), (10, 256), (20, 256), (20, 1024), (50, 64), (50, 256))
 # Strict rejection is tried with so few points, and no more.
@@ -89,8 +95,9 @@ def by_long_chains(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Exact:
         num_samples=2000,
         cross_check=False,
     )
-    values = draws.predict(x_test)[..., 0]
-    return Exact(values.mean(axis=0), values.std(axis=0))
+    found = draws.mixture(x_test)
+    means = found.means[:, :, 0]
+    return Exact(means.mean(axis=0), np.sqrt(found.variances.mean(axis=0) + means.var(axis=0)))
 
 
 def rejected(bound: str, num_samples: int, posterior: bnnpost.Posterior) -> Run:
@@ -172,32 +179,66 @@ def samplers(num_points: int, width: int) -> dict[str, Callable[[bnnpost.Posteri
     }
 
 
-def row(name: str, found: Run, x_test: np.ndarray, truth: Exact) -> tuple[float, str]:
-    """Effective draws a core-second, f included, and a line of the table."""
-    draws = found.draws
-    draws.predict(x_test)
+def effective(
+    values: Float[np.ndarray, "s r m"],
+    log_weights: Float[np.ndarray, " s"],
+    info: bnnpost.draws.DrawsInfo,
+) -> float:
+    """Effective draws of f [state, readout, point]: those of the mean of its normal scores."""
+    flat = values.reshape(-1, values.shape[-1])
+    scores = ndtri((rankdata(flat, axis=0) - 0.375) / (len(flat) + 0.25)).reshape(values.shape)
+    mean = posterior_mean(scores.mean(axis=1), log_weights, info)
+    weights = np.exp(log_weights - np.max(log_weights))
+    spread = np.average(np.mean((scores - mean.value) ** 2, axis=1), axis=0, weights=weights)
+    return float(np.min(spread / mean.standard_error**2))
+
+
+def timed(function: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """What a function returns, and the core-seconds it takes once compiled."""
+    function()
     started = time.process_time()
-    values = draws.predict(x_test)[..., 0]
-    seconds = found.seconds + time.process_time() - started
-    weights = np.exp(draws.log_weights - np.max(draws.log_weights))
-    weights = weights / weights.sum()
-    mean = weights @ values
-    std = np.sqrt(weights @ (values - mean) ** 2)
-    chains, size = draws.info.chains, draws.info.effective_sample_size
+    return function(), time.process_time() - started
+
+
+def row(name: str, found: Run, x_test: np.ndarray, truth: Exact) -> tuple[tuple[float, float], str]:
+    """Effective draws a core-second, of one f a state and of many, and a line of the table."""
+    draws = found.draws
+    values, seconds = timed(lambda: draws.predict(x_test)[:, None, :, 0])
+    size = effective(values, draws.log_weights, draws.info)
+    once = many = size / (found.seconds + seconds)
+    off = errors(values, draws.log_weights, truth, size)
+    if draws.space.collapse:
+        values, again = timed(lambda: draws.redraw_readouts(x_test, NUM_READOUTS)[..., 0])
+        of_many = effective(values, draws.log_weights, draws.info)
+        many = of_many / (found.seconds + again)
+        off = errors(values, draws.log_weights, truth, of_many)
     details = f"{'':>6} {'':>6} {'':>6}"
+    chains = draws.info.chains
     if chains is not None:
-        diagnosed = draws.diagnostics(x_test)
-        size = float(diagnosed["ess_bulk"].min())
         gradients = chains.num_gradients / chains.num_steps
-        r_hat = float(diagnosed["r_hat"].max())
+        r_hat = float(draws.diagnostics(x_test)["r_hat"].max())
         details = f"{chains.num_steps:>6,} {gradients:>6.1f} {r_hat:>6.3f}"
+    line = (
+        f"{name:<21} {size:>7.0f} {found.seconds:>8.2f} {seconds:>7.2f} {once:>9.1f} {many:>9.1f} "
+        f"{details} {off}"
+    )
+    return (once, many), line
+
+
+def errors(
+    values: Float[np.ndarray, "s r m"],
+    log_weights: Float[np.ndarray, " s"],
+    truth: Exact,
+    size: float,
+) -> str:
+    """How far means (with the standard error of so many draws) and standard deviations are off."""
+    weights = np.exp(log_weights - np.max(log_weights))
+    weights = weights / weights.sum()
+    mean = weights @ values.mean(axis=1)
+    std = np.sqrt(weights @ np.mean((values - mean) ** 2, axis=1))
     off_mean = np.max(np.abs(mean - truth.mean) / truth.std)
     off_std = 100 * np.max(np.abs(std / truth.std - 1))
-    line = (
-        f"{name:<21} {size:>7.0f} {found.seconds:>8.2f} {seconds:>8.2f} {size / seconds:>10.1f} "
-        f"{details} {off_mean:>7.3f} ±{1 / np.sqrt(size):.3f} {off_std:>6.1f} %"
-    )
-    return size / seconds, line
+    return f"{off_mean:>7.3f} ±{1 / np.sqrt(size):.3f} {off_std:>6.1f} %"
 
 
 def compare(num_points: int, width: int) -> None:
@@ -207,8 +248,8 @@ def compare(num_points: int, width: int) -> None:
     truth = exact(posterior, x_test)
     print(f"\ndiabetes({num_points}, {NUM_TEST}), width {width}, noise variance 0.1")
     print(
-        f"{'':<21} {'draws':>7} {'core-s':>8} {'with f':>8} {'a core-s':>10} {'steps':>6} "
-        f"{'grads':>6} {'R-hat':>6} {'mean off':>14} {'std off':>8}"
+        f"{'':<21} {'draws':>7} {'core-s':>8} {'of f':>7} {'a core-s':>9} {f'{NUM_READOUTS} f':>9} "
+        f"{'steps':>6} {'grads':>6} {'R-hat':>6} {'mean off':>14} {'std off':>8}"
     )
     rates = {}
     for name, sample in samplers(num_points, width).items():
@@ -217,8 +258,10 @@ def compare(num_points: int, width: int) -> None:
     if BASELINE not in rates:
         print(transition(posterior), flush=True)
         return
-    ratios = [f"{name} {rate / rates[BASELINE]:,.0f}" for name, rate in rates.items()]
-    print(f"effective draws a core-second over {BASELINE}: {', '.join(ratios[:-1])}", flush=True)
+    base = rates.pop(BASELINE)[0]
+    for i, of in enumerate(("one f a state", f"{NUM_READOUTS} f a state")):
+        ratios = [f"{name} {rate[i] / base:,.1f}" for name, rate in rates.items()]
+        print(f"{of}, a core-second over {BASELINE}: {', '.join(ratios)}", flush=True)
 
 
 def main() -> None:

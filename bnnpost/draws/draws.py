@@ -1,6 +1,7 @@
 """Draws of functions: proposal numbers from which everything else is made again on demand."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION, COMPLETIONS, Completion, jointly
 from bnnpost.spaces.sources import NOISE_STD, Origin
 from bnnpost.spaces.space import Space
-from bnnpost.storage import as_path
+from bnnpost.storage import as_path, require_free
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,13 +117,7 @@ class Draws:
         return self._joined(self._evaluate(tasks.training_outputs), self.posterior.num_points)
 
     def _joined(self, blocks: Iterable[object], num_points: int) -> np.ndarray:
-        """Blocks one after another in one array [sample, point, output], filled as they come."""
-        joined, start = np.empty((len(self), num_points, self.posterior.num_outputs)), 0
-        for block in blocks:
-            values = np.asarray(block)
-            joined[start : start + len(values)] = values
-            start += len(values)
-        return joined
+        return _filled((len(self), num_points, self.posterior.num_outputs), blocks)
 
     def _evaluate(
         self, task: engine.Task, points: np.ndarray | None = None, way: Completion = AS_FUNCTION
@@ -137,12 +132,7 @@ class Draws:
         Given its outputs at the training inputs, besides, where the likelihood is not
         Gaussian. Raises ValueError where the readout was not collapsed.
         """
-        if not self.space.collapse:
-            raise ValueError(
-                "mixture() needs a collapsed readout (a network that ends in a Dense layer, "
-                "collapse=True, and Gaussian noise or capped draws); use predict() instead"
-            )
-        points = self.posterior.checked_test_points(x_test)
+        points = self._collapsed("mixture()", x_test)
         way = jointly(self.posterior.network, self.posterior.x, points)
         blocks: list[Any] = list(self._evaluate(tasks.mixture, points, way))
         means = self._joined((mean for mean, _ in blocks), len(points))
@@ -150,6 +140,33 @@ class Draws:
         shared = variances.shape[1] == 1
         variances = variances[:, 0] if shared else np.moveaxis(variances, 1, 2)
         return Mixture(means, variances, self.log_weights)
+
+    def redraw_readouts(
+        self, x_test: object, num_readouts: int
+    ) -> Float[np.ndarray, "sample readout point output"]:
+        """Latent values f at x_test of `num_readouts` readouts drawn anew for each draw.
+
+        From the law that `mixture` gives, its points and all, so that each is as much a draw of f
+        from the posterior as `predict`'s: cheap ones, since the hidden layers are found once. Those
+        of one draw share its hidden layers and are not independent; `expectation` knows this.
+        Weigh them as their draw. Readout i is the same however many there are. Raises ValueError
+        where the readout was not collapsed, or for more values than fit in memory.
+        """
+        points = self._collapsed("redraw_readouts()", x_test)
+        number = positive_integer("num_readouts", num_readouts)
+        shape = len(self), number, len(points), self.posterior.num_outputs
+        require_free(8 * math.prod(shape), f"f of shape {shape}", "ask for fewer readouts")
+        way = jointly(self.posterior.network, self.posterior.x, points)
+        return _filled(shape, self._evaluate(tasks.Redrawn(number), points, way))
+
+    def _collapsed(self, name: str, x_test: object) -> np.ndarray:
+        """Checked test inputs, for what needs a collapsed readout."""
+        if not self.space.collapse:
+            raise ValueError(
+                f"{name} needs a collapsed readout (a network that ends in a Dense layer, "
+                "collapse=True, and Gaussian noise or capped draws); use predict() instead"
+            )
+        return self.posterior.checked_test_points(x_test)
 
     def parameters(self, i: int | None = None) -> Parameters:
         """Weights and biases of draw i, standard normal under the prior, as numpy arrays.
@@ -213,18 +230,31 @@ class Draws:
         return np.concatenate(parts) if parts else outputs
 
     def expectation(
-        self, function: Callable[[Array], Array], x_test: object | None = None
+        self,
+        function: Callable[[Array], Array],
+        x_test: object | None = None,
+        *,
+        num_readouts: int | None = None,
     ) -> PosteriorMean:
         """The posterior mean of h(f), and its standard error; it may be of an array.
 
         function: h, of one draw's latent values f [point, output] at x_test (default: the training
-        inputs), by JAX. Errors are those of independent draws; of capped draws, to first order,
-        those of their weights; of chains, those of each value's effective sample size. Coupled
-        draws have a bias besides, at most `info.coupled.tv_upper` times the range of h;
-        `coupled.expectation` has none. Raises ValueError for one draw, or resampled ones.
+        inputs), by JAX. num_readouts: h is averaged over so many readouts of each draw, by
+        `redraw_readouts`, which costs little and makes errors smaller. Errors are those of
+        independent draws; of capped draws, to first order, those of their weights; of chains, those
+        of each value's effective sample size. Coupled draws have a bias besides, at most
+        `info.coupled.tv_upper` times the range of h; `coupled.expectation` has none. Raises
+        ValueError for one draw, or resampled ones.
         """
-        values = self.training_outputs() if x_test is None else self.predict(x_test)
-        return posterior_mean(tasks.of_each(function, values), self.log_weights, self.info)
+        if num_readouts is None:
+            values = self.training_outputs() if x_test is None else self.predict(x_test)
+            found = tasks.of_each(function, values)
+        else:
+            points = self.posterior.x if x_test is None else x_test
+            values = self.redraw_readouts(points, num_readouts)
+            each = tasks.of_each(function, values.reshape(-1, *values.shape[2:]))
+            found = each.reshape(*values.shape[:2], *each.shape[1:]).mean(axis=1)
+        return posterior_mean(found, self.log_weights, self.info)
 
     def noise_std(self) -> Float[np.ndarray, " sample"]:
         """The one noise standard deviation of each draw; raises ValueError where it has none."""
@@ -309,6 +339,16 @@ class Draws:
         """What a file of these draws holds."""
         made = self.space, self.key, self.proposal_numbers, self.log_weights, self.info
         return draws_files.Contents(*made, self.given, self.sample_stats)
+
+
+def _filled(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
+    """Blocks one after another in one array, filled as they come."""
+    joined, start = np.empty(shape), 0
+    for block in blocks:
+        values = np.asarray(block)
+        joined[start : start + len(values)] = values
+        start += len(values)
+    return joined
 
 
 def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:

@@ -1,6 +1,7 @@
 """What is computed of draws, a draw a time: functions that are compiled for blocks of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,9 @@ from jaxtyping import Array, Float
 from bnnpost.networks.layers import Parameters
 from bnnpost.numerics import gp
 from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.random import fold_number, row_normals
 from bnnpost.spaces.completions import AS_FUNCTION, Completion
-from bnnpost.spaces.sources import Origin
+from bnnpost.spaces.sources import Origin, origin
 from bnnpost.spaces.space import Space
 
 Draw = Array | Origin
@@ -34,6 +36,20 @@ def all_outputs(space: Space, draw: Draw, x_test: Array, completion: Completion)
 def mixture(space: Space, draw: Draw, x_test: Array, completion: Completion) -> tuple[Array, Array]:
     result: gp.Conditional = space.mixture(draw, x_test, completion)
     return result.mean, jnp.diagonal(result.covariance, axis1=1, axis2=2)
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """f at test inputs of so many readouts drawn anew, from the law that `mixture` gives."""
+
+    num_readouts: int
+
+    def __call__(self, space: Space, draw: Draw, x_test: Array, completion: Completion) -> Array:
+        law: gp.Conditional = space.mixture(draw, x_test, completion)
+        key = fold_number(space.inner_key(origin(draw)[0]), jnp.asarray(completion.digest))
+        shape = self.num_readouts, *law.mean.shape
+        normals = row_normals(key, shape[0], law.mean.size, jnp.float64).reshape(shape)
+        return gp.draw(law, normals, jnp.asarray(completion.order))
 
 
 def outputs_and_mixture(

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from bnnpost.numerics.linalg import (
     Factor,
@@ -115,6 +115,18 @@ def condition_on_values(
     normals = solve_lower(Factor(train, order[:num_train]), values)
     rest = matrix[num_train:, num_train:]
     return Conditional(matrix[num_train:, :num_train] @ normals, (rest @ rest.T)[None])
+
+
+def draw(
+    law: Conditional, normals: Float[Array, "r m k"], order: Int[Array, " m"]
+) -> Float[Array, "r m k"]:
+    """Draws from a Gaussian of any rank, one for each row of standard normals.
+
+    order: of elimination of its points.
+    """
+    factors = jax.vmap(lambda covariance: nested_factor(covariance, order).matrix)(law.covariance)
+    each = jnp.broadcast_to(factors, (normals.shape[2], *factors.shape[1:]))
+    return law.mean + jnp.einsum("kml,rlk->rmk", each, normals)
 
 
 def condition_normals(
