@@ -49,7 +49,7 @@ class Redrawn:
         key = fold_number(space.inner_key(origin(draw)[0]), jnp.asarray(completion.digest))
         shape = self.num_readouts, *law.mean.shape
         normals = row_normals(key, shape[0], law.mean.size, jnp.float64).reshape(shape)
-        return gp.draw(law, normals, jnp.asarray(completion.order))
+        return gp.law_draws(law, normals, jnp.asarray(completion.order))
 
 
 def outputs_and_mixture(

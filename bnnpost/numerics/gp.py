@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.numerics.linalg import (
-    Factor,
+    bordered_by,
     gaussian_log_density,
     nested_factor,
     schur,
     solve,
-    solve_lower,
+    whitened,
 )
 
 
@@ -89,10 +89,10 @@ def condition(kernel: Float[Array, "n+m n+m"], sites: Sites) -> Conditional:
         num_train, num_outputs = targets.shape
         num_test = kernel.shape[0] - num_train
         observed = jnp.concatenate([variances, jnp.zeros(num_test)])
-        below = jnp.zeros((num_test, num_outputs), kernel.dtype)
-        bordered = jnp.block([[kernel + jnp.diag(observed), jnp.concatenate([targets, below])]])
+        beside = jnp.concatenate([targets, jnp.zeros((num_test, num_outputs), kernel.dtype)])
+        bordered = bordered_by(beside, kernel + jnp.diag(observed))
         complement = schur(bordered, num_train).complement
-        return Conditional(-complement[:, num_test:], complement[:, :num_test])
+        return Conditional(-complement[:num_test, num_test:], complement[:num_test, :num_test])
 
     values, noise = sites.arrays()
     if sites.shared:
@@ -109,15 +109,14 @@ def condition_on_values(
 
     order: of elimination of all rows, those of f first.
     """
-    num_train = values.shape[0]
-    matrix = nested_factor(kernel, order).matrix
-    train = matrix[:num_train, :num_train]
-    normals = solve_lower(Factor(train, order[:num_train]), values)
+    num_train, num_rows = values.shape[0], kernel.shape[0]
+    below = jnp.zeros((num_rows - num_train, values.shape[1]), values.dtype)
+    matrix, normals = whitened(kernel, order, jnp.concatenate([values, below]))
     rest = matrix[num_train:, num_train:]
-    return Conditional(matrix[num_train:, :num_train] @ normals, (rest @ rest.T)[None])
+    return Conditional(matrix[num_train:, :num_train] @ normals[:num_train], (rest @ rest.T)[None])
 
 
-def draw(
+def law_draws(
     law: Conditional, normals: Float[Array, "r m k"], order: Int[Array, " m"]
 ) -> Float[Array, "r m k"]:
     """Draws from a Gaussian of any rank, one for each row of standard normals.

@@ -7,7 +7,8 @@ same few threads that they run on, and two of them at once can wait for ever.
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +25,9 @@ ZERO_PIVOT = 1e-11
 # What `pivot_order` takes for determined: its covariance comes from elsewhere, with a rounding
 # of its own. And what it takes for alike.
 _DETERMINED, _ALIKE = 1e-10, 0.01
-# Above this many rows the elimination is a compiled loop instead of straight-line code.
-_UNROLLED_ROWS = 8
+# Above this many rows the elimination is a compiled loop, so many rows a time, instead of
+# straight-line code.
+_UNROLLED_ROWS, _ROWS_AT_ONCE = 8, 4
 # Up to this many rows a product with a square factor is straight-line code, no matrix product.
 _WRITTEN_OUT_ROWS = 6
 
@@ -63,27 +65,7 @@ def nested_factor(
 def _square_root(
     covariance: Float[Array, "n n"], order: Int[Array, " n"], zero_pivot: float
 ) -> Float[Array, "n n"]:
-    num_rows = covariance.shape[0]
-    variances = jnp.diagonal(covariance)
-    index = jnp.arange(num_rows)
-
-    def eliminate(k: int, state: _Elimination) -> _Elimination:
-        # A row is picked out by a product: batched gathers and scatters are slow on CPUs.
-        here = (index == order[k]).astype(covariance.dtype)
-        column = state.remainder @ here
-        pivot, variance = jnp.sum(column * here), jnp.sum(variances * here)
-        is_zero = pivot <= zero_pivot * variance
-        inverse_root = jnp.where(is_zero, 0.0, jax.lax.rsqrt(jnp.where(is_zero, 1.0, pivot)))
-        column = jnp.where(state.free, column * inverse_root, 0.0)
-        return _Elimination(
-            state.remainder - column[:, None] * column[None, :],
-            state.matrix + column[:, None] * here[None, :],
-            state.free & (index != order[k]),
-        )
-
-    state = _Elimination(covariance, jnp.zeros_like(covariance), jnp.ones_like(index, bool))
-    unroll = num_rows if 0 < num_rows <= _UNROLLED_ROWS else 1
-    return jax.lax.fori_loop(0, num_rows, eliminate, state, unroll=unroll).matrix
+    return whitened(covariance, order, jnp.zeros((len(order), 0), covariance.dtype), zero_pivot)[0]
 
 
 @_square_root.defjvp
@@ -92,12 +74,47 @@ def _square_root_jvp(
 ) -> tuple[Array, Array]:
     """dC = dK C⁻ᵀ − C Φᵀ, Φ the lower half of C⁻¹ dK C⁻ᵀ; of dependent rows C⁻¹ is 0."""
     covariance, order = primals
-    matrix = _square_root(covariance, order, zero_pivot)
-    inverse = solve_lower(Factor(matrix, order), jnp.eye(len(order), dtype=matrix.dtype))
+    identity = jnp.eye(len(order), dtype=covariance.dtype)
+    matrix, inverse = whitened(covariance, order, identity, zero_pivot)
     place = jnp.argsort(order)
     half = jnp.where(place[:, None] < place, 1.0, jnp.where(place[:, None] == place, 0.5, 0.0))
     halfway = tangents[0] @ inverse.T
     return matrix, halfway - matrix @ (half * (inverse @ halfway))
+
+
+def whitened(
+    covariance: Float[Array, "n n"],
+    order: Int[Array, " n"],
+    values: Float[Array, "n c"],
+    zero_pivot: float = ZERO_PIVOT,
+) -> tuple[Float[Array, "n n"], Float[Array, "n c"]]:
+    """The matrix C of `nested_factor`, and g with C g = values, for values in the span of C.
+
+    g is 0 at the rows that others determine.
+    """
+    num_rows = len(order)
+    ordered = jnp.concatenate([covariance[order][:, order], values[order]], axis=1)
+    variances, index = jnp.diagonal(ordered), jnp.arange(ordered.shape[1])
+
+    def eliminate(first: Index, size: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        remainder, found = state
+        own = jax.lax.dynamic_slice_in_dim(variances, first, size)
+
+        def inverse(i: int, pivot: Array) -> Array:
+            is_zero = pivot <= zero_pivot * own[i]
+            return jnp.where(is_zero, 0.0, 1 / jnp.where(is_zero, 1.0, pivot))
+
+        rows, inverses = _reduced(remainder, first, size, inverse)
+        scaled = [
+            jnp.where(index >= first + i, row * jnp.sqrt(inverses[i]), 0.0)
+            for i, row in enumerate(rows)
+        ]
+        remainder, stacked = _less_products(remainder, scaled, scaled)
+        return remainder, jax.lax.dynamic_update_slice_in_dim(found, stacked, first, 0)
+
+    found = _in_blocks(eliminate, num_rows, (ordered, jnp.zeros_like(ordered)))[1]
+    place = jnp.argsort(order)
+    return found[:, :num_rows].T[place][:, place], found[:, num_rows:][place]
 
 
 def pivot_order(covariance: Float[np.ndarray, "n n"], num_first: int) -> Int[np.ndarray, " n"]:
@@ -139,10 +156,66 @@ def spread(count: int) -> Int[np.ndarray, " n"]:
     return np.argsort(places, kind="stable")
 
 
-class _Elimination(NamedTuple):
-    remainder: Float[Array, "n n"]
-    matrix: Float[Array, "n n"]
-    free: Bool[Array, " n"]
+State = TypeVar("State")
+Index = Array | int
+
+
+def _in_blocks(
+    eliminate: Callable[[Index, int, State], State], num_rows: int, state: State
+) -> State:
+    """The state after all rows are eliminated: given the first of some rows, how many, and it.
+
+    What is over comes last, so that more rows leave what became of the first as it was.
+    """
+    if num_rows <= _UNROLLED_ROWS:
+        for row in range(num_rows):
+            state = eliminate(row, 1, state)
+        return state
+    size, (whole, rest) = _ROWS_AT_ONCE, divmod(num_rows, _ROWS_AT_ONCE)
+    state = jax.lax.fori_loop(0, whole, lambda k, s: eliminate(k * size, size, s), state)
+    return eliminate(whole * size, rest, state) if rest else state
+
+
+def _reduced(
+    matrix: Float[Array, "n m"],
+    first: Index,
+    size: int,
+    inverse: Callable[[int, Array], Array],
+    shift: Array | float = 0.0,
+) -> tuple[list[Float[Array, " n"]], list[Array]]:
+    """Some rows of a matrix, symmetric on the left, each less what those before it here say of it.
+
+    And what `inverse` makes of the pivot of each: its inverse, or 0 to leave it out. shift: taken
+    off the diagonal of the rows, not of the pivots.
+    """
+    block = jax.lax.dynamic_slice_in_dim(matrix, first, size)
+    corner = jax.lax.dynamic_slice_in_dim(block, first, size, axis=1)
+    index, inverses = jnp.arange(matrix.shape[1]), []
+    rows = [block[i] - shift * (index == first + i) for i in range(size)]
+    numbers = [[corner[i, j] for j in range(size)] for i in range(size)]
+    for i in range(size):
+        inverses.append(inverse(i, numbers[i][i]))
+        for k in range(i + 1, size):
+            share = numbers[i][k] * inverses[i]
+            rows[k] = rows[k] - share * rows[i]
+            numbers[k] = [numbers[k][j] - share * numbers[i][j] for j in range(size)]
+    return rows, inverses
+
+
+def _less_products(
+    matrix: Float[Array, "n m"], left: list[Array], right: list[Array]
+) -> tuple[Float[Array, "n m"], Float[Array, "b m"]]:
+    """The matrix less the outer products of vectors (on the left their first n), and these.
+
+    Of several the vectors are found before: else each is found anew for every row of the matrix.
+    """
+    num_rows = matrix.shape[0]
+    columns, rows = jnp.stack(left), jnp.stack(right)
+    if len(left) > 1:
+        columns, rows = jax.lax.optimization_barrier((columns, rows))
+    for i in range(len(left)):
+        matrix = matrix - columns[i, :num_rows, None] * rows[i]
+    return matrix, columns
 
 
 def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Float[Array, "n w"]:
@@ -159,20 +232,6 @@ def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> F
         return jnp.matmul(factor, normals, precision="highest")
     rows = [sum(factor[i, j] * normals[j] for j in range(num_rows)) for i in range(num_rows)]
     return jnp.stack(rows)
-
-
-def solve_lower(factor: Factor, values: Float[Array, "n k"]) -> Float[Array, "n k"]:
-    """g with C g = values, for values in the span of C; 0 at the rows that others determine."""
-
-    def eliminate(k: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        residual, found = state
-        j = factor.order[k]
-        pivot = factor.matrix[j, j]
-        row = jnp.where(pivot > 0, residual[j] / jnp.where(pivot > 0, pivot, 1.0), 0.0)
-        return residual - factor.matrix[:, j][:, None] * row, found.at[j].set(row)
-
-    state = (values, jnp.zeros_like(values))
-    return jax.lax.fori_loop(0, values.shape[0], eliminate, state)[1]
 
 
 def orthonormal_rows(rows: Float[Array, "n p"], factor: Factor) -> Float[Array, "p n"]:
@@ -202,24 +261,37 @@ class Schur(NamedTuple):
     log_det: Float[Array, ""]
 
 
-def schur(matrix: Float[Array, "n+r n+c"], num_pivots: int) -> Schur:
-    """D − C A⁻¹ B and log det A, for A the leading n × n block, symmetric and definite.
+def schur(matrix: Float[Array, "n+r n+r"], num_pivots: int) -> Schur:
+    """D − Bᵀ A⁻¹ B and log det A of a symmetric [[A, B], [Bᵀ, D]], A the leading n × n block.
 
-    Elimination without pivoting, stable for such A. NaN in both if A is not positive
-    definite in double precision.
+    Elimination without pivoting, stable for definite A. NaN in both if A is not positive definite
+    in double precision.
     """
 
-    def eliminate(j: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def eliminate(first: Index, size: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         remainder, log_det = state
-        pivot = remainder[j, j]
-        pivot = jnp.where(pivot > 0, pivot, jnp.nan)
-        row = remainder[j] / pivot
-        return remainder - remainder[:, j][:, None] * row[None, :], log_det + jnp.log(pivot)
+        rows, inverses = _reduced(remainder, first, size, _of_positive)
+        scaled = [row * inverse for row, inverse in zip(rows, inverses, strict=True)]
+        remainder, _ = _less_products(remainder, rows, scaled)
+        return remainder, log_det - sum(jnp.log(inverse) for inverse in inverses)
 
     state = (matrix, jnp.zeros((), matrix.dtype))
-    unroll = num_pivots if 0 < num_pivots <= _UNROLLED_ROWS else 1
-    remainder, log_det = jax.lax.fori_loop(0, num_pivots, eliminate, state, unroll=unroll)
+    remainder, log_det = _in_blocks(eliminate, num_pivots, state)
     return Schur(remainder[num_pivots:, num_pivots:], log_det)
+
+
+def bordered_by(
+    values: Float[Array, "n k"], covariance: Float[Array, "n n"]
+) -> Float[Array, "n+k n+k"]:
+    """A covariance with values beside it and below it, and zeros in the corner."""
+    corner = jnp.zeros((values.shape[1],) * 2, values.dtype)
+    return jnp.block([[covariance, values], [values.T, corner]])
+
+
+def _of_positive(i: int, pivot: Array) -> Array:
+    """1 / pivot; NaN unless it is positive."""
+    del i
+    return 1 / jnp.where(pivot > 0, pivot, jnp.nan)
 
 
 @jax.custom_jvp
@@ -227,13 +299,8 @@ def gaussian_log_density(
     values: Float[Array, "n k"], covariance: Float[Array, "n n"]
 ) -> Float[Array, ""]:
     """Σ_o log N(values[:, o]; 0, covariance) in nats; NaN if the covariance is not definite."""
-    eliminated = schur(_bordered(values, covariance), len(values))
+    eliminated = schur(bordered_by(values, covariance), len(values))
     return _log_density(eliminated, values)
-
-
-def _bordered(values: Array, covariance: Array) -> Float[Array, "n+k n+k"]:
-    corner = jnp.zeros((values.shape[1],) * 2, values.dtype)
-    return jnp.block([[covariance, values], [values.T, corner]])
 
 
 def _log_density(eliminated: Schur, values: Array) -> Float[Array, ""]:
@@ -249,35 +316,46 @@ def _gaussian_log_density_jvp(
 ) -> tuple[Array, Array]:
     """Its derivative: −A by the values and (A Aᵀ − k K⁻¹)/2 by the covariance, A = K⁻¹ values."""
     values, covariance = primals
-    num_rows, num_outputs = values.shape
-    matrix, log_det = _swept(_bordered(values, covariance), num_rows)
-    solved, inverse = matrix[:num_rows, num_rows:], -matrix[:num_rows, :num_rows]
-    found = _log_density(Schur(matrix[num_rows:, num_rows:], log_det), values)
+    num_outputs = values.shape[1]
+    inverse, solved, eliminated = _swept(values, covariance)
     slope = 0.5 * (solved @ solved.T - num_outputs * inverse)
+    found = _log_density(eliminated, values)
     return found, jnp.sum(slope * tangents[1]) - jnp.sum(solved * tangents[0])
 
 
 def solve(covariance: Float[Array, "n n"], values: Float[Array, "n k"]) -> Float[Array, "n k"]:
     """K⁻¹ values; NaN if the covariance is not definite."""
-    num_rows = len(values)
-    return _swept(_bordered(values, covariance), num_rows)[0][:num_rows, num_rows:]
+    return _swept(values, covariance).solved
 
 
-def _swept(
-    matrix: Float[Array, "n+k n+k"], num_pivots: int
-) -> tuple[Float[Array, "n+k n+k"], Float[Array, ""]]:
-    """[[−A⁻¹, A⁻¹B], [BᵀA⁻¹, D − BᵀA⁻¹B]] of a symmetric [[A, B], [Bᵀ, D]], and log det A.
+class _Swept(NamedTuple):
+    """K⁻¹, K⁻¹ values, and what elimination alone gives: −valuesᵀ K⁻¹ values and log det K."""
 
-    By sweeps (Beaton 1964), which cost what elimination does. NaN as in `schur`.
+    inverse: Float[Array, "n n"]
+    solved: Float[Array, "n k"]
+    eliminated: Schur
+
+
+def _swept(values: Float[Array, "n k"], covariance: Float[Array, "n n"]) -> _Swept:
+    """By sweeps (Beaton 1964), which cost what elimination does. NaN as in `schur`.
+
+    With s taken off the pivots' rows, elimination leaves 2s − s² K⁻¹ and s K⁻¹ values in their
+    place. s is the largest variance: then no entry of s K⁻¹'s diagonal is below 1, beside which the
+    rounding of 2 is nothing.
     """
+    num_rows = len(values)
+    shift = jnp.max(jnp.diagonal(covariance))
 
-    def sweep(j: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    def sweep(first: Index, size: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         found, log_det = state
-        pivot = found[j, j]
-        pivot = jnp.where(pivot > 0, pivot, jnp.nan)
-        row = found[j] / pivot
-        found = found - found[:, j][:, None] * row[None, :]
-        found = found.at[j].set(row).at[:, j].set(row).at[j, j].set(-1 / pivot)
-        return found, log_det + jnp.log(pivot)
+        rows, inverses = _reduced(found, first, size, _of_positive, shift)
+        scaled = [row * inverse for row, inverse in zip(rows, inverses, strict=True)]
+        found, _ = _less_products(found, rows, scaled)
+        return found, log_det - sum(jnp.log(inverse) for inverse in inverses)
 
-    return jax.lax.fori_loop(0, num_pivots, sweep, (matrix, jnp.zeros((), matrix.dtype)))  # type: ignore[no-any-return]
+    bordered = bordered_by(values, covariance)
+    found, log_det = _in_blocks(sweep, num_rows, (bordered, jnp.zeros((), bordered.dtype)))
+    twice = 2 * shift * jnp.eye(num_rows, dtype=bordered.dtype)
+    inverse = (twice - found[:num_rows, :num_rows]) / shift / shift
+    eliminated = Schur(found[num_rows:, num_rows:], log_det)
+    return _Swept(inverse, found[:num_rows, num_rows:] / shift, eliminated)

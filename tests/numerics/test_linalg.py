@@ -158,21 +158,22 @@ def test_orthonormal_rows_of_nearly_parallel_rows():
 def test_schur_complement_and_determinant(num_pivots):
     rng = np.random.default_rng(5)
     leading = covariance(num_pivots) + np.eye(num_pivots)
-    right, below = rng.standard_normal((num_pivots, 3)), rng.standard_normal((2, num_pivots))
-    corner = rng.standard_normal((2, 3))
-    result = compiled_schur(np.block([[leading, right], [below, corner]]), num_pivots)
-    expected = corner - below @ np.linalg.solve(leading, right)
+    beside, corner = rng.standard_normal((num_pivots, 3)), covariance(3)
+    result = compiled_schur(np.block([[leading, beside], [beside.T, corner]]), num_pivots)
+    expected = corner - beside.T @ np.linalg.solve(leading, beside)
     np.testing.assert_allclose(result.complement, expected, rtol=0, atol=ROUNDING * num_pivots)
     np.testing.assert_allclose(result.log_det, np.linalg.slogdet(leading)[1], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("wrong", [-1.0, 0.0, np.nan])
-def test_schur_is_nan_where_the_leading_block_is_not_definite(wrong):
-    matrix = np.eye(4)
+@pytest.mark.parametrize("num_rows", [4, 12])
+def test_nothing_is_known_where_the_leading_block_is_not_definite(wrong, num_rows):
+    matrix = np.eye(num_rows)
     matrix[1, 1] = wrong
-    result = compiled_schur(matrix, 3)
+    result = compiled_schur(matrix, num_rows - 1)
     assert np.isnan(result.log_det)
     assert np.isnan(result.complement).all()
+    assert np.isnan(linalg.solve(matrix, np.ones((num_rows, 1)))).all()
 
 
 @pytest.mark.parametrize(("num_rows", "num_outputs"), [(1, 1), (4, 1), (4, 3), (10, 2)])
@@ -188,10 +189,23 @@ def test_gaussian_log_density_of_a_singular_covariance_is_not_finite():
     assert not np.isfinite(linalg.gaussian_log_density(np.ones((2, 1)), np.ones((2, 2))))
 
 
-@pytest.mark.parametrize("num_outputs", [1, 3])
-def test_gaussian_log_density_has_the_derivative_of_the_closed_form(num_outputs):
-    matrix = covariance(6) + 0.1 * np.eye(6)
-    values = np.random.default_rng(7).standard_normal((6, num_outputs))
+@pytest.mark.parametrize("size", [1e-200, 1e6])
+def test_solutions_of_a_near_singular_system_of_any_size(size):
+    """As good as numpy's: what is left of the equations, to the rounding of their terms."""
+    grid = np.linspace(-1, 1, 13)
+    matrix = np.exp(-0.5 * (grid[:, None] - grid) ** 2) + 1e-9 * np.eye(13)
+    values = np.random.default_rng(8).standard_normal((13, 2))
+    solved = np.asarray(linalg.solve(size * matrix, values)) * size
+    terms = np.abs(matrix) @ np.abs(solved)
+    assert np.max(np.abs(matrix @ solved - values) / terms) < ROUNDING
+    log_det = compiled_schur(size * matrix, 13).log_det - 13 * np.log(size)
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(matrix)[1], rtol=1e-8)
+
+
+@pytest.mark.parametrize(("num_rows", "num_outputs"), [(6, 1), (6, 3), (11, 1)])
+def test_gaussian_log_density_has_the_derivative_of_the_closed_form(num_rows, num_outputs):
+    matrix = covariance(num_rows) + 0.1 * np.eye(num_rows)
+    values = np.random.default_rng(7).standard_normal((num_rows, num_outputs))
     by_values, by_matrix = jax.grad(linalg.gaussian_log_density, (0, 1))(values, matrix)
     inverse = np.linalg.inv(matrix)
     solved = inverse @ values

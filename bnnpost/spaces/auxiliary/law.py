@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bnnpost.numerics.linalg import schur
+from bnnpost.numerics.linalg import bordered_by, schur
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spaces.auxiliary import coins
 from bnnpost.spaces.auxiliary.coins import Tilt
@@ -126,9 +126,7 @@ class Auxiliary(eqx.Module):
         """
         targets, vector = jnp.asarray(self.targets), jnp.asarray(self.tilt.vector)
         matrix = kernel + jnp.asarray(self.noise)
-        none = jnp.zeros((targets.shape[1], targets.shape[1]))
-        bordered = jnp.block([[matrix, targets], [targets.T, none]])
-        solved = -jnp.trace(schur(bordered, len(matrix)).complement)
+        solved = -jnp.trace(schur(bordered_by(targets, matrix), len(matrix)).complement)
         rest = 0.5 * (solved + jnp.sum(vector * (matrix @ vector))) - jnp.sum(vector * targets)
         beyond = jnp.maximum(jnp.log(largest / self.bound), 0.0)
         return self.log_constant - rest + jnp.where(beyond > 0, 1 + rest + beyond, 0.0)
