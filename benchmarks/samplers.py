@@ -92,7 +92,7 @@ def by_long_chains(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Exact:
         num_steps=6,
         space="weights",
         collapse=True,
-        num_samples=2000,
+        num_samples=8000,
         cross_check=False,
     )
     found = draws.mixture(x_test)
