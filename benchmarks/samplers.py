@@ -54,7 +54,7 @@ MOST_STRICT = 5
 # With so many, proposals are worth too little for rejection, and coupled chains take too long.
 CHAINS_ALONE = 50
 # Steps of pCN and elliptical slice for a draw that is kept, of so many points.
-THINNING = {50: 12}
+THINNING = {50: 20}
 BASELINE = "NUTS, all weights"
 # From this width on its transitions are timed, at this step size.
 TIMED_FROM, TIMED_STEP = 1024, 0.03
