@@ -25,9 +25,9 @@ ZERO_PIVOT = 1e-11
 # What `pivot_order` takes for determined: its covariance comes from elsewhere, with a rounding
 # of its own. And what it takes for alike.
 _DETERMINED, _ALIKE = 1e-10, 0.01
-# Above this many rows the elimination is a compiled loop, so many rows a time, instead of
-# straight-line code.
-_UNROLLED_ROWS, _ROWS_AT_ONCE = 8, 4
+# Above this many rows the elimination is a compiled loop instead of straight-line code, of two rows
+# at a time, and from so many on of four, which take longer to compile.
+_UNROLLED_ROWS, _FEWEST_FOR_FOUR = 8, 16
 # Up to this many rows a product with a square factor is straight-line code, no matrix product.
 _WRITTEN_OUT_ROWS = 6
 
@@ -171,7 +171,8 @@ def _in_blocks(
         for row in range(num_rows):
             state = eliminate(row, 1, state)
         return state
-    size, (whole, rest) = _ROWS_AT_ONCE, divmod(num_rows, _ROWS_AT_ONCE)
+    size = 4 if num_rows >= _FEWEST_FOR_FOUR else 2
+    whole, rest = divmod(num_rows, size)
     state = jax.lax.fori_loop(0, whole, lambda k, s: eliminate(k * size, size, s), state)
     return eliminate(whole * size, rest, state) if rest else state
 
