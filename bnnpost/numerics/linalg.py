@@ -7,13 +7,14 @@ same few threads that they run on, and two of them at once can wait for ever.
 
 import functools
 import math
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+
+from bnnpost.numerics.elimination import Index, in_blocks, less_products, reduced_rows
 
 # A pivot at or below this fraction of its own variance is rounding: a row with such a pivot is, to
 # a relative error of 3e-6 in its standard deviation, a linear combination of the rows before it.
@@ -25,9 +26,6 @@ ZERO_PIVOT = 1e-11
 # What `pivot_order` takes for determined: its covariance comes from elsewhere, with a rounding
 # of its own. And what it takes for alike.
 _DETERMINED, _ALIKE = 1e-10, 0.01
-# Above this many rows the elimination is a compiled loop instead of straight-line code, of two rows
-# at a time, and from so many on of four, which take longer to compile.
-_UNROLLED_ROWS, _FEWEST_FOR_FOUR = 8, 16
 # Up to this many rows a product with a square factor is straight-line code, no matrix product.
 _WRITTEN_OUT_ROWS = 6
 
@@ -104,15 +102,15 @@ def whitened(
             is_zero = pivot <= zero_pivot * own[i]
             return jnp.where(is_zero, 0.0, 1 / jnp.where(is_zero, 1.0, pivot))
 
-        rows, inverses = _reduced(remainder, first, size, inverse)
+        rows, inverses = reduced_rows(remainder, first, size, inverse)
         scaled = [
             jnp.where(index >= first + i, row * jnp.sqrt(inverses[i]), 0.0)
             for i, row in enumerate(rows)
         ]
-        remainder, stacked = _less_products(remainder, scaled, scaled)
+        remainder, stacked = less_products(remainder, scaled, scaled)
         return remainder, jax.lax.dynamic_update_slice_in_dim(found, stacked, first, 0)
 
-    found = _in_blocks(eliminate, num_rows, (ordered, jnp.zeros_like(ordered)))[1]
+    found = in_blocks(eliminate, num_rows, (ordered, jnp.zeros_like(ordered)))[1]
     place = jnp.argsort(order)
     return found[:, :num_rows].T[place][:, place], found[:, num_rows:][place]
 
@@ -154,69 +152,6 @@ def spread(count: int) -> Int[np.ndarray, " n"]:
     if count > 1:
         places[-1] = 0
     return np.argsort(places, kind="stable")
-
-
-State = TypeVar("State")
-Index = Array | int
-
-
-def _in_blocks(
-    eliminate: Callable[[Index, int, State], State], num_rows: int, state: State
-) -> State:
-    """The state after all rows are eliminated: given the first of some rows, how many, and it.
-
-    What is over comes last, so that more rows leave what became of the first as it was.
-    """
-    if num_rows <= _UNROLLED_ROWS:
-        for row in range(num_rows):
-            state = eliminate(row, 1, state)
-        return state
-    size = 4 if num_rows >= _FEWEST_FOR_FOUR else 2
-    whole, rest = divmod(num_rows, size)
-    state = jax.lax.fori_loop(0, whole, lambda k, s: eliminate(k * size, size, s), state)
-    return eliminate(whole * size, rest, state) if rest else state
-
-
-def _reduced(
-    matrix: Float[Array, "n m"],
-    first: Index,
-    size: int,
-    inverse: Callable[[int, Array], Array],
-    shift: Array | float = 0.0,
-) -> tuple[list[Float[Array, " n"]], list[Array]]:
-    """Some rows of a matrix, symmetric on the left, each less what those before it here say of it.
-
-    And what `inverse` makes of the pivot of each: its inverse, or 0 to leave it out. shift: taken
-    off the diagonal of the rows, not of the pivots.
-    """
-    block = jax.lax.dynamic_slice_in_dim(matrix, first, size)
-    corner = jax.lax.dynamic_slice_in_dim(block, first, size, axis=1)
-    index, inverses = jnp.arange(matrix.shape[1]), []
-    rows = [block[i] - shift * (index == first + i) for i in range(size)]
-    numbers = [[corner[i, j] for j in range(size)] for i in range(size)]
-    for i in range(size):
-        inverses.append(inverse(i, numbers[i][i]))
-        for k in range(i + 1, size):
-            share = numbers[i][k] * inverses[i]
-            rows[k] = rows[k] - share * rows[i]
-            numbers[k] = [numbers[k][j] - share * numbers[i][j] for j in range(size)]
-    return rows, inverses
-
-
-def _less_products(
-    matrix: Float[Array, "n m"], left: list[Array], right: list[Array]
-) -> tuple[Float[Array, "n m"], Float[Array, "b m"]]:
-    """The matrix less the outer products of vectors (on the left their first n), and these.
-
-    Of several the vectors are found before: else each is found anew for every row of the matrix.
-    """
-    num_rows = matrix.shape[0]
-    columns, rows = jnp.stack(left), jnp.stack(right)
-    if len(left) > 1:
-        columns, rows = jax.lax.optimization_barrier((columns, rows))
-    for i in range(len(left)):
-        matrix = matrix - columns[i, :num_rows, None] * rows[i]
-    return matrix, columns
 
 
 def square_times(factor: Float[Array, "n n"], normals: Float[Array, "n w"]) -> Float[Array, "n w"]:
@@ -271,13 +206,13 @@ def schur(matrix: Float[Array, "n+r n+r"], num_pivots: int) -> Schur:
 
     def eliminate(first: Index, size: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         remainder, log_det = state
-        rows, inverses = _reduced(remainder, first, size, _of_positive)
+        rows, inverses = reduced_rows(remainder, first, size, _of_positive)
         scaled = [row * inverse for row, inverse in zip(rows, inverses, strict=True)]
-        remainder, _ = _less_products(remainder, rows, scaled)
+        remainder, _ = less_products(remainder, rows, scaled)
         return remainder, log_det - sum(jnp.log(inverse) for inverse in inverses)
 
     state = (matrix, jnp.zeros((), matrix.dtype))
-    remainder, log_det = _in_blocks(eliminate, num_pivots, state)
+    remainder, log_det = in_blocks(eliminate, num_pivots, state)
     return Schur(remainder[num_pivots:, num_pivots:], log_det)
 
 
@@ -349,13 +284,13 @@ def _swept(values: Float[Array, "n k"], covariance: Float[Array, "n n"]) -> _Swe
 
     def sweep(first: Index, size: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         found, log_det = state
-        rows, inverses = _reduced(found, first, size, _of_positive, shift)
+        rows, inverses = reduced_rows(found, first, size, _of_positive, shift)
         scaled = [row * inverse for row, inverse in zip(rows, inverses, strict=True)]
-        found, _ = _less_products(found, rows, scaled)
+        found, _ = less_products(found, rows, scaled)
         return found, log_det - sum(jnp.log(inverse) for inverse in inverses)
 
     bordered = bordered_by(values, covariance)
-    found, log_det = _in_blocks(sweep, num_rows, (bordered, jnp.zeros((), bordered.dtype)))
+    found, log_det = in_blocks(sweep, num_rows, (bordered, jnp.zeros((), bordered.dtype)))
     twice = 2 * shift * jnp.eye(num_rows, dtype=bordered.dtype)
     inverse = (twice - found[:num_rows, :num_rows]) / shift / shift
     eliminated = Schur(found[num_rows:, num_rows:], log_det)

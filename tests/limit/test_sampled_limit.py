@@ -56,7 +56,6 @@ def test_evidence(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.each(2)
 def test_mean_and_variance(name):
     (mean, mean_se), (second, second_se) = known(name)[2]
     covariance = limit(name).covariance(X_TEST)
