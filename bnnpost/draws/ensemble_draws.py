@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.networks.layers import Layer, Parameters, num_parameters
-from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.precision import in_double_precision, unshared
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.ensemble_limit import EnsembleLimit, ensemble_limit
 
@@ -116,7 +116,7 @@ class Ensemble:
         with jax.enable_x64(self.info.precision == "double"):
             numbers = jnp.arange(len(self), dtype=jnp.uint32)
             shape = self.posterior.x.shape[1:]
-            drawn = _initialised(self.posterior.network, self.key, numbers, shape)
+            drawn = _initialised(unshared(self.posterior.network), self.key, numbers, shape)
             return jax.tree.map(np.asarray, drawn)  # type: ignore[no-any-return]
 
     def limit(self, *, key: Array | None = None) -> EnsembleLimit:

@@ -4,18 +4,46 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+import equinox as eqx
 import jax
+import numpy as np
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 
 def in_double_precision(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Run `function` with 64-bit types enabled, whatever the caller's flag; restored after."""
+    """Run `function` with 64-bit types enabled, whatever the caller's flag; restored after.
+
+    It is given its arguments as `unshared` makes them.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        positional = [unshared(value) for value in args]
+        named = {name: unshared(value) for name, value in kwargs.items()}
         with jax.enable_x64(True):
-            return function(*args, **kwargs)
+            return function(*positional, **named)  # type: ignore[arg-type]
 
     return wrapped
+
+
+def unshared(value: _T) -> _T:
+    """A numpy array, or a module that holds some, with each array as a new view of its numbers.
+
+    JAX remembers what a numpy array became in a program, by the identity of the array and not by
+    the x64 flag, for as long as the program lives. The program of a user, in single precision, that
+    holds the inputs of a posterior would turn them into single precision, or end in an error of the
+    compiler, in a program of double precision. So no program of ours in double precision is given
+    an array that a user may have.
+    """
+    if type(value) is np.ndarray:
+        return value.view()  # type: ignore[return-value]
+    if isinstance(value, eqx.Module):
+        return jax.tree.map(_viewed, value)  # type: ignore[no-any-return]
+    return value
+
+
+def _viewed(leaf: object) -> object:
+    return leaf.view() if type(leaf) is np.ndarray else leaf

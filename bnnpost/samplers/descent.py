@@ -12,6 +12,7 @@ from bnnpost.draws.ensemble_draws import initialised, members_at_once
 from bnnpost.networks.layers import Affine, Layer, Parameters
 from bnnpost.networks.linear import linear_layers
 from bnnpost.networks.priors import Scale, standard
+from bnnpost.numerics.precision import unshared
 from bnnpost.numerics.random import FEATURE_DTYPES
 from bnnpost.posterior import Posterior
 
@@ -40,7 +41,8 @@ def descended(
     precision: str,
 ) -> Trained:
     """All members, a block at a time, as numpy arrays; blocks are equal, one program for all."""
-    at_once = members_at_once(posterior.network, posterior.x.shape[1:])
+    network = unshared(posterior.network)
+    at_once = members_at_once(network, posterior.x.shape[1:])
     num_blocks = math.ceil(num_members / at_once)
     numbers = np.arange(num_blocks * math.ceil(num_members / num_blocks), dtype=np.uint32)
     with jax.enable_x64(precision == "double"):
@@ -48,7 +50,7 @@ def descended(
         blocks = [
             jax.tree.map(
                 np.asarray,
-                _descend(posterior.network, x, y, key, block, ridge, learning_rate, num_steps),
+                _descend(network, x, y, key, block, ridge, learning_rate, num_steps),
             )
             for block in np.split(numbers, num_blocks)
         ]

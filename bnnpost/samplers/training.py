@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float
 from bnnpost.arguments import positive_integer
 from bnnpost.networks.build import at_width
 from bnnpost.networks.layers import Layer, Parameters
+from bnnpost.numerics.precision import unshared
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.descent import trainable
@@ -181,7 +182,7 @@ class _Given(NamedTuple):
 
     @classmethod
     def of(cls, key: Array, posterior: Posterior, num_seeds: int, precision: str) -> "_Given":
-        require_posterior(posterior)
+        posterior = unshared(require_posterior(posterior))
         require_precision(precision)
         count = positive_integer("num_seeds", num_seeds)
         shape = posterior.x.shape[1:]

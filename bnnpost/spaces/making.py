@@ -10,6 +10,7 @@ from jaxtyping import Float
 from bnnpost.arguments import true_or_false
 from bnnpost.networks.linear import Linear
 from bnnpost.networks.priors import Fixed, Scale
+from bnnpost.numerics.precision import unshared
 from bnnpost.numerics.random import require_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import fits
@@ -42,6 +43,7 @@ def make_space(
     Gaussian noise of known size or of one size under a law for which there is a bound.
     Raises ValueError for an unknown space or precision, or where there is no bound.
     """
+    posterior = unshared(posterior)
     form = "functions" if space == "auto" else space
     if form not in SPACES:
         raise ValueError(f"expected space to be one of auto, {', '.join(SPACES)}, got {space!r}")

@@ -1,6 +1,9 @@
 """netCDF files, read and written whole; what is wrong with one is said in one way."""
 
-from collections.abc import Callable
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 # So begins the format of files that have digests.
 _OURS = "bnnpost "
+_WRITING = threading.Lock()
 
 
 def read_dataset(path: Path) -> "xr.Dataset":
@@ -49,9 +53,26 @@ def write_netcdf(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
     It is made in memory: libhdf5 ends the process by a segmentation fault, then or at its exit,
     where the disk under a file of its own is full.
     """
+    with _without_cluster():
+        contents = data.to_netcdf(engine="h5netcdf")
     # Given back before the buffer that it is a view of goes, which is an error elsewhere.
-    with data.to_netcdf(engine="h5netcdf") as contents, whole(path) as temporary:
+    with contents, whole(path) as temporary:
         temporary.write_bytes(contents)
+
+
+@contextlib.contextmanager
+def _without_cluster() -> Iterator[None]:
+    """Let xarray lock what it writes for this process alone, whatever cluster of Dask there is.
+
+    In a worker of Dask, or beside a client, it asks the scheduler for a lock named as the file is.
+    What is made in memory has no name that could be sent there.
+    """
+    dask = sys.modules.get("dask")
+    if dask is None:  # then there is no cluster
+        yield
+        return
+    with _WRITING, dask.config.set(scheduler="threads"):  # of the process, hence the lock
+        yield
 
 
 def _read(path: Path, opener: Callable[..., Any]) -> Any:
