@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bnnpost.datasets.csv_files import Table
+from bnnpost.arguments import listed
+from bnnpost.datasets.csv_files import Table, is_missing
 from bnnpost.datasets.file_rows import Column
 from bnnpost.datasets.table import DataError, Dataset, name_hint
 
@@ -108,16 +109,8 @@ def encoded(
     nothing and blank. Raises DataError for a column that is not there, a level that is not known,
     and a cell that is no number or missing.
     """
-    assert table.header is not None
     parts, absent = [], []
-    places = {name: place for place, name in enumerate(table.header)}
-    for column in columns:
-        if column.name not in places:
-            raise DataError(
-                f"{table.path}: no column is called {column.name!r}, which is a feature"
-                f"{name_hint(column.name, table.header)} The columns are {', '.join(table.header)}"
-            )
-        place = places[column.name]
+    for place, column in zip(_places(table, columns), columns, strict=True):
         gone = np.zeros(len(table.rows), bool)
         gone[table.missing(place)] = True
         if gone.any() and column.fill is None and not blank:
@@ -130,6 +123,19 @@ def encoded(
         parts.append(values)
         absent.append(np.repeat(gone[:, None], values.shape[1], axis=1))
     return np.concatenate(parts, axis=1), np.concatenate(absent, axis=1)
+
+
+def _places(table: Table, columns: Sequence[Column]) -> list[int]:
+    """Where these columns are in a table. Raises DataError for one that is not there."""
+    assert table.header is not None
+    places = {name: place for place, name in enumerate(table.header)}
+    for column in columns:
+        if column.name not in places:
+            raise DataError(
+                f"{table.path}: no column is called {column.name!r}, which is a feature"
+                f"{name_hint(column.name, table.header)} The columns are {', '.join(table.header)}"
+            )
+    return [places[column.name] for column in columns]
 
 
 def _told_new(table: Table, place: int, gone: npt.NDArray[np.bool_]) -> str:
@@ -149,10 +155,32 @@ def _values(table: Table, place: int, column: Column, cure: str) -> FloatArray:
         if row[place] not in column.levels:
             raise DataError(
                 f"{table.path}: column {column.name!r} has {row[place]!r} in line {line}, which is "
-                f"none of its levels ({', '.join(column.levels)}){cure}"
+                f"none of its levels ({listed(column.levels)}): write one of these there, remove "
+                f"the row, or let rows with this one train{cure}"
             )
     places = [column.levels.index(row[place]) for _, row in table.rows]
     return np.eye(len(column.levels))[places]
+
+
+def unreadable(table: Table, columns: Sequence[Column]) -> dict[int, str]:
+    """By row, counted from 0, why `encoded` would refuse it; rows that it reads are left out.
+
+    Raises DataError for a column that is not there.
+    """
+    reasons: dict[int, list[str]] = {}
+    for place, column in zip(_places(table, columns), columns, strict=True):
+        wrong = {line: f"{cell!r} is no finite number" for line, cell in table.unread(place)}
+        for number, (line, row) in enumerate(table.rows):
+            if is_missing(row[place]):
+                told = "a missing value" if column.fill is None else ""
+            elif not column.levels:
+                told = wrong.get(line, "")
+            else:
+                known = f"{row[place]!r} is none of its levels ({listed(column.levels)})"
+                told = "" if row[place] in column.levels else known
+            if told:
+                reasons.setdefault(number, []).append(f"{column.name}: {told}")
+    return {number: "; ".join(told) for number, told in sorted(reasons.items())}
 
 
 def _filled(column: Column) -> FloatArray:
