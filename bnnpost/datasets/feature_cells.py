@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 MISSING = ("refuse", "drop", "impute")
 # More words than these are no kinds of anything.
 _MOST_LEVELS = 100
+# So few words are kinds of something however few rows there are; elsewhere one for ten rows.
+_FEW_LEVELS, _ROWS_A_LEVEL = 5, 10
+# Days, with times or without, and months: 2024-01-31, 31.12.24, 1/31/2024 9:30, 3 Feb 24, Feb 2024.
+_DATE = re.compile(
+    r"(\d{4}([-/.])\d{1,2}(\2\d{1,2})?|\d{1,2}([-/.])\d{1,2}\4(\d{2}|\d{4})"
+    r"|(\d{1,2}[ .-]+)?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]+"
+    r"(\d{1,2}[ ,]+)?(\d{2}|\d{4}))([T ]+\d{1,2}:\d{2}.*)?",
+    re.IGNORECASE,
+)
+# Names of columns of whole numbers that only name rows.
+_ID_NAME = re.compile(r"(.*[_ -])?(id|index|key)|row|nr|no|unnamed: 0", re.IGNORECASE)
 # Lines, and columns, that an error names.
 _NAMED = 5
 # What a person takes for a number and Python does not: 1,5 and 12% and 1 000 and 1_000.
@@ -57,6 +68,33 @@ def is_like_id(table: Table, place: int) -> bool:
     """Whether a column has words, too many of them to be kinds of something."""
     found, present = len(table.levels(place)), len(table.rows) - len(table.missing(place))
     return found > _MOST_LEVELS or (found > 1 and found == present)
+
+
+def names_rows(table: Table, place: int) -> bool:
+    """Whether a column has another word, or by its name an identifier, in each of several rows."""
+    assert table.header is not None
+    words, cells = table.levels(place), [row[place] for _, row in table.rows]
+    if len(cells) < 2 or len({*cells}) < len(cells):
+        return False
+    if words:
+        return not all(map(_DATE.fullmatch, words))
+    is_whole = all(cell.lstrip("+-").isdigit() for cell in cells)
+    return is_whole and bool(_ID_NAME.fullmatch(table.header[place]))
+
+
+def why_no_feature(table: Table, place: int) -> str:
+    """Why a column had better be no feature, unless it is asked for; empty if it is a good one.
+
+    table: of rows that have a value in this column.
+    """
+    words, count = table.levels(place), len(table.rows)
+    if words and all(map(_DATE.fullmatch, words)):
+        return f"dates, {len(words):,} different ones; days since the first, say, would be numbers"
+    if names_rows(table, place):
+        return "another in each row, like a name of it"
+    if is_like_id(table, place) or len(words) > max(_FEW_LEVELS, count / _ROWS_A_LEVEL):
+        return f"{len(words):,} different words in {count:,} rows"
+    return ""
 
 
 def without_missing(

@@ -17,8 +17,9 @@ from bnnpost.datasets.feature_cells import (
     column_of,
     encoded,
     imputed,
-    is_like_id,
+    names_rows,
     unreadable,
+    why_no_feature,
     without_missing,
 )
 from bnnpost.datasets.file_rows import Column, FileRows
@@ -228,7 +229,7 @@ def first_reason(reasons: Mapping[int, str]) -> str:
     """Why the first of these rows cannot be predicted, and what to do about all, in sentences."""
     row, reason = next(iter(reasons.items()))
     return (
-        f"Row {row}: {reason}. Fill in missing values (a run with missing = \"impute\" does so "
+        f'Row {row}: {reason}. Fill in missing values (a run with missing = "impute" does so '
         "itself), write levels that the run knows, or train it on rows that have the new ones"
     )
 
@@ -236,16 +237,16 @@ def first_reason(reasons: Mapping[int, str]) -> str:
 class CsvColumns(NamedTuple):
     """The columns of a .csv file.
 
-    unread: those that can be no features, with the reason. levels: by column of words, how many
-    there are. missing: by column, how many cells are. like_ids: columns of words that name rows.
-    num_rows: how many there are.
+    unsuited: those that can be no features, or hardly good ones, with the reason. levels: by column
+    of words, how many there are. missing: by column, how many cells are. ids: columns that name
+    rows. num_rows: how many there are.
     """
 
     names: tuple[str, ...]
-    unread: dict[str, str]
+    unsuited: dict[str, str]
     levels: dict[str, int]
     missing: dict[str, int]
-    like_ids: tuple[str, ...]
+    ids: tuple[str, ...]
     num_rows: int
 
 
@@ -257,22 +258,25 @@ def csv_columns(path: str | Path) -> CsvColumns:
     path = as_path(path)
     _check_there(path)
     names, table = _columns(path)
-    unread: dict[str, str] = {}
-    levels, missing, like_ids = {}, {}, []
+    unsuited: dict[str, str] = {}
+    levels, missing, ids = {}, {}, []
     for place, name in enumerate(names):
         gone = {*table.missing(place)}
         if gone:
             missing[name] = len(gone)
         present = table.only([row for row in range(len(table.rows)) if row not in gone])
         if not present.rows:
-            unread[name] = "empty"
-        elif is_like_id(present, place):
-            like_ids.append(name)
-        elif found := present.levels(place):
+            unsuited[name] = "empty"
+            continue
+        if names_rows(present, place):
+            ids.append(name)
+        if found := present.levels(place):
             levels[name] = len(found)
         elif wrong := next(present.unread(place), None):
-            unread[name] = f"line {wrong[0]} has {wrong[1]!r}"
-    return CsvColumns(names, unread, levels, missing, tuple(like_ids), len(table.rows))
+            unsuited[name] = f"line {wrong[0]} has {wrong[1]!r}"
+        if why := why_no_feature(present, place):
+            unsuited[name] = why
+    return CsvColumns(names, unsuited, levels, missing, tuple(ids), len(table.rows))
 
 
 def _columns(path: Path, fewest: int = 2) -> tuple[tuple[str, ...], Table]:
