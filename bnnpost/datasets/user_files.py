@@ -200,8 +200,12 @@ def _npz_rows(path: Path, columns: Sequence[Column], strict: bool) -> NewRows:
             f"{path}: expected x of shape [row, {len(names)}], a column for each of "
             f"{listed(names)}, got {x.shape}"
         )
-    fills = {column.name: column.fill for column in columns if not column.levels}
-    filled = [np.nan if fills.get(name) is None else float(fills[name]) for name in names]
+    fills = {
+        column.name: float(column.fill)
+        for column in columns
+        if column.fill is not None and not column.levels
+    }
+    filled = [fills.get(name, np.nan) for name in names]
     try:
         x = real_array(f"{path}: x", x)
     except ValueError as error:
