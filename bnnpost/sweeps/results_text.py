@@ -125,7 +125,7 @@ def nothing_fitted(tree: "xr.DataTree") -> str:
     if sum(width >= start for width in widths) < 2:
         further = [4 * widths[-1]] if widths[-1] >= start else [start, 4 * start]
         listed = ",".join(map(str, [*widths, *further]))
-        way = f"Run it again with more of them, as --widths {listed}: those that are done are kept."
+        way = f"Run it with more of them, as --widths {listed}, into another directory (--out)."
     else:
         coupled = tree.attrs["kind"] == COUPLED
         more = "draws (--num-samples)" if coupled else "proposals (--num-proposals)"
