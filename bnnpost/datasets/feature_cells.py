@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bnnpost.datasets.csv_files import Table
+from bnnpost.arguments import listed
+from bnnpost.datasets.csv_files import Table, is_missing
 from bnnpost.datasets.file_rows import Column
 from bnnpost.datasets.table import DataError, Dataset, name_hint
 
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
 MISSING = ("refuse", "drop", "impute")
 # More words than these are no kinds of anything.
 _MOST_LEVELS = 100
+# So few words are kinds of something however few rows there are; elsewhere one for ten rows.
+_FEW_LEVELS, _ROWS_A_LEVEL = 5, 10
+# Days, with times or without, and months: 2024-01-31, 31.12.24, 1/31/2024 9:30, 3 Feb 24, Feb 2024.
+_DATE = re.compile(
+    r"(\d{4}([-/.])\d{1,2}(\2\d{1,2})?|\d{1,2}([-/.])\d{1,2}\4(\d{2}|\d{4})"
+    r"|(\d{1,2}[ .-]+)?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]+"
+    r"(\d{1,2}[ ,]+)?(\d{2}|\d{4}))([T ]+\d{1,2}:\d{2}.*)?",
+    re.IGNORECASE,
+)
+# Names of columns of whole numbers that only name rows.
+_ID_NAME = re.compile(r"(.*[_ -])?(id|index|key)|row|nr|no|unnamed: 0", re.IGNORECASE)
 # Lines, and columns, that an error names.
 _NAMED = 5
 # What a person takes for a number and Python does not: 1,5 and 12% and 1 000 and 1_000.
@@ -56,6 +68,33 @@ def is_like_id(table: Table, place: int) -> bool:
     """Whether a column has words, too many of them to be kinds of something."""
     found, present = len(table.levels(place)), len(table.rows) - len(table.missing(place))
     return found > _MOST_LEVELS or (found > 1 and found == present)
+
+
+def names_rows(table: Table, place: int) -> bool:
+    """Whether a column has another word, or by its name an identifier, in each of several rows."""
+    assert table.header is not None
+    words, cells = table.levels(place), [row[place] for _, row in table.rows]
+    if len(cells) < 2 or len({*cells}) < len(cells):
+        return False
+    if words:
+        return not all(map(_DATE.fullmatch, words))
+    is_whole = all(cell.lstrip("+-").isdigit() for cell in cells)
+    return is_whole and bool(_ID_NAME.fullmatch(table.header[place]))
+
+
+def why_no_feature(table: Table, place: int) -> str:
+    """Why a column had better be no feature, unless it is asked for; empty if it is a good one.
+
+    table: of rows that have a value in this column.
+    """
+    words, count = table.levels(place), len(table.rows)
+    if words and all(map(_DATE.fullmatch, words)):
+        return f"dates, {len(words):,} different ones; days since the first, say, would be numbers"
+    if names_rows(table, place):
+        return "another in each row, like a name of it"
+    if is_like_id(table, place) or len(words) > max(_FEW_LEVELS, count / _ROWS_A_LEVEL):
+        return f"{len(words):,} different words in {count:,} rows"
+    return ""
 
 
 def without_missing(
@@ -108,16 +147,8 @@ def encoded(
     nothing and blank. Raises DataError for a column that is not there, a level that is not known,
     and a cell that is no number or missing.
     """
-    assert table.header is not None
     parts, absent = [], []
-    places = {name: place for place, name in enumerate(table.header)}
-    for column in columns:
-        if column.name not in places:
-            raise DataError(
-                f"{table.path}: no column is called {column.name!r}, which is a feature"
-                f"{name_hint(column.name, table.header)} The columns are {', '.join(table.header)}"
-            )
-        place = places[column.name]
+    for place, column in zip(_places(table, columns), columns, strict=True):
         gone = np.zeros(len(table.rows), bool)
         gone[table.missing(place)] = True
         if gone.any() and column.fill is None and not blank:
@@ -130,6 +161,19 @@ def encoded(
         parts.append(values)
         absent.append(np.repeat(gone[:, None], values.shape[1], axis=1))
     return np.concatenate(parts, axis=1), np.concatenate(absent, axis=1)
+
+
+def _places(table: Table, columns: Sequence[Column]) -> list[int]:
+    """Where these columns are in a table. Raises DataError for one that is not there."""
+    assert table.header is not None
+    places = {name: place for place, name in enumerate(table.header)}
+    for column in columns:
+        if column.name not in places:
+            raise DataError(
+                f"{table.path}: no column is called {column.name!r}, which is a feature"
+                f"{name_hint(column.name, table.header)} The columns are {', '.join(table.header)}"
+            )
+    return [places[column.name] for column in columns]
 
 
 def _told_new(table: Table, place: int, gone: npt.NDArray[np.bool_]) -> str:
@@ -149,10 +193,32 @@ def _values(table: Table, place: int, column: Column, cure: str) -> FloatArray:
         if row[place] not in column.levels:
             raise DataError(
                 f"{table.path}: column {column.name!r} has {row[place]!r} in line {line}, which is "
-                f"none of its levels ({', '.join(column.levels)}){cure}"
+                f"none of its levels ({listed(column.levels)}): write one of these there, remove "
+                f"the row, or let rows with this one train{cure}"
             )
     places = [column.levels.index(row[place]) for _, row in table.rows]
     return np.eye(len(column.levels))[places]
+
+
+def unreadable(table: Table, columns: Sequence[Column]) -> dict[int, str]:
+    """By row, counted from 0, why `encoded` would refuse it; rows that it reads are left out.
+
+    Raises DataError for a column that is not there.
+    """
+    reasons: dict[int, list[str]] = {}
+    for place, column in zip(_places(table, columns), columns, strict=True):
+        wrong = {line: f"{cell!r} is no finite number" for line, cell in table.unread(place)}
+        for number, (line, row) in enumerate(table.rows):
+            if is_missing(row[place]):
+                told = "a missing value" if column.fill is None else ""
+            elif not column.levels:
+                told = wrong.get(line, "")
+            else:
+                known = f"{row[place]!r} is none of its levels ({listed(column.levels)})"
+                told = "" if row[place] in column.levels else known
+            if told:
+                reasons.setdefault(number, []).append(f"{column.name}: {told}")
+    return {number: "; ".join(told) for number, told in sorted(reasons.items())}
 
 
 def _filled(column: Column) -> FloatArray:

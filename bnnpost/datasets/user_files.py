@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bnnpost.arguments import listed
+from bnnpost.arguments import listed, real_array
 from bnnpost.datasets.column_scaling import FloatArray
 from bnnpost.datasets.csv_files import Table, read_table
 from bnnpost.datasets.feature_cells import (
@@ -17,7 +17,9 @@ from bnnpost.datasets.feature_cells import (
     column_of,
     encoded,
     imputed,
-    is_like_id,
+    names_rows,
+    unreadable,
+    why_no_feature,
     without_missing,
 )
 from bnnpost.datasets.file_rows import Column, FileRows
@@ -150,49 +152,105 @@ def _targets(
     return y[:, 0] if len(chosen) == 1 else y, ()
 
 
+class NewRows(NamedTuple):
+    """Rows of a file to predict at.
+
+    x: features [row, feature], NaN in rows that cannot be read. ids: what the id column says of
+    each; empty where the file has none. unreadable: by row, counted from 0, why it cannot be read.
+    """
+
+    x: FloatArray
+    ids: tuple[str, ...]
+    unreadable: dict[int, str]
+
+
 def feature_rows(
-    path: str | Path, columns: Sequence[Column], id_column: str | None = None
-) -> tuple[FloatArray, tuple[str, ...]]:
-    """Features [row, feature] of a file by these columns, and what its id column says of each row.
+    path: str | Path, columns: Sequence[Column], id_column: str | None = None, strict: bool = False
+) -> NewRows:
+    """Features of the rows of a file by these columns.
 
     As `read` made them, from a .csv with columns of these names in any order among others, or from
-    the array x of an .npz. Where the file has no such id column there are none. Raises DataError
-    as `read` does, and for a missing cell unless its column says what stands for it.
+    the array x [row, feature] of an .npz; a missing cell has what its column says. strict: raise
+    DataError for the first row that cannot be read, as with other missing cells and new levels.
+    Raises DataError as `read` does, and where no row can be read.
     """
     path = as_path(path)
     if path.suffix.lower() == ".npz":
         _check_there(path)
-        x = npz_arrays(path, "x")[0]
-        if x.ndim != 2 or x.shape[1] != len(columns):
-            raise DataError(
-                f"{path}: expected x of shape [row, {len(columns)}], a column for each of "
-                f"{listed(one.name for one in columns)}, got {x.shape}"
-            )
-        names = tuple(one.name for one in columns)
-        return Dataset(path.stem, x, np.zeros(len(x)), names, ("y",), "", "").x, ()
+        return _npz_rows(path, columns, strict)
     if path.suffix.lower() != ".csv":
         raise DataError(f"{path}: expected a file name ending in .csv or .npz")
     _check_there(path)
     names, table = _columns(path, fewest=1)
-    x, _ = encoded(table, columns)
-    if id_column is None or id_column not in names:
-        return x, ()
-    return x, tuple(row[names.index(id_column)] for _, row in table.rows)
+    reasons = {} if strict else unreadable(table, columns)
+    kept = _readable(path, len(table.rows), reasons)
+    found, _ = encoded(table.only(kept), columns)
+    x = np.full((len(table.rows), found.shape[1]), np.nan)
+    x[kept] = found
+    place = names.index(id_column) if id_column in names else None
+    ids = () if place is None else tuple(row[place] for _, row in table.rows)
+    return NewRows(x, ids, reasons)
+
+
+def _npz_rows(path: Path, columns: Sequence[Column], strict: bool) -> NewRows:
+    names = tuple(name for column in columns for name in column.feature_names)
+    x = npz_arrays(path, "x")[0]
+    if x.ndim != 2 or x.shape[1] != len(names):
+        raise DataError(
+            f"{path}: expected x of shape [row, {len(names)}], a column for each of "
+            f"{listed(names)}, got {x.shape}"
+        )
+    fills = {
+        column.name: float(column.fill)
+        for column in columns
+        if column.fill is not None and not column.levels
+    }
+    filled = [fills.get(name, np.nan) for name in names]
+    try:
+        x = real_array(f"{path}: x", x)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+    x = np.where(np.isnan(x), filled, x)
+    reasons = {}
+    for row in () if strict else np.flatnonzero(~np.isfinite(x).all(axis=1)).tolist():
+        wrong = [name for name, value in zip(names, x[row], strict=True) if not np.isfinite(value)]
+        reasons[row] = "; ".join(f"{name}: no finite number" for name in wrong)
+    kept = _readable(path, len(x), reasons)
+    Dataset(path.stem, x[kept], np.zeros(len(kept)), names, ("y",), "", "")  # or it refuses them
+    x[[*reasons]] = np.nan
+    return NewRows(x, (), reasons)
+
+
+def _readable(path: Path, num_rows: int, reasons: Mapping[int, str]) -> list[int]:
+    """The rows without a reason. Raises DataError where there are none."""
+    kept = [row for row in range(num_rows) if row not in reasons]
+    if reasons and not kept:
+        raise DataError(f"{path}: no row can be predicted. {first_reason(reasons)}")
+    return kept
+
+
+def first_reason(reasons: Mapping[int, str]) -> str:
+    """Why the first of these rows cannot be predicted, and what to do about all, in sentences."""
+    row, reason = next(iter(reasons.items()))
+    return (
+        f'Row {row}: {reason}. Fill in missing values (a run with missing = "impute" does so '
+        "itself), write levels that the run knows, or train it on rows that have the new ones"
+    )
 
 
 class CsvColumns(NamedTuple):
     """The columns of a .csv file.
 
-    unread: those that can be no features, with the reason. levels: by column of words, how many
-    there are. missing: by column, how many cells are. like_ids: columns of words that name rows.
-    num_rows: how many there are.
+    unsuited: those that can be no features, or hardly good ones, with the reason. levels: by column
+    of words, how many there are. missing: by column, how many cells are. ids: columns that name
+    rows. num_rows: how many there are.
     """
 
     names: tuple[str, ...]
-    unread: dict[str, str]
+    unsuited: dict[str, str]
     levels: dict[str, int]
     missing: dict[str, int]
-    like_ids: tuple[str, ...]
+    ids: tuple[str, ...]
     num_rows: int
 
 
@@ -204,22 +262,25 @@ def csv_columns(path: str | Path) -> CsvColumns:
     path = as_path(path)
     _check_there(path)
     names, table = _columns(path)
-    unread: dict[str, str] = {}
-    levels, missing, like_ids = {}, {}, []
+    unsuited: dict[str, str] = {}
+    levels, missing, ids = {}, {}, []
     for place, name in enumerate(names):
         gone = {*table.missing(place)}
         if gone:
             missing[name] = len(gone)
         present = table.only([row for row in range(len(table.rows)) if row not in gone])
         if not present.rows:
-            unread[name] = "empty"
-        elif is_like_id(present, place):
-            like_ids.append(name)
-        elif found := present.levels(place):
+            unsuited[name] = "empty"
+            continue
+        if names_rows(present, place):
+            ids.append(name)
+        if found := present.levels(place):
             levels[name] = len(found)
         elif wrong := next(present.unread(place), None):
-            unread[name] = f"line {wrong[0]} has {wrong[1]!r}"
-    return CsvColumns(names, unread, levels, missing, tuple(like_ids), len(table.rows))
+            unsuited[name] = f"line {wrong[0]} has {wrong[1]!r}"
+        if why := why_no_feature(present, place):
+            unsuited[name] = why
+    return CsvColumns(names, unsuited, levels, missing, tuple(ids), len(table.rows))
 
 
 def _columns(path: Path, fewest: int = 2) -> tuple[tuple[str, ...], Table]:

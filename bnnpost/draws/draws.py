@@ -352,11 +352,12 @@ def _filled(shape: tuple[int, ...], blocks: Iterable[object]) -> np.ndarray:
 
 
 def load(path: str | os.PathLike[str], *, posterior: Posterior | None = None) -> Draws:
-    """Draws from a file that `Draws.save` wrote; nothing in it is executed.
+    """Draws from a file that `Draws.save` wrote, or from a run's directory; nothing is executed.
 
-    posterior: needed where the network or likelihood holds code of the user's own; its data
-    must be the file's, and that the code is what made the draws is taken on trust. Raises
-    FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
-    belongs to other data.
+    path: of the file, or the directory of `bnnpost sample` or of a sampler's `directory=…`, whose
+    draws.nc is read. posterior: needed where the network or likelihood holds code of the user's
+    own; its data must be the file's, and that the code is what made the draws is taken on trust.
+    Raises FileNotFoundError, or ValueError for a file that is not one of these, is damaged, or
+    belongs to other data, and for a directory without draws.nc, as that of a sweep.
     """
     return Draws(*draws_files.read(as_path(path), posterior))

@@ -21,7 +21,7 @@ from bnnpost.spaces.cells import CellMixture, log_var_moments
 from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import dataset_digest, read_dataset, write_netcdf
+from bnnpost.storage import CONTENTS, DRAWS, RECORD, dataset_digest, read_dataset, write_netcdf
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -224,8 +224,34 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     return dataclasses.replace(found, auxiliary=helped, _log_bound=helped.log_constant)
 
 
+def draws_file(path: Path) -> Path:
+    """The file of draws at a path: of a run's directory the one in it, else the path itself.
+
+    Raises ValueError for a directory in which there is none, as one of a sweep, which has several.
+    """
+    if not path.is_dir():
+        return path
+    if (path / DRAWS).exists():
+        return path / DRAWS
+    if (path / RECORD).exists():
+        raise ValueError(
+            f"{path} holds no {DRAWS} yet: the same call, or bnnpost sample command, goes on to it"
+        )
+    of_widths = sorted([*path.glob("draws_*.nc"), *path.glob("runs/*/draws_*.nc")])
+    if of_widths or (path / CONTENTS).exists():
+        way = f"name the file of one, such as {of_widths[-1]}" if of_widths else "it keeps none"
+        raise ValueError(
+            f"{path} is the directory of a sweep, which has draws at each width: {way}; "
+            "bnnpost.sweeps.load_results reads its results"
+        )
+    raise ValueError(
+        f"{path} holds no {DRAWS}: expected the directory of a run of bnnpost sample, or a file"
+    )
+
+
 def read(path: Path, posterior: Posterior | None) -> Contents:
-    """Draws from a file that `write` wrote; see `bnnpost.load`."""
+    """Draws from a file that `write` wrote, or a run's directory with one; see `bnnpost.load`."""
+    path = draws_file(path)
     dataset = _read(path)
     if dataset.attrs["random_stream"] != _random_stream():
         raise ValueError(

@@ -1,7 +1,7 @@
 """The page of a sweep: what was found, how, at what cost, and how to find it again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
 from bnnpost.sweeps.keys import COUPLED
+from bnnpost.sweeps.results_text import nothing_fitted, why_not_fitted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -90,7 +91,7 @@ def sweep_headline(tree: "xr.DataTree") -> Html:
     rate = sweep_figures.rows(tree["rates"].to_dataset())["tv"]
     widest = (widths[-1], values[-1], float(distances["tv_se"].values[-1]))
     two = words.by_two(tree["rates"].attrs)
-    return words.headline(rate, widest, words.why_not_fitted(widths, values, start), two)
+    return words.headline(rate, widest, why_not_fitted(widths, values, start), two)
 
 
 def _lead(sweep: Sweep, tree: "xr.DataTree") -> Iterator[object]:
@@ -211,6 +212,8 @@ def _first_order(tree: "xr.DataTree") -> dict[str, Rate]:
 def _rates(tree: "xr.DataTree") -> Html:
     rates = sweep_figures.rows(tree["rates"].to_dataset())
     attributes, first = tree["rates"].attrs, _first_order(tree)
+    if told := nothing_fitted(tree):
+        return join([paragraphs(told), _theory_alone(first)])
     distances = tree["distances"].to_dataset().sortby("width")
     heads = ["Distance", "exponent", "95 % interval", "theory", "theory lies", "coefficient",
              "95 % interval"]  # fmt: skip
@@ -218,18 +221,14 @@ def _rates(tree: "xr.DataTree") -> Html:
     rates = {name: rate for name, rate in rates.items() if sweep_figures.is_told(distances, name)}
     rows = [rate_row(name, rate, first.get(name)) for name, rate in rates.items()]
     start = int(attributes["fitted_from_width"])
-    reasons = []
+    said = []
     for name, rate in rates.items():
         if not words.is_fitted(rate) and name in distances:
             widths = [int(w) for w in distances["width"].values]
             values = [abs(float(v)) for v in distances[name].values]
             values = values if name == "log_evidence_error" else list(distances[name].values)
-            reasons.append((DISTANCES[name][1], words.why_not_fitted(widths, values, start)))
-    said = (
-        [f"No rate was fitted: {reasons[0][1]}."]
-        if len({reason for _, reason in reasons}) == 1 and len(reasons) == len(rates)
-        else [f"No rate of {name}: {reason}." for name, reason in reasons]
-    )
+            reason = why_not_fitted(widths, values, start)
+            said.append(f"No rate of {DISTANCES[name][1]}: {reason}.")
     fitted = "through the two widths" if words.by_two(attributes) else "fitted"
     caption = (
         f"Size of the distance = coefficient · width^exponent, {fitted} from width {start} on; "
@@ -237,6 +236,17 @@ def _rates(tree: "xr.DataTree") -> Html:
         "the narrowest of them"
     )
     return join([table(heads, rows, caption, words=1), notes(said)])
+
+
+def _theory_alone(first: Mapping[str, Rate]) -> Html | None:
+    """What first-order theory says, where there is nothing beside it."""
+    if not first:
+        return None
+    rows = [
+        [_head(name), measured_cell(abs(rate["coefficient"]), rate["coefficient_se"])]
+        for name, rate in first.items()
+    ]
+    return table(["Distance", "coefficient"], rows, "By first-order theory", words=1)
 
 
 def _scores(tree: "xr.DataTree") -> Html:

@@ -143,19 +143,6 @@ def others(rates: Mapping[str, Rate], start: int, two: bool = False) -> Html | N
     return Html(sentence[:1].upper() + sentence[1:] + join([tail]))
 
 
-def why_not_fitted(widths: list[int], values: list[float], start: int) -> str:
-    """Why there is no rate of a distance with these values."""
-    wide = [value for width, value in zip(widths, values, strict=True) if width >= start]
-    if len(widths) < 2:
-        return "one width was run, and a rate needs two"
-    if len(wide) < 2:
-        found = "one is" if wide else "none is"
-        return f"a rate needs two widths from {start} on, and {found} that wide"
-    if any(value <= 0 for value in wide):
-        return "at some width it is lost in its noise"
-    return "the widths do not determine one"
-
-
 def problem(config: Mapping[str, Any], record: DataRecord | None = None) -> str:
     """Data, network and noise of a configuration, in a sentence. record: of its data, if known."""
     rows = said_rows(config) if record is None else record.used()

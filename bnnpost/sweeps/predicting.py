@@ -24,6 +24,8 @@ from bnnpost.sweeps.sampling import CHAIN
 
 Table = dict[str, np.ndarray]
 _QUANTILES = (0.05, 0.5, 0.95)
+#: The column that says why a row has no prediction.
+NOT_PREDICTED = "not_predicted"
 
 
 def predict_file(
@@ -33,6 +35,7 @@ def predict_file(
     width: int | None = None,
     quantiles: Sequence[float] = _QUANTILES,
     progress: bool = False,
+    strict: bool = False,
     trust_code: bool = False,
 ) -> Table:
     """What the draws of a run say of the targets at the rows of a file: arrays [row], by column.
@@ -44,24 +47,47 @@ def predict_file(
     without it) and quantiles of the target, "q05"; of counts f_mean besides; of classes "class",
     the most probable, and "p(class)" of each. With several targets the name of each goes before:
     "price mean". In the units of the target columns; with the weights of weighted draws.
+    Of rows that cannot be predicted, for a missing value that the run does not fill in, a level
+    that it does not know, or what is no number, numbers are NaN and words empty, and where there
+    are such rows "not_predicted" says of each why, and is empty of the others. strict: raise
+    DataError for such a row, as is always done where there are no others.
     trust_code: code that the run names may be run. Raises FileNotFoundError, ConfigError for a run
     without such a width or draws or whose code is not trusted, DataError for the file, and
     ValueError for what is damaged or has no draws.
     """
     draws, record = drawn_of(run, width, trust_code)
-    x, ids = feature_rows(as_path(file), record.columns, record.id_column)
-    found: Table = {"row": np.arange(len(x))}
-    if ids and record.id_column is not None:
-        found[record.id_column] = np.array(ids)
+    rows = feature_rows(as_path(file), record.columns, record.id_column, strict)
+    num_rows, left_out = len(rows.x), rows.unreadable
+    found: Table = {"row": np.arange(num_rows)}
+    if rows.ids and record.id_column is not None:
+        found[record.id_column] = np.array(rows.ids)
+    if not left_out:
+        return found | _predicted(draws, record, rows.x, quantiles, progress)
+    kept = np.delete(np.arange(num_rows), [*left_out])
+    for name, values in _predicted(draws, record, rows.x[kept], quantiles, progress).items():
+        blank = np.nan if values.dtype.kind == "f" else ""
+        found[name] = np.full(num_rows, blank, values.dtype)
+        found[name][kept] = values
+    return found | {NOT_PREDICTED: np.array([left_out.get(row, "") for row in range(num_rows)])}
+
+
+def _predicted(
+    draws: Draws,
+    record: DataRecord,
+    x: np.ndarray,
+    quantiles: Sequence[float],
+    progress: bool,
+) -> Table:
+    """By column what the draws say at features x [row, feature], in the units of the file."""
     predicted = row_predictions(draws, record.scaling.inputs(x), quantiles, progress=progress)
     likelihood = draws.posterior.likelihood
     if likelihood.defines("probabilities"):
-        return found | _of_classes(predicted["probability"], record)
+        return _of_classes(predicted["probability"], record)
     if likelihood.target_kind == "numbers":
         predicted.pop("f_mean")  # which is the mean
         predicted = in_own_units(predicted, record.scaling)
     names = record.target_names if len(record.target_names) > 1 else ("",)
-    return found | {
+    return {
         f"{target} {name}".strip(): values[:, place]
         for place, target in enumerate(names)
         for name, values in predicted.items()

@@ -126,6 +126,14 @@ def kept_in() -> str:
     )
 
 
+def kept_for_the_run() -> str:
+    """What a plan says of the programs it compiled, in a sentence; empty if none are kept."""
+    folder = os.environ.get(_FOLDER)
+    if not folder:
+        return ""
+    return f"What this plan compiled is kept, and a run on this machine uses it: {folder}"
+
+
 def _unsafe(folder: Path) -> str:
     """How others could put programs into a folder, which would be run; empty if they cannot."""
     if not hasattr(os, "geteuid"):

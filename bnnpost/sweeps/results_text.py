@@ -1,5 +1,7 @@
 """A sweep's results for people: the table, the same as JSON, and the figures."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +75,8 @@ def _plus_minus(value: float, error: float) -> str:
 
 
 def _rates_table(tree: "xr.DataTree") -> str:
+    if told := nothing_fitted(tree):
+        return textwrap.fill(told, 100)
     rates = tree["rates"].to_dataset()
     start = rates.attrs["fitted_from_width"]
     lines = [f"Sizes as coefficient · width^exponent from width {start} on (95 % intervals)"]
@@ -95,6 +99,38 @@ def _rates_table(tree: "xr.DataTree") -> str:
             f"[{float(row['coefficient_low']):.3g}, {float(row['coefficient_high']):.3g}]"
         )
     return "\n".join(lines)
+
+
+def why_not_fitted(widths: Sequence[int], values: Sequence[float], start: int) -> str:
+    """Why there is no rate of a distance with these values, fitted from width `start` on."""
+    wide = [value for width, value in zip(widths, values, strict=True) if width >= start]
+    if len(widths) < 2:
+        return "one width was run, and a rate needs two"
+    if len(wide) < 2:
+        fitted = "one is" if wide else "none is"
+        return f"a rate needs two widths from {start} on, and {fitted} that wide"
+    if any(value <= 0 for value in wide):
+        return "at some width it is lost in its noise"
+    return "the widths do not determine one"
+
+
+def nothing_fitted(tree: "xr.DataTree") -> str:
+    """Why no rate was fitted of any distance, and what to do, in sentences; empty if one was."""
+    rates, distances = (tree[name].to_dataset() for name in ("rates", "distances"))
+    if np.isfinite(rates["exponent"].values).any():
+        return ""
+    distances, start = distances.sortby("width"), int(rates.attrs["fitted_from_width"])
+    widths = [int(width) for width in distances["width"].values]
+    reason = why_not_fitted(widths, [float(value) for value in distances["tv"].values], start)
+    if sum(width >= start for width in widths) < 2:
+        further = [4 * widths[-1]] if widths[-1] >= start else [start, 4 * start]
+        listed = ",".join(map(str, [*widths, *further]))
+        way = f"Run it with more of them, as --widths {listed}, into another directory (--out)."
+    else:
+        coupled = tree.attrs["kind"] == COUPLED
+        more = "draws (--num-samples)" if coupled else "proposals (--num-proposals)"
+        way = f"Use more {more} in a new run, or more widths."
+    return f"No rate was fitted: {reason}. {way}"
 
 
 def _scores_table(tree: "xr.DataTree") -> str:

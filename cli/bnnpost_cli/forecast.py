@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bnnpost_cli import coupled_forecast, tables
+from bnnpost_cli import coupled_forecast, executors, tables
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, forecast_options, given
 
@@ -35,6 +35,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     from bnnpost.sweeps.problem import load_problem
 
     with reported():
+        executors.keep_programs()
         settings, chain = load_sample_config(config, given(flags))
         if chain is not None and chain.method != COUPLED:
             raise ConfigError(

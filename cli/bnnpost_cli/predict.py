@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class _Levels(click.ParamType):
     "--quantiles", type=_Levels(), default="0.05,0.5,0.95", show_default=True,
     help="Quantiles of the target.",
 )  # fmt: skip
+@click.option("--strict", is_flag=True, help="Refuse a file with rows that cannot be predicted.")
 @click.option("--force", is_flag=True, help="Replace the file --out if it is there.")
 @trust_code
 def command(
@@ -50,6 +52,7 @@ def command(
     out: str | None,
     width: int | None,
     quantiles: tuple[float, ...],
+    strict: bool,
     force: bool,
     trust_code: bool,
 ) -> None:
@@ -64,6 +67,10 @@ def command(
     the run's data were. A line a row: of numbers the mean and std of the target, noise included,
     the std of f, without it, and quantiles of the target; of classes the most probable one and the
     probability of each. Weighted draws count by their weights.
+
+    Rows with a missing value that the run does not fill in, a word that it does not know or no
+    number where it expects one are left empty: a last column, not_predicted, then says why, and
+    stderr how many they are.
     """
     with reported():
         target = _target(out, force)
@@ -71,18 +78,42 @@ def command(
 
         executors.keep_programs()
         found = predict_file(
-            run, file, width=width, quantiles=quantiles, progress=True, trust_code=trust_code
+            run,
+            file,
+            width=width,
+            quantiles=quantiles,
+            progress=True,
+            strict=strict,
+            trust_code=trust_code,
         )
         text = _csv(found)
-        if target is None:
-            click.echo(text, nl=False)
-            return
-        _write(target, found, text)
-    number = len(found["row"])
-    click.echo("".join(text.splitlines(keepends=True)[: _MOST_ROWS + 1]), nl=False)
-    if number > _MOST_ROWS:
-        click.echo(f"… {number - _MOST_ROWS:,} more")
-    click.echo(f"{number:,} row{'s are' if number != 1 else ' is'} predicted in {out}", err=True)
+        if target is not None:
+            _write(target, found, text)
+    total, reasons = len(found["row"]), _reasons(found)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo("".join(text.splitlines(keepends=True)[: _MOST_ROWS + 1]), nl=False)
+        if total > _MOST_ROWS:
+            click.echo(f"… {total - _MOST_ROWS:,} more")
+        number = total - len(reasons)
+        are = "row is" if number == 1 else "rows are"
+        click.echo(f"{number:,} {are} predicted in {out}", err=True)
+    if reasons:
+        from bnnpost.datasets.user_files import first_reason
+
+        are = "row is" if len(reasons) == 1 else "rows are"
+        click.echo(
+            f"{len(reasons):,} of {total:,} {are} not predicted. {first_reason(reasons)}", err=True
+        )
+
+
+def _reasons(found: dict[str, Any]) -> dict[int, str]:
+    """By row why it is not predicted."""
+    from bnnpost.sweeps.predicting import NOT_PREDICTED
+
+    told = found.get(NOT_PREDICTED, ())
+    return {row: str(reason) for row, reason in enumerate(told) if reason}
 
 
 def _target(out: str | None, force: bool) -> Path | None:
@@ -99,13 +130,20 @@ def _target(out: str | None, force: bool) -> Path | None:
 
 
 def _csv(found: dict[str, Any]) -> str:
-    """The table as CSV, numbers to seven digits."""
-    text = io.StringIO()
+    """The table as CSV, numbers to seven digits, those of rows not predicted empty."""
+    text, left_out = io.StringIO(), _reasons(found)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(found)
-    for row in zip(*found.values(), strict=True):
-        writer.writerow([f"{one:.7g}" if isinstance(one, float) else str(one) for one in row])
+    for number, row in enumerate(zip(*found.values(), strict=True)):
+        blank = "" if number in left_out else "nan"
+        writer.writerow([_spelled(cell, blank) for cell in row])
     return text.getvalue()
+
+
+def _spelled(cell: Any, blank: str) -> str:
+    if not isinstance(cell, float):
+        return str(cell)
+    return blank if math.isnan(cell) else f"{cell:.7g}"
 
 
 def _write(path: Path, found: dict[str, Any], text: str) -> None:

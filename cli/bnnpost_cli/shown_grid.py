@@ -101,6 +101,7 @@ def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
     from bnnpost.sweeps.grid_directory import GridDirectory
     from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import plan_grid
+    from bnnpost.sweeps.programs import kept_for_the_run
 
     if any(cell.values.get("method") == COUPLED for cell in grid.cells):
         raise ConfigError(
@@ -122,6 +123,8 @@ def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
         click.echo(
             _plan(grid, plans, force) if single is None else plan.as_text(single.plan, force)
         )
+        if (kept := kept_for_the_run()) and any(one.left for one in plans):
+            click.echo(f"\n{kept}")
     if not force and all(one.refusal for one in plans):
         sys.exit(USAGE)
 

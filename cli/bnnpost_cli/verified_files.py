@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bnnpost.storage import DRAWS, PREDICTIONS, as_path
+from bnnpost.storage import PREDICTIONS, as_path
 
 
 def draws_of(given: str, with_inputs: bool = False) -> tuple[Path, Any]:
@@ -17,12 +17,9 @@ def draws_of(given: str, with_inputs: bool = False) -> tuple[Path, Any]:
         raise FileNotFoundError(f"no file or directory {path}")
     if not path.is_dir():
         return path, None
-    if not (path / DRAWS).exists():
-        raise ValueError(
-            f"{path} holds no draws.nc: expected the directory of a finished run of bnnpost sample "
-            "(an interrupted one goes on by the same command), or a file"
-        )
-    return path / DRAWS, _inputs_of(path) if with_inputs else None
+    from bnnpost.draws.draws_files import draws_file
+
+    return draws_file(path), _inputs_of(path) if with_inputs else None
 
 
 def _inputs_of(path: Path) -> Any:

@@ -22,7 +22,7 @@ def test_a_users_own_table(tmp_path):
     arguments += ["--num-test", 2, "--widths", "8", "--num-samples", 20, "--num-proposals", 1000]
     done = invoke("sweep", *arguments, "--out", tmp_path / "run")
     assert done.exit_code == 0, done.stderr
-    assert "no fit" in done.stdout
+    assert "No rate was fitted: one width was run" in done.stdout
 
 
 @pytest.mark.parametrize(

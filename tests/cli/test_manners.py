@@ -78,7 +78,9 @@ def test_new_knows_the_columns_of_a_file(tmp_path):
     data.write_text("\n".join(rows) + "\n")
     done = invoke("new", path, "--data", data)
     assert done.exit_code == 0
-    assert "among the features: code (line 3 has 'c'), name (a word of its own" in done.stderr
+    assert "among the features: name (another in each row, like a name of it); code (line 3" in (
+        done.stderr
+    )
     assert "missing cells in weight (1): 1 of 3 rows are left out" in done.stderr
     config = load_config(path, {"num_train": 1, "num_test": 1})
     assert (config.data, config.target) == (str(data), "effect")
@@ -88,6 +90,31 @@ def test_new_knows_the_columns_of_a_file(tmp_path):
     wrong = invoke("new", path, "--data", data, "--target", "efect", "--force")
     assert wrong.exit_code == 1 and "did you mean 'effect'?" in wrong.stderr
     assert load_config(path, {}).target == "effect"
+
+
+def test_new_leaves_out_dates_identifiers_and_many_words(tmp_path):
+    data, path = tmp_path / "sales.csv", tmp_path / "study.toml"
+    lines = ["day,customer_id,clerk,town,age,sold"]
+    towns = ("Ulm", "Bonn", "Kiel")
+    for i in range(40):
+        who = f"2024-{1 + i % 9:02d}-28,{900 + 3 * i},clerk {i % 7}"
+        lines.append(f"{who},{towns[i % 3]},{20 + i},{i % 5}.5")
+    data.write_text("\n".join(lines) + "\n")
+    done = invoke("new", path, "--data", data)
+    assert done.exit_code == 0, done.stderr
+    for words in ("day (dates, 9 different ones", "customer_id (another in each row",
+                  "clerk (7 different words in 40 rows)", "with --features"):  # fmt: skip
+        assert words in done.stderr
+    config, text = load_config(path, {}), path.read_text()
+    assert (config.features, config.id_column) == ("town,age", "customer_id")
+    assert "add its name to the list" in text and "#   clerk: 7 different words" in text
+    assert "one-hot, with their levels: town (3)" in text
+    path.write_text(text.replace('"town,age"', '"town,age,day"'))
+    assert load_problem(load_config(path, {})).x.shape == (5, 3 + 1 + 9)
+    asked = invoke("new", path, "--data", data, "--features", "clerk,age", "--force")
+    assert "not among" not in asked.stderr and load_config(path, {}).features == "clerk,age"
+    none = invoke("new", path, "--data", data, "--force", "--target", "town,age,sold")
+    assert none.exit_code == 2 and "no column is left for features: day (dates" in none.stderr
 
 
 def test_what_the_template_comments_out_can_be_used(tmp_path):
@@ -117,7 +144,7 @@ def test_what_the_template_comments_out_can_be_used(tmp_path):
         (["study.toml", "--data", "good.csv", "--target", "w"], 1, "got 'A' in column 'w', line 2"),
         (["study.toml", "--data", "good.csv", "--target", "u"], 1, "no column is called 'u'"),
         (["study.toml", "--data", "winne"], 1, "did you mean 'wine'?"),
-        (["study.toml", "--data", "wine", "--target", "y"], 2, "comes with its target"),
+        (["study.toml", "--data", "wine", "--target", "y"], 2, "comes with its columns"),
     ],
 )
 def test_new_refuses(tmp_path, monkeypatch, arguments, code, words):

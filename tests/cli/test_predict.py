@@ -132,12 +132,36 @@ def test_npz_quantiles_and_standard_output(houses):
     np.testing.assert_array_equal(alone["row"], [0, 1, 2])
 
 
+def test_rows_that_cannot_be_predicted_are_left_empty_and_say_why(houses, tmp_path):
+    folder, _ = houses
+    lines = (folder / "new.csv").read_text().splitlines()
+    lines[2:2] = ["lake,?,B,80", "hill,?,C,", "shore,?,D,7 m"]
+    (tmp_path / "gaps.csv").write_text("\n".join(lines) + "\n")
+    arguments = ["predict", folder / "run", "--x", tmp_path / "gaps.csv"]
+    done = invoke(*arguments)
+    assert done.exit_code == 0, done.stderr
+    assert "3 of 6 rows are not predicted. Row 1: site: 'lake' is none of its lev" in done.stderr
+    found = list(csv.reader(done.stdout.splitlines()))
+    assert found[0][-1] == "not_predicted" and found[0][2] == "mean"
+    assert [row[2:-1] for row in found[2:5]] == [[""] * 6] * 3
+    assert [row[-1].partition(":")[0] for row in found[1:]] == ["", "site", "area", "area", "", ""]
+    whole = invoke("predict", folder / "run", "--x", folder / "new.csv").stdout.splitlines()
+    assert [found[i][1:-1] for i in (1, 5, 6)] == [row[1:] for row in csv.reader(whole[1:])]
+    assert invoke(*arguments, "--out", tmp_path / "p.npz").exit_code == 0
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert np.isnan(arrays["mean"]).tolist() == [False, True, True, True, False, False]
+        assert arrays["not_predicted"].tolist() == [row[-1] for row in found[1:]]
+    strict = invoke(*arguments, "--strict")
+    assert strict.exit_code == 1 and strict.stdout == ""
+    assert "1 missing value in column 'area', the first in line 4" in strict.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "more", "code", "words"),
     [
         ("area\n80\n", [], 1, "no column is called 'site'"),
-        ("area,site\n80,lake\n", [], 1, "'lake' in line 2, which is none of its levels"),
-        ("area,site\nNaN,hill\n", [], 1, "1 missing value in column 'area'"),
+        ("area,site\n80,lake\n", [], 1, "Row 0: site: 'lake' is none of its levels (hill"),
+        ("area,site\nNaN,hill\n", [], 1, "no row can be predicted. Row 0: area: a missing"),
         (None, [], 1, "no such file"),
         ("area,site\n80,hill\n", ["--width", 5], 2, "draws at one width"),
         ("area,site\n80,hill\n", ["--out", "there.csv"], 1, "there already"),

@@ -95,20 +95,68 @@ def test_missing_in_npz_is_nan(tmp_path):
 def test_rows_to_predict_are_found_by_name(file):
     known = (Column("site", ("north", "south"), "south"), Column("size"))
     path = file("note,size,id,site\nx,3,k,north\ny,4,l,\n")
-    x, ids = feature_rows(path, known, "id")
-    assert x.tolist() == [[1, 0, 3], [0, 1, 4]] and ids == ("k", "l")
+    rows = feature_rows(path, known, "id")
+    assert rows.x.tolist() == [[1, 0, 3], [0, 1, 4]] and rows.ids == ("k", "l")
+    assert rows.unreadable == {}
     for text, words in (
         ("size\n3\n", "no column is called 'site'"),
         ("sites,size\nnorth,1\n", "did you mean 'sites'"),
-        ("site,size\neast,1\n", "'east' in line 2, which is none of its levels .north, south."),
+        (
+            "site,size\neast,1\n",
+            "'east' in line 2, which is none of its levels .north, south.: write one of these",
+        ),
         ("site,size\nnorth,\n", "1 missing value in column 'size', the first in line 2"),
         ("site,size\nnorth,inf\n", "expected a finite number, got 'inf'"),
     ):
         with pytest.raises(DataError, match=words):
-            feature_rows(file(text), known)
+            feature_rows(file(text), known, strict=True)
+
+
+def test_rows_that_cannot_be_read_are_told_apart(file, tmp_path):
+    known = (Column("site", ("north", "south")), Column("size"))
+    path = file("size,site,id\n,east,k\n4,south,l\ninf,north,m\n")
+    rows = feature_rows(path, known, "id")
+    assert rows.ids == ("k", "l", "m") and rows.x[1].tolist() == [0, 1, 4]
+    assert np.isnan(rows.x[[0, 2]]).all()
+    assert rows.unreadable == {
+        0: "site: 'east' is none of its levels (north, south); size: a missing value",
+        2: "size: 'inf' is no finite number",
+    }
+    with pytest.raises(DataError, match=r"no row can be predicted. Row 0: site: 'east' .* Fill in"):
+        feature_rows(file("size,site\n1,east\n"), known)
+    with pytest.raises(DataError, match="no column is called 'site'"):
+        feature_rows(file("size\n\nNA\n"), known)
+    np.savez(tmp_path / "new.npz", x=[[1, 0, np.nan], [np.inf, 0, 3], [0, 1, 4.0]])
+    rows = feature_rows(tmp_path / "new.npz", (known[0], Column("size", fill=2.5)))
+    np.testing.assert_array_equal(rows.x, [[1, 0, 2.5], [np.nan] * 3, [0, 1, 4]])
+    assert rows.unreadable == {1: "site=north: no finite number"}
+    with pytest.raises(DataError, match="finite"):
+        feature_rows(tmp_path / "new.npz", known, strict=True)
 
 
 def test_what_a_file_has_is_told(file):
     found = csv_columns(file())
-    assert found.like_ids == ("name",) and found.levels == {"site": 2}
-    assert found.missing == {"size": 1, "site": 1, "y": 1} and found.unread == {}
+    assert found.ids == ("name",) and list(found.unsuited) == ["name"]
+    assert found.levels == {"name": 5, "site": 2}
+    assert found.missing == {"size": 1, "site": 1, "y": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "why"),
+    [
+        ("day", ["31.12.24", "1.1.25", "1.1.25"], "dates, 2 different"),
+        ("at", ["2024-01-31T09:30", "2024-02-01 9:31:07"], "dates"),
+        ("month", ["Feb 2024", "3 March 2024", "Apr 5, 2024"], "dates"),
+        ("span", ["10-20", "20-30", "10-20"], ""),
+        ("version", ["1.2.3", "1.2.3", "2.0.1"], ""),
+        ("Id", ["7", "9", "4"], "another in each row"),
+        ("patient_id", ["7", "7", "4"], ""),
+        ("width", ["7", "9", "4"], ""),
+        ("word", ["a", "b", "c"], "another in each row"),
+        ("kind", [*"abcde"] * 2, ""),
+        ("kind", [*"abcdef"] * 2, "6 different words in 12 rows"),
+    ],
+)
+def test_which_columns_are_hardly_features(file, name, cells, why):
+    found = csv_columns(file("\n".join([f"{name},y", *(f'"{one}",1' for one in cells)]) + "\n"))
+    assert found.unsuited.get(name, "").startswith(why) and bool(why) == (name in found.unsuited)

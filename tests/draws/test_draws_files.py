@@ -47,6 +47,21 @@ def test_a_path_may_be_a_string_and_a_file_is_replaced(draws, path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_the_directory_of_a_run_stands_for_its_draws(draws, path):
+    folder = path.parent
+    np.testing.assert_array_equal(bnnpost.load(folder).proposal_numbers, draws.proposal_numbers)
+    path.rename(folder / "draws_000064.nc")
+    for name, words in (
+        ("draws_000064.nc", "a sweep, .* such as .*/draws_000064.nc; bnnpost.sw"),
+        ("contents.json", "a sweep, .* it keeps none"),
+        ("run.json", "holds no draws.nc yet: the same call"),
+        ("notes.txt", "expected the directory of a run"),
+    ):
+        next(folder.iterdir()).rename(folder / name)
+        with pytest.raises(ValueError, match=words):
+            bnnpost.load(folder)
+
+
 def test_prior_draws_come_back_as_prior_draws(tmp_path):
     prior = bnnpost.prior.sample(cases.key(3), Case().posterior(), num_samples=5)
     prior.save(tmp_path / "prior.nc")

@@ -107,9 +107,12 @@ def test_a_coefficient_and_its_theory_have_one_sign():
     ],
 )
 def test_the_headline_says_why_there_is_no_rate(widths, reason):
-    page = page_of_tree(made_up.tree(dataclasses.replace(CONFIG, widths=widths)))
+    tree = made_up.tree(dataclasses.replace(CONFIG, widths=widths))
+    page, text = page_of_tree(tree), " ".join(results_table(tree).split())
+    way = f"No rate was fitted: {reason}. Run it with more of them, as --widths {widths[0]}"
+    assert all(way in shown and "no fit" not in shown for shown in (page.text, text))
     assert headline(page).endswith(f"no rate was fitted: {reason}.")
-    assert "No rate was fitted" in page.text and "no rate fitted" in page.text
+    assert "no rate fitted" in page.text
 
 
 def test_a_value_lost_in_its_noise_is_not_given():

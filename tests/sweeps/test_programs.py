@@ -94,6 +94,12 @@ def test_an_error_of_the_device_can_name_the_programs(environment):
     assert "/a/folder" in programs.kept_in() and "BNNPOST_CACHE=off" in programs.kept_in()
 
 
+def test_a_plan_says_where_its_programs_are_kept(environment):
+    assert programs.kept_for_the_run() == ""
+    environment.setenv(JAX, "/a/folder")
+    assert programs.kept_for_the_run().endswith("a run on this machine uses it: /a/folder")
+
+
 def test_where_no_folder_can_be_made_nothing_is_kept(environment, tmp_path):
     (tmp_path / "file").write_text("")
     environment.setenv(programs.VARIABLE, str(tmp_path / "file"))
