@@ -113,18 +113,22 @@ def test_fresh_exact_draws_move_as_far_as_can_be():
     assert report.columns[:2] == ("f[0]", "f_train[0]") and report.source == "exact"
 
 
+def test_an_algorithm_of_blackjax(draws):
+    import blackjax
+
+    assert bnnpost.invariance(KEY, blackjax.mala(POSTERIOR.log_density, 0.03), few(draws)).passed
+
+
 @pytest.mark.slow
-def test_blackjax_algorithms(draws):
+def test_an_algorithm_of_blackjax_on_vectors(draws):
     import blackjax
 
     start, log_density, _ = POSTERIOR.flat(KEY)
     right = blackjax.hmc(log_density, 0.15, jnp.ones(start.shape), 8)
     assert judged(right, few(draws)).passed
-    assert bnnpost.invariance(KEY, blackjax.mala(POSTERIOR.log_density, 0.03), few(draws)).passed
 
 
 @pytest.mark.parametrize("on_model", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.slow
 def test_numpyro_kernels(draws, on_model):
     from numpyro.infer import HMC
 
