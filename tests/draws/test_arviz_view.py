@@ -87,6 +87,7 @@ def test_no_test_inputs(draws):
     assert set(view["constant_data"].data_vars) == {"x_train"}
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("num_samples", [5, 7])
 def test_draws_that_do_not_fit_four_chains_are_left_out_aloud(num_samples):
     draws = few(num_samples)

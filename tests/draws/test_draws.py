@@ -67,6 +67,7 @@ def test_a_function_is_its_parameters(draws):
         np.testing.assert_allclose(values, applied, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_a_function_is_one_function_whatever_it_is_asked(draws):
     # One point at a time, and several: unlike joint completions, which differ by list.
     function = draws.function(4)

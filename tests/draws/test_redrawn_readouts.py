@@ -75,6 +75,7 @@ def test_each_is_a_draw_from_the_posterior(draws, values):
         assert checks.same_law_z(*products) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_they_are_the_same_every_time_and_however_many(draws, values):
     np.testing.assert_array_equal(draws.redraw_readouts(X_TEST, NUM_READOUTS), values)
     np.testing.assert_allclose(draws.redraw_readouts(X_TEST, 2), values[:, :2], atol=1e-12)

@@ -33,6 +33,7 @@ def deep_kernel(name, w_std, b_std, x=None):
     return k
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("name", BOUNDED)
 def test_depth_thirty_is_finite_and_definite(name):
     # The abs function alone has φ² = x²: w_std 1 keeps its variances.

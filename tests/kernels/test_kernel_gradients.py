@@ -51,6 +51,7 @@ def test_gradient_with_respect_to_inputs(name):
     assert np.isclose(np.sum(np.asarray(gradient) * direction), expected, rtol=1e-6)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("name", SOME)
 def test_gradient_with_respect_to_the_std_of_the_weights(name):
     with jax.enable_x64(True):

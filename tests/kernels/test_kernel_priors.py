@@ -193,6 +193,7 @@ def test_wide_prior_networks_have_this_kernel(name):
     assert np.max(np.abs(found.mean(axis=0) - 1.21 * kernel) / np.hypot(error, bias)) > Z
 
 
+@pytest.mark.slow
 def test_single_precision_and_derivatives():
     network = Serial(
         [*shallow(b_std=0.3, prior=LAPLACE).layers[:2], *deep(prior=LAPLACE).layers[2:]]

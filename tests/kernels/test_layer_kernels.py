@@ -69,6 +69,7 @@ def test_gradients_with_duplicate_inputs_are_finite_and_those_of_finite_differen
     assert np.isclose(np.asarray(slopes) @ directions, float(up - down) / 2e-5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_with_respect_to_inputs_are_those_of_finite_differences():
     x = np.concatenate([SEQUENCES, SEQUENCES[:1] + 0.3])
     directions = RNG.normal(size=x.shape)

@@ -67,6 +67,7 @@ def test_chains_and_observations():
     assert values.shape == (80, 1, 1) and np.isfinite(values).all()
 
 
+@pytest.mark.slow
 def test_a_likelihood_of_several_columns_for_one_output():
     counts = np.array([[3.0, 1.0], [0.0, 2.0]])
     posterior = bnnpost.Posterior(NETWORK, Counted(), X, counts)

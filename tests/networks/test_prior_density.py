@@ -152,6 +152,7 @@ def test_functions_are_taken_by_jax_as_they_are():
     assert jax.vmap(unravel)(vectors)[0].weights.shape == (2, 3, 4)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_slope():
     of = posterior(scales())
     with jax.enable_x64(True):

@@ -99,6 +99,7 @@ def test_the_evidence_is_that_of_plain_numpy(space):
         np.testing.assert_allclose(network().apply(held, X)[:, 0], f[i], atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_limit_is_a_mixture_over_one_scale():
     nodes, weights = np.polynomial.legendre.leggauss(400)
     scales = 5.0 * (nodes + 1)

@@ -33,7 +33,6 @@ def held_by_a_program(posterior):
     return posterior, program
 
 
-
 @pytest.mark.parametrize(
     "compute",
     [

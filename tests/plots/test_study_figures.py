@@ -20,6 +20,7 @@ def posterior_of(width, activation="identity", depth=1):
     return bnnpost.Posterior(network, NOISE, X, np.array([1.0, -0.5]))
 
 
+@pytest.mark.slow
 def test_descents_end_where_they_diverge_and_bands_are_at_critical_rates(tmp_path):
     key, posterior = jax.random.key(0), posterior_of(16)
     found = bnnpost.training.phases(key, posterior, rates=(1.0, 50.0), num_seeds=2, num_steps=30)

@@ -53,6 +53,7 @@ COUNTED = [
 ]
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("name", COUNTED)
 def test_data_counted_twice_are_caught(name):
     assert surprise_of(chain_samplers.counting_twice, name) > checks.LIMIT

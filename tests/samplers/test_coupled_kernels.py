@@ -225,6 +225,7 @@ def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkey
     assert worst(mean_z(met, math.erfc(0.5 / math.sqrt(2)))) < LIMIT
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
 def test_met_chains_stay_together_for_ever(name):

@@ -130,6 +130,7 @@ def test_files_that_are_none_of_the_runs_are_not_looked_at(kind, whole, copy):
     kind.assert_same(kind.sample(directory=copy), whole)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("which", [1, -1])
 def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
     kind.sample(seed=1, directory=tmp_path / "other")
@@ -139,6 +140,7 @@ def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
         kind.sample(directory=copy)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("options", "words"),
     [

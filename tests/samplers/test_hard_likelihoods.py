@@ -54,6 +54,7 @@ def test_an_outlier_far_beyond_the_prior_of_its_noise(name):
     assert found.effective_sample_size > 1000
 
 
+@pytest.mark.slow
 def test_one_noise_far_beyond_its_prior():
     x, y = X[:1], np.array([2.0])
     likelihood = likelihoods.GaussianUnknownNoise(noise_std=dist.HalfNormal(0.01))

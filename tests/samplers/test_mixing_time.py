@@ -72,6 +72,7 @@ def outputs(given):
     return draws.training_outputs()[:, :, 0]
 
 
+@pytest.mark.slow
 def test_a_narrow_step_needs_a_longer_warmup():
     small = bnnpost.mixing(KEY, POSTERIOR, chains.CrankNicolson(0.2), **FEW)
     assert small.kernel.settings() == {"step_size": pytest.approx(0.2)}

@@ -128,6 +128,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_and_what_there_was_stays(whole, tmp_path):
     path = tmp_path / "run"
     sample(NUM_SAMPLES // 4, directory=path)

@@ -135,6 +135,7 @@ def test_exact_posterior(check, activation, width):
 
 
 # A bound that is too low leaves the weights alone, and with them the evidence.
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("check", "wrong"),
     [

@@ -87,6 +87,7 @@ def test_its_chains_are_told_of_and_held_against_importance_draws(draws):
                                   draws.training_outputs())  # fmt: skip
 
 
+@pytest.mark.slow
 def test_its_files_are_gone_on_with_and_read(tmp_path):
     sample(RandomWalk(), {**SHORT, "num_samples": 30}, directory=tmp_path)
     whole = sample(RandomWalk(), SHORT)

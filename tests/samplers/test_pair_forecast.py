@@ -30,6 +30,7 @@ def found():
     return coupled.forecast(KEY, POSTERIOR, **GOAL)
 
 
+@pytest.mark.slow
 def test_the_run_finds_what_the_forecast_found_and_takes_about_as_long(found):
     draws = coupled.sample(KEY, POSTERIOR, **GOAL)
     record = draws.info.coupled

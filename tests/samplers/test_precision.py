@@ -54,6 +54,7 @@ def products(jaxpr):
                 yield from products(inner)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("completion", [AS_FUNCTION, JOINTLY])
 @pytest.mark.parametrize("num_rows", [3, 8])
 @pytest.mark.parametrize(("space", "width"), [("functions", 16), ("functions", 2), ("weights", 8)])
@@ -110,6 +111,7 @@ def test_results_are_the_same_with_the_x64_flag_on_and_off():
         np.testing.assert_array_equal(on[name], value, err_msg=name)
 
 
+@pytest.mark.slow
 def test_double_precision_features_differ_from_single_ones_in_law_by_nothing_else():
     posterior = Case().posterior()
     single, double = (cases.run(posterior, precision=name).info for name in DTYPES)

@@ -37,6 +37,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
     options = OPTIONS[name]

@@ -62,6 +62,7 @@ def test_workers_draw_what_one_process_draws(tmp_path, threads, limit):
         assert_same(stored, expected)
 
 
+@pytest.mark.slow
 def test_workers_of_processes_draw_the_same(whole, tmp_path):
     with Processes(2) as executor:
         assert_same(spread_over(tmp_path / "run", executor), whole)

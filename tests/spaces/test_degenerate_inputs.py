@@ -31,6 +31,7 @@ def homogeneous():
     return bnnpost.Posterior(network, bnnpost.likelihoods.Gaussian(noise_std=NOISE_STD), ROWS, Y)
 
 
+@pytest.mark.slow
 def test_evidence_with_dependent_rows():
     run = cases.run(homogeneous(), 2**17)
     assert run.info.num_nan == 0
@@ -105,6 +106,7 @@ def grid_draws():
     return bnnpost.rejection.sample(cases.key(0), posterior, num_samples=40, max_proposals=2**16)
 
 
+@pytest.mark.slow
 def test_grid_has_draws(grid_draws):
     assert grid_draws.info.num_nan == 0
     assert len(grid_draws) == 40

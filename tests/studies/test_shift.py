@@ -193,6 +193,7 @@ def scores(losses, expected):
     }
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("place", [0, 2, 4, 6])
 def test_agrees_with_rejection_draws(found, drawn, place):
     at = found.losses.isel(shift=place, width=0)

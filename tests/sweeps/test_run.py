@@ -339,6 +339,7 @@ def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
     assert not list((tmp_path / "run").glob("width_*"))
 
 
+@pytest.mark.slow
 def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
     """Where strict has no hope, and refused only beyond its own budget; advice says the rest."""
     config = dataclasses.replace(SMALL, num_train=8, noise_std=0.05, widths=(128,), bound="capped")

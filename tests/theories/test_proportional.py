@@ -69,6 +69,7 @@ def by_hand(posterior, x_test, width, depth, prior_term=1.0):
     return np.exp(logs), weights.T @ y, variance
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_scales_are_those_of_a_search_in_plain_numpy(depth):
     posterior, x_test = posterior_of(8, depth, "erf")
@@ -101,6 +102,7 @@ def linear_errors(width, depth):
     return abs(mean).max(), abs(spread).max(), abs(found.log_evidence - exact.log_evidence)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_linear_networks_are_exact_as_width_and_points_grow(depth):
     small, large = linear_errors(16, depth), linear_errors(64, depth)
@@ -108,6 +110,7 @@ def test_linear_networks_are_exact_as_width_and_points_grow(depth):
     assert max(large) < 0.03
 
 
+@pytest.mark.slow
 def test_several_outputs_against_a_sum_over_scale_matrices():
     """Of one linear hidden layer, whose scale has a Wishart law: self-normalised sums over it."""
     width, n, k = 64, 24, 2
@@ -152,6 +155,7 @@ def test_the_gradient_is_that_of_differences():
     np.testing.assert_allclose(gradient, np.subtract(ahead, behind) / 2e-5, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_wide_networks_are_at_the_limit_and_points_may_come_twice():
     posterior, x_test = posterior_of(10**7, 2, "relu")
     found = bnnpost.proportional(posterior, np.concatenate([x_test, posterior.x[:1], x_test[:1]]))

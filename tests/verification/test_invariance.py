@@ -163,6 +163,7 @@ def test_numpyro_kernels_with_scales_and_fixed_parameters():
     assert report.passed and report.movement.changed > 0.9
 
 
+@pytest.mark.slow
 def test_a_step_that_cannot_be_traced(draws):
     def step(key, vector):
         generator = np.random.default_rng(int(jax.random.bits(key)))

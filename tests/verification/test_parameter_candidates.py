@@ -190,6 +190,7 @@ def test_verify_takes_parameters():
     assert not bnnpost.verify(jax.random.key(3), prior, reference, X_TEST).passed
 
 
+@pytest.mark.slow
 def test_calibrate_takes_parameters():
     def sampled(key, of):
         return jax.vmap(lambda one: of.network.init(one, 2))(jax.random.split(key, 60))

@@ -80,6 +80,7 @@ def test_a_damaged_file_makes_no_reference(data, tmp_path):
         references.reference_of(cases.key(0), path, None)
 
 
+@pytest.mark.slow
 def test_draws_that_know_no_gaussian_have_values_alone():
     draws = sample(num_samples=50, collapse=False)
     data = reference_arrays(draws, None)

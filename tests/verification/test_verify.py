@@ -90,6 +90,7 @@ def test_capped_draws_make_a_reference(right, halved):
     assert not bnnpost.verify(KEY, halved, capped, X_TEST).passed
 
 
+@pytest.mark.slow
 def test_training_inputs_alone_will_do(reference, right):
     found = bnnpost.verify(KEY, {"f_train": right.training_outputs()}, reference)
     assert found.passed

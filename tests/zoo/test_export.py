@@ -90,6 +90,7 @@ def test_netcdf_has_networks_whose_outputs_are_the_values(built, program, tmp_pa
         assert np.all(np.abs(f.mean(axis=1) - other.mean(axis=1)) < 4 * error)
 
 
+@pytest.mark.slow
 def test_tables_hold_the_same(built, tmp_path):
     paths = exports.export(TINY, built, tmp_path, format="csv", parameters=True)
     assert [path.name.removeprefix("tiny") for path in paths] == [

@@ -43,6 +43,7 @@ def test_the_text_has_the_density_of_the_model(name):
     assert of_text == pytest.approx(of_model, rel=1e-10)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("name", "word", "other"),
     [
