@@ -63,6 +63,9 @@ class Lock:
                 f"{self._path} cannot be locked ({error.strerror}): use a directory on a file "
                 "system that has locks, and copy it when the run is over"
             ) from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            file.close()
+            raise LockHeld(f"another process held {self._path}, and has just removed it")
         self._file = file
         return self
 
