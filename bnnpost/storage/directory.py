@@ -104,7 +104,7 @@ class Directory:
         Of files these are those that are not written whole, which replaces a link.
         """
         for folder, folders, files in os.walk(self.path):
-            for name in (*folders, *(own for own in files if own in (LOG, LOCK))):
+            for name in (*folders, *(own for own in files if own == LOG or is_lock(Path(own)))):
                 place = Path(folder, name)
                 if place.is_symlink():
                     raise ValueError(
