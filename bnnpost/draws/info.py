@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+# Kinds of draws that do not depend on each other.
+INDEPENDENT = ("exact", "capped", "coupled", "prior")
 # A bound of the mass that was not seen above this says nothing.
 _NO_BOUND = 0.5
 
@@ -250,6 +252,11 @@ class DrawsInfo:
         if self.kind not in ("capped", "resampled"):
             return ""
         return unseen_words(self.unseen_mass_upper)
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether the draws do not depend on each other: neither chains nor repetitions."""
+        return self.kind in INDEPENDENT
 
     @property
     def num_chains(self) -> int | None:

@@ -5,13 +5,18 @@ import math
 from typing import Any, ClassVar, Literal, Protocol
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import shown
 from bnnpost.networks.nonlinearities import Scalar, checked_std
+from bnnpost.numerics.precision import in_double_precision
 from bnnpost.spelling import fields_of
+
+# Draws whose log probabilities are computed at once.
+_AT_ONCE = 64
 
 
 class NoiseLaw(Protocol):
@@ -177,3 +182,16 @@ def check_one_column_an_output(targets: np.ndarray, num_outputs: int) -> None:
             f"the network has {num_outputs} output(s), but y has {targets.shape[1]} column(s); "
             "give the network num_outputs to match"
         )
+
+
+@in_double_precision
+def log_likelihoods(
+    likelihood: Likelihood, outputs: Float[np.ndarray, "s n k"], targets: Float[np.ndarray, "n k"]
+) -> Float[np.ndarray, " s"]:
+    """log p(targets | outputs) of each draw's outputs, in nats."""
+    return np.asarray(_log_probs(likelihood, jnp.asarray(outputs), jnp.asarray(targets)))
+
+
+@jax.jit
+def _log_probs(likelihood: Likelihood, outputs: Array, targets: Array) -> Array:
+    return jax.lax.map(lambda one: likelihood.log_prob(one, targets), outputs, batch_size=_AT_ONCE)

@@ -1,6 +1,7 @@
 """What goes wrong with work, and whether another attempt may help."""
 
 import errno
+import sys
 from concurrent.futures import BrokenExecutor, CancelledError
 
 from bnnpost.stopping import is_interruption
@@ -24,7 +25,7 @@ class WorkerDied(RuntimeError):
 
 def is_death(error: BaseException) -> bool:
     """Whether the process at a task was killed, as often as its executor tries that again."""
-    return isinstance(error, WorkerDied) or type(error).__name__ == "KilledWorker"
+    return isinstance(error, WorkerDied) or is_of(error, "distributed.scheduler", "KilledWorker")
 
 
 def is_loss(error: BaseException) -> bool:
@@ -34,8 +35,21 @@ def is_loss(error: BaseException) -> bool:
 
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt may go well: not where the configuration or its data are at fault."""
-    passing = isinstance(error, (*_PASSING, WorkerDied))
-    return passing or type(error).__name__ == "JaxRuntimeError"
+    return isinstance(error, (*_PASSING, WorkerDied)) or is_of_device(error)
+
+
+def is_of_device(error: BaseException) -> bool:
+    """Whether JAX gave up on the device: its memory is full, or it is lost."""
+    return is_of(error, "jax.errors", "JaxRuntimeError")
+
+
+def is_of(error: BaseException, module: str, name: str) -> bool:
+    """Whether an error is of a class in a module, which is not imported to find that out.
+
+    Where the module is not loaded nothing has raised its errors.
+    """
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
 
 
 def ends_all(error: BaseException) -> bool:

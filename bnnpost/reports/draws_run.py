@@ -91,10 +91,12 @@ def read_run(path: Path) -> DrawsRun:
 def read_file(path: Path) -> DrawsRun:
     """Draws from a file alone. Raises ValueError for a damaged file."""
     beside: dict[str, Any] = {"config": None, "status": {}, "made_with": {}, "expected": {}}
-    return _with_draws(path, path, path.parent / "no predictions", beside)
+    return _with_draws(path, path, None, beside)
 
 
-def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any]) -> DrawsRun:
+def _with_draws(
+    path: Path, file: Path, predictions: Path | None, beside: dict[str, Any]
+) -> DrawsRun:
     data = read_dataset(file)
     if data.attrs.get("format") != FORMAT:
         found = data.attrs.get("format", "none")
@@ -122,9 +124,9 @@ def _with_draws(path: Path, file: Path, predictions: Path, beside: dict[str, Any
     )
 
 
-def _values(file: Path, predictions: Path, numbers: np.ndarray) -> tuple[Values | None, str]:
+def _values(file: Path, predictions: Path | None, numbers: np.ndarray) -> tuple[Values | None, str]:
     """At the test inputs of the run where they are kept, else at the training inputs."""
-    if predictions.exists():
+    if predictions is not None and predictions.exists():
         data = read_predictions(predictions)
         if np.array_equal(data["proposal_number"].values, numbers):
             return _at_test(data), ""

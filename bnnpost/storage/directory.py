@@ -50,9 +50,11 @@ class Directory:
     def held(self, *, shared: bool = False) -> Iterator[Lock]:
         """Make the directory if need be and hold it against other processes.
 
-        shared: but for those that hold it so too. Raises DirectoryInUse if another one holds it,
+        One that was made for this, and in which nothing was written, is removed again. shared: held
+        against all but those that hold it so too. Raises DirectoryInUse if another one holds it,
         OSError if it cannot be written.
         """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -67,7 +69,24 @@ class Directory:
                     f"another process is running in {self.path}: wait for it, or choose "
                     "another directory"
                 ) from None
-            yield lock
+            try:
+                yield lock
+            finally:
+                if made:
+                    self._remove_empty(made, lock)
+
+    def _remove_empty(self, folders: list[Path], lock: Lock) -> None:
+        """Remove these, the directory and those above it, unless something is in it or wants it."""
+        with contextlib.suppress(OSError):  # another process holds it, or something was written
+            if self._is_empty():
+                lock.hold_alone()
+                if self._is_empty():
+                    (self.path / LOCK).unlink(missing_ok=True)
+                    for folder in folders:
+                        folder.rmdir()
+
+    def _is_empty(self) -> bool:
+        return all(path.name == LOCK for path in self.path.iterdir())
 
     def is_vacant(self, but_for: tuple[str, ...] = ()) -> bool:
         """Whether nothing but locks, what was left half written, and files of these names is here.
@@ -85,7 +104,7 @@ class Directory:
         Of files these are those that are not written whole, which replaces a link.
         """
         for folder, folders, files in os.walk(self.path):
-            for name in (*folders, *(own for own in files if own in (LOG, LOCK))):
+            for name in (*folders, *(own for own in files if own == LOG or is_lock(Path(own)))):
                 place = Path(folder, name)
                 if place.is_symlink():
                     raise ValueError(

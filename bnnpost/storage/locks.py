@@ -41,6 +41,22 @@ class Lock:
         """Hold it with others. Raises LockHeld if one holds it alone."""
         return self._hold("LOCK_SH")
 
+    def is_held(self) -> bool:
+        """Whether somebody holds it alone; True where the system has no locks, and cannot tell.
+
+        Raises OSError where it cannot be opened, FileNotFoundError among them.
+        """
+        if not self.available:
+            return True
+        file = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
     def release(self) -> None:
         """Let others have it."""
         if self._file is not None:
@@ -63,6 +79,9 @@ class Lock:
                 f"{self._path} cannot be locked ({error.strerror}): use a directory on a file "
                 "system that has locks, and copy it when the run is over"
             ) from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            file.close()
+            raise LockHeld(f"another process held {self._path}, and has just removed it")
         self._file = file
         return self
 

@@ -36,8 +36,10 @@ def sample_chains(
     """
     config, started = problem.config, time.perf_counter()
     width = only_width(config)
-    check_config(ChainDirectory(path), config)
-    with warnings.catch_warnings():
+    directory = ChainDirectory(path)
+    directory.notes = problem.data_attribute()
+    check_config(directory, config)
+    with warnings.catch_warnings(), directory.claimed():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.showwarning = _said(say)
         try:
@@ -51,14 +53,12 @@ def sample_chains(
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        with ChainDirectory.alone(path) as directory:
-            directory.notes = problem.data_attribute()
-            directory.begin(chains, say)
-            written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
-            directory.write_noted(CONFIG, written)
-            draws = directory.finish(started=started, progress=progress)
-            with directory.noting_failure():
-                return finished(directory, problem, draws)
+        directory.begin(chains, say)
+        written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
+        directory.write_noted(CONFIG, written)
+        draws = directory.finish(started=started, progress=progress)
+        with directory.noting_failure():
+            return finished(directory, problem, draws)
 
 
 def _said(say: Say) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bnnpost.draws import Draws
 from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_directory import PairDirectory
-from bnnpost.samplers.coupled.pair_draws import NotMetWarning, Pairing
+from bnnpost.samplers.coupled.pair_draws import NotMetWarning
 from bnnpost.storage import OtherRun, Say
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig
@@ -34,34 +34,23 @@ def sample_pairs(
     another process works there.
     """
     config, started = problem.config, time.perf_counter()
-    directory = PairDirectory(path)
+    width, directory = only_width(config), PairDirectory(path)
     directory.notes = problem.data_attribute()
     tolerance = TOLERANCE if chain.tolerance is None else chain.tolerance
     options = {**chain.options(), "precision": config.precision}
-    pairing = _prepared(problem, directory, tolerance, options)
+    check_config(directory, config)
     with warnings.catch_warnings(), directory.claimed():
         warnings.simplefilter("ignore", NotMetWarning)
-        directory.begin(pairing, options, say)
+        try:
+            checked_goal(config.num_samples, tolerance)
+            key, posterior = keys(config, width).draws, problem.posterior(width)
+            directory.begin(key, posterior, config.num_samples, options, say)
+        except OtherRun:
+            raise
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
         directory.write_noted(CONFIG, written)
         draws = directory.finish(config.num_samples, tolerance, started=started, progress=progress)
         with directory.noting_failure():
             return finished(directory, problem, draws)
-
-
-def _prepared(
-    problem: Problem, directory: PairDirectory, tolerance: float, options: dict[str, object]
-) -> Pairing:
-    """What is to be run. Raises ConfigError for settings that cannot be."""
-    config = problem.config
-    width = only_width(config)
-    check_config(directory, config)
-    try:
-        checked_goal(config.num_samples, tolerance)
-        return directory.prepared(
-            keys(config, width).draws, problem.posterior(width), config.num_samples, options
-        )
-    except OtherRun:
-        raise
-    except ValueError as error:
-        raise ConfigError(str(error)) from None

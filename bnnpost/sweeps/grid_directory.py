@@ -3,14 +3,23 @@
 import contextlib
 import json
 import os
-import platform
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.arguments import shown
-from bnnpost.storage import STATUS, Directory, Say, as_path, noted, read_json, run_here
+from bnnpost.storage import (
+    STATUS,
+    Directory,
+    Lock,
+    LockHeld,
+    Say,
+    as_path,
+    noted,
+    read_json,
+    run_here,
+)
 from bnnpost.sweeps.cell_directory import (
     CONFIG,
     CellDirectory,
@@ -42,6 +51,7 @@ class GridDirectory(Directory):
         super().__init__(path)
         self.grid = grid
         self._folders: dict[str, Path] = {}
+        self._note_lock: Lock | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
@@ -162,23 +172,30 @@ class GridDirectory(Directory):
     def note_running(self, part: str, units: Sequence[tuple[str, int]]) -> None:
         """Let who looks know which cells, by digest, are run at which width; none at the end.
 
-        part: which part of the grid this process does.
+        part: which part of the grid this process does. A lock beside the note says that it still
+        does: the system releases it however a process ends, on this machine or on another.
         """
-        path = self.path / _RUNNING.format(part)
+        note = self.path / _RUNNING.format(part)
         if units:
-            who = {"pid": os.getpid(), "host": platform.node()}
-            self.write_text(path.name, json.dumps({**who, "units": units}) + "\n")
-        else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(LockHeld):  # by who does the same part, and notes it
+                if self._note_lock is None:
+                    self._note_lock = Lock(_lock_of(note)).hold_alone()
+                self.write_text(note.name, json.dumps({"units": units}) + "\n")
+        elif self._note_lock is not None:
+            note.unlink(missing_ok=True)
+            _lock_of(note).unlink(missing_ok=True)
+            self._note_lock.release()
+            self._note_lock = None
 
     def running(self) -> set[tuple[str, int]]:
-        """What other processes have noted so, as far as they are still there."""
+        """What processes have noted so that are still at it: those that hold their note's lock."""
         found = set()
-        for path in self.path.glob(_RUNNING.format("*")):
+        for note in self.path.glob(_RUNNING.format("*")):
+            # No lock, or no note any more.
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                note = read_json(path)
-                if note["host"] != platform.node() or _is_alive(note["pid"]):
-                    found |= {(str(digest), int(width)) for digest, width in note["units"]}
+                if Lock(_lock_of(note)).is_held():
+                    units = read_json(note)["units"]
+                    found |= {(str(digest), int(width)) for digest, width in units}
         return found
 
     def _freeze(self, shared: bool, say: Say) -> None:
@@ -209,14 +226,8 @@ def _folders(path: Path) -> dict[str, Path]:
     return {one.name.rpartition("-")[2]: one for one in (path / RUNS).glob("*")}
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
+def _lock_of(note: Path) -> Path:
+    return note.with_suffix(".lock")
 
 
 def _frozen(grid: Grid) -> dict[str, Any]:

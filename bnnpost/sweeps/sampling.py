@@ -74,12 +74,11 @@ def sample(
     directory, expected = RunDirectory(path), {}
     directory.notes = problem.data_attribute()
     check_config(directory, config)
-    if not directory.has_begun():
-        expected = check_feasible(problem, width, force, say, progress=progress)
-    plan = _plan(problem, width)
     with directory.claimed(shared=not share.is_all):
         check_config(directory, config)
-        directory.begin(plan, say)
+        if not directory.has_begun():
+            expected = check_feasible(problem, width, force, say, progress=progress)
+        directory.begin(_plan(problem, width), say)
         directory.write_noted(CONFIG, located(config).as_dict())
         expectations.write_expected(directory, expected)
         directory.set_status("running")

@@ -94,14 +94,14 @@ def _of_draws(draws: Draws, taught: Teacher, x_test: np.ndarray | None) -> Answe
         )
     values = np.concatenate(parts, axis=1)
     check_usable({TEST: values[None]})
-    chains, info = draws.info.num_chains, draws.info
-    independent = len(draws) if info.kind in ("exact", "chain", "prior") else None
+    info = draws.info
+    is_equal = info.is_independent and not np.ptp(draws.log_weights)
     return Answer(
         values,
         draws.log_weights,
-        chains,
+        info.num_chains,
         _noise_std(draws),
-        float(info.effective_sample_size if independent is None else independent),
+        float(len(draws) if is_equal else info.effective_sample_size),
     )
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from bnnpost.arguments import real_array
 from bnnpost.draws import Draws, Ensemble, load
 from bnnpost.draws.draws_files import FORMAT
+from bnnpost.draws.info import INDEPENDENT
 from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import require_key
 from bnnpost.storage import read_array, read_arrays, read_tree
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _ENDINGS = ".npz, .npy, .nc (netCDF) or .csv"
 # What numpy raises for a damaged file or for one that only pickle could read.
 _DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-_INDEPENDENT = ("exact", "capped", "prior", "ensemble")
+_ENSEMBLE = "ensemble"
 _RESAMPLED = (
     "the candidate repeats some of its draws: it was resampled by its weights, and repeats look "
     "like a chain that stands still. Give the weighted draws themselves (Draws, Draws.save)"
@@ -149,7 +150,7 @@ def _held(given: object, sizes: Sizes) -> Given:
     if isinstance(given, Draws):
         return _of_draws(given, sizes)
     if isinstance(given, Ensemble):
-        return Given(repr(given), _function_values(given, sizes), kind="ensemble")
+        return Given(repr(given), _function_values(given, sizes), kind=_ENSEMBLE)
     if callable(getattr(given, "get_samples", None)):
         sites = _sites(given)
         return Given("numpyro MCMC", sites, is_numpyro=PARAMETERS not in sites)
@@ -228,7 +229,7 @@ def _finished(held: Given, sizes: Sizes, key: Array, may_repeat: bool) -> Candid
     values, log_weights, notes = held.values(sizes)
     if held.kind == "resampled":
         raise ValueError(_RESAMPLED)
-    independent = held.kind in _INDEPENDENT
+    independent = held.kind in (*INDEPENDENT, _ENSEMBLE)
     check_usable(values)
     if independent:
         values = in_one_chain(values)

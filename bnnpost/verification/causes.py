@@ -293,9 +293,9 @@ def _stuck(chains: Float[np.ndarray, "chain draw column"]) -> Iterator[Cause]:
     usual = float(np.median(stds))
     still = np.flatnonzero(stds < _STUCK * usual)
     if len(still):
-        which = ", ".join(str(one + 1) for one in still[:3].tolist())
+        which = ", ".join(map(str, still[:3].tolist()))
         more = f" and {len(still) - 3} more" if len(still) > 3 else ""
         yield Cause(
-            f"chain {which}{more} of {len(stds)} stood still: values there move by "
-            f"{float(np.max(stds[still])) / usual:.2g} of what they do in the others"
+            f"chain {which}{more} (counted from 0) of {len(stds)} stood still: values there move "
+            f"by {float(np.max(stds[still])) / usual:.2g} of what they do in the others"
         )

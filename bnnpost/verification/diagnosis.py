@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from bnnpost.likelihoods import Gaussian
+from bnnpost.likelihoods.base import log_likelihoods
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import prior
 from bnnpost.verification.alterations import moments_of
@@ -13,7 +14,6 @@ from bnnpost.verification.causes import Background, Cause, causes_of
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.jackknife import Rows
 from bnnpost.verification.sets import TEST, TRAIN, columns_of
-from bnnpost.verification.statistics import log_likelihoods
 
 # Draws of each side that patterns are looked for in.
 _MOST = 10_000

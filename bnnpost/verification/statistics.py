@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.likelihoods import Likelihood
+from bnnpost.likelihoods.base import log_likelihoods
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
 from bnnpost.verification.answers import Answer
@@ -16,8 +16,6 @@ from bnnpost.verification.scores import normal_scores
 from bnnpost.verification.teacher import Teacher
 
 LOG_LIKELIHOOD, DISTANCE, NOISE_STD = "log likelihood", "distance from the mean", "noise std"
-# Draws whose likelihoods are computed at once.
-_AT_ONCE = 64
 
 
 def selected(log_weights: Float[np.ndarray, " s"], count: int, place: float) -> np.ndarray:
@@ -158,19 +156,6 @@ def _given_noise(
     """log p(targets | outputs, noise_std), but for a constant that all draws share."""
     squares = np.sum((outputs - targets) ** 2, axis=(1, 2))
     return -0.5 * squares / noise_std**2 - targets.size * np.log(noise_std)  # type: ignore[no-any-return]
-
-
-@in_double_precision
-def log_likelihoods(
-    likelihood: Likelihood, outputs: Float[np.ndarray, "s n k"], targets: np.ndarray
-) -> Float[np.ndarray, " s"]:
-    """log p(targets | outputs) of each draw, in nats."""
-    return np.asarray(_log_probs(likelihood, jnp.asarray(outputs), jnp.asarray(targets)))
-
-
-@jax.jit
-def _log_probs(likelihood: Likelihood, outputs: Array, targets: Array) -> Array:
-    return jax.lax.map(lambda one: likelihood.log_prob(one, targets), outputs, batch_size=_AT_ONCE)
 
 
 @in_double_precision

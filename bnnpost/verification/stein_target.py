@@ -56,7 +56,7 @@ def rows_of_draws(draws: Draws) -> tuple[Rows, bool]:
         )
     rows = rows_of_parameters(draws.parameters(), draws.posterior)
     chains = draws.info.num_chains or 1
-    return rows.reshape(chains, -1, rows.shape[2]), draws.info.kind != "chain"
+    return rows.reshape(chains, -1, rows.shape[2]), draws.info.is_independent
 
 
 @in_double_precision

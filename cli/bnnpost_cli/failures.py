@@ -41,7 +41,7 @@ def reported(resume: str = "") -> Iterator[None]:
 
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
-    from bnnpost.parallel.failures import ExecutorError, WorkLeft
+    from bnnpost.parallel.failures import ExecutorError, WorkLeft, is_of, is_of_device
     from bnnpost.sweeps.programs import kept_in
     from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 
@@ -53,13 +53,13 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return f"{error}{'; ' + resume if is_full(error) and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
-    kind = type(error).__name__
-    if kind == "NotMet":  # of coupled chains, whose module is not loaded for its name
+    if is_of(error, "bnnpost.samplers.coupled.setting", "NotMet"):
         return str(error), BUDGET
-    if kind == "JaxRuntimeError":
+    if is_of_device(error):
         kept = kept_in()
         advice = f"; {kept}" if kept else ""
         return f"the device gave up, perhaps for lack of memory: {error}{advice}", ERROR
+    kind = type(error).__name__
     return f"{kind}: {error} (where it came from: the same command with --debug)", ERROR
 
 

@@ -7,6 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from bnnpost import coupled
+from bnnpost_cli.failures import reported
 from tests.cli.invocation import invoke, start
 
 PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "64,128", "--noise-std", "0.5"]
@@ -177,6 +179,16 @@ def test_kernel_prints_and_writes_the_matrix(tmp_path):
     refused = invoke(*arguments, "--kind", "both", "--out", tmp_path / "both.csv")
     assert refused.exit_code == 1
     assert "end in .npz for both kernels" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(coupled.NotMet("too narrow"), 4), (type("NotMet", (RuntimeError,), {})(), 1)],
+)
+def test_errors_are_known_by_their_class_and_not_by_its_name(error, code):
+    with pytest.raises(SystemExit) as left, reported():
+        raise error
+    assert left.value.code == code
 
 
 def test_info_lists_what_flags_take():

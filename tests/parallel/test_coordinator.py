@@ -5,11 +5,13 @@ import errno
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import jax
 import pytest
 
 from bnnpost import parallel
 from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, calls
 from bnnpost.parallel.coordinator import room
+from bnnpost.parallel.failures import is_death
 from bnnpost.parallel.share import ALL, Share
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
@@ -51,12 +53,19 @@ def test_what_may_pass_is_tried_again_and_all_else_given_up(executor):
     kept = Kept()
     given = [
         kept.task("disk", tasks.fail, OSError("gone")),
+        kept.task("device", tasks.fail, jax.errors.JaxRuntimeError("no memory")),
         kept.task("law", tasks.fail, ValueError("no such law")),
+        kept.task("namesake", tasks.fail, type("JaxRuntimeError", (RuntimeError,), {})()),
         kept.task("good", tasks.double, 1),
     ]
     run(kept, given, executor, retries=2)
-    assert kept.failures == {"disk": ("OSError", 3), "law": ("ValueError", 1)}
-    assert kept.results == {"good": 2} and sum("tried again" in line for line in kept.said) == 2
+    assert kept.failures == {
+        "disk": ("OSError", 3),
+        "device": ("JaxRuntimeError", 3),
+        "law": ("ValueError", 1),
+        "namesake": ("JaxRuntimeError", 1),
+    }
+    assert kept.results == {"good": 2} and sum("tried again" in line for line in kept.said) == 4
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,12 @@ def test_what_would_come_again_ends_it(executor, error):
     given = [kept.task("bad", tasks.fail, error), *[kept.task("x", tasks.double, 1)] * 50]
     with pytest.raises(type(error)):
         run(kept, given, executor)
+
+
+def test_workers_that_dask_has_given_up_are_known():
+    distributed = pytest.importorskip("distributed")
+    assert is_death(distributed.scheduler.KilledWorker("task", None, 3))
+    assert not is_death(type("KilledWorker", (Exception,), {})())
 
 
 def test_an_executor_that_is_lost_leaves_work():

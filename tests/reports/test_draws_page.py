@@ -202,13 +202,15 @@ def finished(tmp_path_factory):
     return path
 
 
-def test_a_run_and_its_draws_alone(finished):
+def test_a_run_and_its_draws_alone(finished, tmp_path):
     page = checked(reports.to_html(finished))
     assert "40 exact, independent draws" in page.text and "Row 262" in page.text
     record = json.loads((finished / "forecast.json").read_text())["4"]
     assert {record["acceptance_rate"], record["proposals"]} <= set(page.numbers)
     assert read_run(finished).info.acceptance_rate in page.numbers
-    alone = checked(reports.to_html(finished / "draws.nc"))
+    (tmp_path / "draws.nc").write_bytes((finished / "draws.nc").read_bytes())
+    (tmp_path / "no predictions").write_text("a note of the user's own")
+    alone = checked(reports.to_html(tmp_path / "draws.nc"))
     assert "1 training point; likelihood Gaussian(noise_std=0.3162)" in alone.text
     assert "Training point 0" in alone.text and "bnnpost.load(" in alone.text
 

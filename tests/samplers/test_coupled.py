@@ -5,6 +5,7 @@ One comparison in 5e8 is off by six standard errors by chance.
 
 import functools
 import math
+import types
 import warnings
 
 import jax
@@ -19,7 +20,7 @@ from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.samplers.chains.kernel import Normals
 from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled import bounds, estimates, pairs
+from bnnpost.samplers.coupled import bounds, estimates, pair_draws, pairs
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
 from bnnpost.spaces.making import make_space
@@ -233,6 +234,14 @@ def test_draws_are_those_of_the_posterior_with_a_record():
     assert worst(same_mean_z(other**2, exact**2)) > LIMIT
     assert "1,000 pairs of coupled chains after" in repr(draws)
     assert "exact" not in repr(draws)
+
+
+def test_the_device_is_called_what_other_samplers_call_it(monkeypatch):
+    """On a card the platform has another name, such as gpu."""
+    monkeypatch.setattr(jax, "devices", lambda: [types.SimpleNamespace(device_kind="a card")])
+    space = types.SimpleNamespace(form="functions", precision="single", layer_forms=str)
+    setting, record = types.SimpleNamespace(space=space), types.SimpleNamespace(meeting_times=(1,))
+    assert pair_draws._info(setting, record, True, 0.0).device == "a card"
 
 
 @pytest.mark.slow

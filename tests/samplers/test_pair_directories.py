@@ -183,12 +183,13 @@ def test_other_samplers_and_other_files_are_refused(copy, tmp_path):
         sample(directory=other)
 
 
-def test_a_directory_in_use_is_refused(copy):
+def test_a_directory_in_use_is_refused_before_the_pilot(tmp_path, monkeypatch):
+    monkeypatch.setattr("bnnpost.samplers.coupled.setting.tuned", no_pilot)
     with (
-        pair_directory.PairDirectory.alone(copy),
+        pair_directory.PairDirectory.alone(tmp_path),
         pytest.raises(OSError, match="another process is running"),
     ):
-        sample(directory=copy)
+        sample(directory=tmp_path)
 
 
 def test_bad_arguments_and_pilots_that_do_not_meet_make_no_directory(tmp_path):

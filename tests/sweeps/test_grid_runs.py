@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import os
 import platform
 import re
 
@@ -11,7 +12,7 @@ import xarray as xr
 
 from bnnpost.parallel.failures import WorkerDied
 from bnnpost.parallel.share import Share
-from bnnpost.storage import DirectoryInUse
+from bnnpost.storage import DirectoryInUse, Lock
 from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
@@ -342,10 +343,21 @@ def test_who_looks_sees_what_is_under_way(fake, tmp_path, monkeypatch):
     run(tmp_path / "out", SINGLE)
     assert seen == [(["running"], (4,)), (["running"], (8,))]
     assert not list((tmp_path / "out").glob(".running*"))
-    # Of a process that is gone, nothing is believed.
-    note = {"pid": 2**22 + 1, "host": platform.node(), "units": [["", 4]]}
+
+
+@pytest.mark.parametrize(
+    ("pid", "host"),
+    [(2**22 + 1, platform.node()), (os.getpid(), platform.node()), (os.getpid(), "elsewhere")],
+    ids=["no process has its number", "another has its number", "on another machine"],
+)
+def test_a_note_of_what_is_under_way_counts_while_its_writer_lives(fake, tmp_path, pid, host):
+    run(tmp_path / "out", SINGLE)
     (tmp_path / "out" / "width_000004.nc").unlink()
-    (tmp_path / "out" / ".running.json").write_text(json.dumps(note))
+    note = {"pid": pid, "host": host, "units": [["", 4]]}
+    (tmp_path / "out" / ".running.json").write_text(json.dumps(note))  # as earlier versions do
+    assert states(see_results(tmp_path / "out")) == ["pending"]
+    with Lock(tmp_path / "out" / ".running.lock").hold_alone():
+        assert states(see_results(tmp_path / "out")) == ["running"]
     assert states(see_results(tmp_path / "out")) == ["pending"]
 
 

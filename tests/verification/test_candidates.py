@@ -11,6 +11,7 @@ import xarray as xr
 
 import bnnpost
 from bnnpost.draws.info import ChainsInfo
+from bnnpost.verification.answers import answer_of
 from bnnpost.verification.candidates import candidate_of
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import Candidate
@@ -392,6 +393,15 @@ def test_prior_draws_are_independent_and_offer_no_evidence(draws):
         candidate = read(given, **OURS)
         assert candidate.independent and candidate.log_evidence is None
         assert candidate.values["f"].shape == (1, 2000, 2, 1)
+
+
+def test_every_reader_knows_coupled_draws_for_independent(draws, tmp_path):
+    coupled = recorded(draws, kind="coupled")
+    coupled.save(tmp_path / "draws.nc")
+    for given in (coupled, tmp_path / "draws.nc"):
+        assert read(given, **OURS).independent
+    taught = types.SimpleNamespace(f_train=np.zeros((3, 1)))
+    assert answer_of(coupled, taught, None).independent == len(draws)
 
 
 @pytest.fixture(scope="module")

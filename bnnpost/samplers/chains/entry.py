@@ -1,6 +1,7 @@
 """Draws by chains, whatever moves them."""
 
 import collections
+import functools
 import os
 import time
 
@@ -61,7 +62,8 @@ def sample(
     directory holds something else, DirectoryInUse if another process works there.
     """
     started = time.perf_counter()
-    chains = Chains.make(
+    make = functools.partial(
+        Chains.make,
         key,
         posterior,
         kernel,
@@ -76,8 +78,9 @@ def sample(
         cross_check=cross_check,
     )
     if directory is None:
+        chains = make()
         [done] = collections.deque(run_chains(Runner(chains), progress=progress), maxlen=1)
         return chain_draws.draws(chains, done, time.perf_counter() - started)
     with ChainDirectory.alone(directory) as held:
-        held.begin(chains, warn_user)
+        held.begin(make(), warn_user)
         return held.finish(started=started, progress=progress)

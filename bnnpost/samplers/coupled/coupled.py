@@ -67,8 +67,6 @@ def sample(
                 outcomes.append(one)
                 bar.count(one)
         return pairing.draws(outcomes, tolerance, started=started, before=0.0)
-    held = PairDirectory(directory)
-    pairing = held.prepared(key, posterior, num_samples, options)
-    with held.claimed():
-        held.begin(pairing, options, warn_user)
+    with PairDirectory.alone(directory) as held:
+        held.begin(key, posterior, num_samples, options, warn_user)
         return held.finish(num_samples, tolerance, started=started, progress=progress)

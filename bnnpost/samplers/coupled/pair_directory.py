@@ -58,39 +58,32 @@ class PairDirectory(RecordedRun):
     def folders(self) -> list[Path]:
         return [folder for folder in (self.path, self.path / BLOCKS) if folder.is_dir()]
 
-    def prepared(
-        self, key: Array, posterior: Posterior, num_samples: int, options: Mapping[str, Any]
-    ) -> Pairing:
-        """What is to be run, by a pilot unless one is written down here.
+    def begin(
+        self,
+        key: Array,
+        posterior: Posterior,
+        num_samples: int,
+        options: Mapping[str, Any],
+        say: Say,
+    ) -> None:
+        """Write down what is run, once a pilot has found it, or find that the run here runs it.
 
-        Writes nothing. Raises what `set_up` raises of arguments, memory and pilots, and OtherRun
-        if the directory holds another run, or files that are none of a run's.
+        Raises what `set_up` raises of arguments, memory and pilots, which then leave nothing
+        behind, and OtherRun if the directory holds another run, or files that are none of a run's.
         """
-        self.check_vacant()
-        if not self.has_begun():
-            return Pairing(key, set_up(key, posterior, num_samples, **options))
-        record = self.read_record()
-        known = recorded_tuning(record["tuned"])
-        pairing = Pairing(key, set_up(key, posterior, num_samples, known, **options))
-        self.check_settings(record["settings"], _settings(key, options))
-        return self._as_written(pairing, record)
-
-    def begin(self, pairing: Pairing, options: Mapping[str, Any], say: Say) -> None:
-        """Write down what is run, or find that it is what the run here runs.
-
-        Raises OtherRun as `prepared` does.
-        """
-        settings = _settings(pairing.key, options)
         if self.has_begun():
             record = self.read_record()
-            self.check_settings(record["settings"], settings)
+            known = recorded_tuning(record["tuned"])
+            pairing = Pairing(key, set_up(key, posterior, num_samples, known, **options))
+            self.check_settings(record["settings"], _settings(key, options))
             pairing = self._as_written(pairing, record)
         else:
             self.check_vacant()
+            pairing = Pairing(key, set_up(key, posterior, num_samples, **options))
             self._is_new = True
             self.write_record(
                 pairing.contents(),
-                settings=settings,
+                settings=_settings(key, options),
                 tuned=tuning_record(pairing.setting.tuned),
                 pilot_seconds=pairing.setting.pilot_seconds,
             )

@@ -89,7 +89,7 @@ def _info(setting: Setting, record: CoupledInfo, complete: bool, seconds: float)
         precision=space.precision,
         layer_forms=space.layer_forms(),
         seconds=seconds,
-        device=jax.default_backend(),
+        device=str(jax.devices()[0].device_kind),
         coupled=record,
     )
 

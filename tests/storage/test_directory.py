@@ -1,0 +1,49 @@
+"""The lock of a directory, and what is left of one in which nothing came to be written."""
+
+import pytest
+
+from bnnpost.storage import Directory, DirectoryInUse
+from bnnpost.storage.directory import LOCK
+
+
+def refused(directory, **options):
+    """As a run that holds the directory and is refused before it writes."""
+    with pytest.raises(ValueError, match="no such activation"), directory.held(**options):
+        raise ValueError("no such activation")
+
+
+def test_a_directory_that_was_made_for_nothing_is_removed(tmp_path):
+    refused(Directory(tmp_path / "runs" / "one"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_was_there_or_has_something_in_it_stays(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    refused(Directory(own))
+    assert own.is_dir()
+    written = Directory(tmp_path / "written")
+    with written.held():
+        written.log("begun")
+    assert (written.path / "log.txt").exists()
+
+
+def test_a_directory_that_another_process_shares_stays(tmp_path):
+    directory = Directory(tmp_path / "run")
+    with directory.lock as other:
+        with directory.held(shared=True):
+            other.hold_shared()
+        assert directory.path.is_dir()
+        with pytest.raises(DirectoryInUse), directory.held():
+            pass
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    """Between its opening and its locking, by a process that ended."""
+    import fcntl
+
+    directory, lock = Directory(tmp_path), tmp_path / LOCK
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lambda *given: (lock.unlink(), flock(*given)))
+    with pytest.raises(DirectoryInUse), directory.held():
+        pass
