@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -31,7 +30,7 @@ VALUES = {
     "num_train": 2, "num_test": 1, "depth": 1, "num_samples": 20, "num_proposals": 400,
     "noise_std": 0.5, "widths": [4],
 }  # fmt: skip
-FOUR = {**VALUES, "grid": {"seed": [0, 1], "b_std": [0.1, 0.2]}}
+SEEDS = {**VALUES, "grid": {"seed": [0, 1]}}
 # Of units that take no time, or a moment.
 MANY = fake_grid(grid={"seed": list(range(10))})
 TWO = fake_grid(widths=[4])
@@ -54,7 +53,7 @@ def assert_same(found, expected):
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     """What this process gives alone."""
-    return run_grid(grid_of(FOUR), tmp_path_factory.mktemp("grid") / "one")
+    return run_grid(grid_of(SEEDS), tmp_path_factory.mktemp("grid") / "one")
 
 
 @pytest.mark.slow
@@ -63,9 +62,9 @@ def test_workers_give_what_one_process_gives(tmp_path, one, kind):
     said = []
     with Processes(2) if kind == "processes" else Dask(jobs=2) as executor:
         for _ in range(2):  # nothing is left the second time
-            found = run_grid(grid_of(FOUR), tmp_path / "two", executor=executor, say=said.append)
+            found = run_grid(grid_of(SEEDS), tmp_path / "two", executor=executor, say=said.append)
             assert_same(found, one)
-    assert sum("draws of" in line for line in said) == 4
+    assert sum("draws of" in line for line in said) == 2
 
 
 @pytest.fixture
@@ -147,17 +146,18 @@ def coordinate(path):
 
 @pytest.mark.slow
 def test_killed_coordinators_lose_nothing_and_leave_no_workers(tmp_path, many):
-    """Each is killed later than the one before, and the next goes on."""
+    """Each is killed when it has got further than the one before, and the next goes on."""
     out = tmp_path / "out"
-    for wait in np.linspace(0.5, 6.0, 6):
+    for more in range(6):
+        held = len(list(out.rglob("*.nc")))
         program = processes.start("-c", COORDINATOR, out)
         assert program.stdout.readline() == "begins\n", program.communicate()[1]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            program.communicate(timeout=wait)
+        while program.poll() is None and len(list(out.rglob("*.nc"))) < held + more:
+            time.sleep(0.05)
+        time.sleep(0.07 * more)
         program.kill()
         program.communicate()
-    begun = sum("draws of" in line for line in (out / "log.txt").read_text().splitlines())
-    assert begun, "none was killed later than its first unit"
+        assert program.returncode == -signal.SIGKILL
     assert_same(run_grid(MANY, out), many)
     time.sleep(1.0)
     assert not worker_pids() and not list(out.glob(".running*"))
@@ -166,36 +166,42 @@ def test_killed_coordinators_lose_nothing_and_leave_no_workers(tmp_path, many):
 EVERYWHERE = """
 import json, sys
 from tests.sweeps import test_grid_workers
-print(json.dumps(test_grid_workers.lost_at(sys.argv[1], sys.argv[2] == "whole")))
+print(json.dumps(test_grid_workers.until_lost(sys.argv[1], sys.argv[2] == "whole")))
 """
 # What Python's audit hooks call changes of files, but for "open".
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
+CHANGES = ("os.mkdir", "os.rename")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["whole", "in place"])
 def test_a_kill_before_any_change_of_a_file_loses_nothing(tmp_path, how):
     """Known-wrong twin: texts are written in place, and not to another name first."""
-    found = json.loads(processes.output("-c", EVERYWHERE, tmp_path, how))
+    program = processes.start("-c", EVERYWHERE, tmp_path, how)
+    out, errors = program.communicate(timeout=600)
+    assert program.returncode == 0, errors
+    found = json.loads(out)
     print(found)
-    assert found["kills"] > 30
-    assert bool(found["lost"]) == (how == "in place")
+    assert found["is_lost"] == (how == "in place"), errors
+    assert found["kills"] > 30 or found["is_lost"]
 
 
-def lost_at(folder, is_whole):
-    """In a process of its own: before which changes a kill is not made good by another run."""
-    whole, lost = Path(folder) / "whole", []
+def until_lost(folder, is_whole):
+    """In a process of its own: kills until one is not made good by another run, or there is none.
+
+    What it has loaded children that are forked have too, who compute nothing with JAX.
+    """
+    whole = Path(folder) / "whole"
     with pytest.MonkeyPatch.context() as patch:
         Fake().install(patch)
-        assert in_a_child(lambda: run_grid(TWO, whole)) == 0
+        run_grid(TWO, whole)
         if not is_whole:
             patch.setattr(storage_files, "whole", contextlib.nullcontext)
         for number in itertools.count(1):
             path = Path(folder) / str(number)
             if in_a_child(lambda path=path, number=number: killed_at(number, path)) == 0:
-                return {"kills": number - 1, "lost": lost}
+                return {"kills": number - 1, "is_lost": False}
             if in_a_child(lambda path=path: assert_same(run_grid(TWO, path), load_results(whole))):
-                lost.append(number)
+                return {"kills": number, "is_lost": True}
 
 
 def in_a_child(call):
@@ -229,10 +235,10 @@ def killed_at(number, path):
 
 
 def test_results_of_a_grid_that_has_none_are_no_trees(tmp_path):
-    with GridDirectory.begun(tmp_path / "out", grid_of(FOUR)):
+    with GridDirectory.begun(tmp_path / "out", grid_of(SEEDS)):
         pass
     found = load_results(tmp_path / "out")
-    assert [cell.status for cell in found] == ["pending"] * 4
+    assert [cell.status for cell in found] == ["pending"] * 2
     assert all(cell.tree is None for cell in found)
     with pytest.raises(ValueError, match="has results yet"):
         found.distances()
