@@ -1,48 +1,24 @@
 """Everything that reads a sweep or a grid, held against what it gives where no harm came to it."""
 
-import json
 import re
-import shutil
 
 import bnnpost
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import load_results
-from tests.cli.corruptions import is_clear, patient
+from tests.cli.corruptions import Looks, is_clear
 from tests.cli.invocation import invoke
 
 
-class SweepLooks:
-    """Everything that reads a run, in the manner of `corruptions.Looks`.
-
-    run: it is left as it is. config: the file that it is of. inputs: a file of inputs. folder: for
-    copies.
-    """
+class SweepLooks(Looks):
+    """Of a run of bnnpost sweep. config: the file that it is of. inputs: a file of inputs."""
 
     def __init__(self, run, config, inputs, folder):
-        self.run, self.config, self.inputs = run, config, inputs
-        folder.mkdir()
-        self.target, self.page = folder / "run", folder / "page.html"
-        shutil.copytree(run, self.target)
+        super().__init__(run, folder)
+        self.config, self.inputs = config, inputs
         self.cells = [cell.path.relative_to(self.target) for cell in load_results(self.target)]
         self.whole = {name: self._value(name) for name in ("load", "draws")}
         self.text = {name: self._text(name)[1] for name in ("status", "predict", "report")}
         assert all(self.text.values())
-
-    def faults(self, harm, what, names):
-        """What goes wrong with a copy of the run once `harm` was done to it, in words."""
-        shutil.rmtree(self.target)
-        shutil.copytree(self.run, self.target)
-        harm(self.target)
-        for name in names:
-            try:
-                with patient():
-                    fault = getattr(self, f"_{name}")()
-            except TimeoutError:
-                fault = "hangs"
-            except BaseException as error:
-                fault = f"raises {type(error).__name__}: {error}"
-            if fault:
-                yield f"{what}: {name} {fault}"
 
     def _value(self, name):
         if name == "load":
@@ -53,24 +29,21 @@ class SweepLooks:
         files = [self.target / cell / f"draws_{w:06d}.nc" for cell in self.cells for w in (4, 8)]
         return [bnnpost.load(file).proposal_numbers.tolist() for file in files]
 
-    def _load(self):
+    def load(self):
         try:
             found = self._value("load")
         except (OSError, ValueError) as error:
-            return self._unclear(str(error))
+            return self.unclear(error)
         if found == self.whole["load"]:
             return ""
         reasons = " ".join(cell.detail.reason for cell in load_results(self.target))
         return "" if reasons else "gives other results"
 
-    def _draws(self):
+    def draws(self):
         try:
             return "" if self._value("draws") == self.whole["draws"] else "gives other draws"
         except (OSError, ValueError) as error:
-            return self._unclear(str(error))
-
-    def _unclear(self, message):
-        return "" if is_clear(message, self.target) else f"is not clear: {message}"
+            return self.unclear(error)
 
     def _text(self, name):
         """What a command gives, and the command as it ended."""
@@ -79,9 +52,7 @@ class SweepLooks:
         elif name == "predict":
             done = invoke("predict", self.target / self.cells[0], "--x", self.inputs)
         else:
-            self.page.unlink(missing_ok=True)
-            done = invoke("report", self.target, "--out", self.page)
-            return done, self.page.read_text() if done.exit_code == 0 else ""
+            return self.reported()
         return done, done.stdout
 
     def _shown(self, name, words):
@@ -91,25 +62,25 @@ class SweepLooks:
         said = "bnnpost: warning: " in done.stderr or re.search(words, text)
         return "" if text == self.text[name] or said else "shows something else without a word"
 
-    def _status(self):
+    def status(self):
         return self._shown("status", r"\n    \S")  # a reason below a line
 
-    def _predict(self):
+    def predict(self):
         return self._shown("predict", "(?!)")
 
-    def _report(self):
+    def report(self):
         return self._shown("report", "What is missing")
 
-    def _resume(self):
+    def resume(self):
         return self._gone_on_with(invoke("sweep", "resume", self.target))
 
-    def _again(self):
+    def again(self):
         return self._gone_on_with(invoke("sweep", self.config, "--out", self.target))
 
-    def _assembly(self):
+    def assembly(self):
         """The same, where the results are to be put together."""
         (self.target / self.cells[0] / "results.nc").unlink(missing_ok=True)
-        return self._again()
+        return self.again()
 
     def _gone_on_with(self, done):
         if done.exit_code != 0:
@@ -124,24 +95,3 @@ class SweepLooks:
         bare = re.search(r"Traceback|\w+Error\b|where it came from", done.stderr)
         fine = done.exit_code in (1, 2, 5) and clear and not bare
         return "" if fine else f"ends with {done.exit_code} and says {done.stderr!r}"
-
-
-def remembered(monkeypatch):
-    """Compute each width, and each whole, once: what is computed again is known to be the same."""
-    from bnnpost.sweeps import unit_work
-
-    known = {}
-
-    def once(name):
-        real = getattr(unit_work, name)
-
-        def found(sent, *arguments):
-            key = json.dumps([name, sent.run, *map(str, arguments[:1])])
-            if key not in known:
-                known[key] = real(sent, *arguments)
-            return known[key]
-
-        return found
-
-    for name in ("one_width", "put_together"):
-        monkeypatch.setattr(unit_work, name, once(name))

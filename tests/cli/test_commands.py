@@ -83,7 +83,8 @@ def test_interrupted_and_killed_runs_go_on_to_the_same_results(tmp_path):
             assert "the same command goes on" in said
         resumed = invoke("sweep", *SMALL, "--out", tmp_path / stop.name, "--json")
         assert resumed.exit_code == 0, resumed.stderr
-        assert "read from width_000064.nc" in resumed.stderr
+        assert "[2/2] width 128: 50 draws" in resumed.stderr
+        assert "width 64: 50 draws" not in resumed.stderr, "what was there is not run again"
         assert _numbers(resumed.stdout) == _numbers(whole.stdout)
 
 

@@ -10,8 +10,6 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.storage import netcdf
-from tests.cli import corruptions
 from tests.cli.invocation import invoke, start
 from tests.files import contents
 
@@ -224,38 +222,3 @@ def test_an_interrupted_run_says_how_to_go_on(copy, stop):
     assert "the same command goes on from what is in" in said
     assert json.loads((copy / "status.json").read_text())["state"] == "interrupted"
     assert sample(copy, num_samples=200).exit_code == 0
-
-
-# Files that were once read without a word, or for ever, and a look that would do so.
-HARM = {
-    "draws.nc for another run's draws.nc": "load",
-    "draws.nc for its own run's run.nc": "load",
-    "draws.nc a named pipe": "load",
-    "draws.nc for its own run's predictions.nc": "verify",
-    "predictions.nc for another run's predictions.nc": "report",
-    "predictions.nc deleted": "verify",
-    "run.json a named pipe": "report",
-    "run.json deleted": "resume",
-    "run.json for another run's run.json": "load",
-    "config.json for its own run's status.json": "report",
-    "config.json with digit": "report",
-    "status.json deleted": "report",
-    "forecast.json for another run's forecast.json": "report",
-    "log.txt a named pipe": "resume",
-    "blocks/000000/000000000.npz a directory": "resume",
-}
-
-
-@pytest.mark.filterwarnings("default:.* is not there:UserWarning")
-@pytest.mark.slow
-def test_a_run_that_came_to_harm_is_read_as_it_was_or_refused(finished, tmp_path, monkeypatch):
-    assert sample(tmp_path / "other", "--seed", 3).exit_code == 0
-    looks = corruptions.Looks(finished[0], tmp_path / "other", sample, tmp_path / "looks")
-    every = list(corruptions.all_of(finished[0], tmp_path / "other"))
-    for name, look in HARM.items():
-        harm = next(one for one in every if str(one).startswith(name))
-        assert not list(looks.faults(harm, [look]))
-    # Known-wrong twin: files are read without asking whose they are.
-    monkeypatch.setattr(netcdf, "_check", lambda path, data: None)
-    silent = next(one for one in every if str(one) == "draws.nc for another run's draws.nc")
-    assert list(looks.faults(silent, ["load"])) == [f"{silent}: load gives other draws"]

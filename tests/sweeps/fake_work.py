@@ -1,5 +1,6 @@
 """Units of a grid that take no time: what is drawn and compared is left out, all else is real."""
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +27,7 @@ class Fake:
 
     raises: what a unit raises, attempt after attempt; judging: what looking at cells raises, one
     after another. hopeless: depths of cells to be refused, for their width 8. short: units whose
-    draws are cut short.
+    draws are cut short. seconds: what each takes.
     """
 
     ran: list[tuple[int, int]] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Fake:
     judging: list[BaseException] = field(default_factory=list)
     hopeless: tuple[int, ...] = ()
     short: tuple[tuple[int, int], ...] = ()
+    seconds: float = 0.0
 
     def install(self, monkeypatch):
         """Put it in the place of what takes time."""
@@ -57,7 +59,9 @@ class Fake:
         self.ran.append(unit)
         if self.raises.get(unit):
             raise self.raises[unit].pop(0)
-        data = xr.Dataset({"tv": ((), 1.0 / width)}, attrs={"num_samples": 7, "num_proposals": 70})
+        time.sleep(self.seconds)
+        tv = sent.problem.config.seed + 1.0 / width
+        data = xr.Dataset({"tv": ((), tv)}, attrs={"num_samples": 7, "num_proposals": 70})
         return unit_work.Width(data, unit not in self.short, 0.5, 1.5)
 
     def put_together(self, sent, found):
