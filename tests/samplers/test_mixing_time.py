@@ -85,7 +85,7 @@ def test_a_narrow_step_needs_a_longer_warmup():
         ("nuts", FEW, "nuts .* is not coupled"),
         (chains.Hamiltonian("hmc", "leapfrog"), FEW, "not coupled"),
         ("gibbs", FEW, "expected kernel"),
-        ("pcn", {"num_pairs": 100, "tolerance": 0.01}, "expected more than 299"),
+        ("pcn", {"num_pairs": 100, "tolerance": 0.01}, "expected at least 404"),
         ("pcn", {"tolerance": 1.5}, "tolerance"),
         ("pcn", {**FEW, "lag": 0}, "lag"),
     ],
@@ -115,10 +115,10 @@ def few_steps(*given, **more):
 
 
 def test_so_few_pairs_that_they_show_nothing_so_small():
-    found = bnnpost.mixing(KEY, POSTERIOR, "slice", num_pairs=30, tolerance=0.0951, lag=1)
+    found = bnnpost.mixing(KEY, POSTERIOR, "slice", num_pairs=40, tolerance=0.1, lag=1)
     assert found.warmup is None
-    assert "30 pairs met" in found.summary()
-    assert "and 0.0951 was asked for" in found.summary()
+    assert "40 pairs met" in found.summary()
+    assert "and 0.1 was asked for" in found.summary()
 
 
 SAMPLERS = {

@@ -36,7 +36,7 @@ X, Y = np.array([[-1.0], [0.3]]), np.array([0.4, -0.7])
 POSTERIOR = bnnpost.Posterior(NETWORK, Gaussian(0.3), X, Y)
 
 
-def sample(num_samples=70, tolerance=0.05, posterior=POSTERIOR, key=KEY, **options):
+def sample(num_samples=70, tolerance=0.08, posterior=POSTERIOR, key=KEY, **options):
     options = {"kernel": "hmc", "num_samples": num_samples, "tolerance": tolerance} | options
     return coupled.sample(key, posterior, **options)
 
@@ -58,7 +58,7 @@ def parts(path):
 
 
 @functools.cache
-def whole(num_samples=70, tolerance=0.05):
+def whole(num_samples=70, tolerance=0.08):
     """What one call without a directory gives."""
     return sample(num_samples, tolerance)
 

@@ -22,7 +22,7 @@ KEY = jax.random.key(3)
 NETWORK = Serial([Dense(3, b_std=0.5), Activation("erf"), Dense(1)])
 X, Y = np.array([[-1.0], [0.3]]), np.array([0.4, -0.7])
 POSTERIOR = bnnpost.Posterior(NETWORK, Gaussian(0.3), X, Y)
-GOAL = {"num_samples": 70, "tolerance": 0.05, "kernel": "hmc"}
+GOAL = {"num_samples": 70, "tolerance": 0.08, "kernel": "hmc"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_run_finds_what_the_forecast_found_and_takes_about_as_long(found):
 
 def test_the_summary_has_the_numbers(found):
     said = found.summary()
-    assert "70 draws within 0.05 of the posterior" in said
+    assert "70 draws within 0.08 of the posterior" in said
     assert f"after about {found.step} steps" in said and f"the lag is {found.lag}" in said
     assert f"the last after {max(found.meeting_times)}" in said
     assert "less than 0.1 GiB of memory" in said
@@ -70,13 +70,13 @@ def test_the_step_of_exponential_times():
     assert 0.8 < np.median(ratios) < 1.25
     assert np.quantile(ratios, 0.1) > 0.5 and np.quantile(ratios, 0.9) < 2
     # More draws, or a larger tolerance, are reached earlier; never before X is kept.
-    few, many = (pair_forecast.predicted_step(tuned, n, 0.05) for n in (60, 5000))
+    few, many = (pair_forecast.predicted_step(tuned, n, 0.08) for n in (60, 5000))
     assert few > many >= tuned.first_kept
     assert pair_forecast.predicted_step(tuned, 1000, 0.99) == tuned.first_kept
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="at least 299 samples"):
+    with pytest.raises(ValueError, match="at least 404 samples"):
         coupled.forecast(KEY, POSTERIOR, num_samples=100)
     with pytest.raises(ValueError, match="lag"):
         coupled.forecast(KEY, POSTERIOR, lag=0)
@@ -89,5 +89,5 @@ def test_what_cannot_be_is_refused():
 
 def test_equal_times_have_no_tail():
     tuned = Tuned(Blend(Rotation(0.1, 0.9, 3), 0.05), 5, np.full(8, 5), 0)
-    step = pair_forecast.predicted_step(tuned, 300, 0.01)
+    step = pair_forecast.predicted_step(tuned, 404, 0.01)
     assert step == tuned.first_kept and not math.isnan(step)

@@ -15,10 +15,10 @@ from bnnpost.sweeps.unit_work import Sent
 from bnnpost.sweeps.width_draws import draws_of_width
 from tests.cli.invocation import invoke
 
-PAIRS = {"method": "coupled", "num_samples": 200, "tolerance": 0.02}
+PAIRS = {"method": "coupled", "num_samples": 200, "tolerance": 0.03}
 SMALL = SweepConfig(num_train=2, num_test=2, widths=(8, 16), depth=1, noise_std=0.5, **PAIRS)
 FLAGS = ["--num-train", 2, "--num-test", 2, "--depth", 1, "--noise-std", 0.5]
-FLAGS += ["--method", "coupled", "--num-samples", 200, "--tolerance", 0.02]
+FLAGS += ["--method", "coupled", "--num-samples", 200, "--tolerance", 0.03]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ FLAGS += ["--method", "coupled", "--num-samples", 200, "--tolerance", 0.02]
         ({**PAIRS, "lag": 0}, "lag: expected at least 1"),
         ({**PAIRS, "kernel": "nuts"}, "kernel: expected one of auto, hmc, pcn, slice"),
         ({"kernel": "pcn"}, 'kernel: only with method = "coupled"'),
-        ({**PAIRS, "tolerance": 0.01}, "at least 299 samples"),
+        ({**PAIRS, "tolerance": 0.01}, "at least 404 samples"),
         ({**PAIRS, "tolerance": 2.0}, "tolerance"),
         ({**PAIRS, "tolerance": 0.1, "num_samples": 100}, "num_samples: expected at least 200"),
         ({**PAIRS, "likelihood": "student-t", "df": 4}, "under Gaussian noise of known size"),
@@ -80,11 +80,11 @@ def test_draws_are_compared_by_themselves_and_that_is_said(swept):
     assert tree.attrs["kind"] == "coupled"
     assert np.all(np.isfinite(distances["tv"])) and np.all(distances["tv_se"] > 0)
     assert np.all(np.isnan(distances["log_evidence_error"]))
-    assert np.all(sampling["tv_upper"] <= 0.02) and np.all(sampling["step"] > 0)
+    assert np.all(sampling["tv_upper"] <= 0.03) and np.all(sampling["step"] > 0)
     assert np.all(np.isfinite(tree["predictive"]["density"]))
     as_json = invoke("sweep", *FLAGS, "--widths", "8,16", "--out", path, "--json")
     rows = json.loads(as_json.stdout)["widths"]
-    assert rows[0]["log_evidence_error"] is None and rows[0]["tv_upper"] <= 0.02
+    assert rows[0]["log_evidence_error"] is None and rows[0]["tv_upper"] <= 0.03
 
 
 @pytest.mark.slow

@@ -2,6 +2,17 @@
 
 TV(X_t, posterior) ≤ E max(0, ⌈(τ − L − t)/L⌉) (Biswas, Jacob and Vanetti 2019, theorem 2.5), as Y
 has the law of X. The mean is estimated from the pairs; upper limits say what it may be besides.
+
+It is the probability that a pair has not met at t, times the mean number of lags that it still
+takes then. Each has an upper limit; one of them fails at 4 %, the other at 1 %, so that both hold
+at 95 %, however they depend on each other. That of the probability is exact (Clopper and Pearson
+1934). That of the mean is exact where a pair is as likely to meet in each further lag: the lags
+that n pairs take together are then a negative binomial number. It is taken from the last step with
+enough pairs left, and holds later as far as late pairs meet no more slowly than those.
+
+The step is chosen by the same pairs, as the first from which on the limit is at most a tolerance.
+That costs nothing: a step where the distance is larger is chosen only if the limit fails at the
+last such step, which is none that the pairs have chosen.
 """
 
 import math
@@ -11,15 +22,18 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Int
 
-# Of upper limits.
-CONFIDENCE = 0.95
-_STDS = 1.645
-# Numbers whose mean is known well enough.
+# How often upper limits may fail: that of the share of pairs that have not met, and of what they
+# still take. Together 5 %.
+_SHARE_FAILS, _MEAN_FAILS = 0.04, 0.01
+# Pairs by which that mean is known well enough.
 _ENOUGH = 20
 
 
 class Bound(NamedTuple):
-    """Estimates and upper limits at steps 0, 1, …, of a total variation; none is above 1."""
+    """Estimates and upper limits at steps 0, 1, …, of a total variation; none is above 1.
+
+    Neither ever rises.
+    """
 
     estimate: Float[np.ndarray, " t"]
     upper: Float[np.ndarray, " t"]
@@ -39,40 +53,37 @@ def tv_bound(meetings: Int[np.ndarray, " r"], lag: int) -> Bound:
     if not np.all(np.isfinite(times)):
         return Bound(np.ones(1), np.ones(1))
     steps = np.arange(int(times.max()) + 1)
-    each = np.maximum(np.ceil((times[:, None] - steps) / lag), 0.0)
-    return Bound(np.minimum(each.mean(axis=0), 1.0), np.minimum(_uppers(each), 1.0))
+    lags = np.maximum(np.ceil((times[:, None] - steps) / lag), 0.0)
+    return Bound(np.minimum(lags.mean(axis=0), 1.0), np.minimum(_uppers(lags), 1.0))
 
 
-def _uppers(each: Float[np.ndarray, "r t"]) -> Float[np.ndarray, " t"]:
-    """95 % upper limits of means of numbers that are 0 or at least 1, of ever fewer the latter.
-
-    That of the share that are not 0 (Clopper and Pearson 1934; of R of which none is, about 3/R)
-    times one of their mean; where few are left, that of the last step with enough of them, since
-    meeting times have tails that are nearly geometric, and so a mean that hardly changes.
-    """
-    found: list[float] = []
-    mean = 1.0
-    for column in each.T:
-        some = column[column > 0]
-        if len(some) >= _ENOUGH or not found:
-            mean = _upper_mean(some)
-        found.append(upper_share(len(column), len(some)) * mean)
-    return np.array(found)
+def _uppers(lags: Float[np.ndarray, "r t"]) -> Float[np.ndarray, " t"]:
+    """95 % upper limits of the mean number of lags that pairs still take, at each step."""
+    count, left = len(lags), np.count_nonzero(lags, axis=0)
+    enough = max(1, np.count_nonzero(left >= _ENOUGH))  # steps with so many, the first ones
+    taken = lags.sum(axis=0)
+    means = [upper_mean(left[step], taken[step]) for step in range(enough)]
+    means += means[-1:] * (len(left) - enough)
+    uppers = np.array([upper_share(count, number) for number in left]) * means
+    return np.maximum.accumulate(uppers[::-1])[::-1]
 
 
-def _upper_mean(some: Float[np.ndarray, " s"]) -> float:
-    if len(some) < 2:
-        return max(1.0, float(some.sum()))
-    return float(some.mean() + _STDS * some.std(ddof=1) / math.sqrt(len(some)))
+def upper_mean(pairs: int, lags: float) -> float:
+    """The 99 % upper limit of the mean lags of a pair, of so many that took so many together."""
+    return float(1 / scipy.special.betaincinv(pairs, lags - pairs + 1, _MEAN_FAILS))
 
 
-def upper_share(count: int, found: int = 0) -> float:
-    """The 95 % upper limit of a probability, of which so many trials found so many."""
-    if found == count:
+def upper_share(count: int, left: int = 0) -> float:
+    """The 96 % upper limit of the probability of not having met, of count pairs `left` had not."""
+    if left == count:
         return 1.0
-    return float(scipy.special.betaincinv(found + 1, count - found, CONFIDENCE))
+    return float(scipy.special.betaincinv(left + 1, count - left, 1 - _SHARE_FAILS))
 
 
 def fewest_pairs(tolerance: float) -> int:
-    """How many pairs show that a distance is at most that, if all of them do."""
-    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-tolerance))
+    """How many pairs show that a distance is at most that, if all of them do.
+
+    At the last step with enough of them left, each takes one lag more at the best.
+    """
+    share = tolerance / upper_mean(_ENOUGH, _ENOUGH)
+    return max(_ENOUGH, math.ceil(math.log(_SHARE_FAILS) / math.log1p(-share)))

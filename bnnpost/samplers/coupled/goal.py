@@ -15,7 +15,7 @@ def checked_goal(num_samples: object, tolerance: object) -> tuple[int, float]:
     if num_samples < fewest:
         raise ValueError(
             f"{num_samples:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"about 3/{num_samples:,} is the least that they could. Ask for at least {fewest:,} "
+            f"about 4/{num_samples:,} is the least that they could. Ask for at least {fewest:,} "
             "samples, or a larger tolerance"
         )
     return num_samples, tolerance

@@ -128,7 +128,7 @@ def _check(num_pairs: object, tolerance: object) -> None:
     if num_pairs < fewest:
         raise ValueError(
             f"{num_pairs:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"expected more than {fewest:,}, or a larger tolerance"
+            f"expected at least {fewest:,}, or a larger tolerance"
         )
 
 
