@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
@@ -38,12 +38,9 @@ def unshared(value: _T) -> _T:
     compiler, in a program of double precision. So no program of ours in double precision is given
     an array that a user may have.
     """
-    if type(value) is np.ndarray:
-        return value.view()  # type: ignore[return-value]
-    if isinstance(value, eqx.Module):
-        return jax.tree.map(_viewed, value)  # type: ignore[no-any-return]
-    return value
+    holds_arrays = isinstance(value, np.ndarray | eqx.Module)
+    return jax.tree.map(_viewed, value) if holds_arrays else value  # type: ignore[no-any-return]
 
 
-def _viewed(leaf: object) -> object:
+def _viewed(leaf: Any) -> Any:
     return leaf.view() if type(leaf) is np.ndarray else leaf
