@@ -1,6 +1,7 @@
 """What a worker does around a task: it is checked to be as the coordinator is, and warns there."""
 
 import functools
+import importlib.util
 import platform
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from bnnpost.storage import versions
 
 # Packages that numbers depend on, or without which nothing can be sent.
 _MUST_AGREE = ("bnnpost", "jax", "jaxlib", "numpy")
+# Loaded only when a file is written, at the end of a task.
+_MUST_BE_THERE = ("h5netcdf", "h5py", "xarray")
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,26 @@ class Outcome:
 
 
 def call(known: Mapping[str, str], function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Call a function in a worker. Raises ExecutorError where versions are others than `known`."""
+    """Call a function in a worker.
+
+    Raises ExecutorError where versions are others than `known`, or a package is missing.
+    """
     check_versions(known, agreed(), platform.node())
+    _check_packages(platform.node())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function(*arguments)
     said = dict.fromkeys((one.category, str(one.message)) for one in caught)
     return Outcome(result, tuple(said))
+
+
+def _check_packages(where: str) -> None:
+    missing = [name for name in _MUST_BE_THERE if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExecutorError(
+            f"the worker on {where} cannot write files without {', '.join(missing)}: install "
+            "there what is here, and start the workers again"
+        )
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from bnnpost.parallel.calls import agreed, check_versions
 from bnnpost.parallel.failures import ExecutorError
 from bnnpost.parallel.processes import cores_of
 
@@ -91,12 +92,30 @@ def _connected(distributed: Any, scheduler: str) -> Any:
         )
     where = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
     try:
-        return distributed.Client(**where, timeout=_SECONDS_TO_CONNECT)
+        client = distributed.Client(**where, timeout=_SECONDS_TO_CONNECT)
     except (OSError, ValueError, TimeoutError) as error:
         raise ExecutorError(
             f"no scheduler of dask answers at {scheduler} ({error}): start one with dask "
             "scheduler, and name its address or its --scheduler-file"
         ) from None
+    try:
+        _check_workers(client)
+    except ExecutorError:
+        client.close()
+        raise
+    return client
+
+
+def _check_workers(client: Any) -> None:
+    """Raise ExecutorError where a worker has other packages than are here.
+
+    Workers that come later are checked with their first task. But one without bnnpost cannot even
+    read that: it ends, and says why in its own log alone.
+    """
+    known = {name: version for name, version in agreed().items() if name != "python"}
+    for address, worker in client.get_versions(packages=[*known])["workers"].items():
+        packages = {name: version for name, version in worker["packages"].items() if version}
+        check_versions(known, packages, address)
 
 
 def _appears(path: Path) -> bool:

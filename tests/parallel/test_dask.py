@@ -3,8 +3,9 @@
 import pytest
 
 from bnnpost import parallel
-from bnnpost.parallel import WorkLeft
-from bnnpost.parallel.dask import Dask
+from bnnpost.parallel import ExecutorError, WorkLeft, calls
+from bnnpost.parallel.calls import agreed
+from bnnpost.parallel.dask import Dask, _check_workers
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
 
@@ -43,3 +44,29 @@ def test_another_client_uses_the_same_scheduler(dask):
     with Dask(dask._cluster.scheduler_address) as other, pytest.raises(WorkLeft):
         other._client.close()
         run(kept, [kept.task("y", tasks.double, 4)], other)
+
+
+class Workers:
+    """A client whose one worker has these packages."""
+
+    def __init__(self, **packages):
+        self.packages = packages
+
+    def get_versions(self, packages):
+        found = {name: self.packages.get(name) for name in packages}
+        return {"workers": {"tcp://far:1": {"packages": found}}}
+
+
+def test_workers_are_checked_before_they_are_sent_anything():
+    here = {name: version for name, version in agreed().items() if name != "python"}
+    _check_workers(Workers(**here))
+    with pytest.raises(ExecutorError, match=r"on tcp://far:1 has bnnpost missing and not \d"):
+        _check_workers(Workers(**{**here, "bnnpost": None}))
+    with pytest.raises(ExecutorError, match=r"has jax 0\.1 and not .* install there what is here"):
+        _check_workers(Workers(**{**here, "jax": "0.1"}))
+
+
+def test_a_worker_that_cannot_write_files_does_not_begin(monkeypatch):
+    monkeypatch.setattr(calls, "_MUST_BE_THERE", ("h5py", "no_such_package"))
+    with pytest.raises(ExecutorError, match="cannot write files without no_such_package: install"):
+        calls.call(agreed(), tasks.double, 1)
