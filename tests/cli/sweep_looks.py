@@ -5,8 +5,8 @@ import re
 import bnnpost
 from bnnpost.storage import dataset_digest
 from bnnpost.sweeps import load_results
-from tests.cli.corruptions import Looks, is_clear
 from tests.cli.invocation import invoke
+from tests.cli.looks import Looks, is_clear
 
 
 class SweepLooks(Looks):

@@ -14,9 +14,9 @@ import pytest
 import xarray as xr
 
 from bnnpost.storage import bound, dataset_digest, netcdf, write_archive, write_netcdf
-from tests.cli.corruptions import DrawsLooks, remember_files
 from tests.cli.fault_matrix import NUM_PARTS, Fault, altered, exchanged, files, matrix
 from tests.cli.invocation import invoke
+from tests.cli.looks import DrawsLooks, remember_files
 from tests.cli.small_runs import DRAWS, GRID, PROBLEM, SWEEP, compute_once
 from tests.cli.sweep_looks import SweepLooks
 

@@ -16,9 +16,9 @@ from bnnpost import storage
 from bnnpost.storage import netcdf
 from bnnpost.sweeps import load_results
 from tests import processes
-from tests.cli.corruptions import is_clear
 from tests.cli.fault_matrix import files
 from tests.cli.invocation import invoke
+from tests.cli.looks import is_clear
 from tests.cli.small_runs import DRAWS, GRID, PROBLEM, SWEEP, compute_once
 
 pytestmark = pytest.mark.slow
