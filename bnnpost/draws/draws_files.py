@@ -224,9 +224,12 @@ def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     return dataclasses.replace(found, auxiliary=helped, _log_bound=helped.log_constant)
 
 
-def read(path: Path, posterior: Posterior | None) -> Contents:
-    """Draws from a file that `write` wrote; see `bnnpost.load`."""
-    dataset = _read(path)
+def read(path: Path, posterior: Posterior | None, data: "xr.Dataset | None" = None) -> Contents:
+    """Draws from a file that `write` wrote; see `bnnpost.load`.
+
+    data: what is in the file, where it has been read.
+    """
+    dataset = _read(path) if data is None else _checked(path, data)
     if dataset.attrs["random_stream"] != _random_stream():
         raise ValueError(
             f"{path} holds draws that were made with {dataset.attrs['random_stream']}; now it is "
@@ -261,7 +264,11 @@ def num_draws(path: Path) -> int:
 def _read(path: Path) -> "xr.Dataset":
     if not path.exists():
         raise FileNotFoundError(f"no file {path}")
-    dataset = read_dataset(path)
+    return _checked(path, read_dataset(path))
+
+
+def _checked(path: Path, dataset: "xr.Dataset") -> "xr.Dataset":
+    """The same, if it is of draws. Raises ValueError for anything else."""
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
