@@ -249,10 +249,13 @@ def draws_file(path: Path) -> Path:
     )
 
 
-def read(path: Path, posterior: Posterior | None) -> Contents:
-    """Draws from a file that `write` wrote, or a run's directory with one; see `bnnpost.load`."""
+def read(path: Path, posterior: Posterior | None, data: "xr.Dataset | None" = None) -> Contents:
+    """Draws from a file that `write` wrote, or a run's directory with one; see `bnnpost.load`.
+
+    data: what is in the file, where it has been read.
+    """
     path = draws_file(path)
-    dataset = _read(path)
+    dataset = _read(path) if data is None else _checked(path, data)
     if dataset.attrs["random_stream"] != _random_stream():
         raise ValueError(
             f"{path} holds draws that were made with {dataset.attrs['random_stream']}; now it is "
@@ -287,7 +290,11 @@ def num_draws(path: Path) -> int:
 def _read(path: Path) -> "xr.Dataset":
     if not path.exists():
         raise FileNotFoundError(f"no file {path}")
-    dataset = read_dataset(path)
+    return _checked(path, read_dataset(path))
+
+
+def _checked(path: Path, dataset: "xr.Dataset") -> "xr.Dataset":
+    """The same, if it is of draws. Raises ValueError for anything else."""
     if dataset.attrs.get("format") != FORMAT:
         found = dataset.attrs.get("format", "none")
         raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")

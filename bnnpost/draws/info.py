@@ -8,6 +8,8 @@ from typing import Any
 
 # Kinds of draws that do not depend on each other.
 INDEPENDENT = ("exact", "capped", "coupled", "prior")
+# Samplers by what earlier versions called them in their files.
+RENAMED = {"elliptical_slice": "slice"}
 # A bound of the mass that was not seen above this says nothing.
 _NO_BOUND = 0.5
 
@@ -23,7 +25,7 @@ def unseen_words(unseen_mass_upper: float) -> str:
 class ChainsInfo:
     """How chains were run, and how well they seem to have mixed.
 
-    sampler: "nuts", "hmc", "pcn" or "elliptical_slice". num_samples: kept of each chain, one
+    sampler: "nuts", "hmc", "pcn" or "slice" (elliptical). num_samples: kept of each chain, one
     step in `thinning`. num_steps: transitions, num_evaluations: of the log density,
     num_gradients: of its gradient, in all chains after warmup. step_size: after warmup, each
     chain's (of pcn: β; NaN for a sampler that has none). num_divergent: transitions after
@@ -229,7 +231,9 @@ class DrawsInfo:
             record = {**record, "unseen_mass_upper": 1.0, **unseen}
         chains = record.get("chains")
         if chains is not None:
-            chains = ChainsInfo(**{**chains, "step_size": tuple(chains["step_size"])})
+            sampler = RENAMED.get(chains["sampler"], chains["sampler"])
+            steps = tuple(chains["step_size"])
+            chains = ChainsInfo(**{**chains, "sampler": sampler, "step_size": steps})
         coupled = record.get("coupled")
         if coupled is not None:
             coupled = CoupledInfo(**{**coupled, "meeting_times": tuple(coupled["meeting_times"])})

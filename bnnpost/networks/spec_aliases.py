@@ -4,7 +4,7 @@ Our tables are a layer's class and its arguments; what neural-tangents calls oth
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bnnpost.naming import unknown
@@ -45,17 +45,6 @@ def in_own_names(table: Mapping[str, object]) -> dict[str, Any]:
     if found.get("type") == "LayerNorm" and found.pop("axis", -1) != -1:
         raise ValueError(f"expected axis -1, the channels, got {table['axis']}")
     return found
-
-
-def all_in_own_names(layers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A list of tables, and the lists within them. Raises as `in_own_names`."""
-    found = [in_own_names(table) for table in layers]
-    for table in found:
-        if "branch" in table:
-            table["branch"] = all_in_own_names(table["branch"])
-        if "branches" in table:
-            table["branches"] = [all_in_own_names(branch) for branch in table["branches"]]
-    return list(found)
 
 
 def _attention(found: dict[str, Any]) -> None:

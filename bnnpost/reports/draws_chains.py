@@ -16,7 +16,7 @@ _NAMES = {
     "nuts": "NUTS",
     "hmc": "HMC",
     "pcn": "pCN",
-    "elliptical_slice": "elliptical slice sampling",
+    "slice": "elliptical slice sampling",
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bnnpost.arguments import real_array
-from bnnpost.draws import Draws, Ensemble, load
+from bnnpost.draws import Draws, Ensemble, draws_files
 from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import INDEPENDENT
 from bnnpost.networks.layers import Layer
@@ -27,6 +27,7 @@ from bnnpost.verification.sets import (
     TEST,
     TRAIN,
     Candidate,
+    FromFile,
     Values,
     columns_of,
     equally_weighted,
@@ -84,10 +85,18 @@ def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
 
 def _netcdf(path: Path) -> "xr.DataTree | Draws":
     tree = read_tree(path)
-    # Other versions of our own format too: `load` says what is wrong with them.
+    # Other versions of our own format too: who reads them says what is wrong with them.
     if str(tree.attrs.get("format", "")).startswith(FORMAT.rsplit(" ", 1)[0]):
-        return load(path)
+        return Draws(*draws_files.read(path, None, tree.to_dataset()))
     return tree
+
+
+def with_contents(given: object) -> object:
+    """What is in a file, with its path; anything else as it is. Raises as `read_values`."""
+    if not isinstance(given, str | os.PathLike):
+        return given
+    path = Path(given)
+    return FromFile(path, read_values(path))
 
 
 def candidate_of(
@@ -128,7 +137,7 @@ def candidate_of(
     """
     sizes = Sizes(num_test, num_train, num_outputs, x_test, x_train, network)
     key = jax.random.fold_in(jax.random.key(0), _THIN) if key is None else require_key(key)
-    held = _held(given, sizes)
+    held = _held(with_contents(given), sizes)
     found = _finished(held, sizes, key, may_repeat)
     if isinstance(given, Candidate):
         return dataclasses.replace(found, notes=(*given.notes, *found.notes))
@@ -143,10 +152,9 @@ def _held(given: object, sizes: Sizes) -> Given:
         known = given.log_evidence is not None and se is not None
         evidence = (given.log_evidence, se) if known else None
         return Given(given.source, given.values, kind=kind, log_evidence=evidence)  # type: ignore[arg-type]
-    if isinstance(given, str | os.PathLike):
-        path = Path(given)
-        held = _held(_from_file(path, sizes.num_outputs), sizes)
-        return dataclasses.replace(held, origin=f"{path.name}, {held.origin}")
+    if isinstance(given, FromFile):
+        held = _held(_from_file(given, sizes.num_outputs), sizes)
+        return dataclasses.replace(held, origin=f"{given.path.name}, {held.origin}")
     if isinstance(given, Draws):
         return _of_draws(given, sizes)
     if isinstance(given, Ensemble):
@@ -169,9 +177,9 @@ def _held(given: object, sizes: Sizes) -> Given:
     raise TypeError(f"expected the candidate to be {_ACCEPTED}, got {type(given).__name__}")
 
 
-def _from_file(path: Path, num_outputs: int) -> object:
-    found = read_values(path)
-    if isinstance(found, np.ndarray) and path.suffix.lower() == ".csv":
+def _from_file(given: FromFile, num_outputs: int) -> object:
+    found = given.contents
+    if isinstance(found, np.ndarray) and given.path.suffix.lower() == ".csv":
         # Without a header: all outputs of a point beside each other.
         whole = found.shape[1] % num_outputs == 0
         return found.reshape(len(found), -1, num_outputs) if whole else found

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.draws import Draws, load
+from bnnpost.draws import Draws, draws_files
 from bnnpost.draws.info import unseen_words
 from bnnpost.likelihoods.records import from_record
 from bnnpost.networks import from_spec
@@ -26,7 +26,7 @@ from bnnpost.samplers.forecast import Option, forecast
 from bnnpost.storage import read_dataset
 from bnnpost.verification.reference_values import components, reference_arrays
 from bnnpost.verification.repeats import copies, repeated_draws, worth
-from bnnpost.verification.sets import TEST, TRAIN
+from bnnpost.verification.sets import TEST, TRAIN, FromFile
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -129,16 +129,19 @@ def _strict(key: Array, posterior: Posterior, option: Option, count: int) -> Dra
 
 
 def opened(given: object) -> object:
-    """The draws in a file of `Draws.save`; anything else as it is.
+    """The draws in a file of `Draws.save`, or values in another; anything else as it is.
 
-    Raises FileNotFoundError; ValueError for damaged files.
+    Raises FileNotFoundError; ValueError for damaged files, and for those of anything else.
     """
     if not isinstance(given, str | os.PathLike):
         return given
     path = Path(given)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
-    return path if _holds_values(read_dataset(path)) else load(path)
+    data = read_dataset(path)
+    if _holds_values(data):
+        return FromFile(path, data)
+    return Draws(*draws_files.read(path, None, data))
 
 
 def _holds_values(data: "xr.Dataset") -> bool:
@@ -154,13 +157,13 @@ def reference_of(key: Array, given: object, x_test: object | None) -> Reference:
     """
     import xarray as xr
 
-    given = opened(given)
+    given, source = opened(given), "the data set"
+    if isinstance(given, FromFile):
+        source, given = str(given.path), given.contents
     if isinstance(given, xr.Dataset) and _holds_values(given):
-        return of_values(key, given, x_test, "the data set")
+        return of_values(key, given, x_test, source)
     if isinstance(given, Draws):
         return reference_of_draws(key, given, x_test)
-    if isinstance(given, Path):
-        return of_values(key, read_dataset(given), x_test, str(given))
     raise TypeError(
         "expected a reference of exact or capped bnnpost.Draws, the path of a file of them, or a "
         f"bnnpost.Posterior to draw from; got {type(given).__name__}: bare values do not say that "

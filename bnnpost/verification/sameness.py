@@ -1,22 +1,19 @@
 """Whether two sets of draws are of one posterior by their own records, before any statistics."""
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from bnnpost.arguments import shown
-from bnnpost.draws.draws_files import FORMAT
+from bnnpost.draws import Draws
 from bnnpost.likelihoods.records import to_record
 from bnnpost.networks import to_spec
-from bnnpost.networks.spec_aliases import all_in_own_names
 from bnnpost.posterior import Posterior
-from bnnpost.storage import read_dataset
+from bnnpost.verification.sets import FromFile
 
 _MOST = 4
 
@@ -47,24 +44,13 @@ def of_posterior(posterior: Posterior) -> Description:
     return Description(network, likelihood, posterior.x, posterior.targets)
 
 
-def of_file(path: Path) -> Description | None:
-    """What the draws in a file of `Draws.save` are of; None for any other or a damaged file."""
-    if path.suffix != ".nc" or not path.is_file():
-        return None
-    try:
-        data = read_dataset(path)
-        if data.attrs.get("format") != FORMAT:
-            return None
-        network, likelihood = (json.loads(data.attrs[n]) for n in ("network", "likelihood"))
-        known = all_in_own_names(network) if isinstance(network, list) else None
-    except (KeyError, OSError, TypeError, ValueError):  # who reads the draws will say what is wrong
-        return None
-    return Description(
-        known,
-        likelihood if "type" in likelihood else None,
-        data["x"].values,
-        data["y"].values,
-    )
+def known_of(given: object) -> Description | None:
+    """What draws, a file of them or a posterior say of themselves; None of anything else."""
+    if isinstance(given, FromFile):
+        given = given.contents
+    if isinstance(given, Draws):
+        given = given.posterior
+    return of_posterior(given) if isinstance(given, Posterior) else None
 
 
 def check_same(candidate: Description | None, reference: Description | None) -> None:

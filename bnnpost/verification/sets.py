@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,6 +14,14 @@ TEST, TRAIN = "f", "f_train"
 _MOST_NAMED = 3
 
 Values = Float[np.ndarray, "chain draw point output"]
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """What is in a file that has been read, and is not read again."""
+
+    path: Path
+    contents: object
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from bnnpost.networks.layers import Layer
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.verification import checks, references, sameness
-from bnnpost.verification.candidates import candidate_of
+from bnnpost.verification.candidates import candidate_of, with_contents
 from bnnpost.verification.check_effects import with_effects
 from bnnpost.verification.compared import compared
 from bnnpost.verification.diagnosis import causes_for
@@ -62,7 +62,7 @@ def verify(
     draw_key, keep_key, read_key, test_key = jax.random.split(require_key(key), 4)
     if not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"expected a level between 0 and 1, got {shown(level)}")
-    reference = references.opened(reference)
+    reference, candidate = references.opened(reference), with_contents(candidate)
     if isinstance(reference, Posterior | Draws):
         # The candidate first: one that cannot be read need not wait for the reference.
         posterior = reference.posterior if isinstance(reference, Draws) else reference
@@ -96,12 +96,7 @@ def verify(
 
 def _of_another(candidate: object, reference: object) -> Iterator[str]:
     """Names what differs between the posteriors of two objects, where both say what it is."""
-    found = [
-        sameness.of_posterior(one.posterior if isinstance(one, Draws) else one)
-        for one in (candidate, reference)
-        if isinstance(one, Draws | Posterior)
-    ]
-    told = sameness.differences(*found) if len(found) == 2 else ""
+    told = sameness.differences(sameness.known_of(candidate), sameness.known_of(reference))
     if told:
         yield f"the candidate's draws are of another posterior, by their own record: {told}"
 

@@ -108,7 +108,8 @@ def _compared(
 ) -> Any:
     """The report on two files. Imports what takes its time, while progress is shown."""
     from bnnpost.numerics.random import key_of_seed
-    from bnnpost.verification.sameness import check_same, of_file
+    from bnnpost.verification import candidates, references
+    from bnnpost.verification.sameness import check_same, known_of
     from bnnpost.verification.verify import verify
     from bnnpost_cli import verified_files
 
@@ -116,5 +117,6 @@ def _compared(
         inputs = verified_files.draws_of(reference, with_inputs=True)[1]
     else:
         inputs = verified_files.read_inputs(x_test)
-    check_same(of_file(given), of_file(known))
-    return verify(key_of_seed(seed), given, known, inputs, level=level)
+    draws, right = candidates.with_contents(given), references.opened(known)
+    check_same(known_of(draws), known_of(right))
+    return verify(key_of_seed(seed), draws, right, inputs, level=level)

@@ -173,7 +173,8 @@ def verify(
         from bnnpost.numerics.random import key_of_seed
         from bnnpost.pages import check_free
         from bnnpost.samplers.progress import Progress
-        from bnnpost.verification.sameness import check_same, of_file, of_posterior
+        from bnnpost.verification.candidates import with_contents
+        from bnnpost.verification.sameness import check_same, known_of, of_posterior
         from bnnpost.verification.verify import verify as compare
         from bnnpost.zoo.reference_files import netcdf_path
         from bnnpost_cli import verified_files
@@ -187,10 +188,11 @@ def verify(
             check_free(Path(html))
         given, _ = verified_files.draws_of(candidate)
         zoo.load(name, directory)  # so that it is whole, and of this posterior
-        check_same(of_file(given), of_posterior(zoo.posterior(name)[0]))
+        draws = with_contents(given)
+        check_same(known_of(draws), of_posterior(zoo.posterior(name)[0]))
         path = netcdf_path(Path(directory), name)
         with Progress(0, enabled=True, label="comparing"):
-            report = compare(key_of_seed(seed), given, path, level=level)
+            report = compare(key_of_seed(seed), draws, path, level=level)
         tell(report, as_json, html)
     if not report.passed:
         sys.exit(FAILED)

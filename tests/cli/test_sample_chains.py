@@ -129,7 +129,7 @@ def test_what_does_not_apply_is_a_usage_error_and_makes_no_directory(
     [
         (["--seed", 3], 2, "another configuration (seed 0 → 3)"),
         (["--warmup", 60], 1, "num_warmup (50 → 60)"),
-        (["--method", "slice"], 1, "sampler (pcn → elliptical_slice)"),
+        (["--method", "slice"], 1, "sampler (pcn → slice)"),
     ],
 )
 def test_another_run_is_refused_and_left_alone(copy, arguments, code, words):

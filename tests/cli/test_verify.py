@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import bnnpost
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import Problem
 from bnnpost.sweeps.sampling import predictions
 from bnnpost.verification.candidates import candidate_of
 from bnnpost.verification.columns import write_csv
+from bnnpost.verification.references import opened
 from bnnpost.verification.report import Check, Report
 from tests.cli.invocation import invoke
 from tests.samplers import cases
@@ -23,7 +23,7 @@ from tests.samplers.cases import X_TEST, Case, X
 
 def stand_in(key, candidate, reference, x_test=None, *, level=0.01):
     """As `bnnpost.verify`, by one z-score of each mean."""
-    known = bnnpost.load(reference)
+    known = opened(reference)
     found = candidate_of(
         candidate,
         num_test=None if x_test is None else len(x_test),

@@ -117,7 +117,7 @@ def test_names_from_files_lead_nowhere(stranger, monkeypatch, digest):
     assert (victim / "config.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize("link", ["log.txt", ".run.lock", "runs", "blocks/000000"])
+@pytest.mark.parametrize("link", ["log.txt", ".run.lock", ".running.lock", "runs", "blocks/000000"])
 def test_no_link_leads_out_of_a_directory(stranger, link):
     victim, place = stranger.parent / "victim", stranger / link
     place.parent.mkdir(exist_ok=True)

@@ -262,4 +262,3 @@ def test_neural_tangents_names_and_ours_are_one_network():
     made = [bnnpost.from_spec(layers, width=6) for layers in (theirs, ours)]
     assert eqx.tree_equal(*made)
     assert [spec_aliases.in_own_names(table) for table in ours] == ours
-    assert spec_aliases.all_in_own_names(theirs) == ours

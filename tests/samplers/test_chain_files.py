@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import chain_directory, chains
+from bnnpost.samplers.chains import EllipticalSlice, chain_directory, chains
 from bnnpost.samplers.chains.chain_files import ChainFiles, _packed, _unpacked
 from bnnpost.samplers.chains.runner import Runner
 from bnnpost.samplers.chains.transitions import Chain, Totals
@@ -182,7 +182,7 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
         ({"step_size": 0.5}, r"step_size \(None → 0.5\)"),
         ({"target_accept": 0.4}, r"target_accept \(0.3 → 0.4\)"),
         ({"chain_method": "vectorized"}, "vectorized"),
-        ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → elliptical_slice\)"),
+        ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → slice\)"),
         pytest.param({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)", marks=pytest.mark.slow),
     ],
 )
@@ -191,6 +191,15 @@ def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words)
     with pytest.raises(ValueError, match=words):
         sample(directory=copy, **options)
     assert contents(copy) == before
+
+
+def test_a_run_from_when_its_sampler_had_another_name_is_gone_on_with(tmp_path, monkeypatch):
+    options = {"sampler": bnnpost.elliptical_slice, "num_warmup": 2, "directory": tmp_path / "run"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(EllipticalSlice, "name", "elliptical_slice")
+        assert sample(4, **options).info.chains.sampler == "elliptical_slice"
+    assert bnnpost.load(tmp_path / "run" / "draws.nc").info.chains.sampler == "slice"
+    assert sample(4, **options).info.chains.sampler == "slice"
 
 
 def test_a_directory_that_is_replaced_meanwhile_is_not_written_to(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ import xarray as xr
 
 import bnnpost
 from bnnpost.likelihoods import Gaussian, StudentT
-from bnnpost.verification.sameness import check_same, differences, of_file, of_posterior
+from bnnpost.storage import dataset_digest, netcdf
+from bnnpost.verification.sameness import check_same, differences, known_of, of_posterior
 from tests.cli.invocation import invoke
 
 X, Y = np.array([[0.5, -1.0], [1.0, 0.2]]), np.array([0.4, -0.1])
@@ -39,15 +40,12 @@ def test_what_differs_is_named(words):
         check_same(of_posterior(OTHERS[words]), of_posterior(posterior()))
 
 
-def test_one_posterior_and_what_is_not_known_pass(tmp_path):
+def test_one_posterior_and_what_is_not_known_pass():
     check_same(of_posterior(posterior()), of_posterior(posterior()))
     own = bnnpost.Serial([bnnpost.Dense(8), bnnpost.Activation(lambda u: u), bnnpost.Dense(1)])
     of_code = of_posterior(bnnpost.Posterior(own, Gaussian(0.5), X, Y))
     check_same(of_code, of_posterior(posterior()))
-    check_same(None, of_posterior(posterior()))
-    assert of_file(tmp_path / "absent.nc") is None
-    (tmp_path / "other.nc").write_text("no draws")
-    assert of_file(tmp_path / "other.nc") is None
+    check_same(known_of({"f": Y}), of_posterior(posterior()))
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +60,40 @@ def both():
 WORDS = "noise_std 0.3, the reference's 0.5"
 
 
-def test_the_command_says_so_before_any_verdict(both, tmp_path):
-    for name, draws in zip("ab", both, strict=True):
-        draws.save(tmp_path / f"{name}.nc")
-    done = invoke("verify", tmp_path / "b.nc", tmp_path / "a.nc")
+@pytest.fixture
+def files(both, tmp_path):
+    """Files of these draws."""
+    paths = [tmp_path / "right.nc", tmp_path / "wrong.nc"]
+    for draws, path in zip(both, paths, strict=True):
+        draws.save(path)
+    return paths
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of netCDF files, each time that one is opened."""
+    names, read = [], netcdf._read
+
+    def noted(path, opener):
+        names.append(path.name)
+        return read(path, opener)
+
+    monkeypatch.setattr(netcdf, "_read", noted)
+    return names
+
+
+def test_the_command_says_so_before_any_verdict(files, opened):
+    right, wrong = files
+    done = invoke("verify", wrong, right)
     assert done.exit_code == 1 and not done.stdout
     assert WORDS in done.stderr
+    assert sorted(opened) == ["right.nc", "wrong.nc"]
 
 
-def test_the_library_notes_what_differs(both):
-    key, (right, wrong) = jax.random.key(1), both
-    assert WORDS in bnnpost.verify(key, wrong, right).notes[0]
+def test_the_library_notes_what_differs(both, files, opened):
+    key, right = jax.random.key(1), both[0]
+    assert WORDS in bnnpost.verify(key, *files[::-1]).notes[0]
+    assert sorted(opened) == ["right.nc", "wrong.nc"]
     other = bnnpost.rejection.sample(jax.random.key(2), posterior(), num_samples=100)
     assert not any("another posterior" in note for note in bnnpost.verify(key, other, right).notes)
 
@@ -85,7 +106,8 @@ def test_older_names_of_layers_are_the_same_layers(both, tmp_path):
     ours, theirs = '"type": "Activation", "name": "erf"', '"type": "Erf"'
     assert ours in old.attrs["network"]
     old.attrs["network"] = old.attrs["network"].replace(ours, theirs).replace("w_std", "W_std")
-    old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
-    files = [of_file(tmp_path / name) for name in ("old.nc", "new.nc")]
     assert "W_std" in old.attrs["network"]
-    assert differences(*files) == ""
+    old.attrs["digest"] = dataset_digest(old)
+    old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    theirs = known_of(bnnpost.load(tmp_path / "old.nc"))
+    assert theirs is not None and differences(theirs, known_of(draws)) == ""

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from bnnpost.draws import Draws, draws_files
+from bnnpost.draws.info import RENAMED
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_files import STATES, ChainFiles, Part, Saved
 from bnnpost.samplers.chains.chains import Chains
@@ -54,7 +55,7 @@ class ChainDirectory(RecordedRun):
         if self.has_begun():
             record = self.read_record()
             contents = self.read_contents(record, chains.space.posterior)
-            self.check_settings(record["settings"], chains.settings())
+            self.check_settings(_in_own_names(record["settings"]), chains.settings())
             chains = chains.within(contents.space)
         else:
             self.check_vacant()
@@ -193,6 +194,11 @@ class ChainDirectory(RecordedRun):
         every = self.chains.thinning
         number = self.chains.num_warmup + state.num_samples * every
         return self.runner.advance(state.chains, number, count, every)[1]
+
+
+def _in_own_names(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings of a run that may have been begun when a sampler had another name."""
+    return {n: RENAMED.get(v, v) if n == "sampler" else v for n, v in settings.items()}  # type: ignore[call-overload]
 
 
 def _are_close(one: np.ndarray, other: np.ndarray) -> bool:

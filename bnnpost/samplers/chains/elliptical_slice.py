@@ -65,7 +65,7 @@ class EllipticalSlice(Kernel):
     evaluations of the weight.
     """
 
-    name: ClassVar[str] = "elliptical_slice"
+    name: ClassVar[str] = "slice"
     # It only leaves the start behind.
     default_warmup: ClassVar[int] = 100
 
