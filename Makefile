@@ -66,9 +66,9 @@ test: venv ## lint, types and the tests
 pytest: venv ## the tests alone
 	$(TEST) $(PYTEST_ARGS)
 
-test-all: venv ## the same as test with the slow tests, then test on a newer Python
+test-all: venv ## test with the slow tests, and what took longest; then test on a newer Python
 	$(LINT)
-	$(TEST) -m "" $(PYTEST_ARGS)
+	$(TEST) -m "" --durations=40 --durations-min=5 $(PYTEST_ARGS)
 	.ci/newer
 
 lint: venv ## lint and types alone

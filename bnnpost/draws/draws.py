@@ -16,7 +16,7 @@ from bnnpost.draws import arviz_view, draws_files, tasks
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.draws.posterior_means import PosteriorMean, posterior_mean
 from bnnpost.networks.layers import Parameters
-from bnnpost.numerics.precision import in_double_precision
+from bnnpost.numerics.precision import in_double_precision, unshared
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.spaces import engine
@@ -90,7 +90,7 @@ class Draws:
     @property
     def posterior(self) -> Posterior:
         """What was sampled."""
-        return self.space.posterior
+        return unshared(self.space.posterior)
 
     def predict(
         self, x_test: object, completion: str = "joint"

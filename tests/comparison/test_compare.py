@@ -92,7 +92,7 @@ def test_control_variates_do_not_move_the_estimates(diabetes, monkeypatch):
     posterior, x_test = diabetes
     key, other = jax.random.split(jax.random.key(0))
     with_controls = bnnpost.compare(key, posterior, x_test, num_proposals=10_000)
-    monkeypatch.setattr(controls, "count", lambda network, num_rows: 0)
+    monkeypatch.setattr(controls, "num_controls", lambda network, num_rows: 0)
     without = bnnpost.compare(other, posterior, x_test, num_proposals=40_000)
     assert with_controls.attrs["controls"] > 0
     assert without.attrs["controls"] == 0

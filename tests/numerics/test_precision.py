@@ -48,6 +48,13 @@ def test_programs_of_the_user_in_single_precision_change_nothing(compute):
     assert program(1.0).dtype == np.float32
 
 
+def test_nor_do_programs_that_hold_the_posterior_of_draws():
+    draws, same = (bnnpost.prior.sample(KEY, fresh(), num_samples=4) for _ in range(2))
+    _, program = held_by_a_program(draws.posterior)
+    np.testing.assert_array_equal(draws.function(0)(X_TEST), same.function(0)(X_TEST))
+    assert program(1.0).dtype == np.float32
+
+
 def test_without_views_such_a_program_ends_in_an_error():
     """The twin: JAX's own behaviour, without which `unshared` can go."""
     held, program = held_by_a_program(fresh())
