@@ -38,9 +38,14 @@ def unshared(value: _T) -> _T:
     compiler, in a program of double precision. So no program of ours in double precision is given
     an array that a user may have.
     """
-    holds_arrays = isinstance(value, np.ndarray | eqx.Module)
-    return jax.tree.map(_viewed, value) if holds_arrays else value  # type: ignore[no-any-return]
+    if not isinstance(value, np.ndarray | eqx.Module):
+        return value
+    leaves, structure = jax.tree.flatten(value)
+    if not any(map(_is_shared, leaves)):
+        return value
+    viewed = [leaf.view() if _is_shared(leaf) else leaf for leaf in leaves]
+    return jax.tree.unflatten(structure, viewed)  # type: ignore[no-any-return]
 
 
-def _viewed(leaf: Any) -> Any:
-    return leaf.view() if type(leaf) is np.ndarray else leaf
+def _is_shared(leaf: Any) -> bool:
+    return type(leaf) is np.ndarray

@@ -9,7 +9,7 @@ from bnnpost.sweeps import chain_sampling, coupled_sampling, sampling
 from bnnpost.sweeps.chain_config import load_sample_config
 from bnnpost.sweeps.problem import load_problem
 
-PROBLEM = {"num_train": 2, "num_test": 2, "widths": (4,), "depth": 1, "num_samples": 300}
+PROBLEM = {"num_train": 2, "num_test": 2, "widths": (4,), "depth": 1, "num_samples": 500}
 
 
 @functools.cache
