@@ -60,7 +60,7 @@ def tv_bound(meetings: Int[np.ndarray, " r"], lag: int) -> Bound:
 def _uppers(lags: Float[np.ndarray, "r t"]) -> Float[np.ndarray, " t"]:
     """95 % upper limits of the mean number of lags that pairs still take, at each step."""
     count, left = len(lags), np.count_nonzero(lags, axis=0)
-    enough = max(1, np.count_nonzero(left >= _ENOUGH))  # steps with so many, the first ones
+    enough = max(1, int(np.count_nonzero(left >= _ENOUGH)))  # steps with so many, the first ones
     taken = lags.sum(axis=0)
     means = [upper_mean(left[step], taken[step]) for step in range(enough)]
     means += means[-1:] * (len(left) - enough)
