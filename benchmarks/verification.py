@@ -2,6 +2,7 @@
 
     python benchmarks/verification.py alarms [repetitions] [autocorrelation time]
     python benchmarks/verification.py power [repetitions] [words of the samplers' names]
+    python benchmarks/verification.py causes [repetitions] [words of the posteriors' names]
     python benchmarks/verification.py time
 
 Right candidates are exact draws, and chains of them: one that stays where it is with probability
@@ -19,7 +20,7 @@ from _wrong_samplers import WRONG
 from jaxtyping import Float
 
 import bnnpost
-from bnnpost.verification import checks
+from bnnpost.verification import checks, diagnosis
 from bnnpost.verification.compared import compared
 from bnnpost.verification.references import Reference, reference_of_draws
 from bnnpost.verification.sets import TEST, Candidate
@@ -134,6 +135,93 @@ def power(repetitions: int, words: tuple[str, ...] = ()) -> None:
         )
 
 
+def erf_network(readout: float = 1.0, hidden: float = 1.0, biases: float = 1.0) -> bnnpost.Serial:
+    """Width 64, two hidden layers, with some standard deviations of the prior times a factor."""
+    return bnnpost.mlp(
+        width=64, depth=2, w_std=1.5 * hidden, readout_w_std=1.5 * readout, b_std=0.5 * biases
+    )
+
+
+def narrow_network(
+    readout: float = 1.0, hidden: float = 1.0, biases: float = 1.0
+) -> bnnpost.Serial:
+    """Width 16, one hidden layer."""
+    return bnnpost.mlp(
+        width=16, depth=1, w_std=1.5 * hidden, readout_w_std=1.5 * readout, b_std=0.1 * biases
+    )
+
+
+def relu_network(readout: float = 1.0, hidden: float = 1.0, biases: float = 1.0) -> bnnpost.Serial:
+    """Width 32, one hidden layer: its weights and the readout's change the posterior alike."""
+    return bnnpost.mlp(
+        width=32,
+        depth=1,
+        activation="relu",
+        w_std=1.5 * hidden,
+        readout_w_std=1.5 * readout,
+        b_std=0.5 * biases,
+    )
+
+
+# Networks, and the standard deviation of the noise.
+MISTAKEN = {
+    "erf, width 64, depth 2": (erf_network, 0.3),
+    "erf, width 16, depth 1": (narrow_network, 0.3),
+    "ReLU, width 32, depth 1": (relu_network, 0.5),
+}
+# Factors on standard deviations, and the words that a right cause has; "" where none is right.
+MISTAKES: dict[str, tuple[dict[str, float], str]] = {
+    "exact draws": ({}, ""),
+    "readout 1.3": ({"readout": 1.3}, "of the readout were"),
+    "readout 0.77": ({"readout": 0.77}, "of the readout were"),
+    "hidden 1.5": ({"hidden": 1.5}, "of the hidden layers were"),
+    "hidden 0.7": ({"hidden": 0.7}, "of the hidden layers were"),
+    "all weights 1.3": ({"readout": 1.3, "hidden": 1.3}, "w_std of all layers were"),
+    "biases 2": ({"biases": 2.0}, "b_std of all layers were"),
+    "biases 0.3": ({"biases": 0.3}, "b_std of all layers were"),
+    "noise 1.3": ({"noise": 1.3}, "the noise std were"),
+    "readout 1.3 and noise 0.7": ({"readout": 1.3, "noise": 0.7}, ""),
+}
+
+
+def causes(repetitions: int, words: tuple[str, ...] = ()) -> None:
+    """What is named where standard deviations of the prior, or the noise, are off by a factor.
+
+    2,000 draws each against the same 10,000. Alone: the right cause and no other; among others:
+    as one of several that explain the errors.
+    """
+    x, y, x_test, _ = bnnpost.datasets.diabetes_problem(5, 5)
+    for name, (network, noise_std) in MISTAKEN.items():
+        if words and not any(word in name for word in words):
+            continue
+
+        def drawn(
+            seed: int, count: int, factors: dict[str, float], network=network, noise_std=noise_std
+        ) -> Reference:
+            others = {key: factor for key, factor in factors.items() if key != "noise"}
+            noise = bnnpost.likelihoods.Gaussian(noise_std * factors.get("noise", 1.0))
+            posterior = bnnpost.Posterior(network(**others), noise, x, y)
+            draws = bnnpost.rejection.sample(jax.random.key(seed), posterior, num_samples=count)
+            return reference_of_draws(jax.random.key(0), draws, x_test)
+
+        held = drawn(0, NUM_REFERENCE_DRAWS, {})
+        print(f"{name}\n{'':26}  alone  among others  wrong  none")
+        for seed, (mistake, (factors, right)) in enumerate(MISTAKES.items(), 1):
+            pool, counts = drawn(seed, NUM_WRONG * repetitions, factors), [0, 0, 0, 0]
+            for number in range(repetitions):
+                rows = slice(number * NUM_WRONG, (number + 1) * NUM_WRONG)
+                given = {n: values[None, rows] for n, values in pool.values.items()}
+                both = compared(Candidate(given, mistake, True), held)
+                told = [cause.words for cause in diagnosis.causes_for(both)]
+                named = bool(right) and any(right in cause for cause in told)
+                several = len(told) > 1 or any(", or " in cause for cause in told)
+                counts[(1 if several else 0) if named else 2 if told else 3] += 1
+            print(
+                f"{mistake:26}  {counts[0]:5} {counts[1]:13} {counts[2]:6} {counts[3]:5}",
+                flush=True,
+            )
+
+
 def timing() -> None:
     rng = np.random.default_rng(0)
     root = np.linalg.cholesky(0.5 * np.eye(20) + 0.5)
@@ -156,6 +244,7 @@ def main() -> None:
             int(numbers[0]) if numbers else 1000, tuple(map(int, numbers[1:])) or TIMES
         ),
         "power": lambda: power(int(numbers[0]) if numbers else 10, tuple(numbers[1:])),
+        "causes": lambda: causes(int(numbers[0]) if numbers else 20, tuple(numbers[1:])),
         "time": timing,
     }
     tasks[task]()

@@ -10,8 +10,11 @@ from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+from scipy.optimize import minimize_scalar
 
 from bnnpost.verification.jackknife import Rows
+from bnnpost.verification.prior_changes import LOG_FACTORS, PriorChange
 
 Columns = Float[np.ndarray, " column"]
 # Weighted draws that are worth fewer say nothing.
@@ -88,6 +91,34 @@ def shifted_by_stds(candidate: Rows, reference: Rows) -> Fitted:
     (mean, std), (centre, spread) = moments_of(candidate), moments_of(reference)
     added = float(np.mean((mean - centre) / spread))
     return Fitted(np.array([added]), _left((mean, std), (centre + added * spread, spread)))
+
+
+def prior_changed(change: PriorChange) -> Alteration:
+    """Some standard deviations of the prior times a factor. Parameter: its log.
+
+    The posterior's means and log standard deviations move by what those of its limit do. None
+    where the best factor is as far off as any that was tried.
+    """
+    right = np.flatnonzero(LOG_FACTORS == 0.0)[0]
+    means, log_stds = (values - values[right] for values in (change.means, change.log_stds))
+    moved = CubicSpline(LOG_FACTORS, np.concatenate([means, log_stds], axis=1))
+
+    def fit(candidate: Rows, reference: Rows) -> Fitted | None:
+        given, (mean, std) = moments_of(candidate), moments_of(reference)
+
+        def left(log_factor: float) -> np.ndarray:
+            by_mean, by_log_std = np.split(moved(log_factor), 2)
+            return _left(given, (mean + by_mean, std * np.exp(by_log_std)))
+
+        sizes = [np.sum(left(log_factor) ** 2) for log_factor in LOG_FACTORS]
+        least = int(np.argmin(sizes))
+        if least in (0, len(LOG_FACTORS) - 1):
+            return None
+        around = LOG_FACTORS[least - 1], LOG_FACTORS[least + 1]
+        log_factor = minimize_scalar(lambda at: np.sum(left(at) ** 2), bounds=around).x
+        return Fitted(np.array([log_factor]), left(log_factor))
+
+    return fit
 
 
 def tempered(candidate: Rows, reference: Rows) -> Fitted | None:

@@ -15,6 +15,7 @@ from bnnpost.verification import alterations
 from bnnpost.verification.alterations import Alteration, Fitted
 from bnnpost.verification.effects import MEAN, STD, Effect
 from bnnpost.verification.jackknife import Rows, deviates, jackknife_errors
+from bnnpost.verification.prior_changes import PriorChange
 
 # What is left of a value, in standard deviations or as the log of a ratio, that nobody minds; and
 # the root mean square of what is left of all, over that of what there was.
@@ -50,11 +51,12 @@ class Cause:
 class Background:
     """What is known of the posterior besides draws.
 
-    prior: draws of the prior, if there are any. noise_std: of Gaussian noise of known size.
-    fan_ins: of the layers that have weights.
+    prior: draws of the prior, if there are any. prior_changes: what columns have under other ones.
+    noise_std: of Gaussian noise of known size. fan_ins: of the layers that have weights.
     """
 
     prior: Callable[[], Rows | None] = lambda: None
+    prior_changes: Callable[[], Sequence[PriorChange]] = lambda: ()
     noise_std: float | None = None
     fan_ins: tuple[int, ...] = ()
 
@@ -166,6 +168,19 @@ def _of_power(about: _About) -> Iterator[Cause]:
     yield Cause(f"the noise std were {_told((middle, low, high))}, not {noise:.3g} ({counted})")
 
 
+def _of_prior_stds(about: _About) -> Iterator[Cause]:
+    """All that explain the errors, the best first: which of them it is cannot be told then."""
+    explained: list[tuple[float, str]] = []
+    for change in about.known.prior_changes():
+        found = _supported(about, alterations.prior_changed(change))
+        if found is not None:
+            factor = math.exp(found.parameters[0])
+            words = f"{change.words} were {factor:.3g} times as large"
+            explained.append((found.misfit, words))
+    if explained:
+        yield Cause(", or ".join(words for _, words in sorted(explained)))
+
+
 def _of_scale(about: _About) -> Iterator[Cause]:
     """One factor on all values, or on all deviations; where means are about 0 these are alike."""
     times, spread = (
@@ -237,6 +252,7 @@ def _of_modes(about: _About) -> Iterator[Cause]:
 _RULES: tuple[Callable[[_About], Iterator[Cause]], ...] = (
     _of_prior,
     _of_power,
+    _of_prior_stds,
     _of_scale,
     _of_shift,
     _of_modes,

@@ -1,6 +1,7 @@
 """What a report says of a candidate that failed: how wrong it is, and what it looks like."""
 
 import math
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -13,7 +14,8 @@ from bnnpost.verification.alterations import moments_of
 from bnnpost.verification.causes import Background, Cause, causes_of
 from bnnpost.verification.compared import Compared
 from bnnpost.verification.jackknife import Rows
-from bnnpost.verification.sets import TEST, TRAIN, columns_of
+from bnnpost.verification.prior_changes import PriorChange, prior_changes
+from bnnpost.verification.sets import TEST, TRAIN, columns_of, side_by_side
 
 # Draws of each side that patterns are looked for in.
 _MOST = 10_000
@@ -33,6 +35,7 @@ def causes_for(both: Compared) -> tuple[Cause, ...]:
     else:
         known = Background(
             lambda: _prior_rows(both, posterior) if wider else None,
+            lambda: _prior_changes(both, posterior),
             _noise_std(posterior),
             _fan_ins(posterior),
         )
@@ -85,8 +88,26 @@ def _prior_rows(both: Compared, posterior: Posterior) -> Rows:
     values = {TRAIN: draws.training_outputs()}
     if TEST in both.reference.values and both.reference.x_test is not None:
         values[TEST] = draws.predict(both.reference.x_test)
-    names = list(columns_of({name: array.shape[1:] for name, array in values.items()}))
-    ordered = [values[name] for name in (TEST, TRAIN) if name in values]
-    rows = np.concatenate([array.reshape(len(array), -1) for array in ordered], axis=1)
-    rows = rows[:, [names.index(name) for name in both.columns]]
+    rows = _in_columns(both, values)
     return Rows(rows, rows, np.zeros_like(rows))
+
+
+def _prior_changes(both: Compared, posterior: Posterior) -> list[PriorChange]:
+    x_test = both.reference.x_test
+    if x_test is None and any(not name.startswith(TRAIN) for name in both.columns):
+        return []
+    inputs = {TRAIN: posterior.x} if x_test is None else {TEST: x_test, TRAIN: posterior.x}
+    changes = prior_changes(posterior, np.concatenate(list(inputs.values())))
+    ends = np.cumsum([len(x) for x in inputs.values()])[:-1]
+
+    def ordered(values: np.ndarray) -> np.ndarray:
+        return _in_columns(both, dict(zip(inputs, np.split(values, ends, axis=1), strict=True)))
+
+    return [PriorChange(one.words, ordered(one.means), ordered(one.log_stds)) for one in changes]
+
+
+def _in_columns(both: Compared, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Values [row, point, output] of sets in the columns that are compared."""
+    names = [name for name in (TEST, TRAIN) if name in values]
+    columns = list(columns_of({name: values[name].shape[1:] for name in names}))
+    return side_by_side(values, names)[:, [columns.index(name) for name in both.columns]]

@@ -43,7 +43,7 @@ def reference():
     return as_reference(exact(np.random.default_rng(0), NUM_REFERENCE))
 
 
-def as_reference(draws):
+def as_reference(draws, network=_NETWORK):
     values = split(draws)
     return xr.Dataset(
         {
@@ -55,7 +55,7 @@ def as_reference(draws):
         },
         attrs={
             "kind": "exact",
-            "network": json.dumps(_NETWORK),
+            "network": json.dumps(network),
             "likelihood": json.dumps({"type": "Gaussian", "noise_std": NOISE_STD}),
         },
     )
