@@ -16,7 +16,7 @@ INTERPRETERS = $(or $(PYTHON),python3 python3.11 python3.12 python3.13 python3.1
 BENCHMARKS = $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
-.PHONY: help venv sweep test pytest test-all lint docs benchmarks notebooks clean
+.PHONY: help venv sweep test pytest test-share test-all lint docs benchmarks notebooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -66,9 +66,12 @@ test: venv ## lint, types and the tests
 pytest: venv ## the tests alone
 	$(TEST) $(PYTEST_ARGS)
 
+test-share: venv ## of the slow tests, the share SHARE=K/N: the K-th of N parts that take alike long
+	$(TEST) -m slow --share "$(SHARE)" $(PYTEST_ARGS)
+
 test-all: venv ## test with the slow tests, and what took longest; then test on a newer Python
 	$(LINT)
-	$(TEST) -m "" --durations=40 --durations-min=5 $(PYTEST_ARGS)
+	$(TEST) -m "" --measure --durations=40 --durations-min=5 $(PYTEST_ARGS)
 	.ci/newer
 
 lint: venv ## lint and types alone

@@ -11,6 +11,8 @@ from bnnpost import coupled
 from bnnpost_cli.failures import reported
 from tests.cli.invocation import invoke, start
 
+pytestmark = pytest.mark.optimised
+
 PROBLEM = ["--num-train", "2", "--num-test", "2", "--widths", "64,128", "--noise-std", "0.5"]
 SMALL = [*PROBLEM, "--depth", "1", "--num-samples", "50", "--num-proposals", "2000"]
 
@@ -114,6 +116,7 @@ def test_forecast_lists_widths_spaces_bounds_and_advice():
 HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

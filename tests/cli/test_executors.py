@@ -8,6 +8,8 @@ from bnnpost.parallel.dask import Dask
 from bnnpost.sweeps import load_results
 from tests.cli.invocation import invoke
 
+pytestmark = pytest.mark.optimised
+
 PROBLEM = ("--num-train", 2, "--num-test", 1, "--depth", 1, "--noise-std", 0.5)
 SWEEP = ("sweep", *PROBLEM, "--widths", "4,8", "--num-samples", 20, "--num-proposals", 400)
 SAMPLE = ("sample", *PROBLEM, "--width", 4, "--num-samples", 20)

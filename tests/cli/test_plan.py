@@ -36,6 +36,7 @@ def test_no_bytes_are_a_size():
     assert [plan.size(n) for n in (0, 940, 1234)] == ["0 bytes", "940 bytes", "1.2 kB"]
 
 
+@pytest.mark.slow
 def test_a_plan_knows_the_time_of_the_comparison_and_of_all():
     flags = ("--num-samples", 5, "--num-proposals", 4000, "--dry-run")
     done = invoke("sweep", *TINY, *flags, "--json")

@@ -13,6 +13,8 @@ import bnnpost
 from tests.cli.invocation import invoke, start
 from tests.files import contents
 
+pytestmark = pytest.mark.optimised
+
 PROBLEM = ["--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8]
 
 
@@ -173,6 +175,7 @@ def test_merge_notices_that_the_data_have_changed(tmp_path):
 CHAINS = ("--method", "slice", "--num-warmup", 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [(), pytest.param(CHAINS, marks=pytest.mark.slow)])
 def test_a_run_is_gone_on_with_from_any_folder(tmp_path, monkeypatch, flags):
     rows = np.random.default_rng(0).normal(size=(6, 2))

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.invocation import invoke
 from tests.sweeps.fake_work import Fake
 
+pytestmark = pytest.mark.optimised
+
 GRID = """
 num_train = 2
 num_test = 1

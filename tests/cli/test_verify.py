@@ -127,6 +127,7 @@ def test_test_inputs_from_a_file(run, right, tmp_path, ending):
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["directory", "draws.nc", "predictions.nc", "view.nc", "csv"])
 def test_forms_of_the_candidate(run, values, tmp_path, form):
     candidate = run if form == "directory" else run / form

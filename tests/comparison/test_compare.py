@@ -66,6 +66,7 @@ def z_scores(found, width: int) -> dict[str, float]:
 SLOW = [pytest.param(width, marks=pytest.mark.slow) for width in (2, 256)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [16, *SLOW])
 def test_agrees_with_the_chi_square_integral(width):
     found = bnnpost.compare(jax.random.key(3), one_point(width), X_TEST, num_proposals=20_000)

@@ -107,6 +107,7 @@ def test_estimates_without_a_guide_are_unbiased(name):
     assert surprise(estimated(name, guided=False, num=2**14), known(name)) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_the_linear_response_is_first_order():
     rng = np.random.default_rng(0)
     network = bnnpost.mlp(width=8, depth=2)

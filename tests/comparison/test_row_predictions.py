@@ -27,6 +27,7 @@ def draws():
     return capped(bnnpost.likelihoods.Gaussian(noise_std=0.4))
 
 
+@pytest.mark.slow
 def test_gaussian_noise_gives_the_mixture_of_the_weighted_draws(draws):
     found = row_predictions(draws, X_TEST, LEVELS)
     weights = normalised(draws.log_weights)

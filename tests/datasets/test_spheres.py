@@ -6,6 +6,7 @@ import pytest
 from bnnpost.datasets import DataError, sphere_teacher
 
 
+@pytest.mark.slow
 def test_points_are_on_the_sphere_and_everywhere_on_it():
     data = sphere_teacher(20_000, num_features=5)
     np.testing.assert_allclose(np.sum(data.x**2, axis=1), 5.0)

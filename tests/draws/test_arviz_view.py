@@ -12,6 +12,8 @@ from bnnpost.draws.arviz_view import DrawsLeftOut, pareto_k
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
 
+pytestmark = pytest.mark.optimised
+
 
 @pytest.fixture(scope="module")
 def draws():
@@ -87,7 +89,7 @@ def test_no_test_inputs(draws):
     assert set(view["constant_data"].data_vars) == {"x_train"}
 
 
-@pytest.mark.each(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [5, 7])
 def test_draws_that_do_not_fit_four_chains_are_left_out_aloud(num_samples):
     draws = few(num_samples)
@@ -114,6 +116,7 @@ def test_prior_draws_are_in_the_prior_group():
     assert "posterior" not in list(view.children if hasattr(view, "children") else view.groups())
 
 
+@pytest.mark.slow
 def test_no_draw_at_all_is_an_empty_chain():
     case = Case(noise_std=0.01).posterior()
     posterior = bnnpost.Posterior(case.network, case.likelihood, X, 50 * Case().targets)

@@ -33,6 +33,7 @@ def test_predictions_are_the_same_every_time(draws, values):
     assert values.dtype == np.float64
 
 
+@pytest.mark.slow
 def test_training_inputs_give_the_training_outputs(draws):
     drawn = draws.training_outputs()
     assert drawn.shape == (len(draws), 3, 1)
@@ -41,6 +42,7 @@ def test_training_inputs_give_the_training_outputs(draws):
         np.testing.assert_allclose(again, drawn[:, :2], rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_parameters_reproduce_the_training_outputs(draws):
     drawn = draws.training_outputs()
     for i in FEW:
@@ -78,6 +80,7 @@ def test_a_function_is_one_function_whatever_it_is_asked(draws):
     assert np.abs(reversed_list - draws.predict(X_TEST)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_negative_numbers_count_from_the_end(draws):
     last = len(draws) - 1
     for one, other in zip(draws.parameters(-1), draws.parameters(last), strict=True):
@@ -168,6 +171,7 @@ def none_accepted():
     return bnnpost.rejection.sample(jax.random.key(0), posterior, num_samples=5, max_proposals=1000)
 
 
+@pytest.mark.slow
 def test_no_draw_at_all_is_a_result_too(none_accepted, tmp_path):
     assert len(none_accepted) == 0
     assert none_accepted.info.complete is False

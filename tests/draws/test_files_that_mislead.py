@@ -11,6 +11,8 @@ import bnnpost
 from tests.samplers import cases
 from tests.samplers.cases import Case, X
 
+pytestmark = pytest.mark.optimised
+
 
 def relu(z):
     """A function of the user's own that happens to have a catalogue's name."""

@@ -67,6 +67,7 @@ def test_errors_are_as_large_as_they_are_said_to_be():
     assert worst(variance_z(np.array(z), 1.0, 0.05)) < LIMIT
 
 
+@pytest.mark.slow
 def test_errors_of_chains_know_that_draws_depend_on_each_other():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -80,6 +81,7 @@ def test_errors_of_chains_know_that_draws_depend_on_each_other():
     np.testing.assert_allclose([constant.value, constant.standard_error], [1.0, 0.0], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_has_no_error():
     draws = exact()
     with pytest.raises(ValueError, match="repeat networks"):

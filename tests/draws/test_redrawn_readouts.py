@@ -84,6 +84,7 @@ def test_they_are_the_same_every_time_and_however_many(draws, values):
     assert np.abs(turned - values).max() > 0.1
 
 
+@pytest.mark.slow
 def test_twice_the_same_input_has_one_value(draws):
     values = draws.redraw_readouts(X_TEST[[0, 0]], 2)
     np.testing.assert_allclose(values[:, :, 0], values[:, :, 1], atol=1e-7)
@@ -149,6 +150,7 @@ def test_means_have_smaller_errors_that_are_right(draws):
     assert checks.worst((at_training.value - same.value) / error) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_what_cannot_be(draws):
     with pytest.raises(ValueError, match="num_readouts to be at least 1, got 0"):
         draws.redraw_readouts(X_TEST, 0)

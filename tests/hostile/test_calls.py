@@ -202,6 +202,7 @@ def test_a_hostile_call_of_draws_is_refused(draws, call, words):
     refused(lambda: call(draws), words)
 
 
+@pytest.mark.slow
 def test_what_looks_odd_and_is_right(draws):
     """A checker that refused everything would pass above."""
     width = np.int64(8)

@@ -50,7 +50,7 @@ CALLS = {
 }
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(9)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_calls_of_too_many_points_say_so(draws, little, call):
     refused(lambda: call(draws), rf"takes {ENOUGH}(take fewer points|give fewer inputs)")
@@ -82,6 +82,7 @@ def test_a_netcdf_file_of_nothing_but_its_size_is_refused(tmp_path):
     refused(lambda: read_values(path), r"its arrays take 7,450\.\d GiB")
 
 
+@pytest.mark.slow
 def test_tables_of_many_columns_are_read_in_time_in_proportion(tmp_path):
     """40,000 columns took most of a minute, as each was looked for among all."""
     count = 40_000

@@ -11,6 +11,8 @@ from bnnpost.networks.attention import with_sampling
 from bnnpost.networks.layers import parts_of
 from tests.reference import cases
 
+pytestmark = pytest.mark.optimised
+
 KEY = jax.random.key(0)
 # Seeds are fixed; were they random, one of 55 entries would be off by more than this with
 # probability 0.004.
@@ -78,6 +80,7 @@ def alike():
     return sequences(1) + 0.1 * sequences()
 
 
+@pytest.mark.slow
 def test_a_kernel_of_few_draws_is_positive_semidefinite_where_they_are_drawn_together():
     assert np.linalg.eigvalsh(kernel(network(), alike()))[0] > 0
 

@@ -91,7 +91,7 @@ def assert_within_errors(found, expected):
 
 
 @every_case
-@pytest.mark.each(3)
+@pytest.mark.slow
 def test_finite_networks_have_the_kernels_of_the_limit(name):
     layers, x, _ = CASES[name]
     expected = limit(layers(), x)

@@ -103,6 +103,7 @@ def test_the_package_of_kernels_gives_both():
     assert bnnpost.kernels.monte_carlo_error is monte_carlo_error
 
 
+@pytest.mark.slow
 def test_both_kernels_need_and_say_what_one_does():
     attention = SelfAttention(1, heads=1, scaling="sqrt", num_draws=8)
     network, x = Serial([attention, Flatten(), Dense(1)]), X.reshape(3, 2, 3)

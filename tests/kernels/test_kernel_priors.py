@@ -11,6 +11,8 @@ import scipy.stats
 import bnnpost
 from bnnpost import Activation, Dense, Fixed, Serial, per_input
 
+pytestmark = pytest.mark.optimised
+
 X = np.array([[0.8, -0.5], [0.3, 1.2], [-1.0, 0.4]])
 # Fixed seeds; were they random, one z of a mean over 200 networks passes this by chance with
 # probability 6e-7, and there are fewer than 100 such comparisons.
@@ -182,6 +184,7 @@ QUICK = ("laplace", "own bias")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in WIDE]
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", NAMES)
 def test_wide_prior_networks_have_this_kernel(name):
     found, kernel = products(WIDE[name], X, 3), nngp(WIDE[name], X)

@@ -17,7 +17,7 @@ every_kernel = pytest.mark.parametrize(("name", "depth", "b_std"), KERNELS)
 
 
 @every_kernel
-@pytest.mark.each(4)
+@pytest.mark.each(12)
 def test_kernel_is_finite_and_exactly_symmetric(name, depth, b_std):
     kernel = points.awkward_kernel(name, depth, b_std)
     assert kernel.dtype == np.float64
@@ -26,7 +26,7 @@ def test_kernel_is_finite_and_exactly_symmetric(name, depth, b_std):
 
 
 @every_kernel
-@pytest.mark.each(3)
+@pytest.mark.each(12)
 def test_kernel_is_positive_semidefinite_to_rounding(name, depth, b_std):
     eigenvalues = np.linalg.eigvalsh(points.awkward_kernel(name, depth, b_std))
     assert eigenvalues[0] >= -1e-13 * eigenvalues[-1]
@@ -40,6 +40,7 @@ def test_duplicate_inputs_have_identical_rows_to_rounding(name, depth, b_std):
     assert np.allclose(first, duplicate, rtol=0, atol=8 * np.finfo(float).eps * np.max(kernel))
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("name", DEEP)
 def test_different_inputs_have_different_rows(name):
     kernel = points.awkward_kernel(name, 2, 0.1)
@@ -70,6 +71,7 @@ def test_relu_units_of_opposite_inputs_are_never_both_alive():
     assert kernel[points.FIRST, points.FIRST] > 1e-2
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("name", names())
 def test_zero_input_without_bias_has_the_activation_at_zero(name):
     # u = 0 surely, so K(0, 0) = φ(0)² and K(0, x) = φ(0) E φ(u), here by a fine trapezoid rule.

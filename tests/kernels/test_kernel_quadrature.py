@@ -38,6 +38,7 @@ def test_named_numerical_activation_is_its_function():
     assert np.array_equal(kernel(Activation(jax.nn.tanh)), kernel("tanh"))
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     ("function", "closed_form"),
     [(jnp.sin, "sin"), (jax.scipy.special.erf, "erf"), (jnp.square, "monomial")],
@@ -95,6 +96,7 @@ def test_estimate_for_a_jump_is_of_the_size_of_the_error():
     assert error > 1e-3
 
 
+@pytest.mark.slow
 def test_smaller_step_is_honoured_and_silent():
     # Where the kink is met obliquely the error falls as the square of the step.
     x = np.random.default_rng(4).normal(size=(3, 3))

@@ -61,7 +61,7 @@ def test_every_case_of_every_group_is_here():
 
 
 @pytest.mark.parametrize(("group", "name"), CASES, ids=[name for _, name in CASES])
-@pytest.mark.each(3)
+@pytest.mark.each(4)
 def test_kernels_agree_with_the_reference(group, name):
     network = bnnpost.from_spec(cases.layers(group, name))
     x = cases.all_points(group)

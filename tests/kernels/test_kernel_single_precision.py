@@ -20,7 +20,7 @@ def parallel_points():
 
 
 @pytest.mark.parametrize("name", names())
-@pytest.mark.each(2)
+@pytest.mark.each(12)
 def test_parallel_inputs_give_no_nan(name):
     with jax.enable_x64(False):
         kernel = bnnpost.nngp(points.network(name, depth=1, b_std=0.0), parallel_points())
@@ -38,7 +38,7 @@ def test_signs_of_parallel_inputs_are_equal_or_opposite(double):
 
 
 @pytest.mark.parametrize("name", names())
-@pytest.mark.each(3)
+@pytest.mark.each(12)
 def test_single_precision_agrees_with_double(name):
     double = points.awkward_kernel(name, 1, 0.0)
     single = points.awkward_kernel(name, 1, 0.0, double=False)

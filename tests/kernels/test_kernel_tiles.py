@@ -48,6 +48,7 @@ def in_tiles(monkeypatch):
     return of
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("kernel", [bnnpost.nngp, bnnpost.ntk])
 @pytest.mark.parametrize("other", [False, True], ids=["self", "cross"])
 def test_tiles_give_the_same_bits(in_tiles, kernel, other):
@@ -63,7 +64,7 @@ def test_tiles_give_the_same_bits(in_tiles, kernel, other):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("other", [False, True], ids=["self", "cross"])
-@pytest.mark.each(2)
+@pytest.mark.each(3)
 def test_both_kernels_of_one_pass_are_those_of_two(in_tiles, name, other):
     network, shape = NETWORKS[name]
     x = inputs(shape)
@@ -134,6 +135,7 @@ def test_threads_follow_the_callers_precision(in_tiles, double, dtype):
         assert np.array_equal(kernel, kernel.T)
 
 
+@pytest.mark.slow
 def test_large_traced_kernels_go_a_few_rows_at_a_time(monkeypatch):
     x = inputs((3,), 10)
 

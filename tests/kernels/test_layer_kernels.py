@@ -80,6 +80,7 @@ def test_gradients_with_respect_to_inputs_are_those_of_finite_differences():
     assert np.isclose(change, float(up - down) / 2e-5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_jit_and_vmap_over_stds_equal_a_loop():
     stds = np.stack([STDS, 1.3 * STDS])
     with jax.enable_x64(True):
@@ -192,6 +193,7 @@ def test_a_sum_before_positions_are_made_keeps_their_pairs():
         assert np.allclose(found, both(nn.Serial(layers), summed), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_sums_of_independent_branches_add_their_kernels():
     first = [nn.Dense(1, w_std=1.2), RELU, nn.Dense(1, b_std=0.1)]
     second = [nn.Dense(1), ERF, nn.Dense(1, w_std=0.7)]
@@ -217,6 +219,7 @@ def test_layer_normalisation_makes_variances_one():
     assert np.isclose(kernel[points.FIRST, points.OPPOSITE], -1, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_global_sum_is_the_mean_times_the_number_of_positions():
     layers = [nn.Dense(1), RELU]
     with jax.enable_x64(True):

@@ -63,6 +63,7 @@ def test_draws_give_the_probabilities_of_their_functions(draws):
     np.testing.assert_array_equal(draws.predictive(key, x_test, kind="observations"), observed)
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_refused(draws):
     key, x_test = jax.random.key(1), np.ones((1, 1))
     with pytest.raises(ValueError, match="expected kind to be observations or probabilities, got"):

@@ -48,6 +48,7 @@ def test_what_is_not_the_librarys_is_not_written():
         to_record(likelihoods.GaussianUnknownNoise(noise_std=truncated))
 
 
+@pytest.mark.slow
 def test_a_mixture_is_written():
     mixed = dist.MixtureSameFamily(
         dist.Categorical(np.array([0.3, 0.7])), dist.Gamma(np.array([1.0, 2.0]), 1.0)

@@ -79,6 +79,7 @@ def test_one_scale_is_summed_over_without_a_key(name):
     assert np.allclose(found.covariance(X_TEST), covariance, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_inverse_gamma_readout_is_a_student_t_process():
     plain = kernel(network(), X)
     known = scipy.stats.multivariate_t(shape=plain * 2 / 3, df=6).logpdf(Y)
@@ -127,6 +128,7 @@ def erf_kernel(first, readout, x):
     return readout[:, None, None] ** 2 * 2 / np.pi * np.arcsin(ratio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["scale of each input", pytest.param("two scales", marks=pytest.mark.slow)]
 )

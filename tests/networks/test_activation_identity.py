@@ -22,6 +22,7 @@ def test_a_users_function_is_never_written_under_a_catalogue_name(function):
         to_spec(mlp(width=8, depth=1, activation=function))
 
 
+@pytest.mark.slow
 def test_draws_of_a_users_function_are_read_with_their_posterior_alone(tmp_path):
     network = mlp(width=8, depth=1, activation=relu)
     likelihood = bnnpost.likelihoods.Gaussian(1.0)
@@ -45,6 +46,7 @@ def test_a_step_that_is_no_step_is_refused(step):
         Activation("tanh", step=step)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     ("name", "parameter", "value"),
     [("erf", "b", 0.7), ("rbf", "gamma", 0.6), ("cos", "c", 0.2), ("leaky_relu", "alpha", 0.1)],
@@ -63,7 +65,7 @@ def test_hyperparameters_can_be_traced_and_differentiated(name, parameter, value
 
 
 @pytest.mark.parametrize("name", ["relu", "abs", "tanh", "sign"])
-@pytest.mark.each(2)
+@pytest.mark.each(9)
 def test_gradients_at_a_zero_input_without_bias_are_finite(name):
     def trace(w_std):
         return nngp(mlp(depth=1, activation=name, w_std=w_std, b_std=0.0), X).sum()

@@ -97,7 +97,7 @@ def z_scores(mechanism, k, **how):
     ]
 
 
-@pytest.mark.each(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_kernel_and_tangent_are_those_of_the_scores(mechanism):
     k = covariance(mechanism)

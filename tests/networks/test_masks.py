@@ -82,6 +82,7 @@ def kernels(network, x):
     return np.asarray(k.cross), np.asarray(k.tangent)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", some_slow(NETWORKS))
 def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
     layers, x = NETWORKS[name], padded()
@@ -94,6 +95,7 @@ def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
 
 
 # Encodings have weights for each position, and so none for sequences of another length.
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", some_slow(name for name in NETWORKS if name != "encoded"))
 def test_padded_sequences_have_the_outputs_that_they_have_without_padding(name):
     network, x = nn.Serial(NETWORKS[name]), padded()
@@ -154,6 +156,7 @@ def test_draws_in_function_space_are_networks_with_a_mask():
         assert np.allclose(network.apply(draws.parameters(i), x), outputs[i], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_mask_after_reshape_and_as_data():
     network = nn.Serial([nn.Reshape((LONGEST, CHANNELS)), nn.Mask(PADDING), *NETWORKS["dense"]])
     flat = padded().reshape(len(LENGTHS), -1)
@@ -208,6 +211,7 @@ class Halve(Map):
         return k.of_positions(lambda a: a[:, ::2, ::2], grid=(2,))
 
 
+@pytest.mark.slow
 def test_a_layer_with_other_positions_must_say_what_becomes_of_masks():
     network = masked([nn.Dense(3), Halve(), *LAST])
     with pytest.raises(LayerError, match=r"layer 2 \(Halve\): .*keeps the positions"):

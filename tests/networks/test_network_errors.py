@@ -96,6 +96,7 @@ def test_bad_layer_of_a_spec_is_named(spec, error, message):
         bnnpost.from_spec([spec, {"type": "Dense"}])
 
 
+@pytest.mark.slow
 def test_wrong_number_of_parameters_is_refused():
     network = bnnpost.mlp(width=3, depth=1)
     parameters = network.init(jax.random.key(0), 2)

@@ -91,6 +91,7 @@ def test_parameters_of_a_wide_network_are_standard_normal():
     assert stats.kstest(1.05 * draw.astype(np.float64), "norm").pvalue < FALSE_ALARM_RATE
 
 
+@pytest.mark.slow
 def test_every_parameter_has_mean_zero_and_variance_one():
     draws = many_draws()
     num_parameters = draws.shape[1]

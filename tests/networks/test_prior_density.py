@@ -74,7 +74,7 @@ def sites(parameters, network):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.each(4)
+@pytest.mark.each(9)
 def test_densities_are_those_of_the_numpyro_model(name):
     network = NETWORKS[name]()
     of = posterior(network)
@@ -122,6 +122,7 @@ def test_the_likelihood_is_that_of_the_outputs(likelihood):
         assert float(of.log_likelihood(parameters)) == float(expected)
 
 
+@pytest.mark.slow
 def test_noise_of_unknown_size_is_integrated_out():
     law = laws.HalfNormal(0.8)
     network = bnnpost.mlp(width=4, depth=1)
@@ -165,6 +166,7 @@ def test_the_gradient_is_the_slope():
         )
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_coordinates_there_and_back(name):
     network = NETWORKS[name]()
@@ -177,6 +179,7 @@ def test_coordinates_there_and_back(name):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), again, parameters)
 
 
+@pytest.mark.slow
 def test_the_slope_of_coordinates_by_differences():
     with jax.enable_x64(True):
         held = Coordinates(scales(), (3,))
@@ -189,6 +192,7 @@ def test_the_slope_of_coordinates_by_differences():
         assert float(held.log_slope(vector)) == pytest.approx(float(log_det), abs=1e-10)
 
 
+@pytest.mark.slow
 def test_what_is_never_drawn_has_no_density():
     network = scales()
     of = posterior(network)
@@ -215,6 +219,7 @@ def test_networks_with_positions():
     assert of.log_prior(parameters) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_parameters_of_another_network_are_refused():
     of = posterior(bnnpost.mlp(width=4, depth=1))
     other = bnnpost.mlp(width=5, depth=1).init(KEY, 3)

@@ -58,6 +58,7 @@ def test_entries_have_their_law(name):
     assert abs(checks.uniform_z(cdf(1.1 * np.ravel(weights) + 0.05))) > checks.LIMIT
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", LAWS)
 def test_normals_stand_for_the_same_law(name):
     law, cdf = LAWS[name]
@@ -72,6 +73,7 @@ def drawn(layer, count=4000, fan_in=2):
     return jax.vmap(lambda key: layer.draw(key, fan_in))(keys)
 
 
+@pytest.mark.slow
 def test_scales_are_drawn_once_for_the_layer_or_for_each_input():
     found = drawn(Dense(3, w_std=dist.HalfNormal(0.7), b_std=dist.LogNormal(0.2, 0.5)))
     assert found.w_std.shape == found.b_std.shape == (4000,)
@@ -87,6 +89,7 @@ def test_scales_are_drawn_once_for_the_layer_or_for_each_input():
     assert abs(checks.worst(checks.correlation_z(values))) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_law_of_a_variance_is_of_the_square():
     squares = np.asarray(drawn(Dense(3, w_var=dist.InverseGamma(3.0, 2.0))).w_std) ** 2
     assert abs(checks.uniform_z(scipy.stats.invgamma(3, scale=2).cdf(squares))) < checks.LIMIT

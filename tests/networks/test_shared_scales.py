@@ -52,6 +52,7 @@ def test_draws_of_the_scale_have_its_law():
     assert scipy.stats.kstest(np.asarray(drawn), scipy.stats.halfnorm(scale=1.5).cdf).pvalue > 1e-5
 
 
+@pytest.mark.slow
 def test_a_vector_of_parameters_has_one_number_for_it():
     of = posterior()
     with jax.enable_x64(True):
@@ -83,6 +84,7 @@ def evidence_by_numpy(shared, num_draws=500_000):
     return logsumexp(means) - np.log(20), np.std(means, ddof=1) / 20**0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["functions", pytest.param("weights", marks=pytest.mark.slow)])
 def test_the_evidence_is_that_of_plain_numpy(space):
     expected, error = evidence_by_numpy(shared=True)
@@ -152,6 +154,7 @@ def test_records_go_round():
     assert record["shared"] == "scale"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shared():
     with pytest.raises(ValueError, match="expected a name"):
         nn.shared_scale(HalfNormal(1.0), "")

@@ -10,6 +10,8 @@ import bnnpost
 from bnnpost import Activation, Dense, Serial
 from tests.networks.own_layers import Residual
 
+pytestmark = pytest.mark.optimised
+
 # Fixed seeds; were they random, a test would fail with at most this probability (normal
 # theory for means over 400 networks, shared among the points).
 FALSE_ALARM_RATE = 1e-5
@@ -55,7 +57,7 @@ def scores(squares, variances):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.each(2)
+@pytest.mark.each(9)
 def test_variance_of_outputs_is_the_diagonal_of_the_kernel(name):
     squares = mean_squares(NETWORKS[name], seed=3)
     variances = np.diagonal(np.asarray(bnnpost.nngp(NETWORKS[name], X)))

@@ -38,6 +38,7 @@ def rebuilding(tmp_path, monkeypatch):
     return command
 
 
+@pytest.mark.slow
 def test_outputs_are_stored(rebuilding):
     path, _, run = rebuilding("x = 1", SHOWING)
     run()

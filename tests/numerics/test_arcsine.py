@@ -64,6 +64,7 @@ def test_odd_with_half_a_turn_between_its_ends_and_nan_beyond():
     assert np.all(np.isnan(found[3:]))
 
 
+@pytest.mark.slow
 def test_slope():
     x = np.array([-0.99, -0.5, -1e-8, 0.0, 0.3, 0.7, 1 - 1e-12])
     with jax.enable_x64(True):

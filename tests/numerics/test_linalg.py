@@ -189,6 +189,7 @@ def test_gaussian_log_density_of_a_singular_covariance_is_not_finite():
     assert not np.isfinite(linalg.gaussian_log_density(np.ones((2, 1)), np.ones((2, 2))))
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("size", [1e-200, 1e6])
 def test_solutions_of_a_near_singular_system_of_any_size(size):
     """As good as numpy's: what is left of the equations, to the rounding of their terms."""
@@ -202,6 +203,7 @@ def test_solutions_of_a_near_singular_system_of_any_size(size):
     np.testing.assert_allclose(log_det, np.linalg.slogdet(matrix)[1], rtol=1e-8)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(("num_rows", "num_outputs"), [(6, 1), (6, 3), (11, 1)])
 def test_gaussian_log_density_has_the_derivative_of_the_closed_form(num_rows, num_outputs):
     matrix = covariance(num_rows) + 0.1 * np.eye(num_rows)
@@ -214,6 +216,7 @@ def test_gaussian_log_density_has_the_derivative_of_the_closed_form(num_rows, nu
     np.testing.assert_allclose(by_matrix, expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_gaussian_log_density_has_the_second_derivative_of_differences():
     values, matrix = np.ones((3, 1)), covariance(3) + 0.1 * np.eye(3)
 
@@ -244,6 +247,7 @@ def factors_sum(weights, order):
     return of_rows
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("kind", ["definite", "more rows than columns", "rows twice"])
 def test_the_factor_has_the_derivative_of_differences(kind):
     """Along directions that keep what depends on what: elsewhere a square root has none."""

@@ -48,6 +48,7 @@ def test_programs_of_the_user_in_single_precision_change_nothing(compute):
     assert program(1.0).dtype == np.float32
 
 
+@pytest.mark.slow
 def test_nor_do_programs_that_hold_the_posterior_of_draws():
     draws, same = (bnnpost.prior.sample(KEY, fresh(), num_samples=4) for _ in range(2))
     _, program = held_by_a_program(draws.posterior)

@@ -93,6 +93,7 @@ def thresholds():
         return np.asarray(jax.vmap(random.exponential)(keys))
 
 
+@pytest.mark.slow
 def test_thresholds_are_exponential(thresholds):
     assert checks.uniform_z(scipy.stats.expon.cdf(thresholds)) < checks.LIMIT
     assert checks.worst(checks.mean_z(thresholds, 1.0)) < checks.LIMIT

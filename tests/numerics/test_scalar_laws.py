@@ -18,6 +18,7 @@ def by_scipy(law, normals):
     return np.where(normals < 0, law.ppf(tails), law.isf(tails))
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("df", [0.4, 1.0, 2.5, 5.0, 40.0, 1e4])
 @in_double_precision
 def test_student_t_on_both_sides(df):
@@ -27,6 +28,7 @@ def test_student_t_on_both_sides(df):
     assert np.asarray(quantile(laws.StudentT(df), np.zeros(1)))[0] == 0
 
 
+@pytest.mark.slow
 @in_double_precision
 def test_slopes_of_student_t():
     def at(normal):

@@ -275,6 +275,7 @@ def test_widths_that_are_not_drawn_are_named():
     assert any("Not drawn: N = 16" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_files(tmp_path):
     for name in ("one", "two"):
         plots.save(plots.densities(results()), tmp_path / name)
@@ -305,6 +306,7 @@ def test_settings_are_put_back():
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_pyplot_stays_out(tmp_path):
     results().to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
     code = """

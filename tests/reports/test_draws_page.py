@@ -20,6 +20,8 @@ from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
 from tests.pages.reader import checked
 
+pytestmark = pytest.mark.optimised
+
 EXACT = DrawsInfo(
     "exact", True, 400, 4096, 0.01, -7.5004, 0.0013, 400.0, "functions", "collapsed", -1.7,
     "single", 0, 16, 256, 12.5, "a device", layer_forms="functions, functions",
@@ -260,6 +262,7 @@ def test_a_page_says_what_is_not_there(finished, tmp_path, name):
     assert f"{name} is not there: " in text and GONE[name] in text
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", ["status.json", "config.json", "forecast.json", "run.json"])
 def test_records_of_another_run_are_refused(finished, tmp_path, name):
     config = SweepConfig(num_train=1, num_test=2, widths=(4,), depth=1, num_samples=40, seed=1)

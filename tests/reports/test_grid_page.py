@@ -67,6 +67,7 @@ def test_every_cell_is_on_one_page(path):
     assert page.tags.count("svg") == 2 * (1 + 3 + 3 * 10 + 1 * 8)
 
 
+@pytest.mark.slow
 def test_large_grids_leave_their_figures_to_the_cells(path, monkeypatch):
     monkeypatch.setattr(grid_page, "_MOST_WITH_FIGURES", 3)
     monkeypatch.setattr(grid_page, "_MOST_FOLDED", 2)

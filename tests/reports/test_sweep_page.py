@@ -239,6 +239,7 @@ def test_densities_that_are_not_there():
     assert "No width has densities" in page_of_tree(tree).text
 
 
+@pytest.mark.slow
 @SAID
 def test_what_is_not_there_or_another_files_is_said(tmp_path):
     path = tmp_path / "run"

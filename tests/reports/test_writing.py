@@ -23,6 +23,7 @@ VERDICT = Report(
 )
 
 
+@pytest.mark.slow
 def test_into_the_run_beside_a_file_or_where_it_is_told(tmp_path):
     run = tmp_path / "run"
     made_up.directory(run)

@@ -178,6 +178,7 @@ def worst(found, expected):
     return np.max(np.abs(found[:, 0] - expected[:, 0]) / np.hypot(found[:, 1], expected[:, 1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_function_space_has_the_posterior_of_plain_networks(name):
     found = of_library(name, "functions")

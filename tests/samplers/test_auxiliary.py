@@ -135,6 +135,7 @@ def test_fourth_moments_waste_less():
     assert of_erf.shells.log_mass() < of_own.shells.log_mass() - 0.5
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 @in_double_precision
 def test_vectors_are_never_kept_with_a_probability_above_one(activation):
@@ -213,6 +214,7 @@ def test_targets_that_are_zero():
     assert functions_z(one, other) < LIMIT
 
 
+@pytest.mark.slow
 def test_strict_takes_what_is_clearly_cheaper():
     bounds = {n: strict_space(posterior(n, network(256))).bound for n in (1, 8)}
     assert bounds == {1: "collapsed", 8: "auxiliary"}
@@ -251,6 +253,7 @@ def test_a_file_with_other_bounds_is_refused(tmp_path, monkeypatch):
 TWO_LAYERS = Serial([Dense(8), ERF, Dense(8), ERF, Dense(1)])
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("layers", "likelihood", "reason"),
     [
@@ -276,6 +279,7 @@ def test_where_it_is_not_for_it_says_why(layers, likelihood, reason):
         sample(bnnpost.Posterior(layers, likelihood, x, y), 5)
 
 
+@pytest.mark.slow
 def test_a_network_too_narrow_for_it_is_refused_with_a_width_that_would_do():
     of = posterior(20, network(16), noise_std=0.1)
     with pytest.raises(ValueError, match=r"take a width of [0-9,]+ or more"):
@@ -283,6 +287,7 @@ def test_a_network_too_narrow_for_it_is_refused_with_a_width_that_would_do():
     assert strict_space(of).bound == "collapsed"
 
 
+@pytest.mark.slow
 def test_a_smaller_step_makes_a_rule_good_enough():
     layers = network(8, Activation("tanh", step=0.05), w_std=3.0)
     assert bounds(posterior(2, layers)).shells.fourth is None

@@ -88,6 +88,7 @@ def test_the_record_of_a_capped_run():
     assert len(draws) / float(accepted) == pytest.approx(info.acceptance_rate, abs=6 * spread)
 
 
+@pytest.mark.slow
 def test_what_is_said_of_ignoring_the_weights():
     # All proposals, cap included: sums over them are the quantities themselves.
     posterior, cap = CASE.posterior(), reference().log_evidence + HIGH
@@ -116,6 +117,7 @@ def test_a_cap_above_every_weight_leaves_equal_weights():
     assert draws.info.tv_unweighted == 0 < draws.info.tv_unweighted_upper
 
 
+@pytest.mark.slow
 def test_a_strict_run_is_the_one_with_its_bound_as_cap():
     strict = bnnpost.rejection.sample(cases.key(0), CASE.posterior(), num_samples=100)
     same = bnnpost.rejection.sample(
@@ -153,6 +155,7 @@ def test_pareto_k_is_the_shape_of_the_tail(shape, low, high):
     assert np.isnan(pareto_k(np.zeros(5)))
 
 
+@pytest.mark.slow
 def test_a_heavy_tail_withholds_the_distance():
     # Whole networks against little noise: a few proposals carry everything.
     posterior = cases.with_noise(CASE.posterior(), 0.1)
@@ -184,6 +187,7 @@ def test_resampled_draws_are_equally_weighted():
     assert len(draws.resample(jax.random.key(5), 10)) == 10
 
 
+@pytest.mark.slow
 def test_the_arviz_view_of_a_capped_run_is_resampled_and_says_so():
     view = sampled(LOW).to_arviz(X_TEST)
     view = getattr(view, "to_datatree", lambda: view)()

@@ -87,6 +87,7 @@ def test_a_likelihood_of_nan_everywhere_is_an_error(name):
         sample(module, one_point(UnitNoise(-NEVER)), **options)
 
 
+@pytest.mark.slow
 def test_an_infinite_log_probability_counts_as_none():
     class Infinite(UnitNoise):
         def log_prob(self, outputs, targets):
@@ -100,6 +101,7 @@ def test_an_infinite_log_probability_counts_as_none():
     assert draws.info.chains.num_divergent > 0
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     "module", [bnnpost.pcn, pytest.param(bnnpost.elliptical_slice, marks=pytest.mark.slow)]
 )
@@ -113,6 +115,7 @@ def test_nan_met_on_the_way_is_counted_and_told(module):
     assert never.info.chains.num_divergent == 0
 
 
+@pytest.mark.slow
 def test_library_calls_of_a_likelihood_run_on_one_thread():
     one, other = (
         sample_quietly(bnnpost.pcn, one_point(kind(NEVER)), num_chains=4, collapse=False)

@@ -71,6 +71,7 @@ def test_thinned_chains_are_gone_on_with(tmp_path):
     assert_same(draws, sample(140, thinning=2))
 
 
+@pytest.mark.each(12)
 @pytest.mark.parametrize(
     ("calls", "seconds"),
     [
@@ -193,6 +194,7 @@ def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words)
     assert contents(copy) == before
 
 
+@pytest.mark.slow
 def test_a_run_from_when_its_sampler_had_another_name_is_gone_on_with(tmp_path, monkeypatch):
     options = {"sampler": bnnpost.elliptical_slice, "num_warmup": 2, "directory": tmp_path / "run"}
     with monkeypatch.context() as earlier:
@@ -228,6 +230,7 @@ def with_shift(path, shift, num_samples):
     return sample(num_samples, posterior=posterior, directory=path, collapse=False)
 
 
+@pytest.mark.slow
 def test_draws_that_do_not_come_out_the_same_again_are_noticed(copy):
     """As where code, libraries or data have changed since; found before anything is computed."""
     run = json.loads((copy / "run.json").read_text())["run"]
@@ -247,6 +250,7 @@ def test_a_likelihood_that_changed_since_the_run_began_is_noticed(tmp_path):
             with_shift(tmp_path, 0.01, num_samples)
 
 
+@pytest.mark.slow
 def test_no_start_leaves_no_draws_and_says_so(tmp_path):
     with pytest.raises(FloatingPointError, match="finds no start"):
         with_shift(tmp_path / "run", np.nan, 128)

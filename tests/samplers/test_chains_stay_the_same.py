@@ -48,12 +48,13 @@ def test_chains_do_not_depend_on_blocks(name, runs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.each(2)
+@pytest.mark.slow
 def test_chains_do_not_depend_on_how_many_run_at_once(name, runs):
     assert_same(run(name, chain_method="sequential"), runs[name])
     assert_same(run(name, chain_method="parallel", progress=True), runs[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["pcn", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 )
@@ -81,6 +82,7 @@ def test_another_key_gives_other_chains_and_every_chain_is_its_own(runs):
     assert len(np.unique(np.concatenate(lps)[:, -1])) == 4
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", ["pcn", "nuts of weights"])
 def test_the_parameters_of_a_draw_give_its_outputs(name, runs):
     trained = runs[name].training_outputs()
@@ -187,6 +189,7 @@ def test_step_sizes_stay_as_they_are_given(name, step_size):
     np.testing.assert_allclose(fixed.info.chains.step_size, step_size, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_step_sizes_adapt_in_warmup_alone(runs):
     longer = run("three rotations", num_samples=65)
     assert longer.info.chains.step_size == runs["three rotations"].info.chains.step_size

@@ -331,6 +331,7 @@ def test_pairs_without_a_start_and_what_is_no_posterior():
             sampled(KEY, NETWORK)
 
 
+@pytest.mark.slow
 def test_some_pairs_that_do_not_meet(monkeypatch):
     from bnnpost.samplers.coupled import coupled as module
 

@@ -159,6 +159,7 @@ def always_reflected(key, between, noise):
 RIGHT = pair_kernel.other_noise
 
 
+@pytest.mark.slow
 @in_double_precision
 def test_noise_makes_the_same_proposal_or_is_reflected():
     """ξ + d where it is to be X's proposal, and nowhere else; the reflected one as long as ξ."""
@@ -307,6 +308,7 @@ def test_expectations_by_other_kernels_without_a_correction_have(kernel, monkeyp
     assert expectation_z(kernel, 3000) > LIMIT
 
 
+@pytest.mark.slow
 def test_kernels_are_chosen_by_name_or_given():
     target = programs().target
     assert [one.coupled(0.1, 0.2).settings() for one in choices("hmc", target)] == [

@@ -71,6 +71,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
+@pytest.mark.each(2)
 def test_a_finished_run_is_read_and_not_computed(kind, whole, copy, monkeypatch):
     monkeypatch.setattr(kind.computes, None)
     before = {file: file.stat().st_mtime_ns for file in kind.files(copy)}
@@ -91,6 +92,7 @@ def told_while(kind, copy, whole):
     return " ".join(str(warning.message) for warning in told)
 
 
+@pytest.mark.each(12)
 @pytest.mark.parametrize(
     ("which", "part"), [(0, 0.0), pytest.param(1, 0.3, marks=pytest.mark.slow), (-1, 0.99)]
 )
@@ -103,6 +105,7 @@ def test_a_truncated_file_is_set_aside_and_computed_again(kind, whole, copy, whi
     assert "is damaged" not in told_while(kind, copy, whole)
 
 
+@pytest.mark.each(2)
 def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, copy):
     rng, noticed = np.random.default_rng(0), 0
     for file in (kind.files(copy)[1], *sorted(copy.glob("states/*"))[-1:]):
@@ -130,7 +133,7 @@ def test_files_that_are_none_of_the_runs_are_not_looked_at(kind, whole, copy):
     kind.assert_same(kind.sample(directory=copy), whole)
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(9)
 @pytest.mark.parametrize("which", [1, -1])
 def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
     kind.sample(seed=1, directory=tmp_path / "other")
@@ -188,6 +191,7 @@ def test_a_damaged_record_is_named(kind, copy):
         kind.sample(directory=copy)
 
 
+@pytest.mark.each(2)
 def test_a_swapped_plan_is_noticed(kind, copy, tmp_path):
     kind.sample(kind.fewer, seed=1, directory=tmp_path / "other")
     shutil.copy(tmp_path / "other" / "run.nc", copy / "run.nc")

@@ -150,6 +150,7 @@ def test_members_start_at_the_prior_with_independent_parameters():
     assert np.max(np.abs(weights - initial[:3])) < 1.0
 
 
+@pytest.mark.slow
 def test_largest_learning_rate_separates_descent_from_divergence():
     target = posterior(4096)
     largest = bnnpost.max_learning_rate(target)
@@ -166,6 +167,7 @@ def test_largest_learning_rate_separates_descent_from_divergence():
         trained(1.1, 40)
 
 
+@pytest.mark.slow
 def test_views_of_a_member_agree():
     members, i = wide(), 7
     values = members.predict(X_TEST)
@@ -198,6 +200,7 @@ def test_ensembles_are_candidates_for_verify():
         candidate_of(wide(), **sizes, x_test=X_TEST, x_train=X + 1)
 
 
+@pytest.mark.slow
 def test_what_is_not_random_and_what_is_a_scale_stays():
     network = bnnpost.Serial(
         [

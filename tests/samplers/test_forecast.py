@@ -13,6 +13,8 @@ from bnnpost.likelihoods import Likelihood
 from bnnpost.samplers.advice import Option
 from bnnpost.spelling import count, duration
 
+pytestmark = pytest.mark.optimised
+
 NOISE = bnnpost.likelihoods.Gaussian(np.sqrt(0.1))
 # Standard errors: a right library fails one comparison with probability 7e-6.
 LIMIT = 4.5
@@ -56,6 +58,7 @@ def test_a_strict_run_takes_what_was_forecast(posterior, found):
     assert found.best == option
 
 
+@pytest.mark.slow
 def test_a_capped_run_takes_what_was_forecast(posterior, found):
     """Under the cap that was suggested; the spread of clipped weights is at most binomial."""
     option = found.capped

@@ -30,6 +30,7 @@ def integral(log_likelihood, std):
     return total + np.log(f[1] - f[0]), np.exp(logs - total) @ f
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["laplace", pytest.param("student-t", marks=pytest.mark.slow)])
 def test_an_outlier_far_beyond_the_prior_of_its_noise(name):
     # Two hundred of the noise's standard deviations away from what the prior allows.

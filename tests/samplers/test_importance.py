@@ -57,6 +57,7 @@ def test_estimate_shapes_and_weights(estimate):
     assert 1000 < estimate.effective_sample_size < 20_000
 
 
+@pytest.mark.slow
 def test_estimates_need_a_linear_readout(problem):
     network = bnnpost.Serial([*problem[0].network.layers, bnnpost.Activation("tanh")])
     posterior = bnnpost.Posterior(network, problem[0].likelihood, problem[0].x, problem[0].targets)

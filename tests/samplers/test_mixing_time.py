@@ -95,6 +95,7 @@ def test_what_cannot_be_judged(kernel, options, message):
         bnnpost.mixing(KEY, POSTERIOR, kernel, **options)
 
 
+@pytest.mark.slow
 def test_chains_that_do_not_meet_are_not_judged(monkeypatch):
     narrow = bnnpost.Posterior(NETWORK, Gaussian(1e-4), X, Y)
     with pytest.raises(coupled.NotMet, match="do not meet in 5 steps"):
@@ -114,6 +115,7 @@ def few_steps(*given, **more):
     return set_up(*given, **more)._replace(max_steps=1)
 
 
+@pytest.mark.slow
 def test_so_few_pairs_that_they_show_nothing_so_small():
     found = bnnpost.mixing(KEY, POSTERIOR, "slice", num_pairs=40, tolerance=0.1, lag=1)
     assert found.warmup is None

@@ -99,6 +99,7 @@ def check_clean(path):
     assert json.loads((path / "status.json").read_text())["state"] == "done"
 
 
+@pytest.mark.slow
 def test_interrupted(whole, cache, tmp_path):
     for number in range(5):  # where other processes keep this one waiting, the run may be done
         path = tmp_path / str(number)

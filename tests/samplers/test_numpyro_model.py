@@ -39,7 +39,7 @@ def density(model, sites, *arguments):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.each(3)
+@pytest.mark.each(9)
 def test_given_targets_make_the_posterior_of_these(name):
     _, y, others = CASES[name]
     with jax.enable_x64(True):
@@ -65,7 +65,7 @@ def test_given_targets_make_the_posterior_of_these(name):
 
 
 @pytest.mark.parametrize("name", ["laplace", "gaussian", "bernoulli", "categorical"])
-@pytest.mark.each(4)
+@pytest.mark.each(9)
 def test_targets_are_drawn_where_none_are_given(name):
     """Means of y over draws of weights and targets, at 4.5 standard errors: 1e-5 false alarms."""
     model = bnnpost.hmc.model(posterior(name, CASES[name][1]), observed=False)
@@ -82,6 +82,7 @@ def test_targets_are_drawn_where_none_are_given(name):
     assert np.all(np.abs(rest.mean(axis=0)) < 4.5 * rest.std(axis=0) / len(rest) ** 0.5)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused():
     model = bnnpost.hmc.model(posterior("gaussian", [0.3, -0.2, 1.0]))
     with pytest.raises(ValueError, match=r"expected y of shape \[3, 1\], .* got \[4\]"):

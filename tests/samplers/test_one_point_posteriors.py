@@ -129,7 +129,7 @@ CHECKS = [evidence, acceptance, mean, variance, uniformity]
 
 @pytest.mark.parametrize(("activation", "width"), CASES)
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.each(2)
+@pytest.mark.each(12)
 def test_exact_posterior(check, activation, width):
     assert check(*outcome(right, activation, width)) < checks.LIMIT
 

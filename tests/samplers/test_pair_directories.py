@@ -120,6 +120,7 @@ def interrupted_after(count):
     return run
 
 
+@pytest.mark.each(99)
 @pytest.mark.parametrize(
     ("count", "seconds"), [pytest.param(0, 1000.0, marks=pytest.mark.slow), (5, 1000.0), (5, 0.0)]
 )
@@ -134,6 +135,7 @@ def test_an_interruption_anywhere_loses_no_pair(tmp_path, monkeypatch, count, se
     assert_same(sample(directory=tmp_path), whole())
 
 
+@pytest.mark.slow
 def test_damaged_and_missing_files_are_run_again_and_said(copy):
     files = parts(copy)
     assert len(files) > 20

@@ -43,6 +43,7 @@ def test_the_run_finds_what_the_forecast_found_and_takes_about_as_long(found):
     assert found.seconds < 20 * (draws.info.seconds - record.pilot_seconds)
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_numbers(found):
     said = found.summary()
     assert "70 draws within 0.08 of the posterior" in said

@@ -98,6 +98,7 @@ def results(posterior):
     }
 
 
+@pytest.mark.slow
 def test_results_are_the_same_with_the_x64_flag_on_and_off():
     assert not jax.config.jax_enable_x64
     off = results(Case().posterior())

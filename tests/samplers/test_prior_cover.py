@@ -47,6 +47,7 @@ def test_prior_draws_reach_a_wide_posterior_and_not_a_narrow_one():
         assert cover.num_draws == (10_000 if complete else 1_000)
 
 
+@pytest.mark.slow
 def test_pairs_propose_prior_draws_where_these_reach_the_posterior(monkeypatch):
     record = coupled.sample(KEY, POSTERIOR, num_samples=100, tolerance=0.1).info.coupled
     assert (record.kernel, record.step_size) == ("pcn", 1.0)

@@ -15,6 +15,8 @@ from bnnpost.spaces.making import make_space
 from tests.samplers import cases
 from tests.samplers.cases import Case
 
+pytestmark = pytest.mark.optimised
+
 compiled_trial = jax.jit(trial)
 SMALL = {"batch": 64, "block": 256}
 
@@ -62,6 +64,7 @@ def test_the_number_of_threads_chooses_nothing(posterior, threads):
     assert draws.info.log_evidence == reference.info.log_evidence
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("shape", [SMALL, {"batch": 16, "block": 512}])
 def test_the_block_shape_chooses_nothing_but_ties(posterior, shape):
     one = sample(posterior).proposal_numbers

@@ -62,6 +62,7 @@ def test_a_run_of_a_later_version_is_not_called_another_samplers(copy):
         sample(directory=copy)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])
 def test_a_limit_on_proposals_is_kept_and_may_be_raised(whole, tmp_path, max_proposals):
     few = sample(directory=tmp_path / "run", max_proposals=max_proposals)
@@ -82,6 +83,7 @@ def test_missing_blocks_are_computed_again(whole, copy, gone):
     assert block_files(copy) == files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "shift"),
     [(Shifted, 0.01), pytest.param(Indicator, 0.98, marks=pytest.mark.slow)],
@@ -114,6 +116,7 @@ def test_another_random_stream_is_refused(copy):
         sample(directory=copy)
 
 
+@pytest.mark.slow
 def test_infinite_weights_are_refused():
     class Spike(Shifted):
         def log_prob(self, outputs, targets):
@@ -133,6 +136,7 @@ def test_a_run_that_was_never_begun_starts_anew(whole, tmp_path):
     assert_same(sample(directory=tmp_path / "run"), whole)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_run_keeps_what_was_computed(tmp_path):
     posterior = one_point(NaNBelow(), y=0.0)
     with pytest.raises(FloatingPointError, match="are NaN"):

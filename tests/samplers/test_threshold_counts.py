@@ -10,6 +10,8 @@ import pytest
 
 from tests.samplers import cases, checks, user_likelihoods
 
+pytestmark = pytest.mark.optimised
+
 NUM_PROPOSALS = 10**7
 
 
@@ -31,6 +33,7 @@ def test_counts_are_poisson(log_weight):
     assert checks.poisson_z(accepted, NUM_PROPOSALS * np.exp(log_weight)) < checks.LIMIT
 
 
+@pytest.mark.slow
 def test_nothing_is_accepted_at_minus_forty():
     # A right sampler accepts one with probability 4e-11.
     assert count(-40.0, seed=40) == 0

@@ -9,6 +9,8 @@ from bnnpost import training
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
 
+pytestmark = pytest.mark.optimised
+
 KEY = jax.random.key(25)
 WIDTH = 64
 SOLVED = bnnpost.Posterior(
@@ -52,6 +54,7 @@ def test_every_step_is_that_of_the_solved_model():
     assert far(runs, of_fixed_curvature) > 1e-3
 
 
+@pytest.mark.slow
 def test_phases_of_the_solved_model():
     found = training.phases(KEY, SOLVED, rates=(0.5, 1.9, 2.5, 3.7, 4.3), num_seeds=6)
     assert found.runs["phase"].sel(rate=[0.5, 1.9]).values.tolist() == [["lazy"] * 2] * 6
@@ -66,6 +69,7 @@ def test_phases_of_the_solved_model():
     assert found.shares()["catapult"].values.tolist() == [0, 0, 1, 1, 0]
 
 
+@pytest.mark.slow
 def test_critical_rates_near_their_limits():
     found = training.critical_rates(KEY, SOLVED, widths=[16, 1024], num_seeds=8)
     for name, limit in (("growth", 2.0), ("divergence", 4.0)):
@@ -84,6 +88,7 @@ def test_rates_of_relu_networks_are_larger():
     assert float(found["divergence_low"][0]) > 4.5
 
 
+@pytest.mark.slow
 def test_below_two_the_loss_only_falls():
     network = Serial([Dense(2048), Activation("erf"), Dense(1)])
     x, y, _, _ = bnnpost.datasets.diabetes_problem(4, 1)

@@ -75,6 +75,7 @@ def test_a_likelihood_is_shown_columns_in_double_precision():
     assert set(SEEN) == {((1, 1), "float64", (1, 1), "float64")}
 
 
+@pytest.mark.slow
 def test_likelihoods_with_library_calls_get_one_thread():
     spaces = {kind: make_space(one_point(kind(NEVER), y=Y)) for kind in (UnitNoise, WithCholesky)}
     threads = {

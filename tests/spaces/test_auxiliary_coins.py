@@ -204,6 +204,7 @@ def test_each_coin_against_its_closed_form(targets, t, width, radius, far, known
     assert math.isclose(total, -math.log1p(-sums.missed) - sums.known, rel_tol=1e-9)
 
 
+@pytest.mark.each(6)
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(GIVEN, CASES)
 def test_no_test_of_a_unit_has_a_probability_outside_0_and_1(targets, t, width, radius, far, known):
@@ -392,6 +393,7 @@ def test_proposals_have_the_density_h_and_wrong_ones_are_told(twin):
     assert surprise < LIMIT if twin == "none" else surprise > LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", KNOWN)
 def test_proposals_have_the_density_h_and_its_integral(known):
     made = problem(width=2, known=known)

@@ -26,6 +26,7 @@ def correlation(one, other):
     return checks.worst(checks.correlation_z(np.stack([one, other], axis=1)))
 
 
+@pytest.mark.slow
 def test_completions_of_different_lists_share_no_normals(linear):
     # Under the prior w·e₂ and w·e₃ are independent, whatever the place in the list.
     second, third = (linear.predict(UNIT[i : i + 1])[:, 0, 0] for i in (1, 2))

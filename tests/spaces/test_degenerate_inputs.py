@@ -70,6 +70,7 @@ def test_dependent_rows_depend(trained):
     assert np.sum(np.abs(first - zero) < 1e-12) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("completion", ["joint", pytest.param("function", marks=pytest.mark.slow)])
 def test_dependence_extends_to_test_inputs(draws, trained, completion):
     values = draws.predict(3 * ONE[None], completion)[:, 0, 0]
@@ -77,6 +78,7 @@ def test_dependence_extends_to_test_inputs(draws, trained, completion):
     np.testing.assert_allclose(values - zero, 3 * (first - zero), rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_parameters_with_dependent_rows(draws, trained):
     for i in range(50):
         rows = ROWS

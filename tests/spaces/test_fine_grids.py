@@ -34,7 +34,7 @@ def factor_error(covariance, order):
 GRIDS = {"sorted": np.linspace(-2, 2, 50), "beyond zero": np.linspace(0, 5, 60)}
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(9)
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize(("activation", "depth"), [("erf", 2), ("sin", 1), ("relu", 1)])
 def test_factors_of_drawn_kernels_give_them_back(activation, depth, grid):
@@ -52,6 +52,7 @@ def test_elimination_from_neighbour_to_neighbour_would_be_told():
     assert max(errors) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_points", "width", "depth"),
     [(25, 64, 1), pytest.param(100, 128, 2, marks=pytest.mark.slow)],

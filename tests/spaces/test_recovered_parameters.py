@@ -64,7 +64,7 @@ def dependence(matrix):
     return checks.worst_of_many(np.concatenate(parts))
 
 
-@pytest.mark.each(3)
+@pytest.mark.each(12)
 @pytest.mark.parametrize("check", [law, moments, dependence])
 def test_parameters_are_standard_normal_under_the_prior(recovered, check):
     assert check(recovered.matrix()) < checks.LIMIT

@@ -38,6 +38,7 @@ def test_import_leaves_the_x64_flag_and_loads_no_arviz(before):
     assert said == [str(before), "False", "False"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "user",
     [

@@ -66,6 +66,7 @@ def test_the_known_exponent_is_measured_predicted_and_in_the_spectrum(known):
     assert np.all(np.abs(ratio - 1) < 0.15)
 
 
+@pytest.mark.slow
 def test_the_head_of_a_spectrum_is_not_its_tail():
     # Flat for thirty eigenvalues, then the power law from its own first.
     bent = np.concatenate(
@@ -123,6 +124,7 @@ def test_means_over_subsets_are_those_of_independent_subsets(known):
     np.testing.assert_allclose(at.nll_by_point.mean("point"), at.nll)
 
 
+@pytest.mark.slow
 def test_a_fixed_number_of_features_is_limited_by_variance():
     # Noise σ² and P normal features: σ² (1 + P/(D − P − 1)) once the prior is forgotten.
     noise_std = 0.5
@@ -232,6 +234,7 @@ def test_who_cannot_be_asked():
         small(posterior=posterior(x, SMALL[1], 1e-12), tail=None, features=2)
 
 
+@pytest.mark.slow
 def test_a_spectrum_of_few_features_has_no_tail():
     x = SMALL[0][:, :3]
     of = posterior(x, SMALL[1], 0.1)

@@ -46,6 +46,7 @@ def by_weights(rows, num_draws=1_000_000, num_parts=20):
     return np.mean(parts, axis=0), np.std(parts, axis=0, ddof=1) / num_parts**0.5
 
 
+@pytest.mark.slow
 def test_losses_given_a_subset_are_those_of_weighted_prior_draws_in_numpy():
     rows = np.array([2, 9, 5])
     targets = posterior().checked_test_targets(Y_TEST, 4)

@@ -80,7 +80,7 @@ def over_width():
     return bnnpost.scaling(key, linear(1, 64), X_TEST, Y_TEST, widths=[4, 64], num_proposals=6000)
 
 
-@pytest.mark.each(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [4, 64])
 def test_agrees_with_the_chi_square_integral(over_width, width):
     found = scores(over_width.losses, width, exact_differences(width))

@@ -72,6 +72,7 @@ def test_inputs_are_where_they_are_said_to_be(moved):
         np.testing.assert_array_equal(at, X_TEST)
 
 
+@pytest.mark.slow
 def test_no_shift_changes_nothing(found):
     for name, values in {**found.losses.data_vars, **found.models.data_vars}.items():
         for unmoved in (1, 3, 5):

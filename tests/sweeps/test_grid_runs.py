@@ -20,6 +20,8 @@ from bnnpost.sweeps.loaded import see_results
 from tests.files import edited
 from tests.sweeps.fake_work import Fake, grid
 
+pytestmark = pytest.mark.optimised
+
 # Nothing varies: a run over widths.
 SINGLE = dataclasses.replace(grid(), varying=(), cells=grid().cells[:1])
 EVERYTHING = [(1, 4), (1, 8), (2, 4), (2, 8)]

@@ -29,6 +29,8 @@ from bnnpost.sweeps.widths import read_width
 from tests.cli.invocation import invoke
 from tests.files import edited
 
+pytestmark = pytest.mark.optimised
+
 SMALL = SweepConfig(
     num_train=2,
     num_test=2,
@@ -274,6 +276,7 @@ def test_a_missing_width_is_run_again_with_the_same_results(finished, tmp_path):
     assert json.loads(stored.attrs["versions"])["jax"]
 
 
+@pytest.mark.slow
 def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
     """Not those of the process that puts them together; where they are several, it says so."""
     copy = tmp_path / "copy"
@@ -299,6 +302,7 @@ ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
 SLICE = ChainConfig("slice", num_chains=1, num_warmup=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", [None, pytest.param(SLICE, marks=pytest.mark.slow)])
 def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
     """Nor is a sweep taken for them, though the configuration is the same."""

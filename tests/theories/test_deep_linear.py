@@ -68,7 +68,7 @@ SLOW = pytest.mark.slow
         pytest.param(2, 4, marks=SLOW),
     ],
 )
-@pytest.mark.each(2)
+@pytest.mark.each(9)
 def test_evidence_against_meijer_functions(width, depth):
     of = posterior(width=width, depth=depth)
     assert deep_linear(of).log_evidence == pytest.approx(by_meijer(of, [width] * depth), abs=1e-9)
@@ -109,6 +109,7 @@ GRID = [(1, 1, 0.0), (8, 2, 0.0), (2, 3, 0.0), (1, 2, 0.0), (2, 1, 0.0), (8, 1, 
 GRID += [(2, 2, 0.0), (8, 3, 0.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "depth", "b_std"),
     [pytest.param(*one, marks=[] if number < 1 else [SLOW]) for number, one in enumerate(GRID)],
@@ -227,6 +228,7 @@ def test_what_is_not_a_deep_linear_network_is_refused(of, message):
         deep_linear(of())
 
 
+@pytest.mark.slow
 def test_noise_that_is_lost_is_refused():
     of = posterior(likelihood=Gaussian(1e-9))
     large = bnnpost.Posterior(of.network, of.likelihood, 1e3 * of.x, of.targets)

@@ -75,7 +75,7 @@ def test_scales_have_the_law_of_products_of_weights(widths):
 
 
 @pytest.mark.parametrize(("width", "depth"), CASES)
-@pytest.mark.each(2)
+@pytest.mark.each(12)
 def test_evidence_and_mean_against_exact_rejection(width, depth):
     of = posterior(width, depth)
     found = bnnpost.deep_linear_outputs(KEY, of)
@@ -119,6 +119,7 @@ def test_as_many_are_accepted_as_is_said():
     assert abs(np.mean(kept) / 2048 / found.acceptance - 1) < 0.2
 
 
+@pytest.mark.slow
 def test_what_it_does_not_cover_is_refused():
     with pytest.raises(ValueError, match=r"got 2: .* deep_linear_outputs\(key, posterior\) takes"):
         bnnpost.deep_linear(posterior())

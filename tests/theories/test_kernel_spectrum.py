@@ -160,6 +160,7 @@ def test_a_tail_that_the_spectrum_does_not_have(window, said):
         spectrum.exponent(*window)
 
 
+@pytest.mark.slow
 def test_a_tail_of_rounding_is_none():
     values = np.where(np.arange(200) < 30, 1.0, 1e-17)
     with pytest.raises(ValueError, match="30 eigenvalues are more than rounding"):

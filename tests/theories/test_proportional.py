@@ -102,7 +102,7 @@ def linear_errors(width, depth):
     return abs(mean).max(), abs(spread).max(), abs(found.log_evidence - exact.log_evidence)
 
 
-@pytest.mark.each(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_linear_networks_are_exact_as_width_and_points_grow(depth):
     small, large = linear_errors(16, depth), linear_errors(64, depth)

@@ -169,6 +169,7 @@ def test_the_width_within_a_tolerance_is_so_when_sampled(diabetes):
     assert error < 0.002
 
 
+@pytest.mark.slow
 def test_duplicate_and_nearly_duplicate_points_agree(diabetes):
     x, post = diabetes[0][:2], problem([a[:3] for a in diabetes], activation="relu")
     same, near = (
@@ -189,6 +190,7 @@ def test_relu_units_of_parallel_inputs_without_bias_are_multiples():
     np.testing.assert_allclose(found.tv[1], found.tv[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_is_the_same_whatever_the_flag_and_alike_for_other_keys(diabetes):
     post = problem([a[:2] for a in diabetes], activation="tanh", depth=1)
     x_test = diabetes[2][:1]
@@ -233,6 +235,7 @@ def refused_networks():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bnnpost.kernels.QuadratureWarning")
 def test_networks_that_are_refused():
     for network, message in refused_networks():
@@ -277,6 +280,7 @@ def test_predictions_and_widths_follow_from_the_coefficients():
         found.width_within(0.0)
 
 
+@pytest.mark.slow
 def test_the_next_order_is_found_in_differences_that_have_one():
     found, widths = bnnpost.theory(linear((70,)), X), np.array([64, 256, 1024])
     first = float(found.coefficients["tv"])

@@ -60,6 +60,7 @@ def test_weights_count():
     assert twin.verdict == "failed"
 
 
+@pytest.mark.slow
 def test_chains_are_thinned():
     found = calibrate(linear.chains)
     assert found.passed
@@ -111,6 +112,7 @@ def test_shapes_of_function_values(shape):
     )
 
 
+@pytest.mark.slow
 def test_draws_of_the_library_are_read():
     def sampler(key, taught):
         return bnnpost.prior.sample(key, taught, num_samples=99)
@@ -160,6 +162,7 @@ def test_the_record_is_plain_data_and_a_figure():
     assert line[50] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_summary_says_what_could_have_been_found():
     last = calibrate(linear.exact).summary().splitlines()[-1]
     assert "With probability 0.9" in last and "too narrow" in last

@@ -132,6 +132,7 @@ def weighted(honest):
     return Known(values, posterior(), log_weights, kind="capped", pareto_k=0.0)
 
 
+@pytest.mark.slow
 def test_weighted_draws_teach_by_their_weights():
     found = calibrate(around=weighted(True), num_datasets=150)
     assert found.passed, found.summary()
@@ -196,6 +197,7 @@ def test_more_datasets_than_draws_are_refused():
         calibrate(num_datasets=101)
 
 
+@pytest.mark.slow
 def test_noise_that_draws_do_not_have_is_refused():
     class Shifted(bnnpost.likelihoods.Gaussian):
         """Targets that share a shift, which is said to be their noise."""

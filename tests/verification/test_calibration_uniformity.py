@@ -92,6 +92,7 @@ def test_one_dataset_detects_no_error_of_a_single_statistic():
     assert (found.bias, found.too_small, found.too_large) == (np.inf, 0.0, np.inf)
 
 
+@pytest.mark.slow
 def test_smallest_p_value_is_that_of_ranks_that_are_all_zero():
     for num_datasets, num_draws in ((1, 99), (3, 20)):
         found = uniformity.p_values(np.zeros(num_datasets, int), num_draws).min()

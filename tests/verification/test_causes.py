@@ -60,6 +60,7 @@ def moments_off(line, mean, covariance):
         assert told == pytest.approx(abs(mean - MEAN)[place] / STD[place], rel=0.1, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.5, pytest.param(0.7, marks=pytest.mark.slow)])
 def test_all_stds_off_alike(factor):
     """The pooled factor is much surer than the worst value, which is worse by chance."""
@@ -280,6 +281,7 @@ def test_errors_can_hide_where_the_notes_say_so():
         assert np.all(np.abs(np.log(ratios[seen])) > 0.2)
 
 
+@pytest.mark.slow
 def test_what_is_blind_to_an_error_says_so():
     draws = wrong.split(wrong.exact(np.random.default_rng(26)))
     for name, words in (("f", "training inputs were given"), ("f_train", "test inputs were given")):

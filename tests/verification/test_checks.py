@@ -94,6 +94,7 @@ def test_each_part_of_the_level_is_spent_once():
     assert sum(checks._SHARES.values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_permutations_reject_as_often_as_they_say(monkeypatch):
     # 200 pairs of sets from one law: failures at 0.1 are binomial, and 6 to 36 of them but for
     # one seed in 1,000; with a reference that is shifted by half a std nearly all fail.
@@ -150,6 +151,7 @@ def test_chains_that_disagree_are_found():
     assert p_values(candidate(chains), held)["chains agree"].adjusted > 0.01
 
 
+@pytest.mark.slow
 def test_the_log_evidence_is_compared_where_both_have_one():
     rng = np.random.default_rng(8)
     given = candidate(normals(rng, 500), independent=True, log_evidence=-3.0, log_evidence_se=0.01)
@@ -191,6 +193,7 @@ def test_kolmogorov_agrees_with_scipy():
     assert p_value == pytest.approx(exact.pvalue, rel=0.02)
 
 
+@pytest.mark.slow
 def test_what_could_have_been_found_is_found_nine_times_in_ten(monkeypatch):
     # A shift of the size that "means" names, of 1,000 draws: 60 repetitions find it 47 to 60
     # times but for one seed in 400.

@@ -95,6 +95,7 @@ def test_a_share_of_wrong_draws_is_allowed_for_and_no_more():
     assert min(least(shifted, draws[:, ::-1], 0.9, 0).values()) == 1.0
 
 
+@pytest.mark.slow
 def test_no_check_finds_more_where_more_is_allowed():
     rng = np.random.default_rng(4)
     draws, candidate = rng.standard_normal((1000, 2)), 0.1 + rng.standard_normal((500, 2))

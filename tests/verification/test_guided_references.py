@@ -8,6 +8,8 @@ from bnnpost.verification import references
 from tests.samplers import cases
 from tests.samplers.test_two_modes import PROBLEMS, plain_draws
 
+pytestmark = pytest.mark.optimised
+
 POSTERIOR = PROBLEMS["two points"].posterior()
 
 
@@ -68,6 +70,7 @@ def test_draws_on_the_spot_are_strict_past_the_bound_of_the_likelihood():
     assert (draws.info.kind, draws.info.bound) == ("exact", "auxiliary")
 
 
+@pytest.mark.slow
 def test_a_forecast_that_was_too_kind_ends_in_capped_draws(monkeypatch):
     monkeypatch.setattr(references, "_OVERRUN", 1e-3)
     monkeypatch.setattr(references, "_LONGEST", np.inf)

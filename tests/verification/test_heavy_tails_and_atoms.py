@@ -89,6 +89,7 @@ def _few_permutations(monkeypatch):
     monkeypatch.setattr(permutation, "_MOST", 199)
 
 
+@pytest.mark.each(9)
 @pytest.mark.usefixtures("_few_permutations")
 @pytest.mark.parametrize("law", [cauchy_components, dead_units])
 def test_right_candidates_fail_no_more_often_than_the_level(law):
@@ -118,7 +119,7 @@ def count_failures(p_value, law, count):
     return sum(p_value(compared(*pair(law, rng)), i) <= LEVEL for i in range(count))
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(9)
 @pytest.mark.parametrize("p_value", [_moments, _pit])
 @pytest.mark.parametrize("law", [cauchy_components, dead_units])
 def test_scores_and_pit_keep_the_level(law, p_value):

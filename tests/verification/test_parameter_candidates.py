@@ -215,5 +215,6 @@ def test_arviz_takes_parameters():
         bnnpost.to_arviz(STACKED, NETWORK)
 
 
+@pytest.mark.slow
 def test_affine_is_what_is_meant():
     assert Affine._fields == ("weights", "biases", "w_std", "b_std")

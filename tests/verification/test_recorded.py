@@ -17,6 +17,7 @@ def data():
     return reference_arrays(cases.standard_draws(), X_TEST)
 
 
+@pytest.mark.slow
 def test_values_their_gaussians_and_the_record_are_those_of_the_draws(data):
     draws = cases.standard_draws()
     mixture = draws.mixture(X_TEST)
@@ -105,5 +106,6 @@ def test_variances_are_shared_by_outputs_or_each_has_its_own():
     np.testing.assert_array_equal(of_own, own)
 
 
+@pytest.mark.slow
 def test_values_that_were_given_before_the_readout_are_from_no_gaussian():
     assert components(made_up(np.full((5, 2), 1e-12), ("sample", "point"))) == {}

@@ -98,6 +98,7 @@ def test_the_library_notes_what_differs(both, files, opened):
     assert not any("another posterior" in note for note in bnnpost.verify(key, other, right).notes)
 
 
+@pytest.mark.slow
 def test_older_names_of_layers_are_the_same_layers(both, tmp_path):
     draws = both[0]
     draws.save(tmp_path / "new.nc")

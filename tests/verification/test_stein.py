@@ -102,6 +102,7 @@ def sticky(seed):
     return np.take_along_axis(fresh, last[..., None], axis=1)
 
 
+@pytest.mark.slow
 def test_chains_are_thinned():
     found = test_of(sticky(0))
     assert found.passed, found.summary()
@@ -109,6 +110,7 @@ def test_chains_are_thinned():
     assert "of 4,000 draws left (autocorrelation time" in found.notes[0]
 
 
+@pytest.mark.slow
 def test_draws_of_the_library_are_read():
     made = bnnpost.prior.sample(jax.random.key(0), posterior(), num_samples=500)
     found = bnnpost.stein(jax.random.key(1), made, posterior())
@@ -168,6 +170,7 @@ def test_posteriors_without_a_score_are_refused():
         bnnpost.stein(jax.random.key(0), parameters(rows(0, 60)), target)
 
 
+@pytest.mark.slow
 def test_scales_and_fixed_parameters_are_looked_at_in_coordinates_without_limits():
     scaled = bnnpost.Dense(1, w_std=HalfNormal(1.0), b_std=1.0, bias_prior=bnnpost.Fixed(0.3))
     of = network_of(scaled, noise_std=100.0)
@@ -201,6 +204,7 @@ def test_candidates_that_are_no_draws(candidate, words):
         bnnpost.stein(jax.random.key(0), candidate, posterior())
 
 
+@pytest.mark.slow
 def test_weighted_draws_and_wrong_levels_are_refused():
     made = bnnpost.prior.sample(jax.random.key(0), posterior(), num_samples=60)
     made.log_weights[0] = 1.0

@@ -45,6 +45,7 @@ def test_wide_teachers_are_drawn_in_function_space(monkeypatch):
     check_covariance(values, linear.KERNEL)
 
 
+@pytest.mark.slow
 def test_parameters_are_the_network_that_taught():
     network = bnnpost.mlp(width=5, depth=2)
     posterior = bnnpost.Posterior(

@@ -12,6 +12,8 @@ from bnnpost.verification import permutation, references
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case
 
+pytestmark = pytest.mark.optimised
+
 KEY = cases.key(21)
 
 

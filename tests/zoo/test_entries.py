@@ -93,6 +93,7 @@ def modes():
     return posterior, weights, share / share.sum()
 
 
+@pytest.mark.slow
 def test_there_are_two_modes_with_little_between_them(modes):
     _, weights, share = modes
     assert 0.5 < share[weights < 0].sum() < 0.7

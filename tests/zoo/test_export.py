@@ -72,6 +72,7 @@ def generated(program, weights):
     return {name: np.asarray(f) for name, f in read.generated(data, named).items()}
 
 
+@pytest.mark.slow
 def test_netcdf_has_networks_whose_outputs_are_the_values(built, program, tmp_path):
     (path,) = exports.export(TINY, built, tmp_path, format="netcdf", parameters=True)
     with xr.open_dataset(path, engine="h5netcdf") as opened:
@@ -171,6 +172,7 @@ def test_weighted_draws_are_kept_by_weight_where_there_are_no_weights(weighted):
     assert "with probability weight / largest weight" in info["comments"]
 
 
+@pytest.mark.slow
 def test_weights_of_other_draws_are_refused(built, tmp_path):
     data = zoo.load(TINY, built)
     data["f_train"][7] += 0.1
@@ -230,6 +232,7 @@ def test_what_is_interrupted_leaves_nothing(built, tmp_path, monkeypatch, error,
     exports.export(TINY, built, tmp_path, format=form)
 
 
+@pytest.mark.slow
 def test_bad_input_says_what_to_do(built, tmp_path):
     file = tmp_path / "file"
     file.write_text("mine")

@@ -46,6 +46,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(zoo, "_made", made_up)
 
 
+@pytest.mark.slow
 def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     folder, said = built
     data = zoo.load(TINY, folder)
@@ -79,6 +80,7 @@ def test_it_is_a_reference_for_verify(built):
         assert report.passed == passes, report.summary()
 
 
+@pytest.mark.slow
 def test_the_file_is_as_good_a_reference_as_its_draws(built, draws, monkeypatch):
     # To the last digit; and the 400 draws are worth more than 400 where their Gaussians are known.
     monkeypatch.setattr(permutation, "_MOST", 99)
