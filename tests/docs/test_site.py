@@ -16,6 +16,8 @@ import bnnpost
 from bnnpost_cli.main import main
 from tests.docs.blocks import ROOT
 
+pytestmark = pytest.mark.slow  # .ci/run builds the site each time
+
 # Modules whose `__all__` are public besides the package's own.
 MODULES = ("datasets", "hmc", "likelihoods", "plots", "rejection", "reports", "sweeps", "zoo")
 # Lists of words and colours.
@@ -128,7 +130,6 @@ def test_docstrings_are_prose_and_not_markup(built):
         assert "system-message" not in text, name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     ["{doc}`absent`", "{py:func}`bnnpost.absent`", "{cite:p}`absent`", r"$\absent$", "[x](no.md)"],

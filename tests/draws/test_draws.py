@@ -88,6 +88,7 @@ def test_negative_numbers_count_from_the_end(draws):
     np.testing.assert_array_equal(draws.function(-1)(X_TEST), draws.function(last)(X_TEST))
 
 
+@pytest.mark.slow
 def test_completions_have_one_law(draws, values):
     # Halves of the draws, because the two completions of one draw are not independent.
     joint, function = values[::2], draws.predict(X_TEST, completion="function")[1::2]

@@ -223,6 +223,7 @@ def test_what_looks_odd_and_is_right(draws):
     assert storage.as_path("a") == pathlib.Path("a")
 
 
+@pytest.mark.slow
 def test_draws_by_numpys_numbers_are_kept(tmp_path):
     """numpy's whole numbers once stayed in the record, which JSON cannot write."""
     draws = bnnpost.rejection.sample(KEY, posterior(), num_samples=np.int64(3))

@@ -50,7 +50,7 @@ CALLS = {
 }
 
 
-@pytest.mark.each(9)
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_calls_of_too_many_points_say_so(draws, little, call):
     refused(lambda: call(draws), rf"takes {ENOUGH}(take fewer points|give fewer inputs)")

@@ -51,7 +51,7 @@ def test_gradient_with_respect_to_inputs(name):
     assert np.isclose(np.sum(np.asarray(gradient) * direction), expected, rtol=1e-6)
 
 
-@pytest.mark.each(2)
+@pytest.mark.each(12)
 @pytest.mark.parametrize("name", SOME)
 def test_gradient_with_respect_to_the_std_of_the_weights(name):
     with jax.enable_x64(True):
@@ -72,6 +72,7 @@ def test_duplicate_inputs_leave_gradients_finite(name):
     assert np.isclose(slope, expected, rtol=1e-6)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", ["relu", "abs"])
 def test_gradient_of_the_variances(name):
     # One hidden layer, no bias: K(x, x) = q w⁴ ‖x‖²/d, q = 1/2 for ReLU and 1 for |u|.

@@ -55,6 +55,7 @@ ONE_INPUT = {
 }
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", ONE_INPUT)
 @pytest.mark.parametrize(
     ("activation", "phi"),

@@ -32,7 +32,7 @@ def test_kernel_is_positive_semidefinite_to_rounding(name, depth, b_std):
     assert eigenvalues[0] >= -1e-13 * eigenvalues[-1]
 
 
-@pytest.mark.each(4)
+@pytest.mark.each(12)
 @every_kernel
 def test_duplicate_inputs_have_identical_rows_to_rounding(name, depth, b_std):
     kernel = points.awkward_kernel(name, depth, b_std)

@@ -53,6 +53,7 @@ def test_closed_form_has_no_quadrature_error():
     assert error_estimate("erf") == 0.0
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("step", [0.5, 1.0])
 @pytest.mark.parametrize(
     ("function", "closed_form"),

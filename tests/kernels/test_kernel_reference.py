@@ -61,7 +61,7 @@ def test_every_case_of_every_group_is_here():
 
 
 @pytest.mark.parametrize(("group", "name"), CASES, ids=[name for _, name in CASES])
-@pytest.mark.each(4)
+@pytest.mark.each(6)
 def test_kernels_agree_with_the_reference(group, name):
     network = bnnpost.from_spec(cases.layers(group, name))
     x = cases.all_points(group)
@@ -89,6 +89,7 @@ def test_public_functions_agree_with_the_reference(group, name, kind, function):
     assert_close(cross, expected[:, ::-1], group)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(("kind", "function"), [("nngp", NNGP), ("ntk", NTK)])
 def test_lists_of_different_lengths_give_the_block_of_the_reference(kind, function):
     group, name = "conv", "conv1d_relu_stride2_gap"

@@ -125,6 +125,7 @@ def test_what_is_left_out_or_counted_besides_is_seen(monkeypatch, part, wrong, n
     assert np.all(deviations(name) > 1e-3)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("second", [slice(3), slice(3, None)])
 def test_both_ways_give_the_sum_over_pairs_of_positions(monkeypatch, second):
     rows, slopes = RNG.normal(size=(5, 4, 6)), RNG.normal(size=(5, 4, 7))

@@ -167,6 +167,7 @@ def test_other_likelihoods_draw_scales_too():
     assert np.all(np.isfinite(found.covariance(X_TEST)))
 
 
+@pytest.mark.slow
 def test_wide_prior_networks_have_the_moments_of_the_mixture():
     net = bnnpost.at_width(network({"w_std": dist.HalfNormal(1.5)}), 1024)
     keys = jax.random.split(jax.random.key(3), 4000)

@@ -58,6 +58,7 @@ def test_every_named_activation_is_here():
     assert set(formulas.IDS) == set(names())
 
 
+@pytest.mark.each(4)
 @every_activation
 def test_product_moment(name, hyperparameters, phi):
     del hyperparameters
@@ -81,6 +82,7 @@ def test_correlation_off_by_a_percent_is_seen(name, hyperparameters, phi):
     assert relative_error(found, integrated(phi, 0.99 * CORRELATIONS)) > 1e6 * TOLERANCE
 
 
+@pytest.mark.each(4)
 @every_activation
 def test_parallel_inputs(name, hyperparameters, phi):
     std1, std2 = np.sqrt(0.5), np.sqrt([1.3, 1.3])

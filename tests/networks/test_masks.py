@@ -107,6 +107,7 @@ def test_padded_sequences_have_the_outputs_that_they_have_without_padding(name):
     assert not np.allclose(apply(masked(NETWORKS[name], constant=-2.0), x), found, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_kernel_between_sequences_of_different_length():
     layers = NETWORKS["softmax"]
     found = kernels(masked(layers), padded())[0]

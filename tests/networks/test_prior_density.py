@@ -209,6 +209,7 @@ def test_what_is_never_drawn_has_no_density():
     assert of.log_prior((first, last._replace(weights=last.weights + 5))) == -np.inf
 
 
+@pytest.mark.slow
 def test_networks_with_positions():
     network = Serial([Conv(3, (3,)), TANH, Flatten(), Dense(1)])
     of = bnnpost.Posterior(network, Gaussian(0.3), X[:, :, None], Y)

@@ -31,6 +31,7 @@ def posterior(scale=None, **options):
     return bnnpost.Posterior(network(scale, **options), Gaussian(NOISE_STD), X, Y)
 
 
+@pytest.mark.slow
 def test_layers_have_one_scale_and_the_density_counts_it_once():
     with jax.enable_x64(True):
         parameters = network().init(KEY, 2)

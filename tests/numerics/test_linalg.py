@@ -122,6 +122,7 @@ def test_nan_in_the_covariance_is_nan_in_the_factor():
 
 
 # Few rows are multiplied out in straight-line code.
+@pytest.mark.each(3)
 @pytest.mark.parametrize("num_rows", [1, 6, 7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_square_times_is_the_matrix_product(num_rows, dtype):
@@ -165,6 +166,7 @@ def test_schur_complement_and_determinant(num_pivots):
     np.testing.assert_allclose(result.log_det, np.linalg.slogdet(leading)[1], atol=ROUNDING)
 
 
+@pytest.mark.each(6)
 @pytest.mark.parametrize("wrong", [-1.0, 0.0, np.nan])
 @pytest.mark.parametrize("num_rows", [4, 12])
 def test_nothing_is_known_where_the_leading_block_is_not_definite(wrong, num_rows):
@@ -228,6 +230,7 @@ def test_gaussian_log_density_has_the_second_derivative_of_differences():
     np.testing.assert_allclose(jax.grad(slope)(0.0), expected, rtol=1e-7)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("derivative", [jax.jvp, jax.grad])
 def test_gaussian_log_density_of_a_singular_covariance_has_no_derivative(derivative):
     values, singular = np.ones((2, 1)), np.ones((2, 2))
@@ -247,7 +250,7 @@ def factors_sum(weights, order):
     return of_rows
 
 
-@pytest.mark.each(9)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["definite", "more rows than columns", "rows twice"])
 def test_the_factor_has_the_derivative_of_differences(kind):
     """Along directions that keep what depends on what: elsewhere a square root has none."""

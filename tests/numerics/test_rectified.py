@@ -16,6 +16,7 @@ def matrices(rank, count=8, seed=0):
     return rows, rows @ rows.transpose(0, 2, 1)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize(("left", "right"), SLOPES)
 @pytest.mark.parametrize("rank", [1, 2, 3, 4, 6])
 def test_against_plain_numpy(rank, left, right):

@@ -40,6 +40,7 @@ def test_slopes_of_student_t():
         assert float(jax.grad(at)(normal)) == pytest.approx(float(slope), rel=1e-6)
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize(
     ("law", "other"),
     [

@@ -174,6 +174,7 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
         assert (one == other).all()
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -67,6 +67,7 @@ def test_chains_side_by_side_in_one_program_are_the_same_to_rounding(name, runs)
                 rtol=1e-4, atol=1e-4)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_more_draws_begin_with_the_same_ones(runs):
     longer = run("pcn", num_samples=65)
     for name, array in runs["pcn"].given.items():

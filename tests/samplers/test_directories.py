@@ -79,6 +79,7 @@ def test_a_finished_run_is_read_and_not_computed(kind, whole, copy, monkeypatch)
     assert before == {file: file.stat().st_mtime_ns for file in kind.files(copy)}
 
 
+@pytest.mark.each(2)
 def test_fewer_draws_than_there_were_are_announced(kind, copy):
     with pytest.warns(UserWarning, match="draws and now holds .* all blocks are kept"):
         kind.sample(kind.fewer, directory=copy)
@@ -119,6 +120,7 @@ def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, cop
     assert noticed > 2
 
 
+@pytest.mark.each(2)
 def test_a_file_under_another_number_is_noticed(kind, whole, copy):
     files = kind.files(copy)
     shutil.copy(files[0], files[1])

@@ -183,6 +183,7 @@ def test_views_of_a_member_agree():
     assert len(members) == 40
 
 
+@pytest.mark.slow
 def test_a_member_is_its_number_and_the_flag_changes_nothing():
     with jax.enable_x64(True):
         fewer = bnnpost.ensemble.sample(KEY, posterior(1024), num_members=20)

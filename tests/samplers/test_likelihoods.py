@@ -174,6 +174,7 @@ def test_log_prob_and_bound(name):
     assert max(found) < problem.likelihood.log_bound(targets)
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("name", ["unknown variance", "unknown std"])
 def test_log_prob_of_unknown_noise_is_the_integral(name):
     f = np.random.default_rng(6).standard_normal((20, len(X), 1))

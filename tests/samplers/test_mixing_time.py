@@ -130,6 +130,7 @@ SAMPLERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [n if n == "pcn" else pytest.param(n, marks=pytest.mark.slow) for n in SAMPLERS]
 )

@@ -153,6 +153,7 @@ def test_damaged_and_missing_files_are_run_again_and_said(copy):
         assert_same(sample(directory=copy), whole())
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -53,6 +53,7 @@ def test_asking_for_more_only_extends(posterior, num_samples):
     assert len(few) == num_samples
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_chooses_nothing(posterior, threads):
     # Blocks so small that the draws come from many of them.
@@ -106,6 +107,7 @@ def test_other_keys_give_other_draws(posterior):
     assert results[0].threshold != pytest.approx(results[1].threshold)
 
 
+@pytest.mark.each(3)
 @pytest.mark.parametrize("max_proposals", [1, 63, 64, 65, 300])
 def test_a_run_that_reaches_max_proposals_keeps_what_it_has(posterior, max_proposals):
     everything = sample(posterior, 400).proposal_numbers

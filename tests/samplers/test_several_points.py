@@ -66,7 +66,7 @@ def label(value):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize(("case", "collapse"), WEIGHED, ids=label)
-@pytest.mark.each(4)
+@pytest.mark.slow
 def test_evidence(case, collapse, space):
     info, known = weighed(case, collapse, space), reference(case)
     surprise = checks.evidence_z(info, known.log_evidence, known.log_evidence_se)
@@ -81,6 +81,7 @@ def test_evidence_agrees_between_spaces(case, collapse):
     assert abs(surprise) < checks.LIMIT
 
 
+@pytest.mark.each(99)
 @pytest.mark.parametrize(("case", "collapse"), WEIGHED, ids=label)
 def test_evidence_of_halved_noise_is_another(case, collapse):
     halved = cases.with_noise(case.posterior(), np.sqrt(0.5))

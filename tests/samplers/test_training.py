@@ -112,6 +112,7 @@ def test_bad_arguments(options, message):
         training.phases(KEY, SOLVED, **options)
 
 
+@pytest.mark.slow
 def test_what_is_no_posterior_and_rates_outside_their_bracket():
     with pytest.raises(TypeError, match="Posterior"):
         training.phases(KEY, None)

@@ -313,6 +313,7 @@ def test_what_no_proposal_visited_is_stated():
     assert "no bound" in info.unseen()
 
 
+@pytest.mark.slow
 def test_a_bound_of_what_was_not_seen_where_strict_rejection_would_do():
     posterior = cases.Case().posterior()
     strict = cases.run(posterior, 2**16)

@@ -54,6 +54,7 @@ def bound(y, bias_var=0.0):
     return Gaussian(noise_std=NOISE_STD).collapsed_log_bound(y, bias_var)
 
 
+@pytest.mark.each(4)
 @pytest.mark.parametrize(("num_points", "num_outputs", "bias_var"), PROBLEMS)
 @pytest.mark.parametrize("size", [0.3, 2.0])
 def test_bound_is_the_supremum(num_points, num_outputs, bias_var, size):
@@ -157,6 +158,7 @@ class Threes(bnnpost.WeightPrior):
         return False
 
 
+@pytest.mark.each(9)
 @pytest.mark.parametrize(
     "options",
     [

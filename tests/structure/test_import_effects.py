@@ -31,6 +31,7 @@ print(hasattr(numpyro.distributions, "distribution"))
 """
 
 
+@pytest.mark.each(2)
 @pytest.mark.parametrize("before", [False, True])
 def test_import_leaves_the_x64_flag_and_loads_no_arviz(before):
     # In a process of its own: here the library is imported already.
@@ -67,6 +68,7 @@ print("bnnpost.verification.teacher" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_names_are_looked_up_when_used():
     """And each with what it needs alone: a verdict on draws needs no networks that teach."""
     said = processes.output("-c", NAMES_IN_TURN).split()

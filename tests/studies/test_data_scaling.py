@@ -152,6 +152,7 @@ def test_a_fixed_number_of_features_is_limited_by_variance():
     assert found.predicted.exponent == pytest.approx(slope, abs=0.05)
 
 
+@pytest.mark.slow
 def test_features_are_those_of_one_draw_of_the_hidden_layers():
     network = bnnpost.mlp(width=3, depth=1, activation="erf", w_std=1.5, b_std=0.3)
     x = np.random.default_rng(6).standard_normal((10, 2))
@@ -219,6 +220,7 @@ def test_what_cannot_be_asked(changes, said):
         small(**changes)
 
 
+@pytest.mark.slow
 def test_who_cannot_be_asked():
     classes = bnnpost.Posterior(
         bnnpost.mlp(width=4, num_outputs=1), bnnpost.likelihoods.Bernoulli(), SMALL[0], SMALL[1] > 0

@@ -87,6 +87,7 @@ def test_agrees_with_the_chi_square_integral(over_width, width):
     assert max(found.values()) < SIGMAS, found
 
 
+@pytest.mark.slow
 def test_a_density_without_the_noise_is_told_apart(over_width):
     wrong = exact_differences(64, noise_var=0.0)
     assert scores(over_width.losses, 64, wrong)["nll"] > 2 * SIGMAS
@@ -305,6 +306,7 @@ def test_bad_arguments(changed, error, message):
         bnnpost.scaling(key, linear(1, 8), X_TEST, y_test, **arguments)
 
 
+@pytest.mark.slow
 def test_another_likelihood_and_a_bad_ratio_are_refused():
     network = bnnpost.mlp(width=8)
     other = bnnpost.Posterior(network, bnnpost.likelihoods.StudentT(df=4, noise_std=1.0), X, [0.9])

@@ -83,6 +83,7 @@ def test_no_shift_changes_nothing(found):
     np.testing.assert_allclose(lines["residual"], 0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_unmoved_losses_are_those_of_scaling(found):
     own = bnnpost.studies.losses.measured(
         jax.random.split(jax.random.fold_in(jax.random.key(3), WIDTH), 3)[0],
@@ -194,7 +195,7 @@ def scores(losses, expected):
     }
 
 
-@pytest.mark.each(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 2, 4, 6])
 def test_agrees_with_rejection_draws(found, drawn, place):
     at = found.losses.isel(shift=place, width=0)

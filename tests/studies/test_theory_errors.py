@@ -82,6 +82,7 @@ def test_proposals_measure_what_is_exact(linear):
         assert (abs(by_proposals[name] - exact[name]) < allowed).all()
 
 
+@pytest.mark.slow
 def test_measurements_of_something_else_are_refused(linear):
     posterior, x_test, exact = linear
     other = as_measured(posterior, x_test[:2], exact, se=0.0)

@@ -179,6 +179,7 @@ def test_no_saddle_point_is_said():
         saddle_of(problem._replace(widths=[0]))
 
 
+@pytest.mark.slow
 def test_what_it_does_not_cover_is_refused():
     posterior, x_test = posterior_of(4, 1, "erf", k=2)
     narrow, _ = posterior_of(1, 1, "erf", k=2)

@@ -70,6 +70,7 @@ def test_wrong_kernels_fail(draws, name):
     assert report.verdict().startswith("FAILED: after 1 step ")
 
 
+@pytest.mark.slow
 def test_a_wrong_kernel_is_described(draws):
     report = judged(kernels.WRONG["half the noise variance"](), draws)
     # Towards the posterior of less noise, where the targets are fitted better.
@@ -257,6 +258,7 @@ def test_sign_flips_find_what_two_samples_do_not():
     assert abs(means[1] - 0.1 / np.std(first[:, 1])) < 0.02 and means[1] > 3 * errors[1]
 
 
+@pytest.mark.slow
 def test_a_distance_of_the_draws_is_allowed_for():
     rng, columns = np.random.default_rng(5), ("a", "b", "c")
     first, last = pairs(rng, 400, shift=np.array([0.0, 0.1, 0.0]))

@@ -90,6 +90,7 @@ def test_the_command_says_so_before_any_verdict(files, opened):
     assert sorted(opened) == ["right.nc", "wrong.nc"]
 
 
+@pytest.mark.slow
 def test_the_library_notes_what_differs(both, files, opened):
     key, right = jax.random.key(1), both[0]
     assert WORDS in bnnpost.verify(key, *files[::-1]).notes[0]

@@ -127,6 +127,7 @@ def test_references_that_are_not_exact_are_refused(reference, right):
         bnnpost.verify(KEY, reference, reference, X_TEST)
 
 
+@pytest.mark.slow
 def test_bad_arguments(reference, right):
     for level in (0.0, 1.0, np.nan, -1):
         with pytest.raises(ValueError, match="expected a level between 0 and 1"):

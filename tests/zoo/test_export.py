@@ -116,6 +116,7 @@ def test_tables_hold_the_same(built, tmp_path):
     np.testing.assert_array_equal(weights["layer1.biases[0]"], data["layer1.biases"][:, 0])
 
 
+@pytest.mark.slow
 def test_without_parameters_values_are_those_stored(built, tmp_path):
     stored = zoo.load(TINY, built)
     (path,) = exports.export(TINY, built, tmp_path, format="netcdf")

@@ -64,6 +64,7 @@ def test_the_record_is_full_and_both_files_hold_the_same_values(built):
     assert len(said) == 3 and "passed 5 checks" in said[-1]
 
 
+@pytest.mark.slow
 def test_it_is_a_reference_for_verify(built):
     # A right candidate fails one time in a hundred, by a fixed seed; noise three times as small
     # moves stds at the training points by more than half.
