@@ -77,8 +77,9 @@ def _keep_share(config, items, number, of):
     for item in items:
         if item.get_closest_marker("slow"):
             by_file[item.path.relative_to(TESTS).as_posix()].append(item)
-    chosen = shares.split(by_file, of, shares.measured())[number - 1]
-    wanted = [item for file in chosen for item in by_file[file]]
+    parts, seconds = shares.in_parts(by_file, of, shares.measured())
+    chosen = shares.split(parts, of, seconds)[number - 1]
+    wanted = [item for part in chosen for item in parts[part]]
     left_out = set(items).difference(wanted)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = wanted

@@ -26,6 +26,23 @@ def parse(text):
     return number, of
 
 
+def in_parts(by_file, of, seconds):
+    """Tests by the file, one by one where a file takes longer than a share; their seconds."""
+    whole = sum(seconds.get(file, UNKNOWN) for file in by_file)
+    parts, taken = {}, {}
+    for file, tests in by_file.items():
+        spent = seconds.get(file, UNKNOWN)
+        if spent * of <= whole:
+            parts[file], taken[file] = tests, spent
+            continue
+        for number, test in enumerate(tests):
+            parts[f"{file} {number:04d}"], taken[f"{file} {number:04d}"] = (
+                [test],
+                spent / len(tests),
+            )
+    return parts, taken
+
+
 def split(files, of, seconds):
     """`of` lists of files: each file, the longest first, goes to the list that is shortest yet."""
     lists = [[] for _ in range(of)]

@@ -18,6 +18,12 @@ def test_shares_take_alike_long():
     assert shares.split(FILES, 2, SECONDS) == [["a.py", "new.py"], ["b.py", "c.py", "d.py"]]
 
 
+def test_a_file_that_takes_longer_than_a_share_is_taken_apart():
+    parts, taken = shares.in_parts({"a.py": [1, 2], "b.py": [3], "new.py": [4]}, 2, SECONDS)
+    assert parts == {"a.py 0000": [1], "a.py 0001": [2], "b.py": [3], "new.py": [4]}
+    assert taken == {"a.py 0000": 50, "a.py 0001": 50, "b.py": 60, "new.py": 20}
+
+
 @pytest.mark.parametrize("text", ["", "3", "0/10", "11/10", "1/0", "a/b", "1/2/3"])
 def test_what_is_no_share_is_refused(text):
     with pytest.raises(ValueError, match="expected a share such as 3/10"):
