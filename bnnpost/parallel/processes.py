@@ -113,6 +113,9 @@ class _Worker:
     def __init__(self, cores: set[int]):
         self._cores = cores
         self._pool: ProcessPoolExecutor | None = None
+        # Of processes that died. The thread that tells of a death holds a lock which a pool takes
+        # when nothing refers to it any more (Python 3.13.0): it would wait for itself.
+        self._broken: list[ProcessPoolExecutor] = []
         self._begun: Future[Any] | None = None
         self._processes: set[BaseProcess] = set()
 
@@ -121,6 +124,7 @@ class _Worker:
         if self._pool is not None:
             with contextlib.suppress(BrokenProcessPool):
                 return self._pool.submit(function, *arguments)
+            self._broken.append(self._pool)
         self._pool = self._start()
         return self._pool.submit(function, *arguments)
 
@@ -137,7 +141,9 @@ class _Worker:
         """The error of a call; of a process that was killed, that it was."""
         if not isinstance(error, BrokenProcessPool):
             return error
-        self._pool = None  # it ends by itself, and holds a lock in the thread that tells of it
+        if self._pool is not None:  # it ends by itself
+            self._broken.append(self._pool)
+            self._pool = None
         if self._begun is not None and self._begun.exception() is not None:
             return ExecutorError(
                 f"a process of {sys.executable} ends before it does anything (what it says is "
@@ -149,6 +155,7 @@ class _Worker:
         if self._pool is not None:
             self._pool.shutdown(wait=wait)
             self._pool = None
+        self._broken.clear()
 
     def kill(self) -> None:
         for process in self._processes:
