@@ -35,6 +35,8 @@ _LEAST_POOL = 80
 _DRAWS = 1000
 # Subsets of each size; factors and standard deviations by which test inputs move; single networks.
 _SUBSETS, _FACTORS, _MOVES, _MODELS, _MEMBERS = 16, (2, 4, 8), (1, 2, 4), 300, 50
+# Of an ensemble's training: narrow networks need a hundred times as many as wide ones.
+_TRAINING_STEPS = 10_000
 
 
 class Findings(NamedTuple):
@@ -171,6 +173,7 @@ def _shift(problem: Problem, say: Say) -> Findings:
         num_proposals=problem.config.num_proposals,
         num_draws=_MODELS,
         num_members=_MEMBERS,
+        num_steps=_TRAINING_STEPS,
     )
     data = {"losses": found.losses, "models": found.models}
     return Findings(found.summary(), data, shifts(found))
