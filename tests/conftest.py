@@ -46,7 +46,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Make the folder of compiled programs before workers start, which then find it."""
+    """Read --share; make the folder of compiled programs before workers start, which find it."""
+    if isinstance(config.option.share, str):
+        try:
+            config.option.share = shares.parse(config.option.share)
+        except ValueError as error:
+            raise pytest.UsageError(f"--share: {error}") from error
     if PROGRAMS not in os.environ:
         config.programs = os.environ[PROGRAMS] = tempfile.mkdtemp(prefix="bnnpost-tests-")
 
@@ -58,17 +63,18 @@ def pytest_unconfigure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Mark all but every n-th case of a test marked each(n) slow; then leave out other shares."""
+    """Mark what each(n) and first leave to the slow tests slow; then leave out other shares."""
     seen = collections.Counter()
     for item in items:
-        mark = item.get_closest_marker("each")
-        if mark is not None:
+        every = item.get_closest_marker("each")
+        first = item.get_closest_marker("first")
+        if (every or first) and not item.get_closest_marker("slow"):
             name = item.nodeid.partition("[")[0]
-            if seen[name] % mark.args[0]:
+            if seen[name] % every.args[0] if every else seen[name]:
                 item.add_marker(pytest.mark.slow)
             seen[name] += 1
     if config.option.share is not None:
-        _keep_share(config, items, *shares.parse(config.option.share))
+        _keep_share(config, items, *config.option.share)
 
 
 def _keep_share(config, items, number, of):
@@ -85,9 +91,9 @@ def _keep_share(config, items, number, of):
     items[:] = wanted
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    """Keep how long the slow tests of each file took, where that was asked for."""
-    if not config.option.measure:
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Keep how long the slow tests of each file took, where that was asked for and all were run."""
+    if not config.option.measure or exitstatus not in (0, 1):
         return
     seconds = collections.Counter()
     for reports in terminalreporter.stats.values():

@@ -16,7 +16,7 @@ def measured(path=SECONDS):
 
 
 def parse(text):
-    """ "3/10" as (3, 10): the third of ten."""
+    """(3, 10), the third of ten shares, of "3/10"; ValueError for any other text."""
     try:
         number, of = map(int, text.split("/"))
     except ValueError:
@@ -36,10 +36,8 @@ def in_parts(by_file, of, seconds):
             parts[file], taken[file] = tests, spent
             continue
         for number, test in enumerate(tests):
-            parts[f"{file} {number:04d}"], taken[f"{file} {number:04d}"] = (
-                [test],
-                spent / len(tests),
-            )
+            name = f"{file} {number:04d}"
+            parts[name], taken[name] = [test], spent / len(tests)
     return parts, taken
 
 

@@ -116,7 +116,7 @@ def test_forecast_lists_widths_spaces_bounds_and_advice():
 HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

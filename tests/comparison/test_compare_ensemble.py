@@ -31,7 +31,6 @@ def test_a_linear_model_is_its_own_limit():
     assert found.attrs["num_members"] == 200
 
 
-@pytest.mark.slow
 def test_the_limit_of_another_training_is_seen():
     members = bnnpost.ensemble.sample(KEY, linear(), num_members=10, precision="double")
     laws = [members.limit(), bnnpost.ensemble_limit(linear(), ridge=0.1)]

@@ -75,7 +75,7 @@ def test_a_weighted_quantile_by_hand():
     assert [quantile_name(p) for p in (0.05, 0.5, 0.975, 0.025)] == ["q05", "q50", "q97.5", "q02.5"]
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("levels", [(0.0,), (1.0,), (2.0,)])
 def test_levels_that_cannot_be(draws, levels):
     with pytest.raises(ValueError, match="levels between 0 and 1"):

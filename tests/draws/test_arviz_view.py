@@ -101,7 +101,7 @@ def test_draws_that_do_not_fit_four_chains_are_left_out_aloud(num_samples):
     )
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(("num_samples", "shape"), [(1, (1, 1)), (3, (1, 3)), (8, (4, 2))])
 def test_few_draws(num_samples, shape):
     with warnings.catch_warnings():

@@ -15,7 +15,7 @@ from tests.kernels import points
 X = np.random.default_rng(6).normal(size=(6, 3))
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_jit_gives_the_same_kernel(name):
     network = points.network(name, 1)
@@ -25,7 +25,7 @@ def test_jit_gives_the_same_kernel(name):
     assert np.allclose(compiled, eager, rtol=1e-13)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(("name", "std"), [("erf", "w_std"), ("tanh", "w_std"), ("erf", "b_std")])
 def test_vmap_over_stds_equals_a_loop(name, std):
     stds = np.array([0.2, 0.7, 1.2])
@@ -40,7 +40,7 @@ def test_vmap_over_stds_equals_a_loop(name, std):
     assert np.allclose(batched, looped, rtol=1e-13)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["relu", "erf", "tanh"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_is_that_of_the_inputs(name, dtype):

@@ -40,7 +40,7 @@ def finite_difference(function, x, w_std, x_direction, w_direction):
 
 
 @pytest.mark.parametrize("name", SOME)
-@pytest.mark.each(12)
+@pytest.mark.first
 def test_gradient_with_respect_to_inputs(name):
     direction = np.random.default_rng(5).normal(size=inputs().shape)
     with jax.enable_x64(True):
@@ -51,7 +51,7 @@ def test_gradient_with_respect_to_inputs(name):
     assert np.isclose(np.sum(np.asarray(gradient) * direction), expected, rtol=1e-6)
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize("name", SOME)
 def test_gradient_with_respect_to_the_std_of_the_weights(name):
     with jax.enable_x64(True):
@@ -62,7 +62,7 @@ def test_gradient_with_respect_to_the_std_of_the_weights(name):
 
 
 @pytest.mark.parametrize("name", ["relu", "sign", "tanh"])
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_duplicate_inputs_leave_gradients_finite(name):
     with jax.enable_x64(True):
         function = weighted_sum(name, with_duplicate=True)
@@ -72,7 +72,7 @@ def test_duplicate_inputs_leave_gradients_finite(name):
     assert np.isclose(slope, expected, rtol=1e-6)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["relu", "abs"])
 def test_gradient_of_the_variances(name):
     # One hidden layer, no bias: K(x, x) = q w⁴ ‖x‖²/d, q = 1/2 for ReLU and 1 for |u|.

@@ -55,7 +55,7 @@ ONE_INPUT = {
 }
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ONE_INPUT)
 @pytest.mark.parametrize(
     ("activation", "phi"),
@@ -185,7 +185,7 @@ QUICK = ("laplace", "own bias")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in WIDE]
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", NAMES)
 def test_wide_prior_networks_have_this_kernel(name):
     found, kernel = products(WIDE[name], X, 3), nngp(WIDE[name], X)

@@ -38,7 +38,7 @@ def test_named_numerical_activation_is_its_function():
     assert np.array_equal(kernel(Activation(jax.nn.tanh)), kernel("tanh"))
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("function", "closed_form"),
     [(jnp.sin, "sin"), (jax.scipy.special.erf, "erf"), (jnp.square, "monomial")],
@@ -53,7 +53,7 @@ def test_closed_form_has_no_quadrature_error():
     assert error_estimate("erf") == 0.0
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("step", [0.5, 1.0])
 @pytest.mark.parametrize(
     ("function", "closed_form"),

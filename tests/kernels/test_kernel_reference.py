@@ -89,7 +89,7 @@ def test_public_functions_agree_with_the_reference(group, name, kind, function):
     assert_close(cross, expected[:, ::-1], group)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(("kind", "function"), [("nngp", NNGP), ("ntk", NTK)])
 def test_lists_of_different_lengths_give_the_block_of_the_reference(kind, function):
     group, name = "conv", "conv1d_relu_stride2_gap"

@@ -48,7 +48,7 @@ def in_tiles(monkeypatch):
     return of
 
 
-@pytest.mark.each(4)
+@pytest.mark.first
 @pytest.mark.parametrize("kernel", [bnnpost.nngp, bnnpost.ntk])
 @pytest.mark.parametrize("other", [False, True], ids=["self", "cross"])
 def test_tiles_give_the_same_bits(in_tiles, kernel, other):

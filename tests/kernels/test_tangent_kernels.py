@@ -97,7 +97,7 @@ def deviations(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.each(8)
+@pytest.mark.first
 def test_it_is_the_sum_over_jacobians(name):
     assert np.max(deviations(name)) <= 1e-13
 
@@ -125,7 +125,7 @@ def test_what_is_left_out_or_counted_besides_is_seen(monkeypatch, part, wrong, n
     assert np.all(deviations(name) > 1e-3)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("second", [slice(3), slice(3, None)])
 def test_both_ways_give_the_sum_over_pairs_of_positions(monkeypatch, second):
     rows, slopes = RNG.normal(size=(5, 4, 6)), RNG.normal(size=(5, 4, 7))

@@ -55,7 +55,7 @@ def trained(nngp, tangent, ridge):
     return weights.T @ cases.inputs()["y"], covariance
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @every_posterior
 def test_trained_ensemble_of_the_references(entry):
     values = cases.posterior_values(entry, "ntk")

@@ -55,7 +55,7 @@ def test_evidence(name):
     assert limit(name).effective_sample_size > 0.5 * 2**14
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", NAMES)
 def test_mean_and_variance(name):
     (mean, mean_se), (second, second_se) = known(name)[2]

@@ -46,7 +46,7 @@ def test_a_step_that_is_no_step_is_refused(step):
         Activation("tanh", step=step)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("name", "parameter", "value"),
     [("erf", "b", 0.7), ("rbf", "gamma", 0.6), ("cos", "c", 0.2), ("leaky_relu", "alpha", 0.1)],
@@ -65,7 +65,7 @@ def test_hyperparameters_can_be_traced_and_differentiated(name, parameter, value
 
 
 @pytest.mark.parametrize("name", ["relu", "abs", "tanh", "sign"])
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_gradients_at_a_zero_input_without_bias_are_finite(name):
     def trace(w_std):
         return nngp(mlp(depth=1, activation=name, w_std=w_std, b_std=0.0), X).sum()

@@ -82,7 +82,7 @@ def kernels(network, x):
     return np.asarray(k.cross), np.asarray(k.tangent)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", some_slow(NETWORKS))
 def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
     layers, x = NETWORKS[name], padded()
@@ -95,7 +95,7 @@ def test_padded_sequences_have_the_kernels_that_they_have_without_padding(name):
 
 
 # Encodings have weights for each position, and so none for sequences of another length.
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", some_slow(name for name in NETWORKS if name != "encoded"))
 def test_padded_sequences_have_the_outputs_that_they_have_without_padding(name):
     network, x = nn.Serial(NETWORKS[name]), padded()

@@ -74,7 +74,7 @@ def sites(parameters, network):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_densities_are_those_of_the_numpyro_model(name):
     network = NETWORKS[name]()
     of = posterior(network)
@@ -166,7 +166,7 @@ def test_the_gradient_is_the_slope():
         )
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", NETWORKS)
 def test_coordinates_there_and_back(name):
     network = NETWORKS[name]()

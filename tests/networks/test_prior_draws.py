@@ -58,7 +58,7 @@ def test_entries_have_their_law(name):
     assert abs(checks.uniform_z(cdf(1.1 * np.ravel(weights) + 0.05))) > checks.LIMIT
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", LAWS)
 def test_normals_stand_for_the_same_law(name):
     law, cdf = LAWS[name]

@@ -57,7 +57,7 @@ def test_outputs_are_stored(rebuilding):
         ("open('left.txt', 'w').close()", "left.txt"),
     ],
 )
-@pytest.mark.each(3)
+@pytest.mark.first
 def test_what_goes_wrong_leaves_the_file(rebuilding, source, said):
     path, before, run = rebuilding("print(1)", source)
     with pytest.raises(Exception, match=said):

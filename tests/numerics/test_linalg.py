@@ -166,7 +166,7 @@ def test_schur_complement_and_determinant(num_pivots):
     np.testing.assert_allclose(result.log_det, np.linalg.slogdet(leading)[1], atol=ROUNDING)
 
 
-@pytest.mark.each(6)
+@pytest.mark.first
 @pytest.mark.parametrize("wrong", [-1.0, 0.0, np.nan])
 @pytest.mark.parametrize("num_rows", [4, 12])
 def test_nothing_is_known_where_the_leading_block_is_not_definite(wrong, num_rows):
@@ -191,7 +191,7 @@ def test_gaussian_log_density_of_a_singular_covariance_is_not_finite():
     assert not np.isfinite(linalg.gaussian_log_density(np.ones((2, 1)), np.ones((2, 2))))
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("size", [1e-200, 1e6])
 def test_solutions_of_a_near_singular_system_of_any_size(size):
     """As good as numpy's: what is left of the equations, to the rounding of their terms."""
@@ -230,7 +230,7 @@ def test_gaussian_log_density_has_the_second_derivative_of_differences():
     np.testing.assert_allclose(jax.grad(slope)(0.0), expected, rtol=1e-7)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("derivative", [jax.jvp, jax.grad])
 def test_gaussian_log_density_of_a_singular_covariance_has_no_derivative(derivative):
     values, singular = np.ones((2, 1)), np.ones((2, 2))

@@ -18,7 +18,7 @@ def by_scipy(law, normals):
     return np.where(normals < 0, law.ppf(tails), law.isf(tails))
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("df", [0.4, 1.0, 2.5, 5.0, 40.0, 1e4])
 @in_double_precision
 def test_student_t_on_both_sides(df):

@@ -262,7 +262,7 @@ def test_a_page_says_what_is_not_there(finished, tmp_path, name):
     assert f"{name} is not there: " in text and GONE[name] in text
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["status.json", "config.json", "forecast.json", "run.json"])
 def test_records_of_another_run_are_refused(finished, tmp_path, name):
     config = SweepConfig(num_train=1, num_test=2, widths=(4,), depth=1, num_samples=40, seed=1)

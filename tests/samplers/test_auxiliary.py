@@ -135,7 +135,7 @@ def test_fourth_moments_waste_less():
     assert of_erf.shells.log_mass() < of_own.shells.log_mass() - 0.5
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 @in_double_precision
 def test_vectors_are_never_kept_with_a_probability_above_one(activation):

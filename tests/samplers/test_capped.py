@@ -218,7 +218,7 @@ def test_saved_capped_draws_keep_their_weights_and_record(tmp_path):
     np.testing.assert_array_equal(loaded.mixture(X_TEST).log_weights, draws.log_weights)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("cap", [-2000.0, -300.0])
 def test_a_cap_far_below_all_weights_accepts_every_proposal(cap):
     draws = bnnpost.rejection.sample(

@@ -101,7 +101,7 @@ def test_an_infinite_log_probability_counts_as_none():
     assert draws.info.chains.num_divergent > 0
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     "module", [bnnpost.pcn, pytest.param(bnnpost.elliptical_slice, marks=pytest.mark.slow)]
 )

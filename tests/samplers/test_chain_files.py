@@ -71,7 +71,7 @@ def test_thinned_chains_are_gone_on_with(tmp_path):
     assert_same(draws, sample(140, thinning=2))
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("calls", "seconds"),
     [

@@ -41,7 +41,7 @@ def surprise_of(sample, name, activation="relu", width=FAST, **options):
 
 
 @pytest.mark.parametrize(("name", "activation", "width"), CASES)
-@pytest.mark.each(99)
+@pytest.mark.first
 def test_chains_have_the_exact_posterior(name, activation, width):
     assert surprise_of(chain_samplers.sample, name, activation, width) < checks.LIMIT
 
@@ -53,7 +53,7 @@ COUNTED = [
 ]
 
 
-@pytest.mark.each(3)
+@pytest.mark.first
 @pytest.mark.parametrize("name", COUNTED)
 def test_data_counted_twice_are_caught(name):
     assert surprise_of(chain_samplers.counting_twice, name) > checks.LIMIT

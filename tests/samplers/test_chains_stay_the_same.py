@@ -40,7 +40,6 @@ def assert_same(one, other, **tolerance):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.each(3)
 @pytest.mark.slow
 def test_chains_do_not_depend_on_blocks(name, runs):
     with mock.patch.multiple(runner, _SECONDS=0.0, _LARGEST=3):
@@ -83,7 +82,7 @@ def test_another_key_gives_other_chains_and_every_chain_is_its_own(runs):
     assert len(np.unique(np.concatenate(lps)[:, -1])) == 4
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["pcn", "nuts of weights"])
 def test_the_parameters_of_a_draw_give_its_outputs(name, runs):
     trained = runs[name].training_outputs()

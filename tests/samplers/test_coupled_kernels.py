@@ -80,7 +80,6 @@ def statistics(positions):
 
 @pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
-@pytest.mark.each(2)
 @pytest.mark.slow
 def test_the_first_chain_has_the_plain_kernels_numbers(name):
     """Bit for bit, alone and beside another: of the kernels of `chains`, and a blend's own step."""
@@ -226,7 +225,7 @@ def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkey
     assert worst(mean_z(met, math.erfc(0.5 / math.sqrt(2)))) < LIMIT
 
 
-@pytest.mark.each(3)
+@pytest.mark.first
 @pytest.mark.parametrize("name", KERNELS)
 @in_double_precision
 def test_met_chains_stay_together_for_ever(name):

@@ -71,7 +71,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_a_finished_run_is_read_and_not_computed(kind, whole, copy, monkeypatch):
     monkeypatch.setattr(kind.computes, None)
     before = {file: file.stat().st_mtime_ns for file in kind.files(copy)}
@@ -79,7 +79,7 @@ def test_a_finished_run_is_read_and_not_computed(kind, whole, copy, monkeypatch)
     assert before == {file: file.stat().st_mtime_ns for file in kind.files(copy)}
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_fewer_draws_than_there_were_are_announced(kind, copy):
     with pytest.warns(UserWarning, match="draws and now holds .* all blocks are kept"):
         kind.sample(kind.fewer, directory=copy)
@@ -93,7 +93,7 @@ def told_while(kind, copy, whole):
     return " ".join(str(warning.message) for warning in told)
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("which", "part"), [(0, 0.0), pytest.param(1, 0.3, marks=pytest.mark.slow), (-1, 0.99)]
 )
@@ -106,7 +106,7 @@ def test_a_truncated_file_is_set_aside_and_computed_again(kind, whole, copy, whi
     assert "is damaged" not in told_while(kind, copy, whole)
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, copy):
     rng, noticed = np.random.default_rng(0), 0
     for file in (kind.files(copy)[1], *sorted(copy.glob("states/*"))[-1:]):
@@ -120,7 +120,7 @@ def test_an_altered_byte_anywhere_is_noticed_or_changes_nothing(kind, whole, cop
     assert noticed > 2
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_a_file_under_another_number_is_noticed(kind, whole, copy):
     files = kind.files(copy)
     shutil.copy(files[0], files[1])
@@ -135,7 +135,7 @@ def test_files_that_are_none_of_the_runs_are_not_looked_at(kind, whole, copy):
     kind.assert_same(kind.sample(directory=copy), whole)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("which", [1, -1])
 def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
     kind.sample(seed=1, directory=tmp_path / "other")
@@ -193,7 +193,7 @@ def test_a_damaged_record_is_named(kind, copy):
         kind.sample(directory=copy)
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_a_swapped_plan_is_noticed(kind, copy, tmp_path):
     kind.sample(kind.fewer, seed=1, directory=tmp_path / "other")
     shutil.copy(tmp_path / "other" / "run.nc", copy / "run.nc")

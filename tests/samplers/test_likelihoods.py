@@ -72,13 +72,13 @@ def evidence_surprise(name, estimate):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_evidence(name):
     assert evidence_surprise(name, estimated(name)) < checks.LIMIT
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_moments_of_the_mixture(name):
     estimate = estimated(name)
     variances = np.diagonal(estimate.covariances, axis1=-2, axis2=-1)
@@ -174,7 +174,7 @@ def test_log_prob_and_bound(name):
     assert max(found) < problem.likelihood.log_bound(targets)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("name", ["unknown variance", "unknown std"])
 def test_log_prob_of_unknown_noise_is_the_integral(name):
     f = np.random.default_rng(6).standard_normal((20, len(X), 1))

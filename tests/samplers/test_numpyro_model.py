@@ -39,7 +39,7 @@ def density(model, sites, *arguments):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_given_targets_make_the_posterior_of_these(name):
     _, y, others = CASES[name]
     with jax.enable_x64(True):
@@ -65,7 +65,7 @@ def test_given_targets_make_the_posterior_of_these(name):
 
 
 @pytest.mark.parametrize("name", ["laplace", "gaussian", "bernoulli", "categorical"])
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_targets_are_drawn_where_none_are_given(name):
     """Means of y over draws of weights and targets, at 4.5 standard errors: 1e-5 false alarms."""
     model = bnnpost.hmc.model(posterior(name, CASES[name][1]), observed=False)

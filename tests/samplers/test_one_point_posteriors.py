@@ -129,13 +129,11 @@ CHECKS = [evidence, acceptance, mean, variance, uniformity]
 
 @pytest.mark.parametrize(("activation", "width"), CASES)
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.each(99)
 def test_exact_posterior(check, activation, width):
     assert check(*outcome(right, activation, width)) < checks.LIMIT
 
 
 # A bound that is too low leaves the weights alone, and with them the evidence.
-@pytest.mark.each(12)
 @pytest.mark.parametrize(
     ("check", "wrong"),
     [

@@ -120,7 +120,7 @@ def interrupted_after(count):
     return run
 
 
-@pytest.mark.each(99)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("count", "seconds"), [pytest.param(0, 1000.0, marks=pytest.mark.slow), (5, 1000.0), (5, 0.0)]
 )
@@ -153,7 +153,7 @@ def test_damaged_and_missing_files_are_run_again_and_said(copy):
         assert_same(sample(directory=copy), whole())
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -17,7 +17,7 @@ JOINTLY = Completion(False, np.uint64(5), np.arange(len(cases.X_TEST)))
 DTYPES = {"single": "float32", "double": "float64"}
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("precision", DTYPES)
 @pytest.mark.parametrize("space", ["functions", "weights"])
 def test_activations_are_computed_in_the_precision_asked_for(precision, space):
@@ -55,7 +55,7 @@ def products(jaxpr):
                 yield from products(inner)
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize("completion", [AS_FUNCTION, JOINTLY])
 @pytest.mark.parametrize("num_rows", [3, 8])
 @pytest.mark.parametrize(("space", "width"), [("functions", 16), ("functions", 2), ("weights", 8)])

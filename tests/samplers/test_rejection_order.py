@@ -53,7 +53,7 @@ def test_asking_for_more_only_extends(posterior, num_samples):
     assert len(few) == num_samples
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_chooses_nothing(posterior, threads):
     # Blocks so small that the draws come from many of them.
@@ -65,7 +65,7 @@ def test_the_number_of_threads_chooses_nothing(posterior, threads):
     assert draws.info.log_evidence == reference.info.log_evidence
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("shape", [SMALL, {"batch": 16, "block": 512}])
 def test_the_block_shape_chooses_nothing_but_ties(posterior, shape):
     one = sample(posterior).proposal_numbers

@@ -37,7 +37,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-@pytest.mark.each(3)
+@pytest.mark.first
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
     options = OPTIONS[name]
@@ -62,7 +62,7 @@ def test_a_run_of_a_later_version_is_not_called_another_samplers(copy):
         sample(directory=copy)
 
 
-@pytest.mark.each(4)
+@pytest.mark.first
 @pytest.mark.parametrize("max_proposals", [100, 256, 700, 1024])
 def test_a_limit_on_proposals_is_kept_and_may_be_raised(whole, tmp_path, max_proposals):
     few = sample(directory=tmp_path / "run", max_proposals=max_proposals)
@@ -116,7 +116,6 @@ def test_another_random_stream_is_refused(copy):
         sample(directory=copy)
 
 
-@pytest.mark.slow
 def test_infinite_weights_are_refused():
     class Spike(Shifted):
         def log_prob(self, outputs, targets):

@@ -81,7 +81,7 @@ def test_evidence_agrees_between_spaces(case, collapse):
     assert abs(surprise) < checks.LIMIT
 
 
-@pytest.mark.each(99)
+@pytest.mark.first
 @pytest.mark.parametrize(("case", "collapse"), WEIGHED, ids=label)
 def test_evidence_of_halved_noise_is_another(case, collapse):
     halved = cases.with_noise(case.posterior(), np.sqrt(0.5))
@@ -93,7 +93,7 @@ def test_evidence_of_halved_noise_is_another(case, collapse):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize(("case", "collapse"), PREDICTED, ids=label)
-@pytest.mark.each(6)
+@pytest.mark.first
 def test_moments(case, collapse, space):
     values, known = predicted(case, collapse, space), reference(case)
     assert len(values) == NUM_DRAWS

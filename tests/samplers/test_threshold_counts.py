@@ -27,7 +27,7 @@ SLOW = [pytest.param(log_weight, marks=pytest.mark.slow) for log_weight in (-12.
 
 
 @pytest.mark.parametrize("log_weight", [-10.0, -14.0, *SLOW])
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_counts_are_poisson(log_weight):
     accepted = count(log_weight, seed=int(-log_weight))
     assert checks.poisson_z(accepted, NUM_PROPOSALS * np.exp(log_weight)) < checks.LIMIT

@@ -50,7 +50,7 @@ def threads():
         yield executor
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("limit", [None, 700, 1024])
 def test_workers_draw_what_one_process_draws(tmp_path, threads, limit):
     expected = sample(NUM_SAMPLES, max_proposals=limit)

@@ -166,7 +166,7 @@ def two_keys(key):
 
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(GIVEN, CASES)
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_each_coin_against_its_closed_form(targets, t, width, radius, far, known):
     radius, far = (radius, far) if known else (FIXED, False)
     made = problem(width, targets, known=known, radius=radius)
@@ -204,7 +204,7 @@ def test_each_coin_against_its_closed_form(targets, t, width, radius, far, known
     assert math.isclose(total, -math.log1p(-sums.missed) - sums.known, rel_tol=1e-9)
 
 
-@pytest.mark.each(6)
+@pytest.mark.first
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(GIVEN, CASES)
 def test_no_test_of_a_unit_has_a_probability_outside_0_and_1(targets, t, width, radius, far, known):
@@ -226,7 +226,7 @@ def test_no_test_of_a_unit_has_a_probability_outside_0_and_1(targets, t, width, 
 
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(GIVEN, CASES)
-@pytest.mark.each(2)
+@pytest.mark.first
 def test_a_vector_is_kept_with_the_right_probability_and_never_without_a_coin(
     targets, t, width, radius, far, known
 ):

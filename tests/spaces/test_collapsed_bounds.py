@@ -158,7 +158,7 @@ class Threes(bnnpost.WeightPrior):
         return False
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     "options",
     [

@@ -73,7 +73,7 @@ def surprises(one, other):
     yield checks.same_law_z(one.prod(axis=1), other.prod(axis=1))
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 @pytest.mark.parametrize("completion", ["joint", "function"])
 def test_completions_have_the_law_of_plain_networks(prior_values, completion):
     assert checks.worst(*surprises(prior_values[completion], prior_values["numpy"])) < checks.LIMIT

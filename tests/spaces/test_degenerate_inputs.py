@@ -61,7 +61,6 @@ def trained(draws):
     return draws.training_outputs()[:, :, 0]
 
 
-@pytest.mark.slow
 def test_dependent_rows_depend(trained):
     assert np.all(np.isfinite(trained))
     first, again, zero, _, doubled = trained.T

@@ -34,7 +34,7 @@ def factor_error(covariance, order):
 GRIDS = {"sorted": np.linspace(-2, 2, 50), "beyond zero": np.linspace(0, 5, 60)}
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize(("activation", "depth"), [("erf", 2), ("sin", 1), ("relu", 1)])
 def test_factors_of_drawn_kernels_give_them_back(activation, depth, grid):

@@ -34,7 +34,7 @@ def largest_array(form, task, completion=None, num_test=5):
     return max(math.prod(map(int, shape.split("x")[:-1])) for shape in shapes)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("task", "completion"),
     [

@@ -64,19 +64,19 @@ def dependence(matrix):
     return checks.worst_of_many(np.concatenate(parts))
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize("check", [law, moments, dependence])
 def test_parameters_are_standard_normal_under_the_prior(recovered, check):
     assert check(recovered.matrix()) < checks.LIMIT
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize("check", [law, moments, dependence])
 def test_a_least_squares_recovery_is_told(recovered, check):
     assert check(recovered.least_squares()) > checks.LIMIT
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_parameters_reproduce_the_training_outputs(recovered):
     drawn = recovered.draws.training_outputs()
     for i in range(50):

@@ -28,7 +28,7 @@ def largest(rows, left, right, t):
 @pytest.mark.parametrize(("left", "right"), [(0.0, 1.0), (0.1, 1.0), (-1.0, 1.0), (1.0, 1.0)])
 @pytest.mark.parametrize(("count", "dimensions"), [(1, 1), (4, 2), (12, 5), (30, 8)])
 @in_double_precision
-@pytest.mark.each(99)
+@pytest.mark.first
 def test_piecewise_linear_units(left, right, count, dimensions):
     rows = RNG.standard_normal((count, dimensions))
     sizes = PiecewiseSizes(rows, np.float64((left + right) / 2), np.float64((right - left) / 2))

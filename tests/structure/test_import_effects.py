@@ -31,7 +31,7 @@ print(hasattr(numpyro.distributions, "distribution"))
 """
 
 
-@pytest.mark.each(2)
+@pytest.mark.first
 @pytest.mark.parametrize("before", [False, True])
 def test_import_leaves_the_x64_flag_and_loads_no_arviz(before):
     # In a process of its own: here the library is imported already.

@@ -160,7 +160,7 @@ def test_an_import_in_a_function_makes_no_cycle(late, is_circle):
     assert cycle(edges(two)) is not None
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("importer", "code"),
     [

@@ -100,7 +100,7 @@ def test_a_wide_network_has_the_limits_exponent():
     assert found.finite.exponent != found.measured.exponent
 
 
-@pytest.mark.each(4)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -87,7 +87,6 @@ def test_agrees_with_the_chi_square_integral(over_width, width):
     assert max(found.values()) < SIGMAS, found
 
 
-@pytest.mark.slow
 def test_a_density_without_the_noise_is_told_apart(over_width):
     wrong = exact_differences(64, noise_var=0.0)
     assert scores(over_width.losses, 64, wrong)["nll"] > 2 * SIGMAS

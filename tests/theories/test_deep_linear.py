@@ -68,7 +68,7 @@ SLOW = pytest.mark.slow
         pytest.param(2, 4, marks=SLOW),
     ],
 )
-@pytest.mark.each(9)
+@pytest.mark.first
 def test_evidence_against_meijer_functions(width, depth):
     of = posterior(width=width, depth=depth)
     assert deep_linear(of).log_evidence == pytest.approx(by_meijer(of, [width] * depth), abs=1e-9)

@@ -75,7 +75,7 @@ def test_scales_have_the_law_of_products_of_weights(widths):
 
 
 @pytest.mark.parametrize(("width", "depth"), CASES)
-@pytest.mark.each(12)
+@pytest.mark.first
 def test_evidence_and_mean_against_exact_rejection(width, depth):
     of = posterior(width, depth)
     found = bnnpost.deep_linear_outputs(KEY, of)

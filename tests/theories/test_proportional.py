@@ -69,7 +69,7 @@ def by_hand(posterior, x_test, width, depth, prior_term=1.0):
     return np.exp(logs), weights.T @ y, variance
 
 
-@pytest.mark.each(3)
+@pytest.mark.first
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_scales_are_those_of_a_search_in_plain_numpy(depth):
     posterior, x_test = posterior_of(8, depth, "erf")

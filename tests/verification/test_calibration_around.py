@@ -97,7 +97,7 @@ def test_a_right_sampler_passes():
     assert found.to_dict()["around"] == "100 exact draws"
 
 
-@pytest.mark.each(4)
+@pytest.mark.first
 @pytest.mark.parametrize(
     "wrong",
     [

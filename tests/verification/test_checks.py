@@ -77,7 +77,6 @@ def held():
     return reference(np.random.default_rng(1))
 
 
-@pytest.mark.each(2)
 @pytest.mark.parametrize("name", DEVIATIONS)
 def test_a_deviation_is_found_by_the_check_that_is_for_it(name, held):
     wrong = DEVIATIONS[name](normals(np.random.default_rng(12), 1000))

@@ -58,7 +58,7 @@ def test_a_file_of_values_has_the_distance_too(tmp_path):
     assert references.reference_of(KEY, path, X_TEST).distance == held.distance
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("tv_upper", [0.2, 1.0])
 def test_draws_that_are_too_far_are_no_reference(tv_upper):
     import dataclasses

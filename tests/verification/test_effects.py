@@ -32,7 +32,7 @@ def found(rng, *, num_draws=2000, rho=0.0, shift=0.0, stretch=1.0, law="normal",
     return {(effect.kind, effect.where): effect for effect in effects_of(both)}
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("rho", [0.0, 0.8])
 def test_sizes_are_right_and_intervals_hold(rho):
     """Chains too, whose draws depend on each other."""

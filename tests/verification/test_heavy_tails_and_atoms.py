@@ -89,7 +89,7 @@ def _few_permutations(monkeypatch):
     monkeypatch.setattr(permutation, "_MOST", 199)
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.usefixtures("_few_permutations")
 @pytest.mark.parametrize("law", [cauchy_components, dead_units])
 def test_right_candidates_fail_no_more_often_than_the_level(law):
@@ -119,7 +119,7 @@ def count_failures(p_value, law, count):
     return sum(p_value(compared(*pair(law, rng)), i) <= LEVEL for i in range(count))
 
 
-@pytest.mark.each(9)
+@pytest.mark.first
 @pytest.mark.parametrize("p_value", [_moments, _pit])
 @pytest.mark.parametrize("law", [cauchy_components, dead_units])
 def test_scores_and_pit_keep_the_level(law, p_value):
@@ -177,7 +177,7 @@ def test_the_table_is_as_fine_as_the_draws_are(law):
     np.testing.assert_allclose(values, (wide + (at >= 0) * np.sum(std == 0)) / 4000, atol=2e-4)
 
 
-@pytest.mark.each(3)
+@pytest.mark.first
 @pytest.mark.parametrize("law", [cauchy_components, student_draws, cauchy_draws])
 def test_a_factor_is_found_where_tails_are_heavy(law):
     # Twice as wide, or shifted by half of the inner spread, 2,000 draws: without exception.

@@ -37,13 +37,13 @@ def both(name, change=lambda text: text):
 
 
 @pytest.mark.parametrize("name", SOME_FIRST)
-@pytest.mark.each(12)
+@pytest.mark.first
 def test_the_text_has_the_density_of_the_model(name):
     of_text, of_model = both(name)
     assert of_text == pytest.approx(of_model, rel=1e-10)
 
 
-@pytest.mark.each(12)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("name", "word", "other"),
     [
@@ -89,7 +89,7 @@ def test_every_parameter_is_used_and_named_as_a_site(name):
         assert any(parameter in line for line in program.body)
 
 
-@pytest.mark.each(6)
+@pytest.mark.first
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
