@@ -55,9 +55,10 @@ def write_netcdf(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
     """
     with _without_cluster():
         contents = data.to_netcdf(engine="h5netcdf")
-    # Given back before the buffer that it is a view of goes, which is an error elsewhere.
-    with contents, whole(path) as temporary:
-        temporary.write_bytes(contents)
+    # Given back before the buffer that it is a view of goes, which is an error elsewhere; hence not
+    # by Path.write_bytes either, of which an error would keep a view of its own.
+    with contents, whole(path) as temporary, temporary.open("wb") as file:
+        file.write(contents)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,8 @@ def inputs(run):
 def loaded(run):
     draws = bnnpost.load(run / "draws.nc")
     info = dataclasses.replace(draws.info, seconds=0.0)
-    return draws.proposal_numbers.tolist(), draws.predict(draws.posterior.x).tolist(), info
+    # As text: NaN is not equal to itself.
+    return draws.proposal_numbers.tolist(), draws.predict(draws.posterior.x).tolist(), repr(info)
 
 
 def remember_files(monkeypatch):

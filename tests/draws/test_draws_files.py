@@ -1,5 +1,6 @@
 """Draws in files: what comes back, what is refused, and that no half file is left."""
 
+import io
 import json
 import pathlib
 
@@ -168,12 +169,13 @@ def test_nothing_is_left_where_there_is_no_folder(draws, tmp_path):
 def test_a_failed_save_leaves_the_old_file_and_no_half_one(draws, path, monkeypatch):
     before = path.read_bytes()
 
-    def fails_half_way(target, contents):
-        target.write_text("half")
-        raise OSError("disk full")
+    class HalfWay(io.FileIO):
+        def write(self, contents):
+            super().write(contents[: len(contents) // 2])
+            raise OSError("disk full")
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", fails_half_way)
-    with pytest.raises(OSError, match="disk full"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(pathlib.Path, "open", lambda path, mode: HalfWay(path, mode))
         draws.save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

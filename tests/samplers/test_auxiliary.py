@@ -187,10 +187,10 @@ def test_draws_are_those_under_the_likelihoods_own_bound(name):
     num_outputs = 2 if name.endswith("two outputs") else 1
     layers = network(12 * num_outputs, activation, num_outputs, **hidden)
     of = posterior(3, layers, num_outputs, noise_std=0.6)
-    one, other = sample(of, 4000), sample(of, 4000, seed=1, bound="collapsed")
+    one, other = sample(of, 1500), sample(of, 1500, seed=1, bound="collapsed")
     assert (one.info.bound, other.info.bound) == ("auxiliary", "collapsed")
     assert functions_z(one, other) < LIMIT
-    wrong = sample(posterior(3, layers, num_outputs, noise_std=0.45), 4000)
+    wrong = sample(posterior(3, layers, num_outputs, noise_std=0.45), 1500)
     assert functions_z(wrong, other) > LIMIT
     assert abs(one.info.log_evidence - other.info.log_evidence) < LIMIT * np.hypot(
         one.info.log_evidence_se, other.info.log_evidence_se

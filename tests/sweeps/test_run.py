@@ -1,4 +1,7 @@
-"""A whole sweep on a small problem: what it writes, how it goes on, what it refuses."""
+"""A whole sweep on a small problem, and draws of one, by every executor.
+
+What is written, how it goes on, what is refused.
+"""
 
 import dataclasses
 import json
@@ -11,6 +14,7 @@ import xarray as xr
 
 import bnnpost
 from bnnpost.parallel import ExecutorError
+from bnnpost.parallel.dask import Dask
 from bnnpost.samplers.recorded_run import OtherRun
 from bnnpost.storage import dataset_digest, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
@@ -101,6 +105,49 @@ def test_the_same_command_reads_what_is_there(swept):
     assert 0.5 * size < expected < 2 * size
     other = command(path, seed=5)
     assert other.exit_code == 2 and "another configuration" in other.stderr
+
+
+@pytest.fixture(scope="module", params=["process", "dask"])
+def executor(request):
+    """Flags of one with a worker, which serves both commands where it is Dask's."""
+    if request.param == "process":
+        yield ("--executor", "process", "--jobs", 1)
+    else:
+        with Dask(jobs=1) as cluster:
+            yield ("--executor", "dask", "--scheduler", cluster._cluster.scheduler_address)
+
+
+def test_every_executor_gives_the_same_sweep(executor, swept, tmp_path):
+    done = command(tmp_path / "run", *executor)
+    assert done.exit_code == 0, done.stderr
+    (expected,), (found,) = map(load_results, (swept[0], tmp_path / "run"))
+    assert found.status == "done" and found.settings == expected.settings
+    assert (tmp_path / "run" / "report.html").exists()
+    for path in expected.tree.groups:
+        mine, theirs = (
+            cell.tree[path].to_dataset().drop_vars("seconds", errors="ignore").drop_attrs()
+            for cell in (found, expected)
+        )
+        xr.testing.assert_identical(mine, theirs)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draws of one posterior by this process."""
+    return draw(tmp_path_factory.mktemp("draws") / "run")
+
+
+def draw(path, *executor):
+    problem = ("--num-train", 2, "--num-test", 2, "--noise-std", 0.5, "--depth", 1, "--width", 8)
+    done = invoke("sample", *problem, "--num-samples", 20, *executor, "--out", path)
+    assert done.exit_code == 0, done.stderr
+    return bnnpost.load(path)
+
+
+def test_every_executor_gives_the_same_draws(executor, drawn, tmp_path):
+    found = draw(tmp_path / "run", *executor)
+    assert found.proposal_numbers.tolist() == drawn.proposal_numbers.tolist()
+    assert found.training_outputs().tolist() == drawn.training_outputs().tolist()
 
 
 def test_draws_are_kept_as_four_chains_with_unique_proposals(finished):

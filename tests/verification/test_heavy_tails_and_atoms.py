@@ -100,7 +100,7 @@ def test_right_candidates_fail_no_more_often_than_the_level(law):
 @pytest.mark.usefixtures("_few_permutations")
 @pytest.mark.parametrize("law", LAWS)
 def test_right_candidates_of_every_law_keep_the_level(law):
-    assert failures(law, 500, 2) <= most(500)
+    assert failures(law, 200, 2) <= most(200)
 
 
 def _moments(both, seed):
@@ -130,7 +130,7 @@ def test_scores_and_pit_keep_the_level(law, p_value):
 @pytest.mark.parametrize("p_value", [_moments, _pit])
 @pytest.mark.parametrize("law", LAWS)
 def test_scores_and_pit_keep_the_level_for_every_law(law, p_value):
-    assert count_failures(p_value, law, 1000) <= most(1000)
+    assert count_failures(p_value, law, 400) <= most(400)
 
 
 def moments_of_values_fail(law, count):
