@@ -166,7 +166,7 @@ def two_keys(key):
 
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize(GIVEN, CASES)
-@pytest.mark.first
+@pytest.mark.slow
 def test_each_coin_against_its_closed_form(targets, t, width, radius, far, known):
     radius, far = (radius, far) if known else (FIXED, False)
     made = problem(width, targets, known=known, radius=radius)
