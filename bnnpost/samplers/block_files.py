@@ -111,7 +111,6 @@ class BlockFiles:
             try:
                 for block in computed:
                     if new == 0:
-                        # Another process may have gone on with the file meanwhile.
                         before = self.read(block.start // self.unit)
                         held = [b for b in before if b.start < block.start]
                     if block.count == self.block:
@@ -122,7 +121,7 @@ class BlockFiles:
                         new = 0
                     yield block
             finally:
-                if new and len(self.read(held[0].start // self.unit)) < len(held):
+                if new:
                     self._write_held(held)
 
     def _write_held(self, held: list[Block]) -> None:

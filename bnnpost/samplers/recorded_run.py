@@ -69,17 +69,16 @@ class RecordedRun(Directory):
         return cls(path).claimed()
 
     @contextlib.contextmanager
-    def claimed(self, *, shared: bool = False) -> Iterator[Self]:
+    def claimed(self) -> Iterator[Self]:
         """This directory, held against all other processes; made if need be.
 
-        shared: but for those that hold it so too. Raises DirectoryInUse if another process holds
-        it, OtherRun if it holds other files.
+        Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
         """
         self.check_vacant()
         self.check_log()
         self.check_links()
-        with self.held(shared=shared):
-            for folder in () if shared else self.folders():
+        with self.held():
+            for folder in self.folders():
                 remove_temporaries(folder)
             yield self
 

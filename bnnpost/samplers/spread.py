@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from bnnpost.parallel import Task, WorkLeft, run
 from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.parallel.failures import one_line
-from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.run_directory import RunDirectory
@@ -20,7 +19,6 @@ def compute(
     goal: Goal,
     executor: Executor,
     *,
-    share: Share = ALL,
     retries: int = RETRIES,
     allow_nan: bool = False,
     progress: bool = False,
@@ -28,9 +26,8 @@ def compute(
     """Compute and write the block files that a goal needs, as far as they are missing.
 
     Which proposals a file holds follows from its number, so that draws are the same whoever
-    makes it; the run's first draws in order are gathered from the files later. share: of the
-    files; a share is done when the files before its next one hold enough. Raises WorkLeft for a
-    file that cannot be made, besides what `parallel.run` raises.
+    makes it; the run's first draws in order are gathered from the files later. Raises WorkLeft for
+    a file that cannot be made, besides what `parallel.run` raises.
     """
     directory.check_code()
     files, tally = directory.files, directory.plan.tally(allow_nan)
@@ -57,7 +54,7 @@ def compute(
         return Task(f"blocks of file {number}", computed, arguments, take, give_up)
 
     def tasks() -> Iterator[Task]:
-        for number in itertools.count(share.index, share.count):
+        for number in itertools.count():
             if files.num_accepted_before(number) >= goal.num_samples:
                 return
             if goal.max_proposals is not None and number * files.unit >= goal.max_proposals:

@@ -47,12 +47,11 @@ class Directory:
         return Lock(self.path / LOCK)
 
     @contextlib.contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[Lock]:
+    def held(self) -> Iterator[None]:
         """Make the directory if need be and hold it against other processes.
 
-        One that was made for this, and in which nothing was written, is removed again. shared: held
-        against all but those that hold it so too. Raises DirectoryInUse if another one holds it,
-        OSError if it cannot be written.
+        One that was made for this, and in which nothing was written, is removed again. Raises
+        DirectoryInUse if another one holds it, OSError if it cannot be written.
         """
         made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
@@ -63,30 +62,25 @@ class Directory:
             ) from None
         with self.lock as lock:
             try:
-                lock.hold_shared() if shared else lock.hold_alone()
+                lock.hold()
             except LockHeld:
                 raise DirectoryInUse(
                     f"another process is running in {self.path}: wait for it, or choose "
                     "another directory"
                 ) from None
             try:
-                yield lock
+                yield
             finally:
                 if made:
-                    self._remove_empty(made, lock)
+                    self._remove_empty(made)
 
-    def _remove_empty(self, folders: list[Path], lock: Lock) -> None:
-        """Remove these, the directory and those above it, unless something is in it or wants it."""
-        with contextlib.suppress(OSError):  # another process holds it, or something was written
-            if self._is_empty():
-                lock.hold_alone()
-                if self._is_empty():
-                    (self.path / LOCK).unlink(missing_ok=True)
-                    for folder in folders:
-                        folder.rmdir()
-
-    def _is_empty(self) -> bool:
-        return all(path.name == LOCK for path in self.path.iterdir())
+    def _remove_empty(self, folders: list[Path]) -> None:
+        """Remove these, the directory and those above it, unless something was written there."""
+        with contextlib.suppress(OSError):
+            if all(path.name == LOCK for path in self.path.iterdir()):
+                (self.path / LOCK).unlink(missing_ok=True)
+                for folder in folders:
+                    folder.rmdir()
 
     def is_vacant(self, but_for: tuple[str, ...] = ()) -> bool:
         """Whether nothing but locks, what was left half written, and files of these names is here.

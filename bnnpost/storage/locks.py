@@ -15,7 +15,7 @@ class LockHeld(OSError):
 
 
 class Lock:
-    """A lock on a file, which is made if need be: held by one alone, or shared by several.
+    """A lock on a file, which is made if need be, held by one process alone.
 
     Use it with `with`: the lock is released at the end, also of a process that is killed.
     On a system without advisory locks nothing is held and `available` is False.
@@ -33,16 +33,8 @@ class Lock:
     def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def hold_alone(self) -> Self:
-        """Hold it against all others. Raises LockHeld if any other holds it, shared or alone."""
-        return self._hold("LOCK_EX")
-
-    def hold_shared(self) -> Self:
-        """Hold it with others. Raises LockHeld if one holds it alone."""
-        return self._hold("LOCK_SH")
-
     def is_held(self) -> bool:
-        """Whether somebody holds it alone; True where the system has no locks, and cannot tell.
+        """Whether somebody holds it; True where the system has no locks, and cannot tell.
 
         Raises OSError where it cannot be opened, FileNotFoundError among them.
         """
@@ -63,13 +55,14 @@ class Lock:
             self._file.close()
             self._file = None
 
-    def _hold(self, kind: str) -> Self:
+    def hold(self) -> Self:
+        """Hold it against all others. Raises LockHeld if another holds it."""
         if not self.available:
             return self
         self.release()
         file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
         try:
-            fcntl.flock(file, getattr(fcntl, kind) | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             raise LockHeld(f"another process holds {self._path}") from None

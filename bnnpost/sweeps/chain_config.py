@@ -20,7 +20,7 @@ from bnnpost.sweeps.config import (
 )
 from bnnpost.sweeps.keys import COUPLED, REJECTION, ChainKeys
 
-_OF_REJECTION = ("bound", "cap", "max_proposals", "share", "executor", "jobs", "scheduler", "force")
+_OF_REJECTION = ("bound", "cap", "max_proposals", "executor", "jobs", "scheduler", "force")
 _OF_CHAINS = ("num_chains", "num_warmup", "thinning")
 _OF_PAIRS = ("kernel", "lag", "max_steps")
 # The settings that each method takes, besides those of all.

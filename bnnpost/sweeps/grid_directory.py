@@ -12,8 +12,6 @@ from bnnpost.arguments import shown
 from bnnpost.storage import (
     STATUS,
     Directory,
-    Lock,
-    LockHeld,
     Say,
     as_path,
     noted,
@@ -30,8 +28,8 @@ from bnnpost.sweeps.kept_settings import check_no_draws, check_same_config, read
 from bnnpost.sweeps.refusals import ConfigError
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
-# What is under way, by the part of the grid that a process does.
-_RUNNING = ".running{}.json"
+# What is under way.
+_RUNNING = ".running.json"
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 # What may be where the grid's own file is gone, and is written again.
 _BESIDE = (RUNS, STATUS, "report.html")
@@ -51,7 +49,6 @@ class GridDirectory(Directory):
         super().__init__(path)
         self.grid = grid
         self._folders: dict[str, Path] = {}
-        self._note_lock: Lock | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], trust_code: bool = False) -> Self:
@@ -89,20 +86,20 @@ class GridDirectory(Directory):
         path: str | os.PathLike[str],
         grid: Grid,
         *,
-        shared: bool = False,
         say: Say = lambda message: None,
     ) -> Iterator[Self]:
         """The directory with this grid in it, held against other processes.
 
-        shared: with others that do other parts of the same grid, and hold it so too. A grid that
-        was there may have had other cells or widths: what it has besides stays on disk. Raises
-        ConfigError if something else is there, DirectoryInUse if another process works there.
+        A grid that was there may have had other cells or widths: what it has besides stays on
+        disk. Raises ConfigError if something else is there, DirectoryInUse if another process
+        works there.
         """
         directory = cls(path, grid)
         directory.check_vacant()
         directory.check_links()
-        with directory.held(shared=shared):
-            directory._freeze(shared, say)
+        with directory.held():
+            directory.note_running([])  # what a process noted that was killed
+            directory._freeze(say)
             yield directory
 
     def check_vacant(self) -> None:
@@ -169,37 +166,26 @@ class GridDirectory(Directory):
                 "what depends on it is run anew"
             )
 
-    def note_running(self, part: str, units: Sequence[tuple[str, int]]) -> None:
-        """Let who looks know which cells, by digest, are run at which width; none at the end.
-
-        part: which part of the grid this process does. A lock beside the note says that it still
-        does: the system releases it however a process ends, on this machine or on another.
-        """
-        note = self.path / _RUNNING.format(part)
+    def note_running(self, units: Sequence[tuple[str, int]]) -> None:
+        """Let who looks know which cells, by digest, are run at which width; none at the end."""
         if units:
-            with contextlib.suppress(LockHeld):  # by who does the same part, and notes it
-                if self._note_lock is None:
-                    self._note_lock = Lock(_lock_of(note)).hold_alone()
-                self.write_text(note.name, json.dumps({"units": units}) + "\n")
-        elif self._note_lock is not None:
-            note.unlink(missing_ok=True)
-            _lock_of(note).unlink(missing_ok=True)
-            self._note_lock.release()
-            self._note_lock = None
+            self.write_text(_RUNNING, json.dumps({"units": units}) + "\n")
+        else:
+            (self.path / _RUNNING).unlink(missing_ok=True)
 
     def running(self) -> set[tuple[str, int]]:
-        """What processes have noted so that are still at it: those that hold their note's lock."""
-        found = set()
-        for note in self.path.glob(_RUNNING.format("*")):
-            # No lock, or no note any more.
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                if Lock(_lock_of(note)).is_held():
-                    units = read_json(note)["units"]
-                    found |= {(str(digest), int(width)) for digest, width in units}
-        return found
+        """What was noted so by a process that still holds the directory.
 
-    def _freeze(self, shared: bool, say: Say) -> None:
-        """Write the grid down; one that others are at work on must be the same."""
+        The system releases its lock however it ends, on this machine or on another.
+        """
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no lock, or no note
+            if self.lock.is_held():
+                units = read_json(self.path / _RUNNING)["units"]
+                return {(str(digest), int(width)) for digest, width in units}
+        return set()
+
+    def _freeze(self, say: Say) -> None:
+        """Write the grid down."""
         if not self.grid.varying:
             self.prepared(self.grid.cells[0])
             return
@@ -209,11 +195,6 @@ class GridDirectory(Directory):
             return
         if before is not None and before != frozen:
             read_sweep_json(held)  # which says so where it is not as it was written
-            if shared:
-                raise ConfigError(
-                    f"{self.path} holds a grid that differs from this one: a part of it cannot be "
-                    "run; run all of it, or choose another directory"
-                )
             known = _thawed(before, held)
             _check_related(known, self.grid, self.path)
             say(_changes(known, self.grid, self.path))
@@ -224,10 +205,6 @@ class GridDirectory(Directory):
 def _folders(path: Path) -> dict[str, Path]:
     """The cells' folders in a grid's directory, by digest."""
     return {one.name.rpartition("-")[2]: one for one in (path / RUNS).glob("*")}
-
-
-def _lock_of(note: Path) -> Path:
-    return note.with_suffix(".lock")
 
 
 def _frozen(grid: Grid) -> dict[str, Any]:

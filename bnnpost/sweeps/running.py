@@ -10,7 +10,6 @@ from bnnpost.parallel import coordinator
 from bnnpost.parallel.coordinator import RETRIES, Task
 from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.parallel.inline import Inline
-from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers.progress import Progress
 from bnnpost.storage import RESULTS, Say
 from bnnpost.sweeps import expectations, unit_work
@@ -40,7 +39,6 @@ def run_grid(
     *,
     executor: Executor | None = None,
     retries: int = RETRIES,
-    share: Share = ALL,
     force: bool = False,
     progress: bool = False,
     say: Say = lambda message: None,
@@ -50,38 +48,34 @@ def run_grid(
     executor: any `concurrent.futures.Executor`, which is left open; by default this process does
     the work. Workers need bnnpost, as it is here, and no disk. retries: further attempts at a unit
     (a cell at one width) whose worker was killed, or where memory, the device or a file system
-    gave out. share: a part of the units, for processes that have nothing in common but the
-    directory. force: cells whose acceptance looks hopeless too. progress: a bar on stderr. say: is
+    gave out. force: cells whose acceptance looks hopeless too. progress: a bar on stderr. say: is
     told what happens, a line at a time. A unit that fails is written down and hinders no other.
     Raises ConfigError and DirectoryInUse as `GridDirectory.begun`; DataError for the data of a
-    single cell; WorkLeft and ExecutorError as
-    `parallel.run`; OSError if the disk is full.
+    single cell; WorkLeft and ExecutorError as `parallel.run`; OSError if the disk is full.
     """
     if not grid.varying:
         load_problem(grid.cells[0].config)  # what is wrong with it is said before anything is made
         grid = digested(grid)
-    with GridDirectory.begun(path, grid, shared=not share.is_all, say=say) as directory:
-        _Run(directory, executor or Inline(), share, force, progress, say).run(retries)
+    with GridDirectory.begun(path, grid, say=say) as directory:
+        _Run(directory, executor or Inline(), force, progress, say).run(retries)
     return load_results(path, trust_code=True)
 
 
 class _Run:
-    """One process's run of a grid, or of its share."""
+    """One run of a grid."""
 
     def __init__(
         self,
         directory: GridDirectory,
         executor: Executor,
-        share: Share,
         force: bool,
         progress: bool,
         say: Say,
     ):
-        self._directory, self._executor, self._share = directory, executor, share
+        self._directory, self._executor = directory, executor
         self._force, self._say = force, say
         self._shown = progress and isinstance(executor, Inline)
-        self._cells = _shared(directory.grid, share)
-        self._total = sum(len(widths) for _, widths in self._cells)
+        self._total = sum(len(cell.widths) for cell in directory.grid.cells)
         self._settled: set[tuple[str, int]] = set()
         self._under_way: dict[str, tuple[str, int]] = {}
         self._run_again: set[tuple[str, int]] = set()
@@ -106,10 +100,10 @@ class _Run:
 
     def _tasks(self) -> Iterator[Task]:
         """What each cell begins with."""
-        for cell, widths in self._cells:
-            yield from self._begun(cell, widths)
+        for cell in self._directory.grid.cells:
+            yield from self._begun(cell)
 
-    def _begun(self, cell: Cell, widths: list[int]) -> Iterator[Task]:
+    def _begun(self, cell: Cell) -> Iterator[Task]:
         try:
             run = self._directory.prepared(cell)
         except ConfigError as error:  # of one cell; the others go on
@@ -117,9 +111,9 @@ class _Run:
                 raise
             self._tell(f"{_prefix(cell)}failed: {one_line(error)}")
             return
-        run.forget_failures(widths)
-        missing = [width for width in widths if not run.is_done(width)]
-        self._settled |= {(cell.digest, width) for width in widths if width not in missing}
+        run.forget_failures(cell.widths)
+        missing = [width for width in cell.widths if not run.is_done(width)]
+        self._settled |= {(cell.digest, width) for width in cell.widths if width not in missing}
         if not missing:
             yield from self._assembly(cell)
             return
@@ -278,19 +272,8 @@ class _Run:
     def _show(self, names: list[str]) -> None:
         """Let the bar, and who looks into the directory, know what is under way."""
         running = [self._under_way[name] for name in names if name in self._under_way]
-        self._directory.note_running(self._share.name, running)
+        self._directory.note_running(running)
         self._bar.show(len(self._settled), "; ".join(names))
-
-
-def _shared(grid: Grid, share: Share) -> list[tuple[Cell, list[int]]]:
-    """The widths of each cell that are in a share; cells of which none is are left out."""
-    found, number = [], 0
-    for cell in grid.cells:
-        own = [w for i, w in enumerate(cell.widths, number) if share.has(i)]
-        number += len(cell.widths)
-        if own:
-            found.append((cell, own))
-    return found
 
 
 def _prefix(cell: Cell) -> str:

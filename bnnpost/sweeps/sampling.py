@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from bnnpost.draws import Draws
 from bnnpost.parallel.coordinator import RETRIES
-from bnnpost.parallel.inline import Inline
-from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers import spread
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.recorded_run import RecordedRun
@@ -55,26 +53,23 @@ def sample(
     *,
     executor: Executor | None = None,
     retries: int = RETRIES,
-    share: Share = ALL,
     force: bool = False,
     progress: bool = False,
     say: Say = lambda message: None,
-) -> Draws | None:
+) -> Draws:
     """Draws from the posterior at the configuration's one width, kept in a directory.
 
     A run that is there already is gone on with; its draws are those of one call, whoever makes
-    them. executor: see `run_grid`. share: a part of the run's block files, for processes that
-    have nothing in common but the directory, or copies of it; returns None, and `merge` gives
-    the draws. Raises HopelessRun if the acceptance rate is too low and `force` is not given,
-    ConfigError or OtherRun if the directory holds another run, DirectoryInUse if another
-    process works there.
+    them. executor: see `run_grid`. Raises HopelessRun if the acceptance rate is too low and
+    `force` is not given, ConfigError or OtherRun if the directory holds another run,
+    DirectoryInUse if another process works there.
     """
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
     directory, expected = RunDirectory(path), {}
     directory.notes = problem.data_attribute()
     check_config(directory, config)
-    with directory.claimed(shared=not share.is_all):
+    with directory.claimed():
         check_config(directory, config)
         if not directory.has_begun():
             expected = check_feasible(problem, width, force, say, progress=progress)
@@ -83,13 +78,8 @@ def sample(
         expectations.write_expected(directory, expected)
         directory.set_status("running")
         with directory.noting_failure():
-            if executor is not None or not share.is_all:
-                workers = executor or Inline()
-                spread.compute(
-                    directory, goal, workers, share=share, retries=retries, progress=progress
-                )
-            if not share.is_all:
-                return None
+            if executor is not None:
+                spread.compute(directory, goal, executor, retries=retries, progress=progress)
             draws = directory.finish(goal, started=started, progress=progress)
             return finished(directory, problem, draws)
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from bnnpost_cli.options import Fraction
-
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--executor",
@@ -26,12 +24,6 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         help="Of dask, such as tcp://host:8786 or a scheduler file. [default: one for this run]",
     ),
     click.option(
-        "--share",
-        type=Fraction(),
-        metavar="I/K",
-        help="Do part I (from 0) of K alone, as a job of an array whose jobs cannot talk.",
-    ),
-    click.option(
         "--retries",
         type=click.IntRange(min=0),
         default=1,
@@ -39,11 +31,11 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         help="Further attempts where a worker was killed, or memory or the file system gave out.",
     ),
 )
-NAMES = ("executor", "jobs", "scheduler", "share", "retries")
+NAMES = ("executor", "jobs", "scheduler", "retries")
 
 
 def executor_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--executor, --jobs, --scheduler, --share, --retries."""
+    """--executor, --jobs, --scheduler, --retries."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -61,13 +53,6 @@ def chosen(executor: str | None, jobs: int | None, scheduler: str | None) -> Exe
     if dashboard := getattr(made, "dashboard", ""):
         click.echo(f"dask's dashboard: {dashboard}", err=True)
     return made
-
-
-def share_of(fraction: tuple[int, int] | None) -> Any:
-    """The share that the flag names; all of the work without it."""
-    from bnnpost.parallel.share import ALL, Share
-
-    return ALL if fraction is None else Share(*fraction)
 
 
 def keep_programs() -> None:

@@ -11,8 +11,6 @@ import click
 from bnnpost.sweeps import keys
 from bnnpost_cli import completed
 
-_MOST_SHARES = 1_000_000
-
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -77,27 +75,6 @@ class _NumberOr(click.ParamType):
             return value if value == self._word else int(value)
         except ValueError:
             self.fail(f"expected a whole number or {self._word}, got {_short(value)}")
-
-
-class Fraction(click.ParamType):
-    """A share and how many there are, such as 0/4."""
-
-    name = "i/k"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        try:
-            index, count = map(int, str(value).split("/"))
-        except ValueError:
-            self.fail(f"expected a share and their number, such as 0/4, got {value!r}")
-        if count > _MOST_SHARES:
-            self.fail(f"expected at most {_MOST_SHARES:,} shares, got {_short(value)}")
-        if count < 1:
-            self.fail(f"expected at least one share, such as 0/1, got {value!r}")
-        if not 0 <= index < count:
-            self.fail(f"expected a share from 0/{count} to {count - 1}/{count}, got {value!r}")
-        return index, count
 
 
 _CONFIG = click.option(

@@ -35,11 +35,10 @@ def command(
 
     Writes draws.nc (for bnnpost.load) and predictions.nc into DIR. After an interruption, a
     kill or a full disk the same command goes on, to the same draws; with more --num-samples
-    it adds to those there. Draws are the same for any number of workers. Jobs that cannot talk
-    each make a share of the blocks, --share 3/16, in DIR or copies of it, and bnnpost merge puts
-    them together. Chains that have not converged are kept, with exit code 0, and that is said on
-    stderr. Coupled chains that do not meet, or whose draws are not shown to be as near as
-    --tolerance asks, are kept with exit code 4, and how near they are is said on stderr.
+    it adds to those there. Draws are the same for any number of workers. Chains that have not
+    converged are kept, with exit code 0, and that is said on stderr. Coupled chains that do not
+    meet, or whose draws are not shown to be as near as --tolerance asks, are kept with exit
+    code 4, and how near they are is said on stderr.
     """
     from bnnpost.sweeps.chain_config import check_taken, load_sample_config
     from bnnpost.sweeps.problem import load_problem
@@ -56,10 +55,7 @@ def command(
             draws = _by_rejection(problem, out, force, **workers)
         else:
             draws = _by_chains(problem, out, chain)
-        if draws is None:
-            _say(f"this share is done; bnnpost merge {out} gives the draws once all are")
-        else:
-            show(draws, problem, out, as_json)
+        show(draws, problem, out, as_json)
 
 
 def _by_rejection(
@@ -67,7 +63,6 @@ def _by_rejection(
     out: str,
     force: bool,
     *,
-    share: tuple[int, int] | None,
     retries: int,
     **chosen: Any,
 ) -> Any:
@@ -80,7 +75,6 @@ def _by_rejection(
             out,
             executor=None if isinstance(executor, Inline) else executor,
             retries=retries,
-            share=executors.share_of(share),
             force=force,
             progress=True,
             say=_say,

@@ -26,11 +26,8 @@ _RATES = {
 }
 
 
-def show(results: Any, as_json: bool, *, is_share: bool = False) -> None:
-    """What there is to stdout, what is not done to stderr; exits with the code that says so.
-
-    is_share: only a part was to be done, and what is left of the others is no failure.
-    """
+def show(results: Any, as_json: bool) -> None:
+    """What there is to stdout, what is not done to stderr; exits with the code that says so."""
     click.echo(numbers(results, as_json))
     states = [cell.status for cell in results]
     click.echo(ending(results), err=True)
@@ -38,7 +35,7 @@ def show(results: Any, as_json: bool, *, is_share: bool = False) -> None:
         write_report(results.path)
     if all(state == "refused" for state in states):
         sys.exit(USAGE)
-    if "failed" in states or "refused" in states or ("pending" in states and not is_share):
+    if {"failed", "refused", "pending"} & set(states):
         sys.exit(SOME_FAILED)
     if not results.varying and "short" in states:
         sys.exit(BUDGET)

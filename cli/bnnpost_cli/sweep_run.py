@@ -63,7 +63,6 @@ def command(
     \b
               bnnpost sweep --config grid_depths --out runs/depths --jobs 2
               bnnpost sweep run grid.toml --out runs/grid --scheduler tcp://host:8786
-              bnnpost sweep run grid.toml --out runs/grid --share $SLURM_ARRAY_TASK_ID/16
     """
     if file is not None and config is not None:
         raise click.UsageError("expected one configuration, got two: CONFIG or --config")
@@ -87,7 +86,6 @@ def run(
     force: bool,
     as_json: bool,
     *,
-    share: tuple[int, int] | None,
     retries: int,
     **chosen: Any,
 ) -> None:
@@ -100,9 +98,8 @@ def run(
             out,
             executor=executor,
             retries=retries,
-            share=executors.share_of(share),
             force=force,
             progress=True,
             say=lambda message: click.echo(message, err=True),
         )
-    shown_grid.show(found, as_json, is_share=share is not None)
+    shown_grid.show(found, as_json)

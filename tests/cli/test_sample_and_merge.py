@@ -74,15 +74,15 @@ def test_a_run_is_extended_and_read_as_json(finished, copy):
     assert numbers(copy)[:100] == numbers(finished[0])
 
 
-@pytest.mark.parametrize("share", [(), ("--share", "0/2")])
-def test_another_configuration_is_refused(copy, share):
-    done = sample(copy, "--seed", 3, *share)
+@pytest.mark.parametrize("workers", [(), ("--jobs", 2)])
+def test_another_configuration_is_refused(copy, workers):
+    done = sample(copy, "--seed", 3, *workers)
     assert done.exit_code == 2
     assert "another configuration (seed 0 → 3)" in done.stderr
     # Without its configuration the run is still known by what it samples, and left as it was.
     (copy / "config.json").unlink()
     before = contents(copy)
-    done = sample(copy, "--seed", 3, *share)
+    done = sample(copy, "--seed", 3, *workers)
     assert done.exit_code == 1
     assert "another key" in done.stderr
     assert contents(copy) == before
@@ -102,16 +102,14 @@ def test_workers_draw_what_one_process_draws(finished, tmp_path):
     assert numbers(tmp_path / "run") == numbers(finished[0])
 
 
-def test_shares_and_merge(finished, tmp_path):
-    path = tmp_path / "run"
-    done = sample(path, "--share", "1/2")
-    assert done.exit_code == 0, done.stderr
-    assert "bnnpost merge" in done.stderr and not (path / "draws.nc").exists()
-    merged = invoke("merge", path)
+def test_merge_computes_what_is_missing_or_keeps_fewer(finished, copy):
+    (copy / "draws.nc").unlink()
+    shutil.rmtree(copy / "blocks")
+    merged = invoke("merge", copy)
     assert merged.exit_code == 0, merged.stderr
-    assert numbers(path) == numbers(finished[0])
+    assert numbers(copy) == numbers(finished[0])
     assert "100 exact draws" in merged.stdout
-    fewer = invoke("merge", path, "--num-samples", 30, "--json")
+    fewer = invoke("merge", copy, "--num-samples", 30, "--json")
     assert json.loads(fewer.stdout)["info"]["num_samples"] == 30
     assert "held 100 draws and now holds 30" in fewer.stderr
 
@@ -130,11 +128,8 @@ def test_merge_takes_blocks_from_copies(finished, copy, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["sample", *PROBLEM, "--share", "2/2"], 2, "from 0/2 to 1/2"),
-        (["sample", *PROBLEM, "--share", "0/0"], 2, "at least one share"),
         (["sample", *PROBLEM, "--target", "age"], 1, "comes with its target"),
         (["sample", *PROBLEM, "--bound", "capped", "--cap", 99], 2, "is expected to need"),
-        (["sample", *PROBLEM, "--share", "one"], 2, "such as 0/4"),
         (["sample", *PROBLEM[:-2]], 2, "--width"),
         (["sample", *PROBLEM, "--max-proposals", 10**20], 2, "expected at most"),
         (["sample", *PROBLEM, "--cap", "-3"], 2, 'only with bound = "capped"'),

@@ -91,7 +91,7 @@ def test_one_chain_is_no_evidence_of_anything(tmp_path):
     [
         (["--method", "slice", "--step-size", 0.1], 2, "step_size does not apply to method slice"),
         (["--max-tree-depth", 3], 2, "max_tree_depth does not apply to method pcn"),
-        (["--share", "0/2"], 2, "share does not apply to method pcn: it is for rejection"),
+        (["--scheduler", "s"], 2, "scheduler does not apply to method pcn: it is for rejection"),
         (["--force"], 2, "force does not apply"),
         (["--bound", "capped"], 2, "bound does not apply"),
         (["--max-proposals", 9], 2, "max_proposals does not apply"),

@@ -83,7 +83,7 @@ def test_pairs_are_added_to_and_read_as_json(finished, copy):
         (["--target-accept", 0.5], 2, "target_accept does not apply to method coupled"),
         (["--bound", "capped"], 2, "bound does not apply"),
         (["--max-proposals", 9], 2, "max_proposals does not apply to method coupled"),
-        (["--share", "0/2"], 2, "share does not apply"),
+        (["--jobs", 2], 2, "jobs does not apply"),
         (["--force"], 2, "force does not apply"),
         (["--method", "pcn"], 2, "tolerance does not apply to method pcn: it is for coupled"),
         (["--method", "rejection", "--lag", 3], 2, "does not apply to method rejection"),

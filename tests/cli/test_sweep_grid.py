@@ -92,15 +92,6 @@ def test_the_plan_of_a_grid_with_no_cell_that_would_run_is_printed(config):
     assert done.stdout.count("refused") == 2 and done.stdout.endswith("No cell would run.\n")
 
 
-def test_shares_of_a_grid_are_done_apart(fake, config, tmp_path):
-    out = tmp_path / "out"
-    for index in (1, 0):
-        done = invoke("sweep", config, "--out", out, "--share", f"{index}/2")
-        assert done.exit_code == 0, done.output
-    assert sorted(fake.ran) == [(1, 4), (1, 8), (2, 4), (2, 8)]
-    assert "-1.00 ± 0.50" in invoke("sweep", "report", out).stdout
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -109,7 +100,6 @@ def test_shares_of_a_grid_are_done_apart(fake, config, tmp_path):
         (["run", "CONFIG", "--out", "o", "--depth", "3"], "--depth cannot be given as well"),
         (["run", "CONFIG", "--out", "o", "--executor", "inline", "--jobs", "2"], "several jobs"),
         (["run", "CONFIG", "--out", "o", "--executor", "slurm"], "module:factory"),
-        (["run", "CONFIG", "--out", "o", "--share", "2/2"], "from 0/2 to 1/2"),
         (["statu", "o"], "Did you mean status?"),
     ],
 )

@@ -143,10 +143,6 @@ FLAGS = {
         flags("--method", "hmc", "--step-size", HUGE, command=SAMPLE),
         "step_size: expected a finite number",
     ),
-    "shares of 400 digits": (
-        flags("--share", f"1/{HUGE}", command=SAMPLE),
-        "at most 1,000,000 shares",
-    ),
     "activation of 5,000 letters": (flags("--activation", "r" * 5000), "unknown activation"),
     "configuration null": (flags("--config", "a\0b"), "without null bytes"),
     "configuration of 5,000 letters": (

@@ -12,7 +12,6 @@ from bnnpost import parallel
 from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, calls
 from bnnpost.parallel.coordinator import room
 from bnnpost.parallel.failures import is_death
-from bnnpost.parallel.share import ALL, Share
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
 
@@ -125,15 +124,3 @@ def test_a_task_that_fails_in_the_coordinator_ends_it():
 
     with pytest.raises(OSError, match="no space"):
         parallel.run([Task("x", tasks.double, (1,), take, take)], Inline())
-
-
-@pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 3), (0, 0)])
-def test_a_share_that_cannot_be(index, count):
-    with pytest.raises(ValueError, match="expected a share from 0/"):
-        Share(index, count)
-
-
-def test_shares_have_everything_once():
-    owners = [[s.index for s in (Share(i, 3) for i in range(3)) if s.has(n)] for n in range(7)]
-    assert owners == [[0], [1], [2], [0], [1], [2], [0]]
-    assert ALL.is_all and ALL.name == "" and Share(1, 3).name == "-1-of-3"

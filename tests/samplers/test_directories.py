@@ -183,7 +183,7 @@ def test_a_directory_of_other_files_is_refused(kind, tmp_path):
 
 
 def test_a_second_process_is_refused(kind, copy):
-    with Lock(copy / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse, match="wait for it"):
+    with Lock(copy / ".run.lock").hold(), pytest.raises(DirectoryInUse, match="wait for it"):
         kind.sample(directory=copy)
 
 

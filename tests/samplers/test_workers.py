@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bnnpost.parallel import Inline, Processes, WorkLeft
-from bnnpost.parallel.share import ALL, Share
 from bnnpost.samplers import spread
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.run_directory import OtherRun, RunDirectory
@@ -35,13 +34,13 @@ def plan(seed=0):
     return Plan.make(cases.key(seed), Case().posterior(), precision="single", **options)
 
 
-def spread_over(path, executor, num_samples=NUM_SAMPLES, max_proposals=None, share=ALL, seed=0):
-    """A run by workers, or its share; the draws, gathered from the files."""
+def spread_over(path, executor, num_samples=NUM_SAMPLES, max_proposals=None, seed=0):
+    """A run by workers; the draws, gathered from the files."""
     goal, said = Goal(num_samples, max_proposals), []
-    with small_blocks(), RunDirectory(path).claimed(shared=not share.is_all) as directory:
+    with small_blocks(), RunDirectory(path).claimed() as directory:
         directory.begin(plan(seed), said.append)
-        spread.compute(directory, goal, executor, share=share)
-        return directory.finish(goal, started=0.0) if share.is_all else None
+        spread.compute(directory, goal, executor)
+        return directory.finish(goal, started=0.0)
 
 
 @pytest.fixture
@@ -69,13 +68,14 @@ def test_workers_of_processes_draw_the_same(whole, tmp_path):
         assert_same(spread_over(tmp_path / "run", executor), whole)
 
 
-def test_shares_make_files_of_their_own_and_what_is_missing_is_computed(whole, tmp_path):
+def test_files_that_are_missing_are_computed_and_no_others(whole, tmp_path):
     path = tmp_path / "run"
-    for index in (2, 0):
-        assert spread_over(path, Inline(), share=Share(index, 3)) is None
-    assert {int(file.stem) % 3 for file in block_files(path)} == {0, 2}
-    assert not (path / "draws.nc").exists()
-    assert_same(spread_over(path, Inline()), whole)  # share 1 never came
+    assert_same(spread_over(path, Inline()), whole)
+    missing, *others = block_files(path)
+    missing.unlink()
+    before = {file: file.stat().st_mtime_ns for file in others}
+    assert_same(spread_over(path, Inline()), whole)
+    assert missing.exists() and before == {file: file.stat().st_mtime_ns for file in others}
 
 
 def test_workers_do_no_more_than_is_needed_and_may_come_for_more(tmp_path, threads):
@@ -124,13 +124,11 @@ def test_blocks_out_of_order_are_refused():
 def test_a_process_alone_keeps_others_out(tmp_path):
     path = tmp_path / "run"
     path.mkdir()
-    with (
-        Lock(path / ".run.lock").hold_shared(),
-        pytest.raises(DirectoryInUse, match="another process"),
-    ):
-        sample(20, directory=path)
-    with Lock(path / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse):
-        spread_over(path, Inline(), share=Share(0, 2))
+    with Lock(path / ".run.lock").hold():
+        with pytest.raises(DirectoryInUse, match="another process"):
+            sample(20, directory=path)
+        with pytest.raises(DirectoryInUse, match="another process"):
+            spread_over(path, Inline())
 
 
 def test_workers_of_another_run_are_refused(tmp_path):
@@ -206,14 +204,6 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 
 def test_locks(tmp_path):
     path = tmp_path / "lock"
-    with Lock(path).hold_shared(), Lock(path).hold_shared() as second:
-        with pytest.raises(LockHeld):
-            Lock(path).hold_alone()
-        with pytest.raises(LockHeld):
-            second.hold_alone()
-        with pytest.raises(LockHeld):
-            # Giving up one's own to hold it alone has lost it: others may have come between.
-            second.hold_alone()
-    with Lock(path).hold_alone(), pytest.raises(LockHeld):
-        Lock(path).hold_shared()
-    Lock(path).hold_alone().release()
+    with Lock(path).hold(), pytest.raises(LockHeld):
+        Lock(path).hold()
+    Lock(path).hold().release()

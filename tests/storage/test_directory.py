@@ -6,9 +6,9 @@ from bnnpost.storage import Directory, DirectoryInUse
 from bnnpost.storage.directory import LOCK
 
 
-def refused(directory, **options):
+def refused(directory):
     """As a run that holds the directory and is refused before it writes."""
-    with pytest.raises(ValueError, match="no such activation"), directory.held(**options):
+    with pytest.raises(ValueError, match="no such activation"), directory.held():
         raise ValueError("no such activation")
 
 
@@ -28,14 +28,12 @@ def test_a_directory_that_was_there_or_has_something_in_it_stays(tmp_path):
     assert (written.path / "log.txt").exists()
 
 
-def test_a_directory_that_another_process_shares_stays(tmp_path):
+def test_a_directory_that_another_process_holds_is_refused_and_stays(tmp_path):
     directory = Directory(tmp_path / "run")
-    with directory.lock as other:
-        with directory.held(shared=True):
-            other.hold_shared()
-        assert directory.path.is_dir()
-        with pytest.raises(DirectoryInUse), directory.held():
+    with directory.held():
+        with pytest.raises(DirectoryInUse, match="another process"), directory.held():
             pass
+        assert directory.path.is_dir()
 
 
 def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):

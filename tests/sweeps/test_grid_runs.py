@@ -11,7 +11,6 @@ import pytest
 import xarray as xr
 
 from bnnpost.parallel.failures import WorkerDied
-from bnnpost.parallel.share import Share
 from bnnpost.storage import DirectoryInUse, Lock
 from bnnpost.sweeps import ConfigError, load_results, run_grid, unit_work
 from bnnpost.sweeps.grid_cells import Cell
@@ -358,21 +357,9 @@ def test_a_note_of_what_is_under_way_counts_while_its_writer_lives(fake, tmp_pat
     note = {"pid": pid, "host": host, "units": [["", 4]]}
     (tmp_path / "out" / ".running.json").write_text(json.dumps(note))  # as earlier versions do
     assert states(see_results(tmp_path / "out")) == ["pending"]
-    with Lock(tmp_path / "out" / ".running.lock").hold_alone():
+    with Lock(tmp_path / "out" / ".run.lock").hold():
         assert states(see_results(tmp_path / "out")) == ["running"]
     assert states(see_results(tmp_path / "out")) == ["pending"]
-
-
-def test_shares_do_all_of_a_grid_and_nothing_twice(fake, tmp_path):
-    for index in (1, 0, 2):
-        found, _ = run(tmp_path / "out", share=Share(index, 3))
-    assert sorted(fake.ran) == EVERYTHING and states(found) == ["done", "done"]
-    with GridDirectory.begun(tmp_path / "out", grid(), shared=True):
-        run(tmp_path / "out", share=Share(0, 2))  # others may be at theirs
-        with pytest.raises(DirectoryInUse, match="another process"):
-            run(tmp_path / "out")
-    with pytest.raises(ConfigError, match="a part of it cannot be run"):
-        run(tmp_path / "out", grid(widths=[4]), share=Share(0, 2))
 
 
 def test_a_directory_in_use_is_refused(fake, tmp_path):

@@ -35,7 +35,7 @@ def test_a_directory_in_use_is_refused_before_pilots_run(
     monkeypatch.setattr(pilot, run)
     problem, chain = problem_of(method)
     settings = () if chain is None else (chain,)
-    with Lock(tmp_path / ".run.lock").hold_alone(), pytest.raises(DirectoryInUse):
+    with Lock(tmp_path / ".run.lock").hold(), pytest.raises(DirectoryInUse):
         sample(problem, *settings, tmp_path)
     with pytest.raises(AssertionError, match="a pilot was run"):
         sample(problem, *settings, tmp_path)
