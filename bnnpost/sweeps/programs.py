@@ -3,24 +3,17 @@
 import contextlib
 import gc
 import hashlib
-import json
 import os
 import platform
 import stat
-import time
 import warnings
 from pathlib import Path
-
-from bnnpost.storage import read_json, write_text
 
 # The user's choice: a folder, or one of these words.
 VARIABLE, OFF = "BNNPOST_CACHE", ("", "0", "off", "no", "none")
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 # Of all programs that are kept. JAX can hold to a limit itself, but locks the folder to do so.
 _MOST_BYTES = 1 << 30
-# Sizes and times of the programs that were found there, by name.
-_SEEN = "seen.json"
-_SECONDS_TO_WRITE = 60.0
 # Small programs as well: reading one takes milliseconds.
 _SETTINGS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -37,9 +30,8 @@ def program_cache() -> dict[str, str]:
     each kind of processor has one, as programs run on the kind they were compiled for. Empty if
     BNNPOST_CACHE is "off", if JAX's own variable is set, or if no folder can be made. JAX's other
     variables are left as they are set. Where programs take more than 1 GiB, the oldest are removed.
-    Warns of a folder that others may write to, which is not used either: programs in it are run.
-    Warns of programs that are not the files that were there before, and removes them: JAX would run
-    whatever has the name.
+    Warns of a folder that is not the user's own, or that others may write to, and does not use it:
+    JAX runs whatever file there has a program's name.
     """
     chosen = os.environ.get(VARIABLE)
     if _FOLDER in os.environ or (chosen is not None and chosen.lower() in OFF):
@@ -58,13 +50,6 @@ def program_cache() -> dict[str, str]:
         )
         return {}
     _prune(folder.parent)
-    if replaced := _remove_replaced(folder):
-        warnings.warn(
-            f"{replaced} compiled programs in {folder} were replaced by other files since they "
-            "were kept, and are compiled again; to have all compiled again remove the folder, to "
-            f"keep none set {VARIABLE}=off",
-            stacklevel=2,
-        )
     settings = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
     return {_FOLDER: str(folder.resolve()), **settings}
 
@@ -84,32 +69,6 @@ def _prune(folder: Path) -> None:
             left -= stats.st_size
             if left <= _MOST_BYTES / 2:
                 return
-
-
-def _remove_replaced(folder: Path) -> int:
-    """Remove programs whose files are not those seen here before; how many.
-
-    Each is written once, so its size and time stay. New ones are taken as they are, once they
-    cannot be in the middle of being written, perhaps by two processes.
-    """
-    removed, whole = 0, (time.time() - _SECONDS_TO_WRITE) * 1e9
-    with contextlib.suppress(OSError):  # as when another process removes them too
-        try:
-            known = read_json(folder / _SEEN)
-        except (OSError, ValueError):
-            known = {}
-        seen = {}
-        for path in folder.glob("*-cache"):
-            stats = path.stat()
-            now = [stats.st_size, stats.st_mtime_ns]
-            if known.get(path.name, now) != now:
-                path.unlink()
-                removed += 1
-            elif path.name in known or stats.st_mtime_ns < whole:
-                seen[path.name] = now
-        if seen != known:
-            write_text(folder / _SEEN, json.dumps(seen))
-    return removed
 
 
 def kept_in() -> str:

@@ -1,8 +1,6 @@
 """Where compiled programs are kept, and what a damaged entry does."""
 
 import os
-import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -54,38 +52,6 @@ def test_the_oldest_programs_go_when_there_are_too_many(environment):
     programs.program_cache()
     assert [path.exists() for path in paths] == [True] * 3 + [False] * 5
     assert (folder / "mine.txt").exists()
-
-
-def kept(folder, *names, age=100.0):
-    """Programs that were kept so many seconds ago, and have been seen since."""
-    for name in names:
-        path = folder / f"{name}-cache"
-        path.write_text(f"the program {name}")
-        os.utime(path, (time.time() - age,) * 2)
-    programs.program_cache()
-
-
-def test_a_program_in_the_place_of_another_is_removed_and_that_is_said(environment):
-    """JAX runs whatever has the name, and gives the other program's numbers."""
-    folder = Path(programs.program_cache()[JAX])
-    kept(folder, "f", "g", "hh")
-    programs.program_cache()
-    shutil.copy(folder / "f-cache", folder / "g-cache")
-    with pytest.warns(UserWarning, match=rf"1 compiled programs in {folder} were replaced .*=off"):
-        assert programs.program_cache()[JAX] == str(folder)
-    assert sorted(path.name for path in folder.glob("*-cache")) == ["f-cache", "hh-cache"]
-    kept(folder, "g")
-    programs.program_cache()
-
-
-def test_a_program_that_may_be_half_written_is_not_held_against_its_whole(environment):
-    folder = Path(programs.program_cache()[JAX])
-    kept(folder, "f", age=0.0)
-    (folder / "f-cache").write_text("the program f, all of it")
-    programs.program_cache()
-    assert (folder / "f-cache").exists()
-    (folder / programs._SEEN).write_text("no JSON")
-    programs.program_cache()
 
 
 def test_an_error_of_the_device_can_name_the_programs(environment):
