@@ -5,9 +5,8 @@ coordinator writes.
 """
 
 from bnnpost.parallel.choice import executor
-from bnnpost.parallel.coordinator import Task, run
+from bnnpost.parallel.coordinator import Inline, Task, run
 from bnnpost.parallel.failures import ExecutorError, WorkLeft
-from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.processes import Processes
 
 __all__ = ["ExecutorError", "Inline", "Processes", "Task", "WorkLeft", "executor", "run"]

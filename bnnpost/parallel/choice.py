@@ -4,9 +4,9 @@ import importlib
 from concurrent.futures import Executor
 
 from bnnpost.naming import unknown
+from bnnpost.parallel.coordinator import Inline
 from bnnpost.parallel.dask import Dask
 from bnnpost.parallel.failures import ExecutorError
-from bnnpost.parallel.inline import Inline
 from bnnpost.parallel.processes import Processes
 
 NAMES = ("inline", "process", "dask")

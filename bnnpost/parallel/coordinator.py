@@ -9,11 +9,25 @@ from typing import Any
 
 from bnnpost.parallel.calls import agreed, call
 from bnnpost.parallel.failures import WorkLeft, ends_all, is_death, is_loss, may_pass, one_line
-from bnnpost.parallel.inline import Inline
 from bnnpost.storage import Say
 
 # How often a task is tried again where that may help.
 RETRIES = 1
+
+
+class Inline(Executor):
+    """Calls a function when it is submitted; Ctrl-C ends it there and then."""
+
+    num_workers = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """The future is done when this returns."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 @dataclass(frozen=True)

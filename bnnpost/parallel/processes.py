@@ -9,7 +9,7 @@ import threading
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -17,18 +17,16 @@ from typing import Any
 
 from bnnpost.parallel.failures import ExecutorError, WorkerDied
 
-# The user's own variables win.
+# Of a new process; the user's own variables win.
 _VARIABLES = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # of an accelerator that several share
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Python's own, without which a process looks for modules in the working directory first.
 _SAFE_PATH = "PYTHONSAFEPATH"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# Processes are started one after another: what they inherit is the whole process's.
+# Processes are started one after another: what they find is changed for the whole of this one.
 _STARTING = threading.Lock()
 
-_Call = Callable[[], Any]
 
-
-class Processes(Executor):
+class Processes(ThreadPoolExecutor):
     """`jobs` processes, started afresh when there is work for them.
 
     One that is killed costs the call it was at, whose future raises WorkerDied, and another takes
@@ -36,128 +34,103 @@ class Processes(Executor):
     the end of a `with` block at once.
     """
 
+    # A thread for each process waits for it. Had one pool of the standard library all processes,
+    # it would end, and every call under way with it, when one of them is killed.
     def __init__(self, jobs: int = 2):
         if jobs < 1:
             raise ExecutorError(f"expected at least one process, got {jobs}")
+        super().__init__(jobs)
         self.num_workers = jobs
-        self._free = deque(_Worker(cores_of(index, jobs)) for index in range(jobs))
-        self._workers = tuple(self._free)
-        self._waiting: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._lock, self._closed = threading.RLock(), False
+        self._workers = [_Worker(cores_of(index, jobs)) for index in range(jobs)]
+        self._free, self._ending = deque(self._workers), threading.Lock()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        """As of every executor; `fn` is a function of a module, and takes no keywords."""
-        if kwargs:
-            raise TypeError(f"expected no keywords, got {', '.join(kwargs)}")
-        future: Future[Any] = Future()
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("these processes were ended, and take no more work")
-            self._waiting.append((future, fn, args))
-            self._begin()
-        return future
+        """As of every executor; `fn` is a function of a module."""
+        return super().submit(self._call, fn, *args, **kwargs)
 
-    def _begin(self) -> None:
-        """Let free workers begin what waits."""
-        while self._free and self._waiting and not self._closed:
-            future, function, arguments = self._waiting.popleft()
-            if future.set_running_or_notify_cancel():
-                worker = self._free.popleft()
-                own = worker.submit(function, arguments)
-                own.add_done_callback(lambda own, w=worker, f=future: self._end(w, own, f))  # type: ignore[misc]
-
-    def _end(self, worker: "_Worker", own: "Future[Any]", future: "Future[Any]") -> None:
-        """Pass on what a worker's call came to, once the worker is free for another."""
-        error = worker.told(own.exception())
-        with self._lock:
+    def _call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        worker = self._free.pop()  # one is free: there are no more threads than workers
+        try:
+            return worker.call(function, *args, **kwargs)
+        finally:
             self._free.append(worker)
-            if not self._closed:
-                self._begin()
-        if error is None:
-            future.set_result(own.result())
-        else:
-            future.set_exception(error)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As of every executor: what was submitted is done first, unless it is cancelled."""
-        with self._lock:
-            waiting = [future for future, _, _ in self._waiting]
-            if cancel_futures:
-                self._waiting.clear()
-        for future in waiting:
-            if cancel_futures:
-                future.cancel()
-            elif wait:
-                future.exception()
-        self._closed = True
-        for worker in self._workers:
-            worker.end(wait)
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if not wait:
+            threading.Thread(target=self.shutdown).start()
+            return
+        with self._ending:
+            for worker in self._workers:
+                worker.end()
 
     def kill(self) -> None:
         """End them at once, whatever they are at."""
-        with self._lock:
-            self._closed = True
+        super().shutdown(wait=False, cancel_futures=True)
+        with _STARTING:
             for worker in self._workers:
                 worker.kill()
-        self.shutdown(cancel_futures=True)
+        self.shutdown()
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is not None:
+        if kind is None:
+            self.shutdown()
+        else:
             self.kill()
-        self.shutdown()
 
 
 class _Worker:
-    """One process at a time: a pool of one, so that it is known what a process died of."""
+    """One process at a time, in a pool of its own that is lost with it; used by one thread."""
 
     def __init__(self, cores: set[int]):
-        self._cores = cores
+        self._cores, self._is_killed = cores, False
         self._pool: ProcessPoolExecutor | None = None
-        # Of processes that died. The thread that tells of a death holds a lock which a pool takes
-        # when nothing refers to it any more (Python 3.13.0): it would wait for itself.
-        self._broken: list[ProcessPoolExecutor] = []
-        self._begun: Future[Any] | None = None
-        self._processes: set[BaseProcess] = set()
+        self._processes: set[BaseProcess] = set()  # one, or none
 
-    def submit(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> "Future[Any]":
-        """Let the process call this; one is started if there is none, or it has died meanwhile."""
-        if self._pool is not None:
-            with contextlib.suppress(BrokenProcessPool):
-                return self._pool.submit(function, *arguments)
-            self._broken.append(self._pool)
-        self._pool = self._start()
-        return self._pool.submit(function, *arguments)
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """What the function comes to. Raises WorkerDied where its process was killed."""
+        pool = self._pool
+        # is_alive() is wrong for a moment where another thread, the pool's, takes note of an end.
+        if pool is None or connection.wait([process.sentinel for process in self._processes], 0):
+            self.end()
+            pool = self._start()
+        try:
+            return pool.submit(function, *args, **kwargs).result()
+        except BrokenProcessPool:
+            self.end()  # before it is dropped, for which Python 3.13.0 may wait for ever
+            raise WorkerDied("its process was killed (lack of memory, or a signal)") from None
 
     def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        with _STARTING, _on_cores(self._cores) as count, _without_main(), _safely():
-            pool = ProcessPoolExecutor(1, context, _begin, (count,))
+        count = len(self._cores) or max(1, (os.cpu_count() or 1) // 2)
+        with _STARTING, _surroundings_of_a_child():
+            if self._is_killed:
+                raise RuntimeError("these processes were killed")
+            if self._cores:  # of this thread, which is the executor's own; a child inherits them
+                os.sched_setaffinity(0, self._cores)
             before = set(multiprocessing.active_children())
-            self._begun = pool.submit(os.getpid)  # starts it
+            context = multiprocessing.get_context("spawn")
+            self._pool = pool = ProcessPoolExecutor(1, context, _begin, (count,))
+            begun = pool.submit(os.getpid)  # starts it
             self._processes = set(multiprocessing.active_children()) - before
-        return pool
-
-    def told(self, error: BaseException | None) -> BaseException | None:
-        """The error of a call; of a process that was killed, that it was."""
-        if not isinstance(error, BrokenProcessPool):
-            return error
-        if self._pool is not None:  # it ends by itself
-            self._broken.append(self._pool)
-            self._pool = None
-        if self._begun is not None and self._begun.exception() is not None:
-            return ExecutorError(
+        try:
+            begun.result()
+        except BrokenProcessPool:
+            raise ExecutorError(
                 f"a process of {sys.executable} ends before it does anything (what it says is "
                 "above): is there enough memory?"
-            )
-        return WorkerDied("its process was killed (lack of memory, or a signal)")
+            ) from None
+        return pool
 
-    def end(self, wait: bool) -> None:
+    def end(self) -> None:
+        """Let the process end, and wait for that; the next call starts another."""
         if self._pool is not None:
-            self._pool.shutdown(wait=wait)
+            self._pool.shutdown()
             self._pool = None
-        self._broken.clear()
 
     def kill(self) -> None:
+        """End the process at once, and start no other."""
+        self._is_killed = True
         for process in self._processes:
             process.kill()
 
@@ -173,52 +146,26 @@ def cores_of(index: int, jobs: int) -> set[int]:
 
 
 @contextlib.contextmanager
-def _on_cores(cores: set[int]) -> Iterator[int]:
-    """What this thread starts inherits these cores; gives how many there are.
+def _surroundings_of_a_child() -> Iterator[None]:
+    """What a process that is started meanwhile takes over from this one.
 
-    All libraries count the cores they may use, so that each process makes no more threads.
+    Not the program that runs here, which it would run as well: a script need not be written for
+    that. And not the working directory, where it would look for Python's own modules first: it is
+    given the path of this process after that.
     """
-    if not cores:
-        yield max(1, (os.cpu_count() or 1) // 2)
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield len(cores)
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Let a process not run the program that this one runs: a script need not be written for it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
+    main, safe_path = sys.modules["__main__"], os.environ.get(_SAFE_PATH)
+    sys.modules["__main__"], os.environ[_SAFE_PATH] = types.ModuleType("__main__"), "1"
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _safely() -> Iterator[None]:
-    """Let a process run no file of the working directory that is called as a module of Python's.
-
-    It is given the path of this process after that.
-    """
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = before
+        del os.environ[_SAFE_PATH]
+        if safe_path is not None:
+            os.environ[_SAFE_PATH] = safe_path
 
 
 def _begin(count: int) -> None:
-    """In a new process, before it loads anything: Ctrl-C is for the coordinator, which ends it."""
+    """In a new process, before it loads jax: Ctrl-C is for the coordinator, which ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name, value in {**dict.fromkeys(_THREADS, str(count)), **_VARIABLES}.items():
         os.environ.setdefault(name, value)

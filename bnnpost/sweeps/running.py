@@ -7,9 +7,8 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from bnnpost.parallel import coordinator
-from bnnpost.parallel.coordinator import RETRIES, Task
+from bnnpost.parallel.coordinator import RETRIES, Inline, Task
 from bnnpost.parallel.failures import ends_all, one_line
-from bnnpost.parallel.inline import Inline
 from bnnpost.samplers.progress import Progress
 from bnnpost.storage import RESULTS, Say
 from bnnpost.sweeps import expectations, unit_work

@@ -38,6 +38,14 @@ def always_die(number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def wait_for(marker):
+    """Say that this has begun, and go on when the file is there."""
+    marker.with_name(f"{marker.name}.{os.getpid()}").touch()
+    while not marker.exists():
+        time.sleep(0.02)
+    return "lived"
+
+
 def wait_long(marker):
     marker.with_name(f"{marker.name}.{os.getpid()}").touch()
     time.sleep(600)

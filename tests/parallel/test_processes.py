@@ -1,13 +1,18 @@
 """Processes of this machine: killed, ended, told to end; and the program that starts them."""
 
+import concurrent.futures
+import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 from bnnpost import parallel
 from bnnpost.parallel import ExecutorError, Processes, processes
+from bnnpost.parallel.failures import WorkerDied
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
 from tests.processes import start
@@ -43,6 +48,63 @@ def test_a_killed_process_costs_its_task_and_nothing_else(tmp_path):
     assert sum("its process was killed, and is tried again" in line for line in kept.said) == 2
 
 
+def one_pool(jobs):
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.parametrize(("make", "num_lost"), [(Processes, 1), (one_pool, 3)])
+def test_a_kill_costs_the_call_of_its_process_alone(make, num_lost, tmp_path):
+    """Known-wrong twin: a pool of the standard library loses all that is under way, or waits."""
+    with make(2) as executor:
+        futures = [executor.submit(tasks.wait_for, tmp_path / "go") for _ in range(2)]
+        while len(pids := [int(path.suffix[1:]) for path in tmp_path.glob("go.*")]) < 2:
+            time.sleep(0.02)
+        futures.append(executor.submit(tasks.double, 1))
+        os.kill(pids[0], signal.SIGKILL)
+        concurrent.futures.wait(futures, return_when=FIRST_EXCEPTION)
+        (tmp_path / "go").touch()
+        errors = [future.exception() for future in futures]
+    lost = WorkerDied if make is Processes else BrokenProcessPool
+    assert [type(error) for error in errors if error] == [lost] * num_lost
+
+
+def test_a_process_that_is_killed_with_nothing_to_do_costs_nothing():
+    with Processes(1) as executor:
+        for _ in range(3):
+            pid = executor.submit(tasks.process_id, 0).result()
+            os.kill(pid, signal.SIGKILL)
+            while pid in {child.pid for child in multiprocessing.active_children()}:
+                time.sleep(0.01)
+        assert executor.submit(tasks.double, 4).result() == 8
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_was_submitted_is_done_before_the_end(wait):
+    executor = Processes(1)
+    pid, *doubles = [
+        executor.submit(function, i)
+        for i, function in enumerate([tasks.process_id, tasks.double, tasks.double])
+    ]
+    executor.shutdown(wait=wait)
+    assert [future.result(timeout=60) for future in doubles] == [2, 4]
+    while is_running(pid.result()):
+        assert not wait
+        time.sleep(0.01)
+
+
+def test_what_waits_can_be_cancelled(tmp_path):
+    with Processes(1) as executor:
+        first = executor.submit(tasks.wait_for, tmp_path / "cancelled")
+        while not list(tmp_path.glob("cancelled.*")):
+            time.sleep(0.02)
+        futures = [executor.submit(tasks.double, 1) for _ in range(3)]
+        assert futures[0].cancel() and not first.cancel()
+        executor.shutdown(wait=False, cancel_futures=True)
+        assert all(future.cancelled() for future in futures)
+        (tmp_path / "cancelled").touch()
+        assert first.result() == "lived"
+
+
 def test_a_program_that_cannot_start_is_told(monkeypatch):
     monkeypatch.setattr(processes, "_begin", tasks.always_die)
     kept = Kept()
@@ -60,7 +122,7 @@ def test_an_error_ends_processes_at_once(tmp_path):
     assert time.monotonic() - started < 60
     (pid,) = (int(path.suffix[1:]) for path in tmp_path.glob("pid.*"))
     assert not is_running(pid)
-    with pytest.raises(RuntimeError, match="were ended"):
+    with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(tasks.double, 1)
 
 
