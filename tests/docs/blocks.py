@@ -117,7 +117,6 @@ class _Session:
 
     def __init__(self, folder: Path):
         self.folder, self.printed = folder, ""
-        self.environment = _environment(folder.parent / f"{folder.name}-bin")
 
     def evaluate(self, example: Example) -> str | None:
         block: Block = example.parsed
@@ -140,7 +139,7 @@ class _Session:
     def _console(self, example: Example, block: Block) -> str | None:
         printed = []
         for command in filter(is_run, block.commands):
-            done = _ran(command, self.folder, self.environment)
+            done = _ran(command, self.folder)
             said = _EXIT_CODE.search(command)
             expected = int(said[1]) if said else 0
             printed.append(done.stdout)
@@ -169,14 +168,11 @@ class _Session:
         return None
 
 
-def _ran(
-    command: str, folder: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
+def _ran(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """A command by bash; if it does not end, it is ended with all that it has started."""
     with subprocess.Popen(
         ["bash", "-c", command],
         cwd=folder,
-        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -197,16 +193,20 @@ class _Lines(str):
     line_offset = 0
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """One in which `bnnpost` and `python` are this checkout's, wherever the shell is."""
-    folder.mkdir(parents=True, exist_ok=True)
+def environment(folder: Path) -> dict[str, str]:
+    """Variables for the blocks in a folder, of what they start too.
+
+    `bnnpost` and `python` are this checkout's, wherever the shell is, and the folder's own bin/
+    holds commands that a reader's machine has.
+    """
+    ours = folder.parent / f"{folder.name}-bin"
+    ours.mkdir(parents=True, exist_ok=True)
     for name, arguments in (("bnnpost", "-m bnnpost"), ("python", "")):
-        script = folder / name
+        script = ours / name
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return {
-        **os.environ,
-        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(ours), str(folder / "bin"), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "cli")]),
         "MPLBACKEND": "agg",
     }

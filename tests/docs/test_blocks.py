@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.docs.blocks import LANGUAGES, ROOT, blocks, directives, examples, is_run
+from tests.docs.blocks import LANGUAGES, ROOT, blocks, directives, environment, examples, is_run
 from tests.printed import alike
 
 # Files of a reader's own, which a page needs: a folder for each page of that name.
@@ -27,9 +27,10 @@ DIRECTIVES |= {"image", "math", "toctree"}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
     folder = tmp_path / "page"
     folder.mkdir()
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(folder)
     return folder
 
@@ -123,6 +124,11 @@ print("about", value, "or [2, 3] in 0.3 s")
 about 1.23 or [2, 3] in …
 ```
 
+```python
+import subprocess
+subprocess.run(["bnnpost", "--version"], check=True)
+```
+
 ```console
 test -f layers.toml    # found
 python -c 'import module' \\
@@ -141,7 +147,7 @@ anything
 def test_what_is_right_passes(folder, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(RIGHT, encoding="utf-8")
-    assert run(page, folder) == 6
+    assert run(page, folder) == 7
     assert sorted(path.name for path in folder.glob("*.*")) == ["layers.toml", "module.py"]
 
 

@@ -32,7 +32,10 @@ def test_tasks_and_what_follows_from_them_are_done(executor):
     given = [kept.task(str(i), tasks.double, i, then=[later] if i == 0 else []) for i in range(4)]
     run(kept, iter(given), executor)
     assert kept.results == {"0": 0, "1": 2, "2": 4, "3": 6, "later": 10}
-    assert kept.shown[-1] == [] and {name for names in kept.shown for name in names} >= {"0", "3"}
+    shown = {name for names in kept.shown for name in names}
+    assert kept.shown[-1] == [] and shown
+    if isinstance(executor, Inline):  # threads may be done with a task before it is shown
+        assert shown == {"0", "1", "2", "3", "later"}
 
 
 def test_tasks_are_asked_for_when_a_worker_is_free():
