@@ -14,11 +14,10 @@ import jax
 import numpy as np
 
 import bnnpost
-from bnnpost.samplers.chains.kernel import Normals
-from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled.choices import choice_of
-from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
+from bnnpost.samplers.coupled.pairs import Pairs, Programs
 from bnnpost.samplers.coupled.tuning import _evaluations, _with_steps
+from bnnpost.samplers.kernels.kernel import Normals
+from bnnpost.samplers.kernels.rotation import Rotation
 from bnnpost.spaces.making import make_space
 
 SETTINGS = ("5,0.8", "8,0.8", "5,0.95", "8,0.9", "8,0.97", "12,0.98", "16,0.985")
@@ -34,13 +33,13 @@ def posterior(num_points: int, width: int) -> bnnpost.Posterior:
 
 def row(programs: Programs, number: int, acceptance: float) -> str:
     """A line of the table."""
-    choice = choice_of(Rotation(None, acceptance, number))
+    coupling = Rotation(None, acceptance, number).coupling()
     with jax.enable_x64(True):
-        kernel, _ = _with_steps(jax.random.key(1), programs.target, choice)
+        kernel, _ = _with_steps(jax.random.key(1), programs.target, coupling)
     outcomes = list(Pairs(programs, kernel, jax.random.key(2), 1).run(range(COUNT), 0, MOST))
     times = np.sort([int(one.meeting) if one.meeting > 0 else MOST + 1 for one in outcomes])
     told = [f"{t:5d}" if t <= MOST else "    -" for t in times[[0, COUNT // 2, COUNT - 1]]]
-    cost = _evaluations(choice, times) if times[-1] <= MOST else np.inf
+    cost = _evaluations(coupling, times) if times[-1] <= MOST else np.inf
     angle = float(kernel.settings()["angle"])
     accepted = np.mean([float(one.acceptance) for one in outcomes])
     return (

@@ -46,7 +46,7 @@ from samplers import (
 import bnnpost
 from bnnpost.draws import Draws, arviz_view
 from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice, Rotation
-from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.run import Chains
 
 PROBLEMS = ((10, 256), (50, 64), (50, 256))
 NUM_CHAINS, NUM_DRAWS = 4, 500

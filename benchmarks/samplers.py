@@ -40,8 +40,7 @@ from bnnpost.samplers.chains import (
     Rotation,
     chain_draws,
 )
-from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.runner import Runner, run_chains
+from bnnpost.samplers.chains.run import Chains, Runner, run_chains
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bnnpost.samplers.chains.methods import METHODS
+from bnnpost.samplers.kernels.methods import METHODS
 from bnnpost.sweeps.config import (
     ConfigError,
     SweepConfig,

@@ -9,7 +9,7 @@ from typing import Any
 from bnnpost.draws import Draws
 from bnnpost.samplers.chains.chain_directory import ChainDirectory
 from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
-from bnnpost.samplers.chains.chains import Chains
+from bnnpost.samplers.chains.run import Chains
 from bnnpost.storage import Say
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig

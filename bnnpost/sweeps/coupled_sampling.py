@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 from bnnpost.draws import Draws
-from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
+from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_directory import PairDirectory
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
 from bnnpost.storage import OtherRun, Say

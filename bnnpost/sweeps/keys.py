@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from bnnpost.samplers.chains.methods import METHODS
+from bnnpost.samplers.kernels.methods import METHODS
 
 # A law, or a likelihood, as plain data.
 Record = Mapping[str, Any]

@@ -25,7 +25,7 @@ def check_method(config: SweepKeys, likelihood: Callable[[], Likelihood]) -> Non
 
 
 def _check_pairs(config: SweepKeys, likelihood: Likelihood) -> None:
-    from bnnpost.samplers.coupled.goal import checked_goal
+    from bnnpost.samplers.coupled.bounds import checked_goal
 
     try:
         checked_goal(config.num_samples, config.tolerance)

@@ -97,7 +97,7 @@ def _constrained(
     kernel: Any, posterior: Posterior
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """To and from the coordinates that numpyro gives to the sites of a model."""
-    from bnnpost.samplers.chains.numpyro_sampler import from_the_line, to_the_line
+    from bnnpost.samplers.kernels.numpyro_sampler import from_the_line, to_the_line
 
     network, features = posterior.network, posterior.x.shape[1:]
     if posterior.likelihood.noise_site is not None:

@@ -17,7 +17,7 @@ def show(settings: Any, chain: Any, as_json: bool) -> None:
 
     settings, chain: what is sampled and how.
     """
-    from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
+    from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
     from bnnpost.sweeps.config import ConfigError
     from bnnpost.sweeps.problem import load_problem
 
@@ -41,7 +41,7 @@ def show(settings: Any, chain: Any, as_json: bool) -> None:
 def _forecast(problem: Any, width: int, options: Mapping[str, Any], tolerance: float) -> Any:
     """What the pilot at a width says, or why it says nothing."""
     from bnnpost.samplers.coupled.pair_forecast import forecast
-    from bnnpost.samplers.coupled.setting import NotMet
+    from bnnpost.samplers.coupled.tuning import NotMet
     from bnnpost.sweeps.random_keys import keys
 
     config = problem.config

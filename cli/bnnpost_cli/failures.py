@@ -53,7 +53,7 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return f"{error}{'; ' + resume if is_full(error) and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
-    if is_of(error, "bnnpost.samplers.coupled.setting", "NotMet"):
+    if is_of(error, "bnnpost.samplers.coupled.tuning", "NotMet"):
         return str(error), BUDGET
     if is_of_device(error):
         kept = kept_in()

@@ -14,7 +14,7 @@ from scipy.special import erf, logsumexp
 import bnnpost
 from bnnpost import networks as nn
 from bnnpost.likelihoods import Gaussian
-from bnnpost.samplers.chains import numpyro_model
+from bnnpost.samplers.kernels import numpyro_sampler
 from bnnpost.sweeps import laws
 from bnnpost.sweeps.config import ConfigError
 
@@ -120,7 +120,7 @@ def test_the_limit_is_a_mixture_over_one_scale():
 def test_a_model_of_numpyro_has_one_site_for_it():
     from numpyro import handlers
 
-    drawn = handlers.trace(handlers.seed(numpyro_model.describe, KEY))
+    drawn = handlers.trace(handlers.seed(numpyro_sampler.describe, KEY))
     sites = drawn.get_trace(posterior(), None)
     named = [name for name, site in sites.items() if site["type"] == "sample"]
     assert named.count("shared.scale_std") == 1

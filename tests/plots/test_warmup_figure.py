@@ -6,7 +6,8 @@ import pytest
 from bnnpost import chains, plots
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.samplers.coupled.mixing_time import Mixing
-from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
+from bnnpost.samplers.kernels.crank_nicolson import PairedWalk
+from bnnpost.samplers.kernels.slices import PairedSlice
 
 
 def found(kernel, meetings, lag=3, tolerance=0.02):

@@ -19,10 +19,8 @@ from bnnpost.samplers.chains import (
     EllipticalSlice,
     Hamiltonian,
     Rotation,
-    elliptical_slice,
-    pcn,
-    rotation,
 )
+from bnnpost.samplers.kernels import crank_nicolson, rotation, slices
 from tests.samplers import cases
 
 QUIET = {"cross_check": False}
@@ -69,7 +67,7 @@ def by_kernel(name, posterior, changes, seed=0, size=SIZE, **settings):
 def accepting_all(name, posterior, **options):
     """Whatever is proposed is accepted."""
     with contextlib.ExitStack() as stack:
-        for module in (pcn, elliptical_slice, rotation):
+        for module in (crank_nicolson, rotation, slices):
             patch = mock.patch.object(module, "exponential", lambda key: jnp.float64(1e9))
             stack.enter_context(patch)
         # What numpyro accepts by.

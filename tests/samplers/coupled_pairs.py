@@ -8,10 +8,9 @@ import numpy as np
 import bnnpost
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
-from bnnpost.samplers.chains.kernel import Normals
-from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
+from bnnpost.samplers.coupled.pairs import Pairs, Programs
+from bnnpost.samplers.kernels.kernel import Normals
+from bnnpost.samplers.kernels.rotation import Blend, Rotation
 from bnnpost.spaces.making import make_space
 
 X = np.array([[-1.0], [0.3]])

@@ -10,8 +10,8 @@ import pytest
 import bnnpost
 from bnnpost.networks.priors import WeightPrior
 from bnnpost.samplers.chains.chain_draws import ConvergenceWarning, problems
-from bnnpost.samplers.chains.kernel import square
-from bnnpost.samplers.chains.pcn import CrankNicolson
+from bnnpost.samplers.kernels.crank_nicolson import CrankNicolson
+from bnnpost.samplers.kernels.kernel import square
 from tests.samplers import cases, chain_samplers, likelihood_cases, test_one_point_posteriors
 from tests.samplers.cases import Case
 from tests.samplers.chain_samplers import OPTIONS

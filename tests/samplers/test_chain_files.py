@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import EllipticalSlice, chain_directory, chains
+from bnnpost.samplers.chains import EllipticalSlice, chain_directory
+from bnnpost.samplers.chains import run as chains_run
 from bnnpost.samplers.chains.chain_files import ChainFiles, _packed, _unpacked
-from bnnpost.samplers.chains.runner import Runner
-from bnnpost.samplers.chains.transitions import Chain, Totals
+from bnnpost.samplers.chains.run import Chain, Runner, Totals
 from tests import processes
 from tests.files import contents
 from tests.samplers.cases import Case, X
@@ -219,7 +219,7 @@ def test_a_directory_that_is_replaced_meanwhile_is_not_written_to(tmp_path, monk
 
 
 def test_draws_that_would_not_fit_in_memory_are_refused_before_they_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(chains, "available_memory", lambda: 10**5)
+    monkeypatch.setattr(chains_run, "available_memory", lambda: 10**5)
     with pytest.raises(ValueError, match=r"2 chains of 200 draws need about .* thinning="):
         sample(directory=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import runner
+from bnnpost.samplers.chains import run as chains_run
 from tests.samplers import cases, chain_samplers, likelihood_cases
 from tests.samplers.test_one_point_posteriors import OTHER, X, posterior
 
@@ -42,7 +42,7 @@ def assert_same(one, other, **tolerance):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.slow
 def test_chains_do_not_depend_on_blocks(name, runs):
-    with mock.patch.multiple(runner, _SECONDS=0.0, _LARGEST=3):
+    with mock.patch.multiple(chains_run, _SECONDS=0.0, _LARGEST=3):
         assert_same(run(name), runs[name])
 
 

@@ -18,11 +18,11 @@ from bnnpost import coupled
 from bnnpost.likelihoods import Bernoulli, Gaussian, StudentT
 from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.samplers.chains.kernel import Normals
-from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled import bounds, estimates, pair_draws, pairs
 from bnnpost.samplers.coupled.bounds import tv_bound
-from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
+from bnnpost.samplers.coupled.pairs import Pairs, Programs
+from bnnpost.samplers.kernels.kernel import Normals
+from bnnpost.samplers.kernels.rotation import Rotation
 from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, same_law_z, same_mean_z, worst
 from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, blend, made, programs
@@ -235,7 +235,7 @@ def test_expectations_of_many_pairs(first, last, lag):
 def traced_anew(monkeypatch):
     """What runs pairs, which was compiled with the right one."""
     run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
-    monkeypatch.setattr("bnnpost.samplers.coupled.pair_threads.run_pair", run_pair)
+    monkeypatch.setattr("bnnpost.samplers.coupled.pairs.run_pair", run_pair)
 
 
 @functools.cache

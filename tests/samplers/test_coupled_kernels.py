@@ -15,15 +15,14 @@ import bnnpost
 from bnnpost import chains, coupled
 from bnnpost.likelihoods import StudentT
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.samplers.chains.kernel import Normals
-from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled import blend as blend_module
-from bnnpost.samplers.coupled import estimates, pair_kernel, pair_threads, plain_kernels
-from bnnpost.samplers.coupled.blend import Blend
-from bnnpost.samplers.coupled.choices import choices, given_step
-from bnnpost.samplers.coupled.pair_threads import Pairs, Programs
-from bnnpost.samplers.coupled.pairs import run_pair
-from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
+from bnnpost.samplers.coupled import estimates, pairs
+from bnnpost.samplers.coupled.pairs import Pairs, Programs, run_pair
+from bnnpost.samplers.coupled.tuning import couplings, given_step
+from bnnpost.samplers.kernels import crank_nicolson, pairing, rotation, slices
+from bnnpost.samplers.kernels.crank_nicolson import PairedWalk
+from bnnpost.samplers.kernels.kernel import Normals
+from bnnpost.samplers.kernels.rotation import Blend, Rotation
+from bnnpost.samplers.kernels.slices import PairedSlice
 from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, mean_z, same_mean_z, worst
 from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, blend, programs
@@ -120,12 +119,12 @@ def test_the_second_chain_has_the_plain_ones_law(name, apart):
 @pytest.mark.parametrize("name", ["pcn", *(pytest.param(n, marks=SLOW) for n in ("hmc", "slice"))])
 @in_double_precision
 def test_a_reflection_that_is_left_out_is_told(name, monkeypatch):
-    right = pair_kernel.other_noise
+    right = pairing.other_noise
 
     def wrong(key, between, noise):
         return noise, right(key, between, noise)[1]
 
-    for module in (blend_module, plain_kernels):
+    for module in (rotation, crank_nicolson, slices):
         monkeypatch.setattr(module, "other_noise", wrong)
     monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
     target, states = two_states(KERNELS[name], 1.0)
@@ -149,13 +148,13 @@ REFUSED = {
 def always_reflected(key, between, noise):
     """Y's noise reflected also where its proposal is to be X's, which then is not what is tried."""
     _, same = RIGHT(key, between, noise)
-    length = pair_kernel.square(between)
+    length = pairing.square(between)
     along = sum(jnp.sum(noise[name].astype(jnp.float64) * between[name]) for name in noise)
     times = jnp.where(length < 4.0, 2 * along / length, 0.0)
-    return pair_kernel.combined(lambda z, d: z - times * d, noise, between), same
+    return pairing.combined(lambda z, d: z - times * d, noise, between), same
 
 
-RIGHT = pair_kernel.other_noise
+RIGHT = pairing.other_noise
 
 
 @pytest.mark.slow
@@ -173,7 +172,7 @@ def test_noise_makes_the_same_proposal_or_is_reflected():
 
     def one(key):
         noise = fresh(key)
-        return noise, *pair_kernel.other_noise(key, between, noise)
+        return noise, *pairing.other_noise(key, between, noise)
 
     noise, other, same = jax.vmap(one)(keys)
     same, shift = np.asarray(same), flat({n: a[None] for n, a in between.items()})
@@ -186,7 +185,7 @@ def test_noise_makes_the_same_proposal_or_is_reflected():
 
 def second_chain_z(name, monkeypatch, noise, count=40_000):
     monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
-    for module in (blend_module, plain_kernels):
+    for module in (rotation, crank_nicolson, slices):
         monkeypatch.setattr(module, "other_noise", noise)
     target, states = two_states(REFUSED[name], 1.0, 0.9)
     _x, y, plain, _met = after_one_step(REFUSED[name], target, states, count)
@@ -212,7 +211,7 @@ def test_a_proposal_that_is_judged_elsewhere_is_told(name, monkeypatch):
 @pytest.mark.slow
 def test_a_single_rotation_has_the_right_law_and_meets_as_often_as_it_can(monkeypatch):
     kernel = KERNELS["hmc"]
-    monkeypatch.setattr(blend_module, "_SMALLEST", 1.0)
+    monkeypatch.setattr(rotation, "_SMALLEST", 1.0)
     monkeypatch.setattr(Rotation, "step", lambda self, key, state, *_: (state, RATES))
     weighed = Normals.weighed
     monkeypatch.setattr(
@@ -310,19 +309,19 @@ def test_expectations_by_other_kernels_without_a_correction_have(kernel, monkeyp
 @pytest.mark.slow
 def test_kernels_are_chosen_by_name_or_given():
     target = programs().target
-    assert [one.coupled(0.1, 0.2).settings() for one in choices("hmc", target)] == [
+    assert [one.moved_by(0.1, 0.2).settings() for one in couplings("hmc", target)] == [
         {"num_rotations": count, "angle": 0.1, "meeting_angle": 0.2} for count in (3, 5, 8, 12, 16)
     ]
-    [walk] = choices(chains.CrankNicolson(0.2), target)
+    [walk] = couplings(chains.CrankNicolson(0.2), target)
     assert list(map(given_step, walk.plains)) == [0.2]
-    [turn] = choices(chains.Hamiltonian("hmc", num_steps=4), target)
+    [turn] = couplings(chains.Hamiltonian("hmc", num_steps=4), target)
     assert list(map(given_step, turn.plains)) == [None, None]
-    assert turn.coupled(0.1, 0.2).settings()["num_rotations"] == 4
-    [slices] = choices("slice", target)
-    assert np.isnan(given_step(*slices.plains))
+    assert turn.moved_by(0.1, 0.2).settings()["num_rotations"] == 4
+    [ellipses] = couplings("slice", target)
+    assert np.isnan(given_step(*ellipses.plains))
     for kernel in (chains.Hamiltonian("nuts"), chains.Hamiltonian("hmc", "leapfrog")):
         with pytest.raises(ValueError, match="not coupled"):
-            choices(kernel, target)
+            couplings(kernel, target)
     with pytest.raises(ValueError, match="expected kernel to be auto, hmc, pcn, slice"):
         coupled.sample(KEY, POSTERIOR, kernel="gibbs")
 
@@ -349,7 +348,7 @@ def test_chains_that_start_where_the_weight_is_steep_are_freed(monkeypatch):
         return np.array([float(one.acceptance) for one in found])
 
     freed = moved_on()
-    monkeypatch.setattr(blend_module, "_SMALLEST", 1.0)
-    monkeypatch.setattr(pair_threads, "run_pair", jax.jit(lambda *all: run_pair.__wrapped__(*all)))
+    monkeypatch.setattr(rotation, "_SMALLEST", 1.0)
+    monkeypatch.setattr(pairs, "run_pair", jax.jit(lambda *all: run_pair.__wrapped__(*all)))
     stuck = moved_on()
     assert freed.min() > 0.1 > stuck.min()

@@ -11,8 +11,7 @@ import pytest
 
 import bnnpost
 from bnnpost.samplers.chains import ConvergenceWarning, EllipticalSlice, chain_draws
-from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.runner import Runner, run_chains
+from bnnpost.samplers.chains.run import Chains, Runner, run_chains
 from bnnpost.spaces import cells
 from tests.samplers import cases, likelihood_cases
 from tests.samplers.test_two_modes import PROBLEMS

@@ -39,7 +39,7 @@ KINDS = {
         small_chains.sample,
         small_chains.parts,
         small_chains.assert_same,
-        "bnnpost.samplers.chains.runner.Runner.advance",
+        "bnnpost.samplers.chains.run.Runner.advance",
         130,
     ),
 }

@@ -15,7 +15,7 @@ import bnnpost
 from bnnpost import chains, coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.samplers.coupled import mixing_time
-from bnnpost.samplers.coupled.pair_threads import Pairs
+from bnnpost.samplers.coupled.pairs import Pairs
 from tests.samplers.checks import LIMIT, same_law_z, same_mean_z, worst
 from tests.samplers.coupled_pairs import NETWORK, POSTERIOR, X, Y, programs
 
@@ -110,7 +110,7 @@ def test_chains_that_do_not_meet_are_not_judged(monkeypatch):
 
 
 def few_steps(*given, **more):
-    from bnnpost.samplers.coupled.setting import set_up
+    from bnnpost.samplers.coupled.tuning import set_up
 
     return set_up(*given, **more)._replace(max_steps=1)
 

@@ -16,16 +16,16 @@ from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice
-from bnnpost.samplers.chains.rotation import Rotation
-from bnnpost.samplers.coupled import pair_directory, pair_memory, tuning
-from bnnpost.samplers.coupled.blend import Blend
+from bnnpost.samplers.coupled import pair_directory, pairs, tuning
 from bnnpost.samplers.coupled.pair_draws import Pairing
-from bnnpost.samplers.coupled.plain_kernels import PairedSlice, PairedWalk
-from bnnpost.samplers.coupled.tuning_record import (
+from bnnpost.samplers.coupled.tuning import (
     is_tuning_record,
     recorded_tuning,
     tuning_record,
 )
+from bnnpost.samplers.kernels.crank_nicolson import PairedWalk
+from bnnpost.samplers.kernels.rotation import Blend, Rotation
+from bnnpost.samplers.kernels.slices import PairedSlice
 from tests import processes
 from tests.files import contents
 from tests.samplers.user_likelihoods import Shifted
@@ -88,7 +88,7 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(tmp_path, monkeyp
     path = tmp_path / "run"
     assert_same(sample(60, directory=path), whole(60))
     expected = whole()
-    monkeypatch.setattr("bnnpost.samplers.coupled.setting.tuned", no_pilot)
+    monkeypatch.setattr("bnnpost.samplers.coupled.tuning.tuned", no_pilot)
     assert_same(sample(directory=path), expected)
     assert_same(bnnpost.load(path / "draws.nc"), expected)
     assert [int(file.stem) for file in parts(path)] == [0, 60]
@@ -187,7 +187,7 @@ def test_other_samplers_and_other_files_are_refused(copy, tmp_path):
 
 
 def test_a_directory_in_use_is_refused_before_the_pilot(tmp_path, monkeypatch):
-    monkeypatch.setattr("bnnpost.samplers.coupled.setting.tuned", no_pilot)
+    monkeypatch.setattr("bnnpost.samplers.coupled.tuning.tuned", no_pilot)
     with (
         pair_directory.PairDirectory.alone(tmp_path),
         pytest.raises(OSError, match="another process is running"),
@@ -206,8 +206,8 @@ def test_bad_arguments_and_pilots_that_do_not_meet_make_no_directory(tmp_path):
 
 
 def test_draws_that_would_not_fit_in_memory_are_refused_before_the_pilot(tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_memory, "available_memory", lambda: 10**3)
-    monkeypatch.setattr("bnnpost.samplers.coupled.setting.tuned", no_pilot)
+    monkeypatch.setattr(pairs, "available_memory", lambda: 10**3)
+    monkeypatch.setattr("bnnpost.samplers.coupled.tuning.tuned", no_pilot)
     for where in (None, tmp_path / "run"):
         with pytest.raises(ValueError, match=r"70 draws of \d+ bytes need about .* ask for at"):
             sample(directory=where)
@@ -257,8 +257,13 @@ def test_what_was_tuned_comes_back_as_it_was():
         assert tuning_record(again) == tuning_record(found)
         for one, other in zip(*map(jax.tree.leaves, (again.kernel, kernel)), strict=True):
             assert one.dtype == other.dtype and one == other
-    for wrong in (None, {}, {**tuning_record(found), "kernel": {"kind": "Other"}}):
+    plain, other = {"kind": "EllipticalSlice"}, {"kind": "os.system", "command": "true"}
+    for wrong in (None, {}, {**tuning_record(found), "kernel": plain}):
         assert not is_tuning_record(wrong)
+    unknown = {**tuning_record(found), "kernel": other}
+    assert is_tuning_record(unknown)  # of a module that is not imported here, for all one knows
+    with pytest.raises(ValueError, match=r"os\.system, which is not known here: import the module"):
+        recorded_tuning(unknown)
 
 
 @pytest.mark.slow

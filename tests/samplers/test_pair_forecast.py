@@ -10,13 +10,11 @@ import bnnpost
 from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
-from bnnpost.samplers.chains.rotation import Rotation
 from bnnpost.samplers.coupled import pair_forecast
-from bnnpost.samplers.coupled.blend import Blend
 from bnnpost.samplers.coupled.bounds import tv_bound
-from bnnpost.samplers.coupled.pair_memory import bytes_per_draw
-from bnnpost.samplers.coupled.setting import set_up
-from bnnpost.samplers.coupled.tuning import Tuned
+from bnnpost.samplers.coupled.pairs import bytes_per_draw
+from bnnpost.samplers.coupled.tuning import Tuned, set_up
+from bnnpost.samplers.kernels.rotation import Blend, Rotation
 
 KEY = jax.random.key(3)
 NETWORK = Serial([Dense(3, b_std=0.5), Activation("erf"), Dense(1)])

@@ -7,10 +7,9 @@ import pytest
 import bnnpost
 from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
-from bnnpost.samplers.chains.kernel import Normals
 from bnnpost.samplers.coupled import tuning
-from bnnpost.samplers.coupled.prior_cover import Cover, prior_cover, unseen_mass
-from bnnpost.samplers.coupled.setting import set_up
+from bnnpost.samplers.coupled.tuning import Cover, prior_cover, set_up, unseen_mass
+from bnnpost.samplers.kernels.kernel import Normals
 from bnnpost.spaces.making import make_space
 from tests.samplers.coupled_pairs import POSTERIOR
 

@@ -75,7 +75,7 @@ def test_numpyros_samplers_have_one_door():
         for name, tree in sources.trees().items()
         if any(within(used, "numpyro.infer") for used in resolved(tree))
     }
-    assert [name.rpartition(".")[0] for name in users] == ["bnnpost.samplers.chains"]
+    assert [name.rpartition(".")[0] for name in users] == ["bnnpost.samplers.kernels"]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def problem_of(method):
     ("method", "sample", "pilot"),
     [
         ("rejection", sampling.sample, "bnnpost.sweeps.sampling.check_feasible"),
-        ("coupled", coupled_sampling.sample_pairs, "bnnpost.samplers.coupled.setting.tuned"),
-        ("pcn", chain_sampling.sample_chains, "bnnpost.samplers.chains.chains.Chains.make"),
+        ("coupled", coupled_sampling.sample_pairs, "bnnpost.samplers.coupled.tuning.tuned"),
+        ("pcn", chain_sampling.sample_chains, "bnnpost.samplers.chains.run.Chains.make"),
     ],
 )
 def test_a_directory_in_use_is_refused_before_pilots_run(

@@ -1,11 +1,7 @@
 from . import elliptical_slice, hmc, pcn
 from .chain_draws import ConvergenceWarning
-from .elliptical_slice import EllipticalSlice
-from .entry import sample
-from .kernel import Kernel, Target, begin
-from .numpyro_sampler import Hamiltonian
-from .pcn import CrankNicolson
-from .rotation import Rotation
+from .entry import CrankNicolson, EllipticalSlice, Kernel, Rotation, Target, begin, sample
+from .hmc import Hamiltonian
 
 __all__ = [
     "ConvergenceWarning",

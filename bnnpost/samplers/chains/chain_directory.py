@@ -15,9 +15,7 @@ from bnnpost.draws import Draws, draws_files
 from bnnpost.draws.info import RENAMED
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_files import STATES, ChainFiles, Part, Saved
-from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.runner import Runner, run_chains
-from bnnpost.samplers.chains.transitions import Checkpoint, Samples
+from bnnpost.samplers.chains.run import Chains, Checkpoint, Runner, Samples, run_chains
 from bnnpost.samplers.recorded_run import BLOCKS, Check, RecordedRun, made_with
 from bnnpost.storage import OtherRun, Say
 

@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.transitions import Chain, Checkpoint, Samples, Totals
+from bnnpost.samplers.chains.run import Chain, Chains, Checkpoint, Samples, Totals
 from bnnpost.samplers.recorded_run import BLOCKS
 from bnnpost.storage import PartFiles, Say
 

@@ -11,10 +11,23 @@ from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_directory import ChainDirectory
-from bnnpost.samplers.chains.chains import Chains
-from bnnpost.samplers.chains.kernel import Kernel
-from bnnpost.samplers.chains.runner import Runner, run_chains
+from bnnpost.samplers.chains.run import Chains, Runner, run_chains
+from bnnpost.samplers.kernels.crank_nicolson import CrankNicolson
+from bnnpost.samplers.kernels.kernel import Kernel, Target, begin
+from bnnpost.samplers.kernels.rotation import Rotation
+from bnnpost.samplers.kernels.slices import EllipticalSlice
 from bnnpost.samplers.warned import warn_user
+
+# The public names of the room, but for those that load numpyro.
+__all__ = [
+    "CrankNicolson",
+    "EllipticalSlice",
+    "Kernel",
+    "Rotation",
+    "Target",
+    "begin",
+    "sample",
+]
 
 
 def sample(

@@ -8,6 +8,7 @@ from jaxtyping import Array
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.chains import entry
+from bnnpost.samplers.kernels.numpyro_sampler import Hamiltonian, describe
 
 
 def model(posterior: Posterior, *, observed: bool = True) -> Callable[..., None]:
@@ -29,10 +30,9 @@ def model(posterior: Posterior, *, observed: bool = True) -> Callable[..., None]
     not say how.
     """
     require_posterior(posterior)
-    from bnnpost.samplers.chains import numpyro_model
 
     def described(y: object | None = posterior.targets if observed else None) -> None:
-        numpyro_model.describe(posterior, None if y is None else posterior.checked_targets(y))
+        describe(posterior, None if y is None else posterior.checked_targets(y))
 
     return described
 
@@ -63,8 +63,6 @@ def sample(
     towards target_accept unless given. options, draws and errors as in `chains.sample`;
     `sample_stats` has energy, divergences and steps.
     """
-    # numpyro takes its time to be imported.
-    from bnnpost.samplers.chains.numpyro_sampler import Hamiltonian
 
     kernel = Hamiltonian(method, integrator, step_size, target_accept, num_steps, max_tree_depth)
     return entry.sample(key, posterior, kernel, **options)

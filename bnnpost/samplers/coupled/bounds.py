@@ -22,6 +22,10 @@ import numpy as np
 import scipy.special
 from jaxtyping import Float, Int
 
+from bnnpost.arguments import number_between, positive_integer
+
+# Of a distance, unless another one is asked for.
+TOLERANCE = 0.01
 # How often upper limits may fail: that of the share of pairs that have not met, and of what they
 # still take. Together 5 %.
 _SHARE_FAILS, _MEAN_FAILS = 0.04, 0.01
@@ -87,3 +91,22 @@ def fewest_pairs(tolerance: float) -> int:
     """
     share = tolerance / upper_mean(_ENOUGH, _ENOUGH)
     return max(_ENOUGH, math.ceil(math.log(_SHARE_FAILS) / math.log1p(-share)))
+
+
+def checked_goal(
+    num_pairs: object, tolerance: object, name: str = "num_samples"
+) -> tuple[int, float]:
+    """Both as numbers. Raises ValueError for a tolerance that so few pairs cannot show.
+
+    name: of the number, as the caller has it.
+    """
+    num_pairs = positive_integer(name, num_pairs)
+    tolerance = number_between("tolerance", tolerance, 0.0, 1.0)
+    fewest = fewest_pairs(tolerance)
+    if num_pairs < fewest:
+        raise ValueError(
+            f"{num_pairs:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
+            f"about 4/{num_pairs:,} is the least that they could. Ask for at least {fewest:,} "
+            f"{name.removeprefix('num_')}, or a larger tolerance"
+        )
+    return num_pairs, tolerance

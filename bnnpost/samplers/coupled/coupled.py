@@ -8,13 +8,17 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
+from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_directory import PairDirectory
-from bnnpost.samplers.coupled.pair_draws import Pairing
-from bnnpost.samplers.coupled.pair_progress import PairProgress
+from bnnpost.samplers.coupled.pair_draws import Pairing, PairProgress
 from bnnpost.samplers.coupled.pairs import PairOutcome
-from bnnpost.samplers.coupled.setting import set_up
+from bnnpost.samplers.coupled.tuning import set_up
+from bnnpost.samplers.kernels.kernel import Coupling, Moved, Paired
+from bnnpost.samplers.kernels.rotation import Blend
 from bnnpost.samplers.warned import warn_user
+
+# The public names that kernels have here.
+__all__ = ["Blend", "Coupling", "Moved", "Paired", "sample"]
 
 
 def sample(
@@ -39,15 +43,15 @@ def sample(
     precision="single". kernel: "hmc", a trajectory by rotations of the standard normals behind the
     functions (or, space "weights", behind the weights) and then a single rotation, in which chains
     meet; "pcn" or "slice", which meet where weights vary little; one of these of
-    `bnnpost.chains`, with settings of its own; or "auto", which proposes prior draws (pcn of step
-    size 1) where their weights tell that they reach all but about 1 % of the posterior, else "hmc".
-    The readout is integrated out unless collapse is False or the likelihood does not allow it. Its
-    steps and, if None, lag are found by pilot pairs with random numbers of their own, and frozen.
-    max_steps: the most that a pair is run in search of a meeting. precision: of the random
-    features. directory: where pairs are kept as they are done, and what the pilot found; called
-    again with the same arguments, and perhaps another num_samples or tolerance, it goes on from
-    what is there, to the draws that one call would have given; `bnnpost.load` reads its draws.nc.
-    progress: a bar on stderr.
+    `bnnpost.chains`, with settings of its own, or one of your own with a coupling; or "auto", which
+    proposes prior draws (pcn of step size 1) where their weights tell that they reach all but about
+    1 % of the posterior, else "hmc". The readout is integrated out unless collapse is False or the
+    likelihood does not allow it. Its steps and, if None, lag are found by pilot pairs with random
+    numbers of their own, and frozen. max_steps: the most that a pair is run in search of a meeting.
+    precision: of the random features. directory: where pairs are kept as they are done, and what
+    the pilot found; called again with the same arguments, and perhaps another num_samples or
+    tolerance, it goes on from what is there, to the draws that one call would have given;
+    `bnnpost.load` reads its draws.nc. progress: a bar on stderr.
 
     Where a pair has not met, the bound is 1, and NotMetWarning says so; `info.complete` is False
     there, and wherever the limit is above the tolerance at every step. Raises TypeError for a

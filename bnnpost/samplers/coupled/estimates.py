@@ -11,11 +11,9 @@ from jaxtyping import Array, Float
 
 from bnnpost.arguments import positive_integer
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.samplers.chains.kernel import Arrays, Normals, Number
-from bnnpost.samplers.coupled.pair_kernel import Paired
-from bnnpost.samplers.coupled.pair_threads import Pairs, require_start
-from bnnpost.samplers.coupled.pairs import At, begun, further, step_key
-from bnnpost.samplers.coupled.setting import NotMet, set_up
+from bnnpost.samplers.coupled.pairs import At, Pairs, begun, further, require_start, step_key
+from bnnpost.samplers.coupled.tuning import NotMet, set_up
+from bnnpost.samplers.kernels.kernel import Arrays, Normals, Number, Paired
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces.completions import AS_FUNCTION, jointly
 from bnnpost.spaces.sources import Origin

@@ -8,14 +8,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from bnnpost.arguments import number_between, positive_integer
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.chains.kernel import Kernel
-from bnnpost.samplers.chains.methods import METHODS
-from bnnpost.samplers.coupled.bounds import Bound, fewest_pairs, tv_bound
-from bnnpost.samplers.coupled.pair_kernel import Paired
-from bnnpost.samplers.coupled.pair_threads import Pairs
-from bnnpost.samplers.coupled.setting import NotMet, Setting, set_up, set_up_in
+from bnnpost.samplers.coupled.bounds import Bound, checked_goal, tv_bound
+from bnnpost.samplers.coupled.pairs import Pairs
+from bnnpost.samplers.coupled.tuning import NotMet, Setting, set_up, set_up_in
+from bnnpost.samplers.kernels.kernel import Kernel, Paired
+from bnnpost.samplers.kernels.methods import METHODS
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces.space import Space
 
@@ -96,7 +94,7 @@ def mixing(
     that are not coupled (NUTS, leapfrog steps, chains of weights); NotMet where no pair of the
     pilot meets; what else `coupled.sample` raises.
     """
-    _check(num_pairs, tolerance)
+    num_pairs, tolerance = checked_goal(num_pairs, tolerance, "num_pairs")
     setting = set_up(key, posterior, kernel=_plain(kernel), **options)
     return _judged(key, setting, num_pairs, tolerance, progress)
 
@@ -120,16 +118,6 @@ def _plain(kernel: str | Kernel) -> Any:
     if kernel not in METHODS:
         raise ValueError(f"expected kernel to be one of {', '.join(METHODS)}, got {kernel!r}")
     return METHODS[kernel].make({})
-
-
-def _check(num_pairs: object, tolerance: object) -> None:
-    num_pairs = positive_integer("num_pairs", num_pairs)
-    fewest = fewest_pairs(number_between("tolerance", tolerance, 0.0, 1.0))
-    if num_pairs < fewest:
-        raise ValueError(
-            f"{num_pairs:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"expected at least {fewest:,}, or a larger tolerance"
-        )
 
 
 def _judged(

@@ -16,18 +16,16 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws, draws_files
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.chains.kernel import Kernel, Normals
-from bnnpost.samplers.coupled.pair_draws import Pairing
+from bnnpost.samplers.coupled.pair_draws import Pairing, PairProgress
 from bnnpost.samplers.coupled.pair_files import PAIRS_FORMAT, KeptPairs, PairFiles
-from bnnpost.samplers.coupled.pair_progress import PairProgress
 from bnnpost.samplers.coupled.pairs import PairOutcome
-from bnnpost.samplers.coupled.setting import set_up
-from bnnpost.samplers.coupled.tuning_record import (
+from bnnpost.samplers.coupled.tuning import (
     is_tuning_record,
-    plain_kernel,
     recorded_tuning,
+    set_up,
     tuning_record,
 )
+from bnnpost.samplers.kernels.kernel import Kernel, Normals, plain_kernel
 from bnnpost.samplers.recorded_run import BLOCKS, Check, RecordedRun, made_with
 from bnnpost.storage import STATUS, OtherRun, Say, read_record
 

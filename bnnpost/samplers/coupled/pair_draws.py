@@ -1,4 +1,4 @@
-"""Draws and their record from pairs of chains that have been run."""
+"""Pairs of chains of one run, and the draws and the record that they give."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,9 +12,9 @@ from bnnpost.draws import Draws, DrawsInfo
 from bnnpost.draws.draws_files import Contents
 from bnnpost.draws.info import CoupledInfo
 from bnnpost.samplers.coupled.bounds import tv_bound
-from bnnpost.samplers.coupled.pair_threads import Pairs
-from bnnpost.samplers.coupled.pairs import PairOutcome
-from bnnpost.samplers.coupled.setting import Setting
+from bnnpost.samplers.coupled.pairs import PairOutcome, Pairs
+from bnnpost.samplers.coupled.tuning import Setting
+from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.warned import warn_user
 
 # Folded into a run's key for its pairs, apart from what completes draws.
@@ -75,6 +75,21 @@ class Pairing(NamedTuple):
         stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *given)
         numbers = np.arange(count, dtype=np.uint64)
         return Draws(setting.space, self.key, numbers, np.zeros(count), info, stacked)
+
+
+class PairProgress(Progress):
+    """Pairs that are done of all, and how many of them have not met. done: before it begins."""
+
+    def __init__(self, num_pairs: int, *, enabled: bool, done: Iterable[PairOutcome] = ()):
+        super().__init__(num_pairs, enabled=enabled, label="pairs", unit="pair")
+        meetings = [int(one.meeting) for one in done]
+        self._num_pairs, self._unmet = len(meetings), sum(time < 0 for time in meetings)
+
+    def count(self, one: PairOutcome) -> None:
+        """One more is done."""
+        self._num_pairs += 1
+        self._unmet += int(one.meeting) < 0
+        self.show(self._num_pairs, f"{self._unmet} not met" if self._unmet else "all met")
 
 
 def _info(setting: Setting, record: CoupledInfo, complete: bool, seconds: float) -> DrawsInfo:

@@ -12,12 +12,9 @@ from jaxtyping import Array
 from bnnpost.draws.info import transition_in_words
 from bnnpost.numerics.threads import num_cores
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.coupled.bounds import tv_bound
-from bnnpost.samplers.coupled.goal import TOLERANCE, checked_goal
-from bnnpost.samplers.coupled.pair_memory import needed_memory
-from bnnpost.samplers.coupled.pair_threads import Pairs
-from bnnpost.samplers.coupled.setting import Setting, set_up
-from bnnpost.samplers.coupled.tuning import Tuned
+from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal, tv_bound
+from bnnpost.samplers.coupled.pairs import Pairs, needed_memory
+from bnnpost.samplers.coupled.tuning import Setting, Tuned, set_up
 from bnnpost.spelling import duration
 from bnnpost.storage import gigabytes
 

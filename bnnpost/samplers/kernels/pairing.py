@@ -1,4 +1,4 @@
-"""Two chains moved by one transition, so that they may meet, exactly, and then stay together.
+"""Tools to move two chains by one transition, so that they may meet, exactly, and stay together.
 
 X's law and numbers are those of the plain kernel; Y's law is too. Both have common randomness but
 for one vector of standard normals, which is that of reflection and maximal coupling (Heng and Jacob
@@ -6,57 +6,20 @@ for one vector of standard normals, which is that of reflection and maximal coup
 Vollmer 2018).
 """
 
-import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
-from bnnpost.samplers.chains.kernel import (
-    Arrays,
-    Kernel,
-    Normals,
-    Number,
-    State,
-    combined,
-    square,
-)
+from bnnpost.samplers.kernels.kernel import Arrays, Number, State, combined, square
 
 # Proposals whose means are further apart than so many of their stds hardly ever coincide: the
 # same noise for both then, which keeps them as near as they are.
 _NEAR = 2.0
 # Folded into a transition's key for what makes two proposals one, apart from what X is moved by.
 _MEETING = 0x6D656574
-
-
-class Moved(NamedTuple):
-    """A pair after a step, whether it is now one, X's acceptance, evaluations of the weight."""
-
-    pair: State
-    met: Bool[Array, ""]
-    acceptance: Float[Array, ""]
-    evaluations: Array
-
-
-class Paired(Kernel):
-    """A plain kernel of standard normals that moves pairs as well. Nothing is adapted."""
-
-    @abc.abstractmethod
-    def at(self, target: Normals, position: Arrays) -> State:
-        """The state of a chain that is there."""
-
-    @abc.abstractmethod
-    def moved(self, key: Array, pair: State, target: Normals, count: Array) -> Moved:
-        """The first of two chains one step further, or where count is 2 both. pair: [2, …].
-
-        Each as by `step`, the first with this key, and with the very numbers that it would have.
-        """
-
-    @abc.abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Its numbers, by the names that `CoupledInfo` has for them."""
 
 
 def apart(x: Arrays, y: Arrays, share: Array) -> Arrays:

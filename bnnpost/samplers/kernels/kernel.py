@@ -1,11 +1,13 @@
-"""What a Markov chain sampler is: how a chain begins, and one transition.
+"""What moves a Markov chain: how it begins, one transition, and how two chains are coupled.
 
-A kernel leaves the posterior as it is, exactly; how fast it moves is another matter.
+A kernel leaves the posterior as it is, exactly; how fast it moves is another matter. Coupled, it
+moves two chains at once, each by its own law, so that they may meet and then stay together.
 """
 
 import abc
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import equinox as eqx
@@ -25,6 +27,8 @@ Info: TypeAlias = dict[str, Array]
 Number: TypeAlias = Any
 # Prior draws tried for a start before there is said to be none.
 START_TRIES = 100
+# Of a kernel in plain data: the name of its class.
+KIND = "kind"
 # Hoffman and Gelman (2014), section 3.2.
 _SHRINKAGE, _OFFSET, _FORGETTING = 0.05, 10.0, 0.75
 # The largest angle of a step: an independent draw, where the weight is constant.
@@ -98,11 +102,26 @@ class State(NamedTuple):
     tuning: Any
 
 
+class Coupling(NamedTuple):
+    """How a kernel is coupled: plain kernels, which find its steps, and what moves pairs by these.
+
+    plains: each with its `step_size`, or one that is to be found; moved_by: makes the `Paired`
+    kernel of their steps, NaN for a plain kernel that has none. cost: of a step of one chain,
+    about, in evaluations of the weight. by_luck: it finds what prior draws hit, and may be tried
+    where these reach all of the posterior.
+    """
+
+    plains: "tuple[Kernel, ...]"
+    moved_by: "Callable[..., Paired]"
+    cost: int = 1
+    by_luck: bool = False
+
+
 class Kernel(eqx.Module):
     """One transition of a chain; its fields are its settings, the numbers among them leaves.
 
     A kernel of your own states its `name`, `init` and `step`, and what else it has: a step size
-    that it adapts (`tuned`), gradients that it takes in each of its steps.
+    that it adapts (`tuned`), gradients that it takes in each of its steps, a `coupling`.
     A state is any tree of arrays, where the chain is in its `position`.
     """
 
@@ -140,6 +159,91 @@ class Kernel(eqx.Module):
         """The step size that warmup has come to; NaN where there is none."""
         del state
         return jnp.full((), jnp.nan)
+
+    def coupling(self) -> Coupling:
+        """How two chains are moved by it. Raises ValueError for a kernel that is not coupled."""
+        raise ValueError(
+            "pairs of chains are moved by pcn, by elliptical slices, by hmc with rotations, in a "
+            "space of standard normals, or by a kernel with a coupling of its own; got "
+            f"{self.name} ({type(self).__name__}), which is not coupled"
+        )
+
+    @classmethod
+    def tried(cls) -> "Sequence[Kernel]":
+        """Of this kind, what pairs try where it is asked for by name alone, the cheapest first."""
+        return [cls()]
+
+
+class Moved(NamedTuple):
+    """A pair after a step, whether it is now one, X's acceptance, evaluations of the weight."""
+
+    pair: Any
+    met: Bool[Array, ""]
+    acceptance: Float[Array, ""]
+    evaluations: Array
+
+
+class Paired(Kernel):
+    """A plain kernel of standard normals that moves pairs as well. Nothing is adapted.
+
+    One of your own is kept in a run's directory by the name of its class and by its fields, which
+    are numbers, words or kernels.
+    """
+
+    @abc.abstractmethod
+    def at(self, target: Normals, position: Arrays) -> Any:
+        """The state of a chain that is there."""
+
+    @abc.abstractmethod
+    def moved(self, key: Array, pair: Any, target: Normals, count: Array) -> Moved:
+        """The first of two chains one step further, or where count is 2 both. pair: [2, …].
+
+        Each as by `step`, the first with this key, and with the very numbers that it would have.
+        """
+
+    @abc.abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Its numbers, by the names that `CoupledInfo` has for them."""
+
+    def coupling(self) -> Coupling:
+        """Itself."""
+        return Coupling((), lambda: self)
+
+
+class PairedPlain(Paired):
+    """A plain kernel as it is, with what moves pairs by it."""
+
+    plain: eqx.AbstractVar[Kernel]
+
+    def init(self, key: Array, target: Normals) -> tuple[Any, Array]:
+        return self.plain.init(key, target)
+
+    def step(self, key: Array, state: Any, target: Normals, adapting: Array) -> tuple[Any, Info]:
+        return self.plain.step(key, state, target, adapting)
+
+    def tuned(self, state: Any) -> Number:
+        return self.plain.tuned(state)
+
+
+def plain_kernel(kernel: Kernel, *, with_kinds: bool = True) -> dict[str, object]:
+    """The fields of a kernel by name, in plain data, as JSON can hold it: NaN is None.
+
+    Of kernels among them their fields, of arrays lists, of what is none of these its type's name.
+    with_kinds: and the name of each kernel's class.
+    """
+
+    def plain(value: Any) -> object:
+        if isinstance(value, Kernel):
+            return plain_kernel(value, with_kinds=with_kinds)
+        if isinstance(value, np.ndarray | np.generic | jax.Array):
+            value = np.asarray(value).tolist()
+        if isinstance(value, float) and math.isnan(value):
+            return None
+        is_plain = isinstance(value, bool | int | float | str | list | None)
+        return value if is_plain else type(value).__name__
+
+    fields = {one.name: plain(getattr(kernel, one.name)) for one in dataclasses.fields(kernel)}
+    return {KIND: type(kernel).__name__, **fields} if with_kinds else fields
 
 
 class StepSize(NamedTuple):
