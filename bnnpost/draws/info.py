@@ -92,13 +92,14 @@ def transition_in_words(
     step_size: float = math.nan,
 ) -> str:
     """What moves pairs of chains, by the settings of `CoupledInfo`."""
-    return {
+    known = {
         "hmc": f"{num_rotations} rotations by {angle:.3g}, and one by {meeting_angle:.3g}",
         "pcn": "a proposal from the prior"
         if step_size == 1
         else f"a Crank–Nicolson step of size {step_size:.3g}",
         "slice": "elliptical slice sampling",
-    }[kernel]
+    }
+    return known.get(kernel, f"a step of {kernel}")
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,10 @@ class CoupledInfo:
     tv_upper: its upper 95 % limit (1 where pairs did not meet). meeting_times: τ of each pair, of
     which one chain is `lag` steps ahead, −1 where it did not meet in max_steps. kernel: "hmc", a
     step of which is num_rotations by an `angle` and a single one by meeting_angle; "pcn", of size
-    step_size (1: proposals from the prior); or "slice". acceptance_rate: of trajectories, or of
-    what else the kernel proposes. num_evaluations: of the weight, with gradient for "hmc", in all
-    pairs; pilot_evaluations, pilot_seconds: what finding kernel, angle, rotations and lag took.
+    step_size (1: proposals from the prior); "slice"; or one of your own. acceptance_rate: of
+    trajectories, or of what else the kernel proposes. num_evaluations: of the weight, with gradient
+    for "hmc", in all pairs; pilot_evaluations, pilot_seconds: what finding kernel, angle, rotations
+    and lag took.
     """
 
     tolerance: float

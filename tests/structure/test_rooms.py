@@ -26,6 +26,8 @@ ROOMS = (
     "zoo",
     "reports",
 )
+# Of rooms that have rooms in them, those, from the top: one imports from those before it alone.
+WITHIN = {"samplers": ("kernels", "coupled", "chains")}
 # Imports for type checkers that close a circle, and are to go.
 CIRCLES = (
     ("bnnpost.samplers.advice", "bnnpost.samplers.forecast"),
@@ -92,6 +94,26 @@ def wrong_arrows(graph):
     return wrong
 
 
+def room_within(module):
+    """The room in a room of `WITHIN` that a module is in, with that; None for others."""
+    _, *rooms = module.split(".")
+    known = len(rooms) > 1 and rooms[1] in WITHIN.get(rooms[0], ())
+    return tuple(rooms[:2]) if known else None
+
+
+def wrong_arrows_within(graph):
+    """Imports of a room in a room from one after it."""
+    wrong = []
+    for module, targets in graph.items():
+        for target in targets:
+            here, there = room_within(module), room_within(target)
+            if here and there and here[0] == there[0]:
+                order = WITHIN[here[0]]
+                if order.index(there[1]) > order.index(here[1]):
+                    wrong.append((module, target))
+    return wrong
+
+
 def test_every_room_has_its_place():
     rooms = {room_of(name) for name in sources.trees()} - {None, "__main__"}
     unknown = rooms - {*ROOMS, *APART}
@@ -119,6 +141,19 @@ def test_no_import_cycles():
 
 def test_rooms_import_only_from_rooms_above():
     assert wrong_arrows(of_the_library()) == []
+
+
+def test_rooms_in_a_room_import_only_from_those_before_them():
+    folders = {path.parent.name for path in sources.PACKAGE.glob("samplers/*/__init__.py")}
+    assert folders == {*WITHIN["samplers"]}
+    assert wrong_arrows_within(of_the_library()) == []
+
+
+def test_a_wrong_arrow_in_a_room_is_found_even_if_it_is_deferred():
+    chains, coupled = "bnnpost.samplers.chains.one", "bnnpost.samplers.coupled.other"
+    one, other = f"import {coupled}", f"def f():\n    import {chains}"
+    graph = edges({chains: ast.parse(one), coupled: ast.parse(other)})
+    assert wrong_arrows_within(graph) == [(coupled, chains)]
 
 
 @pytest.mark.parametrize("room", APART)

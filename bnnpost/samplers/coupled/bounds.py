@@ -106,7 +106,7 @@ def checked_goal(
     if num_pairs < fewest:
         raise ValueError(
             f"{num_pairs:,} pairs of chains cannot show a distance of at most {tolerance:g}: "
-            f"about 4/{num_pairs:,} is the least that they could. Ask for at least {fewest:,} "
+            f"about 4/{num_pairs:,} is the least that they could; expected at least {fewest:,} "
             f"{name.removeprefix('num_')}, or a larger tolerance"
         )
     return num_pairs, tolerance

@@ -274,7 +274,7 @@ def tuning_record(found: Tuned) -> dict[str, object]:
         "meetings": [int(one) for one in found.meetings],
         "evaluations": int(found.evaluations),
     }
-    if not _are_same(recorded_tuning(record).kernel, found.kernel):
+    if not _comes_back(record, found.kernel):
         raise ValueError(
             f"a directory cannot keep pairs moved by {type(found.kernel).__name__}: expected a "
             "class whose name no other kernel has, and fields that are numbers, words or kernels; "
@@ -283,13 +283,16 @@ def tuning_record(found: Tuned) -> dict[str, object]:
     return record
 
 
-def _are_same(one: Paired, other: Paired) -> bool:
+def _comes_back(record: Mapping[str, Any], kernel: Paired) -> bool:
+    """Whether the kernel of a record is this one, to the last bit."""
+
     def same(a: Any, b: Any) -> bool:
         return np.result_type(a) == np.result_type(b) and np.array_equal(a, b, equal_nan=True)
 
     try:
-        return all(jax.tree.leaves(jax.tree.map(same, one, other)))
-    except (TypeError, ValueError):  # of another class, or with other words
+        read = recorded_tuning(record).kernel
+        return all(jax.tree.leaves(jax.tree.map(same, read, kernel)))
+    except (TypeError, ValueError):  # it is of another class, or has other words
         return False
 
 

@@ -203,7 +203,7 @@ class Paired(Kernel):
 
     @abc.abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Its numbers, by the names that `CoupledInfo` has for them."""
+        """Its numbers, by the names that `CoupledInfo` has for them (step_size, say), if any."""
 
     def coupling(self) -> Coupling:
         """Itself."""
