@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnnpost.samplers.chains.chain_files import STATES
-from bnnpost.samplers.coupled.pair_files import PAIRS_FORMAT
-from bnnpost.samplers.recorded_run import BLOCKS, recorded
+from bnnpost.runs import BLOCKS, read_run_record
+from bnnpost.samplers.chains.chain_run import STATES
+from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
 from bnnpost.sweeps import expectations
@@ -39,7 +39,7 @@ def read_beside(path: Path) -> Beside:
     if config is not None:
         _check_config(path / CONFIG, config)
     status = _there(path / STATUS, read_record)
-    record = _there(path / RECORD, recorded)
+    record = _there(path / RECORD, read_run_record)
     return Beside(
         config=config,
         status=status or {},
@@ -76,7 +76,7 @@ def _gone(
         return (path / name).exists()
 
     by_chains = is_there(STATES) or bool(config and config.get(CHAIN))
-    by_chains = by_chains or record.get("format") == PAIRS_FORMAT
+    by_chains = by_chains or record.get("format") == Pairing.FORMAT
     # Only bnnpost sample writes these, all of them by the run's end; chains have a log anyway.
     by_command = any(map(is_there, (CONFIG, PREDICTIONS, FORECAST)))
     by_command = by_command or (is_there(LOG) and not by_chains)

@@ -4,8 +4,9 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from bnnpost.draws import Draws, DrawsInfo
 from bnnpost.draws.draws_files import Contents
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior
+from bnnpost.runs.store import Check
 from bnnpost.samplers import capped, pilot, trials
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.strict import strict_space
@@ -25,6 +27,9 @@ from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 
 BOUNDS = ("strict", "collapsed", "auxiliary", "capped")
+# On two cores a file of so many blocks is a few seconds' work, which is what a kill can cost.
+BLOCKS_PER_FILE = 32
+_MOST_BLOCKS_PER_FILE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,13 @@ class Plan:
     shape: proposals in a block.
     """
 
+    FORMAT: ClassVar[str] = "bnnpost run 1"
+    ENTRIES: ClassVar[Mapping[str, Check]] = {
+        "blocks_per_file": (
+            f"a whole number from 1 to {_MOST_BLOCKS_PER_FILE:,}",
+            lambda value: type(value) is int and 1 <= value <= _MOST_BLOCKS_PER_FILE,
+        )
+    }
     space: Space
     key: Array
     log_bound: float
@@ -85,6 +97,10 @@ class Plan:
         if not math.isnan(self.log_bound):
             return self
         return dataclasses.replace(self, log_bound=capped.choose_cap(self._pilot(pilot.NUM_PILOT)))
+
+    def begun(self, record: Mapping[str, Any] | None) -> "Plan":
+        """The plan for a run: settled, where none has begun whose record tells the bound."""
+        return self.settled() if record is None else self
 
     @property
     def strict(self) -> bool:
@@ -142,6 +158,18 @@ class Plan:
         info = contents.info
         shape = engine.BlockShape(info.batch, info.block, info.block)
         return cls(contents.space, contents.key, info.log_bound, shape)
+
+    def entries(self) -> dict[str, object]:
+        """See `runs.Prepared`."""
+        return {"blocks_per_file": BLOCKS_PER_FILE}
+
+    def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "Plan":
+        """See `runs.Prepared`; of a run nothing else is asked than what its files hold."""
+        return Plan.from_contents(contents)
+
+    def settings_written(self, record: Mapping[str, Any]) -> dict[str, object]:
+        """See `runs.Prepared`."""
+        return self.settings()
 
     def gather(
         self,

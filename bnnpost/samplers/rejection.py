@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 
 from jaxtyping import Array
 
@@ -10,11 +9,13 @@ from bnnpost.arguments import positive_integer, real_number
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.runs import Run
 from bnnpost.samplers.plan import BOUNDS, Goal, Plan
-from bnnpost.samplers.recorded_run import OtherRun
-from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.samplers.tally import BoundExceeded
 from bnnpost.samplers.trials import MOST_PROPOSALS
+from bnnpost.samplers.warned import warn_user
+from bnnpost.storage import OtherRun
 
 
 def sample(
@@ -81,9 +82,11 @@ def sample(
         plan = plan.settled()
         blocks = plan.blocks(max_proposals)
         return plan.gather(blocks, goal, started=started, allow_nan=allow_nan, progress=progress)
-    with RunDirectory.alone(directory) as run:
-        run.begin(plan, lambda message: warnings.warn(message, stacklevel=3))
-        return run.finish(goal, started=started, allow_nan=allow_nan, progress=progress)
+    with Run(directory, Plan).claimed() as run:
+        run.begin(plan.begun, warn_user)
+        stored = StoredBlocks(run)
+        stored.check_origin()
+        return stored.finish(goal, started=started, allow_nan=allow_nan, progress=progress)
 
 
 __all__ = ["BOUNDS", "BoundExceeded", "OtherRun", "sample"]

@@ -25,13 +25,12 @@ from bnnpost.storage.digest import (
     read_archive,
     write_archive,
 )
-from bnnpost.storage.directory import Directory, DirectoryInUse
+from bnnpost.storage.directory import Directory, DirectoryInUse, OtherRun, Say
 from bnnpost.storage.files import remove_temporaries, whole, write_text
 from bnnpost.storage.locks import Lock, LockHeld
 from bnnpost.storage.memory import available_memory, gigabytes, require_free
 from bnnpost.storage.netcdf import read_dataset, read_tree, write_netcdf
 from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
-from bnnpost.storage.part_files import OtherRun, PartFiles, Say
 from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 
@@ -52,7 +51,6 @@ __all__ = [
     "LockHeld",
     "Misplaced",
     "OtherRun",
-    "PartFiles",
     "Say",
     "array_names",
     "as_path",

@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,13 @@ from bnnpost.storage.locks import Lock, LockHeld, is_lock
 from bnnpost.storage.reading import as_path, check_file
 
 LOG, LOCK = "log.txt", ".run.lock"
+
+
+Say = Callable[[str], None]
+
+
+class OtherRun(ValueError):
+    """A directory, or a file in it, is of another run, or what it samples has changed."""
 
 
 class DirectoryInUse(OSError):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws import Draws
-from bnnpost.samplers.chains.chain_directory import ChainDirectory
+from bnnpost.runs import Run
 from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
+from bnnpost.samplers.chains.chain_run import StoredChains
 from bnnpost.samplers.chains.run import Chains
 from bnnpost.storage import Say
 from bnnpost.sweeps.cell_directory import CONFIG
@@ -36,7 +37,7 @@ def sample_chains(
     """
     config, started = problem.config, time.perf_counter()
     width = only_width(config)
-    directory = ChainDirectory(path)
+    directory = Run(path, Chains)
     directory.notes = problem.data_attribute()
     check_config(directory, config)
     with warnings.catch_warnings(), directory.claimed():
@@ -53,10 +54,10 @@ def sample_chains(
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        directory.begin(chains, say)
+        directory.begin(lambda record: chains, say)
         written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
         directory.write_noted(CONFIG, written)
-        draws = directory.finish(started=started, progress=progress)
+        draws = StoredChains(directory, started).finish(progress)
         with directory.noting_failure():
             return finished(directory, problem, draws)
 

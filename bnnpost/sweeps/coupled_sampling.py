@@ -1,13 +1,15 @@
 """One posterior of a configuration, sampled by pairs of coupled chains into a directory."""
 
+import functools
 import time
 import warnings
 from pathlib import Path
 
 from bnnpost.draws import Draws
+from bnnpost.runs import Run
 from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
-from bnnpost.samplers.coupled.pair_directory import PairDirectory
-from bnnpost.samplers.coupled.pair_draws import NotMetWarning
+from bnnpost.samplers.coupled.pair_draws import NotMetWarning, Pairing
+from bnnpost.samplers.coupled.pair_run import StoredPairs
 from bnnpost.storage import OtherRun, Say
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.chain_config import ChainConfig
@@ -34,7 +36,7 @@ def sample_pairs(
     another process works there.
     """
     config, started = problem.config, time.perf_counter()
-    width, directory = only_width(config), PairDirectory(path)
+    width, directory = only_width(config), Run(path, Pairing)
     directory.notes = problem.data_attribute()
     tolerance = TOLERANCE if chain.tolerance is None else chain.tolerance
     options = {**chain.options(), "precision": config.precision}
@@ -44,13 +46,14 @@ def sample_pairs(
         try:
             checked_goal(config.num_samples, tolerance)
             key, posterior = keys(config, width).draws, problem.posterior(width)
-            directory.begin(key, posterior, config.num_samples, options, say)
+            make = functools.partial(Pairing.make, key, posterior, config.num_samples, options)
+            directory.begin(make, say)
         except OtherRun:
             raise
         except ValueError as error:
             raise ConfigError(str(error)) from None
         written = {**located(config).as_dict(), CHAIN: chain.as_dict()}
         directory.write_noted(CONFIG, written)
-        draws = directory.finish(config.num_samples, tolerance, started=started, progress=progress)
+        draws = StoredPairs(directory, started).finish(config.num_samples, tolerance, progress)
         with directory.noting_failure():
             return finished(directory, problem, draws)

@@ -5,14 +5,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnnpost.draws import Draws
 from bnnpost.parallel.coordinator import RETRIES
-from bnnpost.samplers import spread
+from bnnpost.runs import Run
 from bnnpost.samplers.plan import Goal, Plan
-from bnnpost.samplers.recorded_run import RecordedRun
-from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.storage import (
     DIGEST,
     PREDICTIONS,
@@ -66,21 +65,23 @@ def sample(
     """
     config, started = problem.config, time.perf_counter()
     width, goal = only_width(config), _goal(config)
-    directory, expected = RunDirectory(path), {}
+    directory, expected = Run(path, Plan), {}
     directory.notes = problem.data_attribute()
     check_config(directory, config)
     with directory.claimed():
         check_config(directory, config)
         if not directory.has_begun():
             expected = check_feasible(problem, width, force, say, progress=progress)
-        directory.begin(_plan(problem, width), say)
+        directory.begin(_plan(problem, width).begun, say)
+        blocks = StoredBlocks(directory)
+        blocks.check_origin()
         directory.write_noted(CONFIG, located(config).as_dict())
         expectations.write_expected(directory, expected)
         directory.set_status("running")
         with directory.noting_failure():
             if executor is not None:
-                spread.compute(directory, goal, executor, retries=retries, progress=progress)
-            draws = directory.finish(goal, started=started, progress=progress)
+                blocks.compute(goal, executor, retries=retries, progress=progress)
+            draws = blocks.finish(goal, started=started, progress=progress)
             return finished(directory, problem, draws)
 
 
@@ -106,16 +107,18 @@ def merge(
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
     problem, goal = load_problem(config), _goal(config)
-    with RunDirectory.alone(path) as directory:
+    with Run(path, Plan).claimed() as directory:
         directory.notes = problem.data_attribute()
-        directory.resume(problem.posterior(only_width(config)), say)
+        directory.resume(Plan.from_contents, problem.posterior(only_width(config)), say)
+        blocks = StoredBlocks(directory)
+        blocks.check_origin()
         for source in sources:
-            say(f"{source}: {directory.take_from(RunDirectory(source), say)} block files taken")
+            say(f"{source}: {blocks.take_from(as_path(source))} block files taken")
         if compute:
-            draws = directory.finish(goal, started=started, progress=progress)
+            draws = blocks.finish(goal, started=started, progress=progress)
         else:
-            draws = directory.plan.gather(directory.stored(goal), goal, started=started)
-            directory.keep(draws)
+            draws = blocks.plan.gather(blocks.stored(goal), goal, started=started)
+            blocks.keep(draws)
         return finished(directory, problem, draws), problem
 
 
@@ -167,7 +170,7 @@ def _goal(config: SweepConfig) -> Goal:
     return Goal(config.num_samples, config.max_proposals)
 
 
-def check_config(directory: RecordedRun, config: SweepConfig) -> None:
+def check_config(directory: Run[Any], config: SweepConfig) -> None:
     """Raise ConfigError or OtherRun if a directory holds a run of another configuration."""
     held = directory.path / CONFIG
     if held.exists() and not directory.has_begun():  # which is written down before it
@@ -180,7 +183,7 @@ def check_config(directory: RecordedRun, config: SweepConfig) -> None:
         check_same_config(held, config, but_for=(*_GOALS, CHAIN))
 
 
-def finished(directory: RecordedRun, problem: Problem, draws: Draws) -> Draws:
+def finished(directory: Run[Any], problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
     found = predictions(draws, problem).assign_attrs({"format": _FORMAT, RUN_ID: directory.run})
     found.attrs[DIGEST] = dataset_digest(found)

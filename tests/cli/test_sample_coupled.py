@@ -12,8 +12,9 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.samplers.coupled import pair_directory, pair_draws
+from bnnpost.samplers.coupled import pair_draws
 from bnnpost.samplers.coupled.bounds import Bound
+from bnnpost.samplers.coupled.pair_run import StoredPairs
 from bnnpost.sweeps.chain_config import load_sample_config
 from bnnpost_cli import shown_draws
 from tests.cli.invocation import invoke, start
@@ -141,14 +142,14 @@ def test_pilots_that_do_not_meet_end_with_code_4_and_leave_nothing(tmp_path):
 
 def test_pairs_that_do_not_meet_are_kept_and_that_is_said(copy, monkeypatch):
     """As though some did not: the bound is 1 then."""
-    right = pair_directory.PairFiles.read
+    right = StoredPairs.read
 
     def read(self, count):
         for kept in right(self, count):
             unmet = {n: one._replace(meeting=np.array(-1)) for n, one in kept.outcomes.items()}
             yield kept._replace(outcomes={**kept.outcomes, 0: unmet[0]})
 
-    monkeypatch.setattr(pair_directory.PairFiles, "read", read)
+    monkeypatch.setattr(StoredPairs, "read", read)
     done = sample(copy)
     assert done.exit_code == 4, done.output
     assert "NOT MET: 1 of 60 pairs did not meet" in done.stderr

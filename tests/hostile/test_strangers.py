@@ -10,7 +10,8 @@ import pytest
 
 import bnnpost
 from bnnpost.parallel import Processes
-from bnnpost.samplers.run_directory import RunDirectory
+from bnnpost.runs import Run
+from bnnpost.samplers.plan import Plan
 from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.grid_directory import FORMAT
@@ -145,7 +146,7 @@ def test_no_run_writes_through_a_link(stranger, monkeypatch):
     assert done.exit_code == 1
     words = "is a link: a run writes in its own directory"
     check_clear(done.stderr.splitlines()[-1], words)
-    with pytest.raises(ValueError, match=words), RunDirectory("run").claimed():
+    with pytest.raises(ValueError, match=words), Run("run", Plan).claimed():
         raise AssertionError("claimed")
     assert (stranger / "victim").read_text() == "mine"
 

@@ -7,7 +7,9 @@ from unittest import mock
 import numpy as np
 
 import bnnpost
-from bnnpost.samplers import run_directory
+from bnnpost.runs import Run
+from bnnpost.samplers import plan
+from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.spaces import engine
 from tests.samplers import cases
 from tests.samplers.cases import Case
@@ -22,7 +24,7 @@ def small_blocks():
     """Blocks of 256 proposals, two in a file."""
     with (
         mock.patch.object(engine, "block_shape", lambda space, num_test=0: SHAPE),
-        mock.patch.object(run_directory, "BLOCKS_PER_FILE", PER_FILE),
+        mock.patch.object(plan, "BLOCKS_PER_FILE", PER_FILE),
     ):
         yield
 
@@ -34,6 +36,13 @@ def sample(num_samples=300, seed=0, posterior=None, **options):
         return bnnpost.rejection.sample(
             cases.key(seed), posterior, num_samples=num_samples, **options
         )
+
+
+def opened(path, say=print):
+    """The blocks of the run here, as its files tell of them."""
+    run = Run(path, plan.Plan)
+    run.resume(plan.Plan.from_contents, None, say)
+    return StoredBlocks(run)
 
 
 def assert_same(one, other):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import chain_directory
 from tests.samplers.cases import Case, key
 
 # Few chains and draws agree by chance only.
@@ -41,6 +40,6 @@ def states(path):
 def several_files(path):
     """A finished run of several files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chain_directory, "SECONDS", 0.0)
+        patch.setattr("bnnpost.runs.store.SECONDS", 0.0)
         sample(directory=path)
     return path

@@ -60,7 +60,7 @@ def whole(kind):
 def finished(kind, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bnnpost.samplers.chains.chain_directory.SECONDS", 0.0)
+        patch.setattr("bnnpost.runs.store.SECONDS", 0.0)
         kind.sample(directory=path)
     return path
 

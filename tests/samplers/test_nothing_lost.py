@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from bnnpost.samplers.run_directory import RunDirectory
 from tests import processes
-from tests.samplers.small_blocks import assert_same, block_files, sample
+from tests.samplers.small_blocks import assert_same, block_files, opened, sample
 
 # Files of 512 proposals, so that a kill is likely to come while one is being written.
 NUM_SAMPLES = 20_000
@@ -91,10 +90,9 @@ def check_clean(path):
     """Nothing half written is left, and every file can be read."""
     assert not [file for file in path.rglob("*") if ".tmp" in file.suffixes]
     said = []
-    directory = RunDirectory(path)
-    directory.resume(None, said.append)
-    for number in directory.files.numbers():
-        assert directory.files.read(number)
+    blocks = opened(path, said.append)
+    for number in range(len(block_files(path))):
+        assert blocks.read(number)
     assert not said
     assert json.loads((path / "status.json").read_text())["state"] == "done"
 

@@ -15,8 +15,9 @@ import bnnpost
 from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
+from bnnpost.runs import Run
 from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice
-from bnnpost.samplers.coupled import pair_directory, pairs, tuning
+from bnnpost.samplers.coupled import pair_draws, pair_run, pairs, tuning
 from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.coupled.tuning import (
     is_tuning_record,
@@ -68,7 +69,7 @@ def finished(tmp_path_factory):
     """A finished run, a file for each pair."""
     path = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pair_directory, "SECONDS", 0.0)
+        patch.setattr("bnnpost.runs.store.SECONDS", 0.0)
         sample(directory=path)
     return path
 
@@ -125,7 +126,7 @@ def interrupted_after(count):
     ("count", "seconds"), [pytest.param(0, 1000.0, marks=pytest.mark.slow), (5, 1000.0), (5, 0.0)]
 )
 def test_an_interruption_anywhere_loses_no_pair(tmp_path, monkeypatch, count, seconds):
-    monkeypatch.setattr(pair_directory, "SECONDS", seconds)
+    monkeypatch.setattr("bnnpost.runs.store.SECONDS", seconds)
     with monkeypatch.context() as patch:
         patch.setattr(Pairing, "run", interrupted_after(count))
         with pytest.raises(KeyboardInterrupt):
@@ -189,7 +190,7 @@ def test_other_samplers_and_other_files_are_refused(copy, tmp_path):
 def test_a_directory_in_use_is_refused_before_the_pilot(tmp_path, monkeypatch):
     monkeypatch.setattr("bnnpost.samplers.coupled.tuning.tuned", no_pilot)
     with (
-        pair_directory.PairDirectory.alone(tmp_path),
+        Run(tmp_path, Pairing).claimed(),
         pytest.raises(OSError, match="another process is running"),
     ):
         sample(directory=tmp_path)
@@ -230,15 +231,15 @@ def test_pairs_that_come_to_other_draws_are_noticed(copy, monkeypatch):
 
 
 def test_another_version_is_told_and_goes_on(copy, monkeypatch):
-    monkeypatch.setattr(pair_directory, "made_with", lambda: {"processor": "another"})
+    monkeypatch.setattr(pair_run, "made_with", lambda: {"processor": "another"})
     with pytest.warns(UserWarning, match="need not be, bit for bit"):
         assert_same(sample(71, directory=copy), whole(71))
 
 
 def test_pairs_that_do_not_meet_are_kept_and_exhausted(tmp_path, monkeypatch):
-    right = pair_directory.set_up
+    right = pair_draws.set_up
     monkeypatch.setattr(
-        pair_directory,
+        pair_draws,
         "set_up",
         functools.wraps(right)(lambda *a, **more: right(*a, **more)._replace(max_steps=1)),
     )

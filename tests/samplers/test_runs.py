@@ -9,7 +9,7 @@ import pytest
 
 import bnnpost
 from bnnpost.likelihoods import Likelihood
-from bnnpost.samplers import recorded_run
+from bnnpost.runs import store
 from bnnpost.storage import Directory, OtherRun, read_record
 from tests.samplers.cases import Case, X
 from tests.samplers.small_blocks import assert_same, block_files, sample
@@ -50,7 +50,7 @@ def test_a_directory_changes_nothing_and_a_run_can_be_extended(name, tmp_path):
 
 def test_another_processor_or_version_is_said_and_changes_nothing_here(whole, copy, monkeypatch):
     sample(directory=copy)
-    monkeypatch.setattr(recorded_run, "processor", lambda: "Z80")
+    monkeypatch.setattr(store, "processor", lambda: "Z80")
     with pytest.warns(UserWarning, match=r"another processor \(processor .* → Z80\): draws within"):
         assert_same(sample(directory=copy), whole)
 

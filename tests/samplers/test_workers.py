@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from bnnpost.parallel import Inline, Processes, WorkLeft
-from bnnpost.samplers import spread
+from bnnpost.runs import Run
+from bnnpost.samplers import rejection_run
 from bnnpost.samplers.plan import Goal, Plan
-from bnnpost.samplers.run_directory import OtherRun, RunDirectory
-from bnnpost.storage import DirectoryInUse, Lock, LockHeld
+from bnnpost.samplers.rejection_run import StoredBlocks
+from bnnpost.storage import DirectoryInUse, Lock, LockHeld, OtherRun
 from tests.samplers import cases
 from tests.samplers.cases import Case
 from tests.samplers.small_blocks import (
     PER_FILE,
     assert_same,
     block_files,
+    opened,
     sample,
     small_blocks,
 )
@@ -37,10 +39,11 @@ def plan(seed=0):
 def spread_over(path, executor, num_samples=NUM_SAMPLES, max_proposals=None, seed=0):
     """A run by workers; the draws, gathered from the files."""
     goal, said = Goal(num_samples, max_proposals), []
-    with small_blocks(), RunDirectory(path).claimed() as directory:
-        directory.begin(plan(seed), said.append)
-        spread.compute(directory, goal, executor)
-        return directory.finish(goal, started=0.0)
+    with small_blocks(), Run(path, Plan).claimed() as run:
+        run.begin(plan(seed).begun, said.append)
+        blocks = StoredBlocks(run)
+        blocks.compute(goal, executor)
+        return blocks.finish(goal, started=0.0)
 
 
 @pytest.fixture
@@ -54,10 +57,9 @@ def threads():
 def test_workers_draw_what_one_process_draws(tmp_path, threads, limit):
     expected = sample(NUM_SAMPLES, max_proposals=limit)
     assert_same(spread_over(tmp_path / "run", threads, max_proposals=limit), expected)
-    with small_blocks(), RunDirectory.alone(tmp_path / "run") as directory:
-        directory.resume(None, print)  # from the files alone
-        goal = Goal(NUM_SAMPLES, limit)
-        stored = directory.plan.gather(directory.stored(goal), goal, started=0.0)
+    blocks, goal = opened(tmp_path / "run"), Goal(NUM_SAMPLES, limit)
+    with small_blocks():  # from the files alone
+        stored = blocks.plan.gather(blocks.stored(goal), goal, started=0.0)
     if limit != 700:  # whose last block is cut short, and not kept
         assert_same(stored, expected)
 
@@ -93,8 +95,8 @@ def test_a_file_that_cannot_be_made_leaves_the_others(whole, tmp_path, monkeypat
             raise ValueError("a layer of the user's own")
         return computed(plan, starts, max_proposals)
 
-    computed = spread.computed
-    monkeypatch.setattr(spread, "computed", fail)
+    computed = rejection_run.computed
+    monkeypatch.setattr(rejection_run, "computed", fail)
     with pytest.raises(WorkLeft, match=r"proposals from \d+ on: a layer of the user's own"):
         spread_over(tmp_path / "run", Inline())
     assert len(block_files(tmp_path / "run")) == 2
@@ -137,38 +139,32 @@ def test_workers_of_another_run_are_refused(tmp_path):
         spread_over(tmp_path / "run", Inline())
 
 
-def resumed(path):
-    directory = RunDirectory(path)
-    directory.resume(None, print)
-    return directory
-
-
 def test_blocks_are_taken_from_copies_of_a_run(whole, tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     sample(10, directory=one)
     shutil.copytree(one, other)
     sample(NUM_SAMPLES, directory=other)
-    directory, had = resumed(one), {file.name for file in block_files(one)}
+    blocks, had = opened(one), {file.name for file in block_files(one)}
     lacking = [file for file in block_files(other) if file.name not in had]
     # And the one whose first blocks were there already.
-    assert directory.take_from(RunDirectory(other), print) == len(lacking) + 1
+    assert blocks.take_from(other) == len(lacking) + 1
     goal = Goal(NUM_SAMPLES, None)
-    stored = directory.plan.gather(directory.stored(goal), goal, started=0.0)
+    stored = blocks.plan.gather(blocks.stored(goal), goal, started=0.0)
     assert_same(stored, whole)
     sample(10, directory=tmp_path / "third", seed=1)
     with pytest.raises(OtherRun, match="not the same run"):
-        directory.take_from(RunDirectory(tmp_path / "third"), print)
+        blocks.take_from(tmp_path / "third")
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        directory.take_from(RunDirectory(tmp_path), print)
+        blocks.take_from(tmp_path)
 
 
 def test_stored_blocks_end_at_the_first_gap(whole, tmp_path):
     sample(NUM_SAMPLES, directory=tmp_path / "run")
     block_files(tmp_path / "run")[2].unlink()
-    directory, goal = resumed(tmp_path / "run"), Goal(NUM_SAMPLES, None)
-    stored = directory.plan.gather(directory.stored(goal), goal, started=0.0)
+    blocks, goal = opened(tmp_path / "run"), Goal(NUM_SAMPLES, None)
+    stored = blocks.plan.gather(blocks.stored(goal), goal, started=0.0)
     assert not stored.info.complete
-    assert stored.info.num_proposals == 2 * PER_FILE * directory.files.block
+    assert stored.info.num_proposals == 2 * PER_FILE * blocks.block
     count = len(stored)
     np.testing.assert_array_equal(stored.proposal_numbers, whole.proposal_numbers[:count])
 
@@ -177,9 +173,10 @@ def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
     """Its lock went with the directory, so only what is in it can tell."""
     path, moved = tmp_path / "run", tmp_path / "moved"
     sample(50, directory=path)
-    with small_blocks(), RunDirectory.alone(path) as old:
-        old.begin(plan(), print)
-        held = old.files.read(0)
+    with small_blocks(), Run(path, Plan).claimed() as run:
+        run.begin(plan().begun, print)
+        old = StoredBlocks(run)
+        held = old.read(0)
         path.rename(moved)
         with pytest.raises(OtherRun, match="removed or replaced"):
             old.finish(Goal(200, None), started=0.0)
@@ -189,7 +186,7 @@ def test_a_run_that_was_replaced_meanwhile_is_not_written_to(tmp_path):
         with pytest.raises(OtherRun, match="another run"):
             old.finish(Goal(400, None), started=0.0)
         with pytest.raises(OtherRun, match="removed or replaced"):
-            old.files.write(0, held)
+            old.write(0, held)
     assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 

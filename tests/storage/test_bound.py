@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.samplers import recorded_run
+from bnnpost.runs import read_run_record
 from bnnpost.storage import RECORD, STATUS, Directory, read_noted, read_record
 from bnnpost.storage.bound import run_here, sealed
 from tests.samplers.small_blocks import sample
@@ -85,9 +85,13 @@ def test_records_of_earlier_versions_are_read(paths):
     assert read_noted(one / "config.json") == {"width": 8}
 
 
+class Kind:
+    FORMAT, ENTRIES = "a run", {}
+
+
 def recorded(path):
     """As runs of rejection read theirs."""
-    return recorded_run.recorded(path, "a run", {})
+    return read_run_record(path, Kind)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ ROOMS = (
     "posterior",
     "spaces",
     "draws",
+    "runs",
     "samplers",
     "comparison",
     "theories",

@@ -15,8 +15,7 @@ import xarray as xr
 import bnnpost
 from bnnpost.parallel import ExecutorError
 from bnnpost.parallel.dask import Dask
-from bnnpost.samplers.recorded_run import OtherRun
-from bnnpost.storage import dataset_digest, read_tree
+from bnnpost.storage import OtherRun, dataset_digest, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
 from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.chain_config import ChainConfig

@@ -9,8 +9,9 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
+from bnnpost.runs import Run
 from bnnpost.samplers.chains import chain_draws
-from bnnpost.samplers.chains.chain_directory import ChainDirectory
+from bnnpost.samplers.chains.chain_run import StoredChains
 from bnnpost.samplers.chains.run import Chains, Runner, run_chains
 from bnnpost.samplers.kernels.crank_nicolson import CrankNicolson
 from bnnpost.samplers.kernels.kernel import Kernel, Target, begin
@@ -94,6 +95,6 @@ def sample(
         chains = make()
         [done] = collections.deque(run_chains(Runner(chains), progress=progress), maxlen=1)
         return chain_draws.draws(chains, done, time.perf_counter() - started)
-    with ChainDirectory.alone(directory) as held:
-        held.begin(make(), warn_user)
-        return held.finish(started=started, progress=progress)
+    with Run(directory, Chains).claimed() as run:
+        run.begin(lambda record: make(), warn_user)
+        return StoredChains(run, started).finish(progress)

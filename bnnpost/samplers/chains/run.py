@@ -11,9 +11,9 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,11 @@ from jaxtyping import Array
 from bnnpost.arguments import positive_integer
 from bnnpost.draws import DrawsInfo
 from bnnpost.draws.draws_files import Contents
+from bnnpost.draws.info import RENAMED
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.runs.store import Check
 from bnnpost.samplers.coupled.mixing_time import measured_warmup
 from bnnpost.samplers.kernels.kernel import (
     START_TRIES,
@@ -214,6 +216,10 @@ class Chains:
     of a measured warmup, how far it leaves chains from the posterior.
     """
 
+    FORMAT: ClassVar[str] = "bnnpost chains 1"
+    ENTRIES: ClassVar[Mapping[str, Check]] = {
+        "settings": ("keys and values", lambda value: isinstance(value, dict))
+    }
     kernel: Kernel
     target: Target
     space: Space
@@ -297,8 +303,18 @@ class Chains:
             "key": np.asarray(jax.random.key_data(self.key)).tolist(),
         }
 
-    def within(self, space: Space) -> "Chains":
-        """The same in the space of a file, whose guide may have been rounded otherwise."""
+    def entries(self) -> dict[str, object]:
+        """See `runs.Prepared`."""
+        return {"settings": self.settings()}
+
+    def settings_written(self, record: Mapping[str, Any]) -> dict[str, object]:
+        """See `runs.Prepared`; the run may have begun when a sampler had another name."""
+        settings = record["settings"]
+        return {n: RENAMED.get(v, v) if n == "sampler" else v for n, v in settings.items()}
+
+    def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "Chains":
+        """See `runs.Prepared`; the guide of a space may have been rounded otherwise."""
+        space = contents.space
         return dataclasses.replace(self, target=_target(self.kernel, space), space=space)
 
     def contents(self) -> Contents:

@@ -1,5 +1,6 @@
 """Independent draws by coupled chains, at a measured distance from the posterior."""
 
+import functools
 import os
 import time
 from typing import Any
@@ -8,11 +9,11 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
+from bnnpost.runs import Run
 from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
-from bnnpost.samplers.coupled.pair_directory import PairDirectory
 from bnnpost.samplers.coupled.pair_draws import Pairing, PairProgress
+from bnnpost.samplers.coupled.pair_run import StoredPairs
 from bnnpost.samplers.coupled.pairs import PairOutcome
-from bnnpost.samplers.coupled.tuning import set_up
 from bnnpost.samplers.kernels.kernel import Coupling, Moved, Paired
 from bnnpost.samplers.kernels.rotation import Blend
 from bnnpost.samplers.warned import warn_user
@@ -63,14 +64,15 @@ def sample(
     """
     started = time.perf_counter()
     num_samples, tolerance = checked_goal(num_samples, tolerance)
+    make = functools.partial(Pairing.make, key, posterior, num_samples, options)
     if directory is None:
-        pairing = Pairing(key, set_up(key, posterior, num_samples, **options))
+        pairing = make()
         outcomes: list[PairOutcome] = []
         with PairProgress(num_samples, enabled=progress) as bar:
             for one in pairing.run(range(num_samples)):
                 outcomes.append(one)
                 bar.count(one)
         return pairing.draws(outcomes, tolerance, started=started, before=0.0)
-    with PairDirectory.alone(directory) as held:
-        held.begin(key, posterior, num_samples, options, warn_user)
-        return held.finish(num_samples, tolerance, started=started, progress=progress)
+    with Run(directory, Pairing).claimed() as run:
+        run.begin(make, warn_user)
+        return StoredPairs(run, started).finish(num_samples, tolerance, progress)

@@ -1,8 +1,11 @@
 """Pairs of chains of one run, and the draws and the record that they give."""
 
+import dataclasses
+import inspect
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -11,11 +14,21 @@ from jaxtyping import Array
 from bnnpost.draws import Draws, DrawsInfo
 from bnnpost.draws.draws_files import Contents
 from bnnpost.draws.info import CoupledInfo
+from bnnpost.posterior import Posterior
+from bnnpost.runs.store import Check
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.samplers.coupled.pairs import PairOutcome, Pairs
-from bnnpost.samplers.coupled.tuning import Setting
+from bnnpost.samplers.coupled.tuning import (
+    Setting,
+    is_tuning_record,
+    recorded_tuning,
+    set_up,
+    tuning_record,
+)
+from bnnpost.samplers.kernels.kernel import Kernel, Normals, plain_kernel
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.warned import warn_user
+from bnnpost.spaces.space import Space
 
 # Folded into a run's key for its pairs, apart from what completes draws.
 _PAIRS = 0x70616972
@@ -25,11 +38,70 @@ class NotMetWarning(UserWarning):
     """Pairs of chains have not met, so that nothing is known of the distance of their draws."""
 
 
-class Pairing(NamedTuple):
-    """All that decides what pairs of chains come to."""
+@dataclass(frozen=True)
+class Pairing:
+    """All that decides what pairs of chains come to.
 
+    options: those of `set_up`, by name, as they were given.
+    """
+
+    FORMAT: ClassVar[str] = "bnnpost coupled 1"
+    ENTRIES: ClassVar[Mapping[str, Check]] = {
+        "settings": ("keys and values", lambda value: isinstance(value, dict)),
+        "tuned": ("what pairs were tuned to", is_tuning_record),
+        "pilot_seconds": ("a number", lambda value: isinstance(value, float)),
+    }
     key: Array
     setting: Setting
+    options: Mapping[str, Any]
+
+    @classmethod
+    def make(
+        cls,
+        key: Array,
+        posterior: Posterior,
+        num_samples: int,
+        options: Mapping[str, Any],
+        record: Mapping[str, Any] | None = None,
+    ) -> "Pairing":
+        """What a pilot finds, or a run's record has of an earlier one. Raises as `set_up`."""
+        known = None if record is None else recorded_tuning(record["tuned"])
+        return cls(key, set_up(key, posterior, num_samples, known, **options), options)
+
+    @property
+    def space(self) -> Space:
+        """In which draws are made."""
+        return self.setting.space
+
+    def settings(self) -> dict[str, object]:
+        """See `runs.Prepared`: every option."""
+        named = inspect.signature(set_up).parameters.values()
+        defaults = {one.name: one.default for one in named if one.kind is one.KEYWORD_ONLY}
+        plain = {name: _plain(one) for name, one in {**defaults, **self.options}.items()}
+        return {**plain, "key": np.asarray(jax.random.key_data(self.key)).tolist()}
+
+    def settings_written(self, record: Mapping[str, Any]) -> Mapping[str, object]:
+        """See `runs.Prepared`."""
+        settings: Mapping[str, object] = record["settings"]
+        return settings
+
+    def entries(self) -> dict[str, object]:
+        """See `runs.Prepared`; with what the pilot found."""
+        return {
+            "settings": self.settings(),
+            "tuned": tuning_record(self.setting.tuned),
+            "pilot_seconds": self.setting.pilot_seconds,
+        }
+
+    def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "Pairing":
+        """See `runs.Prepared`: the space, and what the pilot found, whatever lag is asked for."""
+        setting = self.setting._replace(
+            space=contents.space,
+            programs=self.setting.programs.on(Normals.of(contents.space)),
+            tuned=recorded_tuning(record["tuned"]),
+            pilot_seconds=record["pilot_seconds"],
+        )
+        return dataclasses.replace(self, setting=setting)
 
     def pairs(self) -> Pairs:
         """The pairs, to be run."""
@@ -90,6 +162,10 @@ class PairProgress(Progress):
         self._num_pairs += 1
         self._unmet += int(one.meeting) < 0
         self.show(self._num_pairs, f"{self._unmet} not met" if self._unmet else "all met")
+
+
+def _plain(option: Any) -> object:
+    return plain_kernel(option) if isinstance(option, Kernel) else np.asarray(option).tolist()
 
 
 def _info(setting: Setting, record: CoupledInfo, complete: bool, seconds: float) -> DrawsInfo:

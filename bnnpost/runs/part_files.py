@@ -7,70 +7,65 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bnnpost.storage.digest import read_archive, write_archive
-from bnnpost.storage.reading import is_damage
+import numpy as np
+
+from bnnpost.storage import OtherRun, Say, is_damage, read_archive, write_archive
 
 T = TypeVar("T")
-Say = Callable[[str], None]
-Record = dict[str, Any]
-_FIELD = re.compile(r"\{.*?\}")
+Arrays = dict[str, np.ndarray]
 _DAMAGED = ".damaged"
-
-
-class OtherRun(ValueError):
-    """A directory, or a file in it, is of another run, or what it samples has changed."""
 
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The parts of one run in a folder.
+    """The parts of one run in a folder, a file of arrays each.
 
-    name: of the file of a part, as a format of its number, such as "{:09d}.npz"; per_folder: parts
-    in each of the folders that they are in, where they are many. form: what the files call
-    themselves; run: the digest of what is sampled, which every file carries. say: is told of
-    damaged files. check: raises if this run must not be written to; without it nothing is written
-    or set aside. save, load: write contents and a record to a path, and read both; of arrays by
-    name unless others are given.
+    digits: of a part's number in its file's name. form: what the files call themselves. run: the
+    digest of what is sampled, which every file carries. say: is told of damaged files. check:
+    raises if this run must not be written to; without it nothing is written or set aside.
+    per_folder: parts in each of the folders that they are in, where they are many. number_key: by
+    which a file says its number.
     """
 
     folder: Path
-    name: str
+    digits: int
     form: str
     run: str
     say: Say
     check: Callable[[], None] | None = None
     per_folder: int | None = None
-    save: Callable[[Path, Any, Mapping[str, object]], None] = write_archive
-    load: Callable[[Path], tuple[Record, Any]] = read_archive
+    number_key: str = "part"
 
     def path(self, number: int) -> Path:
         """Where a part is kept."""
-        name = self.name.format(number)
+        name = f"{number:0{self.digits}d}.npz"
         if self.per_folder is None:
             return self.folder / name
         return self.folder / f"{number // self.per_folder:06d}" / name
 
     def numbers(self) -> list[int]:
         """Numbers of the parts that are there, in order; other files are not looked at."""
-        pattern = _FIELD.sub("*", self.name)
-        paths = self.folder.glob(pattern if self.per_folder is None else f"[0-9]*/{pattern}")
+        paths = self.folder.glob("*.npz" if self.per_folder is None else "[0-9]*/*.npz")
         digits = {path: re.search(r"\d+$", path.stem) for path in paths}
-        numbers = {path: int(found[0]) for path, found in digits.items() if found}
+        numbers = {path: int(match[0]) for path, match in digits.items() if match}
         return sorted(number for path, number in numbers.items() if path == self.path(number))
 
-    def read(self, number: int, parse: Callable[[Record, Any], T]) -> T | None:
+    def read(self, number: int, parse: Callable[[dict[str, Any], Arrays], T]) -> T | None:
         """What a part holds; None if there is no file, or it is damaged and now set aside.
 
-        parse: of its record and contents; raises ValueError for what cannot be. Raises OtherRun for
-        a file of another run.
+        parse: of its record and arrays; raises ValueError for what cannot be. Raises OtherRun for a
+        file of another run.
         """
         path = self.path(number)
         try:
-            record, contents = self.load(path)
+            record, arrays = read_archive(path)
             if record["format"] != self.form:
                 raise ValueError(f"its format is {record['format']!r}, not {self.form!r}")
             is_ours = record["run"] == self.run
-            parsed = parse(record, contents) if is_ours else None
+            # Files of earlier versions do not all say their numbers.
+            if is_ours and record.get(self.number_key, number) != number:
+                raise ValueError(f"it holds part {record[self.number_key]}")
+            parsed = parse(record, arrays) if is_ours else None
         except FileNotFoundError:
             return None
         except Exception as error:  # numpy and zipfile raise almost anything for damaged files
@@ -89,14 +84,15 @@ class PartFiles:
         self.say(f"{path.name} is damaged ({error}): set aside, what it held is run again")
         if self.check is not None:
             self.check()
-            with suppress(FileNotFoundError):  # another worker was quicker
+            with suppress(FileNotFoundError):  # somebody removed it meanwhile
                 path.replace(path.with_name(path.name + _DAMAGED))
 
-    def write(self, number: int, contents: Any, **record: object) -> None:
+    def write(self, number: int, arrays: Mapping[str, np.ndarray], **record: object) -> None:
         """Write a part whole. Raises OSError if that cannot be done."""
         assert self.check is not None
         self.check()
-        self.save(self.path(number), contents, {"format": self.form, "run": self.run, **record})
+        own = {"format": self.form, "run": self.run, self.number_key: number}
+        write_archive(self.path(number), arrays, {**own, **record})
 
     def remove(self, number: int) -> None:
         """Remove a part, if it is there."""
