@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 from bnnpost.runs import BLOCKS, read_run_record
 from bnnpost.samplers.chains.chain_run import STATES
 from bnnpost.samplers.coupled.pair_draws import Pairing
+from bnnpost.samplers.methods import REJECTION
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.expectations import FORECAST, Expectation
-from bnnpost.sweeps.sampling import CHAIN
+from bnnpost.sweeps.kept_settings import in_one_table
 
 # States in which a run has written its draws.
 _DONE = ("done", "exhausted")
@@ -37,6 +38,7 @@ def read_beside(path: Path) -> Beside:
     """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
     config = _there(path / CONFIG, read_noted)
     if config is not None:
+        config = in_one_table(config)
         _check_config(path / CONFIG, config)
     status = _there(path / STATUS, read_record)
     record = _there(path / RECORD, read_run_record)
@@ -75,7 +77,7 @@ def _gone(
     def is_there(name: str) -> bool:
         return (path / name).exists()
 
-    by_chains = is_there(STATES) or bool(config and config.get(CHAIN))
+    by_chains = is_there(STATES) or (config or {}).get("method", REJECTION) != REJECTION
     by_chains = by_chains or record.get("format") == Pairing.FORMAT
     # Only bnnpost sample writes these, all of them by the run's end; chains have a log anyway.
     by_command = any(map(is_there, (CONFIG, PREDICTIONS, FORECAST)))

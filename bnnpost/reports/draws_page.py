@@ -7,17 +7,17 @@ from bnnpost.draws.info import DrawsInfo
 from bnnpost.pages import Html, Section, join, page
 from bnnpost.pages.parts import code, notes, paired, paragraphs
 from bnnpost.reports import (
+    config_toml,
     draws_chains,
     draws_coupled,
     draws_diagnostics,
     draws_values,
-    settings,
     words,
 )
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.draws_run import DrawsRun
 from bnnpost.samplers.chains.chain_draws import problems
-from bnnpost.sweeps.sampling import CHAIN
+from bnnpost.samplers.methods import REJECTION
 
 
 def to_html(run: DrawsRun) -> str:
@@ -159,7 +159,7 @@ def _reproduce(run: DrawsRun) -> Html:
     others |= {
         n.capitalize(): run.made_with[n] for n in ("device", "processor") if n in run.made_with
     }
-    made = settings.made_by(run.made_with.get("versions", {}), others)
+    made = config_toml.made_by(run.made_with.get("versions", {}), others)
     if run.config is None:
         line = (
             f'draws = bnnpost.load("{run.path if run.path.is_file() else run.path / "draws.nc"}")'
@@ -175,12 +175,12 @@ def _reproduce(run: DrawsRun) -> Html:
                 made if run.made_with else None,
             ]
         )
-    return join([settings.reproduce("sample", run.config, run.path), made])
+    return join([config_toml.reproduce("sample", run.config, run.path), made])
 
 
 def _footer(run: DrawsRun) -> str:
     version = run.made_with.get("versions", {}).get("bnnpost", "")
-    chain = run.config is not None and run.config.get(CHAIN)
+    chain = (run.config or {}).get("method", REJECTION) != REJECTION
     how = "coupled chains" if run.info is not None and run.info.coupled is not None else "chains"
     how = how if chain else "proposals of the prior, accepted or weighted"
     return f"bnnpost {version}. Draws by {how}." if version else "bnnpost"

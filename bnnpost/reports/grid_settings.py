@@ -1,6 +1,5 @@
 """The configuration of a grid, from those of its cells, as TOML that can be run again."""
 
-import dataclasses
 import json
 import shlex
 from collections.abc import Mapping
@@ -8,9 +7,9 @@ from typing import Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, paragraphs
-from bnnpost.reports import settings, words
+from bnnpost.reports import config_toml, words
 from bnnpost.sweeps.code import UntrustedCode, not_imported
-from bnnpost.sweeps.config import SweepConfig
+from bnnpost.sweeps.config import SweepConfig, config_of
 from bnnpost.sweeps.data_paths import as_recorded
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
@@ -37,8 +36,8 @@ def grid_toml(grid: GridResults) -> str:
     for axis, labels in axes.items():
         if axis not in plain:
             axes[axis] = [{"name": one, **_settings_of(grid, axis, one)} for one in labels]
-    table = [settings.line(axis, values) for axis, values in axes.items()]
-    return "\n".join([settings.as_toml(shared), "[grid]", *table]) + "\n"
+    table = [config_toml.line(axis, values) for axis, values in axes.items()]
+    return "\n".join([config_toml.as_toml(shared), "[grid]", *table]) + "\n"
 
 
 def _labels(grid: GridResults, axis: str) -> list[Any]:
@@ -67,7 +66,7 @@ def _with(config: SweepConfig, name: str, value: Any) -> SweepConfig | None:
     """The configuration with another value; None where it cannot have that."""
     try:
         with not_imported(name):
-            return dataclasses.replace(config, **{name: value})
+            return config_of({**config.as_dict(), name: value})
     except (TypeError, ValueError):
         return None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import (
     CONTENTS,
@@ -19,7 +20,6 @@ from bnnpost.storage import (
 from bnnpost.sweeps import expectations
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.expectations import FORECAST, Expectation
-from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.refusals import ConfigError
 from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
 from bnnpost.sweeps.widths import read_width

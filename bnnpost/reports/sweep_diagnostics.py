@@ -13,7 +13,7 @@ from bnnpost.reports.costs import surprised
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES
 from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.sweeps.keys import COUPLED
+from bnnpost.samplers.methods import COUPLED
 
 if TYPE_CHECKING:
     import xarray as xr

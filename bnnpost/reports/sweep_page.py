@@ -15,12 +15,12 @@ from bnnpost.pages.parts import (
     table,
 )
 from bnnpost.plots.own_units import data_of, size_of_f
-from bnnpost.reports import settings, sweep_diagnostics, sweep_figures, words
+from bnnpost.reports import config_toml, sweep_diagnostics, sweep_figures, words
 from bnnpost.reports.costs import forecast_table
 from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
-from bnnpost.sweeps.keys import COUPLED
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.sweeps.results_text import nothing_fitted, why_not_fitted
 
 if TYPE_CHECKING:
@@ -302,8 +302,8 @@ def _reproduce(sweep: Sweep) -> Html:
             others["Last written"] = sweep.status["time"]
         if "config_digest" in tree.attrs:
             others["Digest of the configuration"] = tree.attrs["config_digest"]
-    made = settings.made_by(versions, others) if tree is not None else None
-    return join([settings.reproduce("sweep", sweep.config, sweep.path), made])
+    made = config_toml.made_by(versions, others) if tree is not None else None
+    return join([config_toml.reproduce("sweep", sweep.config, sweep.path), made])
 
 
 def _footer(tree: "xr.DataTree") -> Html:

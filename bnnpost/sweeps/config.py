@@ -1,29 +1,26 @@
 """What a sweep is: a frozen configuration from TOML and flags, checked before anything runs."""
 
-import dataclasses
 import hashlib
 import importlib.resources
 import json
-import math
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from bnnpost.arguments import LARGEST_COUNT, LARGEST_WIDTH, real_number, shown
+from bnnpost.arguments import LARGEST_WIDTH, shown
 from bnnpost.likelihoods import Gaussian, Likelihood
 from bnnpost.naming import unknown
 from bnnpost.networks import mlp
 from bnnpost.networks.layers import Layer
 from bnnpost.networks.priors import prior_of_record, scale_of_record
-from bnnpost.samplers.trials import MOST_PROPOSALS
-from bnnpost.sweeps import laws, likelihoods, networks, row_choice, sweep_methods
+from bnnpost.samplers.methods import REJECTION, Method, Rejection, method_of, settings_of_all
+from bnnpost.settings import ConfigError, check, meanings
+from bnnpost.sweeps import laws, likelihoods, networks, row_choice
 from bnnpost.sweeps.data_paths import is_file
-from bnnpost.sweeps.keys import REJECTION, SweepKeys, kinds, meanings
-from bnnpost.sweeps.refusals import ConfigError, in_a_grid
+from bnnpost.sweeps.keys import SweepKeys
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 
@@ -41,7 +38,7 @@ _SILENT = (
 
 @dataclass(frozen=True)
 class SweepConfig(SweepKeys):
-    """One sweep over widths, with the keys of `SweepKeys`, checked.
+    """One sweep over widths, with the keys of `SweepKeys`, checked, and its method.
 
     Standard deviations are of the prior or the noise, never variances. weight_prior, bias_prior:
     of hidden layers; the readout's stay normal, so that it can be integrated out. A std may be a
@@ -49,29 +46,27 @@ class SweepConfig(SweepKeys):
     could compare it with. Instead of depth, activation and these, layers: a list of layers as
     `from_spec` takes it; or network: the name of code, "module:function". likelihood: None is
     Gaussian noise of std noise_std; any other has its parameters within, and noise_std says
-    nothing.
+    nothing. method: how draws are made; of a configuration's file its settings are keys too.
     """
+
+    method: Method = Rejection()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", networks.checked_layers(self.layers))
-        check_keys(self, SweepKeys)
+        check(self, {"std": laws.scale, "prior": laws.prior, "noise": laws.noise})
+        self.method.check_goal(self.num_samples)
         row_choice.check_way(self)
         object.__setattr__(self, "standardise", _standardise(self.standardise, self.data))
-        if self.max_proposals is not None and self.max_proposals > MOST_PROPOSALS:
-            raise ConfigError(f"max_proposals: expected at most {MOST_PROPOSALS}")
         if any(width > LARGEST_WIDTH for width in self.widths):
             raise ConfigError(
                 f"widths: expected at most {LARGEST_WIDTH}, got {shown(max(self.widths))}"
             )
         if not self.widths or len(set(self.widths)) != len(self.widths):
             raise ConfigError(f"widths: expected different whole numbers, got {shown(self.widths)}")
-        if self.cap is not None and self.bound != "capped":
-            raise ConfigError('cap: only with bound = "capped"')
         record, noise_std = likelihoods.settled(self.likelihood, self.noise_std)
         object.__setattr__(self, "likelihood", record)
         object.__setattr__(self, "noise_std", noise_std)
         self._check_network()
-        sweep_methods.check_method(self, self.made_likelihood)
 
     def made_likelihood(self) -> Likelihood:
         """The likelihood of this sweep."""
@@ -121,9 +116,11 @@ class SweepConfig(SweepKeys):
     def as_dict(self) -> dict[str, object]:
         """Plain data, as it is written to files; without settings that say nothing."""
         layers = None if self.layers is None else list(self.layers)
-        values = {**dataclasses.asdict(self), "widths": list(self.widths), "layers": layers}
+        own = {name: getattr(self, name) for name in meanings(SweepKeys)}
+        own |= {"widths": list(self.widths), "layers": layers}
+        values: dict[str, Any] = {**own, **self.method.as_dict()}
         silent = [*networks.OF_PERCEPTRON] if self.own_layers else []
-        silent += sweep_methods.OF_PAIRS if self.method == REJECTION else []
+        silent += ["method"] if self.method.name == REJECTION else []
         silent += [] if self.likelihood is None else ["noise_std"]
         silent += ["missing"] if self.missing == "refuse" else []
         unused = [name for name in _SILENT if values[name] is None]
@@ -178,12 +175,20 @@ def config_of(values: Mapping[str, object], source: str | Path | None = None) ->
         if key not in known:
             where = f"{source}: " if source is not None else ""
             raise ConfigError(where + unknown("configuration key", key, known))
-    return SweepConfig(**likelihoods.gathered(networks.resolved(values)))  # type: ignore[arg-type]
+    own = {name: value for name, value in values.items() if name not in _of_methods()}
+    own = likelihoods.gathered(networks.resolved(own))
+    return SweepConfig(**own, method=method_of(values))  # type: ignore[arg-type]
 
 
 def known_keys(values: Mapping[str, object]) -> list[str]:
     """Keys of a configuration, the parameters of its likelihood among them."""
-    return list(dict.fromkeys([*meanings(SweepConfig), *likelihoods.parameter_keys(values)]))
+    own, parameters = meanings(SweepConfig), likelihoods.parameter_keys(values)
+    return list(dict.fromkeys([*own, *_of_methods(), *parameters]))
+
+
+def _of_methods() -> tuple[str, ...]:
+    """The keys that choose a method, and set it."""
+    return ("method", *settings_of_all())
 
 
 def shipped_configs() -> tuple[str, ...]:
@@ -225,29 +230,6 @@ def _word_without_quotes(path: Path, error: Exception) -> str:
     return f'; words are in quotes: {word[1]} = "{word[2]}"' if word else ""
 
 
-def check_keys(config: object, keys: type) -> None:
-    """Put each key's value in the place of what was given for it; raise ConfigError for wrong ones.
-
-    keys: the class that tells of them.
-    """
-    read = {"std": laws.scale, "prior": laws.prior, "noise": laws.noise}
-    held = kinds(keys)
-    for name, meaning in meanings(keys).items():
-        value = getattr(config, name)
-        if meaning.word is not None and value == meaning.word:
-            continue
-        if meaning.read in read and not (value is None and "None" in str(held[name])):
-            value = read[meaning.read](name, value)
-        elif not meaning.read and name != "layers":
-            value = typed(name, held[name], value, meaning.most)
-        object.__setattr__(config, name, value)
-        for one in value if isinstance(value, tuple) else (value,):
-            if meaning.least is not None:
-                at_least(name, one, meaning.least)
-            if meaning.choices and one is not None and not meaning.read:
-                one_of(name, str(one), meaning.choices)
-
-
 def _standardise(value: object, data: str) -> bool | str:
     """true, false, "train" or "all", of which true is what is usual for such data.
 
@@ -262,64 +244,3 @@ def _standardise(value: object, data: str) -> bool | str:
     if isinstance(plain, bool) or plain in ("train", "all"):
         return plain  # type: ignore[return-value]
     raise ConfigError(f'standardise: expected true or false, "train" or "all", got {shown(value)}')
-
-
-# What a value of each type is called.
-_EXPECTED = {
-    bool: "true or false",
-    float: "a number",
-    int: "a whole number",
-    str: "a string",
-    tuple: "a list of whole numbers",
-}
-
-
-def typed(name: str, kind: object, value: object, most: int | None = None) -> object:
-    """`value` as what the field holds; raises ConfigError that says what was expected."""
-    if value is None and "None" in str(kind):
-        return None
-    plain = next((one for one in _EXPECTED if kind in (one, one | None)), tuple)
-    if plain is float and _is_number(value):
-        return _finite(name, value)
-    if plain is int and _is_whole(value):
-        most = LARGEST_COUNT if most is None else most
-        if abs(int(value)) > most:  # type: ignore[call-overload]
-            raise ConfigError(f"{name}: expected at most {most}, got {shown(value)}")
-        return int(value)  # type: ignore[call-overload]
-    if plain is tuple and isinstance(value, list | tuple) and all(map(_is_whole, value)):
-        return tuple(int(v) for v in value)
-    if plain in (bool, str) and isinstance(value, plain):
-        return value
-    hint = "" if plain is tuple else in_a_grid(value)
-    raise ConfigError(f"{name}: expected {_EXPECTED[plain]}, got {shown(value)}{hint}")
-
-
-def _finite(name: str, value: object) -> float:
-    """A number as a float. Raises ConfigError for NaN, infinity, and what is too large."""
-    try:
-        number = real_number(name, value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ConfigError(f"{name}: expected a finite number, got {shown(value)}")
-    return number
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def at_least(name: str, value: object, least: int) -> None:
-    """Raise ConfigError for a number below `least`; None passes."""
-    if value is not None and value < least:  # type: ignore[operator]
-        raise ConfigError(f"{name}: expected at least {least}, got {shown(value)}")
-
-
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise ConfigError for a word that is not allowed."""
-    if value not in allowed:
-        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {shown(value)}")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from bnnpost.arguments import shown
 from bnnpost.naming import unknown
+from bnnpost.samplers.methods import METHODS
 from bnnpost.sweeps import laws
 from bnnpost.sweeps.config import (
     GRID,
     ConfigError,
+    SweepConfig,
     beside,
     config_of,
     known_keys,
@@ -24,6 +26,8 @@ from bnnpost.sweeps.grid_cells import Cell, Grid, Label, settings_text
 _NAME = "name"
 # Each is a run of its own, and takes milliseconds to be read.
 MOST_CELLS = 5_000
+# Draws of which a comparison by the draws alone makes blocks.
+_FEWEST = 200
 # The axis that every cell has, over which rates are fitted.
 _WIDTHS = "widths"
 
@@ -60,7 +64,7 @@ def grid_of(
     base.pop(GRID, None)
     base = beside(base, source)
     if GRID not in values:
-        config = located(config_of(with_flags(base, overrides or {}), source))
+        config = comparable(located(config_of(with_flags(base, overrides or {}), source)))
         return Grid((), (Cell({}, config.as_dict(), content_digest(config)),))
     axes = _axes(table)
     _check_apart(axes, base, overrides or {})
@@ -80,6 +84,31 @@ def grid_of(
     return Grid(tuple(axis.name for axis in axes), cells)
 
 
+def comparable(config: SweepConfig) -> SweepConfig:
+    """A configuration whose draws can be compared with the limit. Raises ConfigError for others."""
+    method = config.method
+    if not method.independent:
+        names = ", ".join(name for name, kind in METHODS.items() if kind.independent)
+        raise ConfigError(
+            f"method: expected one of {names} for a sweep, got {method.name}, whose draws are "
+            "dependent; bnnpost sample takes it"
+        )
+    if method.by_proposals:
+        return config
+    if config.num_samples < _FEWEST:
+        raise ConfigError(
+            f"num_samples: expected at least {_FEWEST} for the standard errors of a comparison by "
+            f"the draws alone, got {config.num_samples}"
+        )
+    if config.made_likelihood().known_std is None:
+        raise ConfigError(
+            f"likelihood: a sweep by {method.name} chains is compared by its draws with a limit in "
+            "closed form, which there is under Gaussian noise of known size; bnnpost sample "
+            f"--method {method.name} takes any likelihood"
+        )
+    return config
+
+
 def _product(axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Label], dict[str, object]]]:
     for places in itertools.product(*(range(len(axis.labels)) for axis in axes)):
         chosen = list(zip(axes, places, strict=True))
@@ -91,7 +120,7 @@ def _product(axes: Sequence[Axis]) -> Iterator[tuple[dict[str, Label], dict[str,
 
 def _cell(settings: dict[str, Label], values: dict[str, object]) -> Cell:
     try:
-        config = located(config_of(values))
+        config = comparable(located(config_of(values)))
         return Cell(settings, config.as_dict(), content_digest(config))
     except ConfigError as error:
         raise ConfigError(f"grid, {settings_text(settings)}: {error}") from None

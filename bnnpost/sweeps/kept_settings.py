@@ -1,11 +1,12 @@
 """The settings of a run as its files have them, held against those that are asked for."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnnpost.samplers.methods import Rejection, settings_of_all
+from bnnpost.settings import meanings
 from bnnpost.storage import RECORD, read_json, read_noted
 from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
 from bnnpost.sweeps.refusals import ConfigError
@@ -13,6 +14,8 @@ from bnnpost.sweeps.refusals import ConfigError
 if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
 
+# The key under which chains had their settings, in earlier versions.
+_CHAIN = "chain"
 Reader = Callable[[Path], dict[str, Any]]
 _WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
 
@@ -53,6 +56,15 @@ def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...
         )
 
 
+def in_one_table(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a run whose chains had a table of their own, in earlier versions."""
+    chain = {name: value for name, value in values.get(_CHAIN, {}).items() if value is not None}
+    if not chain:
+        return {name: value for name, value in values.items() if name != _CHAIN}
+    left_out = (_CHAIN, *(set(meanings(Rejection)) - {"precision"}))
+    return {name: value for name, value in values.items() if name not in left_out} | chain
+
+
 def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> None:
     """Raise ConfigError if a width's file was made with another configuration, as it records.
 
@@ -73,8 +85,9 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple
     """Settings that are others now, in a line; empty where none is."""
     from bnnpost.sweeps.config import SweepConfig
 
-    defaults = {field.name: field.default for field in dataclasses.fields(SweepConfig)}
-    was, now = (_whole({**defaults, **as_recorded(values)}) for values in (before, after))
+    defaults = {name: getattr(SweepConfig, name) for name in meanings(SweepConfig)}
+    defaults |= {n: getattr(kind, n) for n, kind in settings_of_all().items()}
+    was, now = (_whole({**defaults, **in_one_table(as_recorded(v))}) for v in (before, after))
     names = [name for name in {**was, **now} if name not in but_for]
     return ", ".join(
         f"{name} {was.get(name)!r} → {now.get(name)!r}"

@@ -11,6 +11,7 @@ from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
 from bnnpost.samplers.advice import Option, is_judged
 from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.samplers.methods import Rejection
 from bnnpost.samplers.progress import Progress
 from bnnpost.storage import Say
 from bnnpost.sweeps import expectations
@@ -124,7 +125,7 @@ def _planned(
     compared: bool = False,
 ) -> CostPlan:
     config = problem.config
-    space = "functions" if config.space == "auto" else config.space
+    space = "functions" if config.method.space == "auto" else config.method.space
     found: dict[int, Forecast] = {}
     times: dict[int, float] = {}
     with Progress(
@@ -146,7 +147,7 @@ def _comparison(problem: Problem, width: int) -> float:
         problem.posterior(width),
         problem.x_test,
         num_proposals=config.num_proposals,
-        precision=config.precision,
+        precision=config.method.precision,
     )
 
 
@@ -234,14 +235,14 @@ def forecasts(
 
     progress: of each pilot, on stderr.
     """
-    config = problem.config
+    config, method = problem.config, rejection_of(problem.config)
     return {
         width: forecast(
             keys(config, width).forecast,
             problem.posterior(width),
-            collapse=config.collapse,
-            precision=config.precision,
-            cap=config.cap,
+            collapse=method.collapse is not False,
+            precision=method.precision,
+            cap=method.cap,
             calibrate=calibrate,
             progress=progress,
         )
@@ -251,9 +252,16 @@ def forecasts(
 
 def expected_option(config: SweepConfig, expected: Forecast) -> Option:
     """The option of a forecast that a sweep would use at that width."""
-    if config.bound == "strict":
-        return expected.strict(config.space, config.collapse)
-    return expected.option(config.space, config.bound)
+    method = rejection_of(config)
+    if method.bound == "strict":
+        return expected.strict(method.space, method.collapse is not False)
+    return expected.option(method.space, method.bound)
+
+
+def rejection_of(config: SweepConfig) -> Rejection:
+    """The settings of rejection, of a configuration that may be of another method."""
+    method = config.method
+    return method if isinstance(method, Rejection) else Rejection(precision=method.precision)
 
 
 def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
@@ -262,14 +270,14 @@ def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
         width: expected_option(config, one).proposals(config.num_samples)
         for width, one in found.items()
     }
-    worst = max(needed, key=lambda width: needed[width])
-    limit = min(MOST_PROPOSALS, config.max_proposals or MOST_PROPOSALS)
+    worst, method = max(needed, key=lambda width: needed[width]), rejection_of(config)
+    limit = min(MOST_PROPOSALS, method.max_proposals or MOST_PROPOSALS)
     if needed[worst] <= limit:
         return ""
     ways = ["use fewer training points or draws or more noise"]
-    if config.max_proposals is not None:
+    if method.max_proposals is not None:
         ways.append("raise max_proposals")
-    if config.bound != "capped" and is_judged(found[worst]):
+    if method.bound != "capped" and is_judged(found[worst]):
         ways.append("ask for weighted draws with --bound capped")
     return (
         f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "

@@ -18,9 +18,8 @@ from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
 from bnnpost.sweeps.data_paths import as_recorded
-from bnnpost.sweeps.kept_settings import read_sweep_json
+from bnnpost.sweeps.kept_settings import in_one_table, read_sweep_json
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.sampling import CHAIN
 
 Table = dict[str, np.ndarray]
 _QUANTILES = (0.05, 0.5, 0.95)
@@ -169,7 +168,7 @@ def _draws_file(path: Path, width: int | None) -> Path:
 
 def _config(path: Path, trust_code: bool) -> SweepConfig:
     held: dict[str, Any] = read_sweep_json(path / CONFIG)
-    values = {k: v for k, v in as_recorded(held).items() if k not in (CHAIN, "digest")}
+    values = in_one_table({k: v for k, v in as_recorded(held).items() if k != "digest"})
     with contextlib.nullcontext() if trust_code else not_imported(path / CONFIG):
         return config_of(values)
 

@@ -1,15 +1,8 @@
 """What keeps a sweep from running, or from ending as asked."""
 
+from bnnpost.settings import ConfigError, in_a_grid
 
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the key and what was expected."""
-
-
-def in_a_grid(value: object) -> str:
-    """A hint, where a list is given for one value of a setting."""
-    if not isinstance(value, list | tuple) or not value:
-        return ""
-    return "; several to be tried are listed in the table [grid]"
+__all__ = ["ConfigError", "DamagedFile", "HopelessRun", "in_a_grid"]
 
 
 class DamagedFile(OSError):

@@ -15,12 +15,12 @@ from bnnpost.draws import Draws
 from bnnpost.draws.arviz_view import pseudo_chains
 from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
-from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.made_with import versions_and_device
 from bnnpost.sweeps.problem import Problem
 
@@ -308,6 +308,6 @@ def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str
         "config_digest": problem.config.digest(),
         "versions": json.dumps(by_package),
         "device": device,
-        "precision": problem.config.precision,
+        "precision": problem.config.method.precision,
         "seed": problem.config.seed,
     }

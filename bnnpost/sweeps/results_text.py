@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnnpost.datasets.data_record import record_of
-from bnnpost.sweeps.keys import COUPLED
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.sweeps.results import FIRST_ORDER, SCORES, THEORY
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from bnnpost.draws import Draws
 from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.runs import Run
-from bnnpost.samplers.plan import Goal, Plan
+from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
+from bnnpost.samplers.coupled.pair_draws import NotMetWarning
+from bnnpost.samplers.methods import Rejection, settings_of_all
+from bnnpost.samplers.plan import Plan
 from bnnpost.samplers.rejection_run import StoredBlocks
+from bnnpost.settings import meanings
 from bnnpost.storage import (
     DIGEST,
     PREDICTIONS,
     RUN_ID,
+    OtherRun,
     Say,
     as_path,
     dataset_digest,
@@ -29,7 +35,7 @@ from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
 from bnnpost.sweeps.contents import located
 from bnnpost.sweeps.data_paths import as_recorded
-from bnnpost.sweeps.kept_settings import check_same_config
+from bnnpost.sweeps.kept_settings import check_same_config, in_one_table
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.random_keys import keys
@@ -40,8 +46,6 @@ if TYPE_CHECKING:
 
 _FORMAT = "bnnpost predictions 1"
 _PREDICTED = ("f", "log_weight", "proposal_number", "x_test", "y_test")
-# The key of a configuration file under which chains have their own.
-CHAIN = "chain"
 # What may change when a run is gone on with: how far it goes, and what plays no part in it.
 _GOALS = ("num_samples", "max_proposals", "num_proposals")
 
@@ -59,30 +63,56 @@ def sample(
     """Draws from the posterior at the configuration's one width, kept in a directory.
 
     A run that is there already is gone on with; its draws are those of one call, whoever makes
-    them. executor: see `run_grid`. Raises HopelessRun if the acceptance rate is too low and
-    `force` is not given, ConfigError or OtherRun if the directory holds another run,
-    DirectoryInUse if another process works there.
+    them. executor: see `run_grid`; of proposals. say: is told what the library warns of, but that
+    chains did not converge or meet, which is in `info` of the draws. Raises HopelessRun if the
+    acceptance rate is too low and `force` is not given, NotMet where pairs of a pilot do not meet,
+    ConfigError or OtherRun if the directory holds another run, DirectoryInUse if another process
+    works there.
     """
     config, started = problem.config, time.perf_counter()
-    width, goal = only_width(config), _goal(config)
-    directory, expected = Run(path, Plan), {}
-    directory.notes = problem.data_attribute()
-    check_config(directory, config)
-    with directory.claimed():
-        check_config(directory, config)
-        if not directory.has_begun():
+    method, width = config.method, only_width(config)
+    key, posterior = keys(config, width).draws, problem.posterior(width)
+    run, expected = method.run(path), {}
+    run.notes = problem.data_attribute()
+    check_config(run, config)
+    with run.claimed(), _warnings_said(say):
+        check_config(run, config)
+        if method.by_proposals and not run.has_begun():
             expected = check_feasible(problem, width, force, say, progress=progress)
-        directory.begin(_plan(problem, width).begun, say)
-        blocks = StoredBlocks(directory)
-        blocks.check_origin()
-        directory.write_noted(CONFIG, located(config).as_dict())
-        expectations.write_expected(directory, expected)
-        directory.set_status("running")
-        with directory.noting_failure():
-            if executor is not None:
-                blocks.compute(goal, executor, retries=retries, progress=progress)
-            draws = blocks.finish(goal, started=started, progress=progress)
-            return finished(directory, problem, draws)
+        try:
+            stored = method.begin(run, key, posterior, config.num_samples, say)
+        except OtherRun:
+            raise
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        run.write_noted(CONFIG, located(config).as_dict())
+        expectations.write_expected(run, expected)
+        if method.by_proposals:
+            run.set_status("running")
+        with run.noting_failure():
+            draws = method.finish(
+                stored,
+                config.num_samples,
+                started=started,
+                progress=progress,
+                executor=executor,
+                retries=retries,
+            )
+            return finished(run, problem, draws)
+
+
+@contextlib.contextmanager
+def _warnings_said(say: Say) -> Iterator[None]:
+    """Let `say` say what the library warns of, but for what the record of draws has as well."""
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        say(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", NotMetWarning)
+        warnings.showwarning = show
+        yield
 
 
 def merge(
@@ -106,7 +136,12 @@ def merge(
     config = read_config(path, trust_code)
     if num_samples is not None:
         config = load_config(None, {**config.as_dict(), "num_samples": num_samples})
-    problem, goal = load_problem(config), _goal(config)
+    if not isinstance(config.method, Rejection):
+        raise ConfigError(
+            f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
+            "command goes on with them"
+        )
+    problem, goal = load_problem(config), config.method.goal(config.num_samples)
     with Run(path, Plan).claimed() as directory:
         directory.notes = problem.data_attribute()
         directory.resume(Plan.from_contents, problem.posterior(only_width(config)), say)
@@ -144,30 +179,8 @@ def read_config(path: str | Path, trust_code: bool = False) -> SweepConfig:
         values = read_noted(held)
     except ValueError as error:
         raise ConfigError(f"{error}; the same bnnpost sample command writes it again") from None
-    if CHAIN in values:
-        raise ConfigError(
-            f"{path} holds chains, of which there is nothing to merge: the same bnnpost sample "
-            "command goes on with them"
-        )
     with contextlib.nullcontext() if trust_code else not_imported(held):
-        return load_config(None, as_recorded(values))
-
-
-def _plan(problem: Problem, width: int) -> Plan:
-    config = problem.config
-    return Plan.make(
-        keys(config, width).draws,
-        problem.posterior(width),
-        space=config.space,
-        collapse=config.collapse,
-        bound=config.bound,
-        cap=config.cap,
-        precision=config.precision,
-    )
-
-
-def _goal(config: SweepConfig) -> Goal:
-    return Goal(config.num_samples, config.max_proposals)
+        return load_config(None, in_one_table(as_recorded(values)))
 
 
 def check_config(directory: Run[Any], config: SweepConfig) -> None:
@@ -180,7 +193,9 @@ def check_config(directory: Run[Any], config: SweepConfig) -> None:
         )
     directory.check_vacant()
     if held.exists():
-        check_same_config(held, config, but_for=(*_GOALS, CHAIN))
+        # Chains hold their settings against those of their run themselves.
+        of_runs = set(settings_of_all()) - set(meanings(Rejection))
+        check_same_config(held, config, but_for=(*_GOALS, "method", *of_runs))
 
 
 def finished(directory: Run[Any], problem: Problem, draws: Draws) -> Draws:

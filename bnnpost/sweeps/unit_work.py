@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.stopping import is_interruption
 from bnnpost.storage import DRAWS, FILE, RUN_ID
 from bnnpost.sweeps import results
 from bnnpost.sweeps.cell_directory import draws_name
 from bnnpost.sweeps.contents import code_digest
 from bnnpost.sweeps.expectations import Expectation
-from bnnpost.sweeps.keys import COUPLED
 from bnnpost.sweeps.planning import make_plan
 from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.programs import forget_programs
@@ -101,7 +101,7 @@ def feasible(
 ) -> Feasible:
     """Whether a cell may be run at these widths. Raises HopelessRun where it is not `force`."""
     problem = sent.opened()
-    if problem.config.method == COUPLED:
+    if not problem.config.method.by_proposals:
         # Whether pairs meet is found by the run's own pilots, width by width.
         check_comparable(problem)
         return Feasible({}, ())

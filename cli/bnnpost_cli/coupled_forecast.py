@@ -12,48 +12,34 @@ from bnnpost_cli import tables
 from bnnpost_cli.failures import BUDGET
 
 
-def show(settings: Any, chain: Any, as_json: bool) -> None:
+def show(settings: Any, method: Any, as_json: bool) -> None:
     """Run the pilot at each width and print what it found; leave with code 4 if pairs did not meet.
 
-    settings, chain: what is sampled and how.
+    settings, method: what is sampled and how.
     """
-    from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
-    from bnnpost.sweeps.config import ConfigError
     from bnnpost.sweeps.problem import load_problem
 
-    tolerance = TOLERANCE if chain.tolerance is None else chain.tolerance
-    try:
-        checked_goal(settings.num_samples, tolerance)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
     problem, found = load_problem(settings), {}
     for width in settings.widths:
         click.echo(f"width {width}: pilot and timing", err=True)
-        found[width] = _forecast(problem, width, chain.options(), tolerance)
+        found[width] = _forecast(problem, width, method)
     if as_json:
         click.echo(json.dumps(tables.plain(_plain(found)), indent=2))
     else:
-        click.echo(_table(found, settings.num_samples, tolerance))
+        click.echo(_table(found, settings.num_samples, method.tolerance))
     if any(isinstance(one, str) for one in found.values()):
         sys.exit(BUDGET)
 
 
-def _forecast(problem: Any, width: int, options: Mapping[str, Any], tolerance: float) -> Any:
+def _forecast(problem: Any, width: int, method: Any) -> Any:
     """What the pilot at a width says, or why it says nothing."""
-    from bnnpost.samplers.coupled.pair_forecast import forecast
     from bnnpost.samplers.coupled.tuning import NotMet
     from bnnpost.sweeps.random_keys import keys
 
     config = problem.config
     try:
-        return forecast(
-            keys(config, width).draws,
-            problem.posterior(width),
-            num_samples=config.num_samples,
-            tolerance=tolerance,
-            precision=config.precision,
-            **options,
-        )
+        key, posterior = keys(config, width).draws, problem.posterior(width)
+        return method.forecast(key, posterior, config.num_samples)
     except NotMet as error:
         return str(error)
 

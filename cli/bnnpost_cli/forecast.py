@@ -27,24 +27,26 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     about how many steps draws will take, and how long. Exit code 4 where pairs do not meet. What
     chains will take is not known before they run.
     """
+    from bnnpost.samplers.methods import Coupled, Rejection, check_taken
     from bnnpost.spaces.space import SPACES
-    from bnnpost.sweeps.chain_config import load_sample_config
+    from bnnpost.sweeps import load_config
     from bnnpost.sweeps.config import ConfigError
-    from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import forecasts
     from bnnpost.sweeps.problem import load_problem
 
     with reported():
         executors.keep_programs()
-        settings, chain = load_sample_config(config, given(flags))
-        if chain is not None and chain.method != COUPLED:
+        settings = load_config(config, given(flags))
+        method = settings.method
+        check_taken(method.name, given(flags))
+        if isinstance(method, Coupled):
+            coupled_forecast.show(settings, method, as_json)
+            return
+        if not isinstance(method, Rejection):
             raise ConfigError(
-                f"no forecast of method {chain.method}: expected rejection or coupled, as how long "
+                f"no forecast of method {method.name}: expected rejection or coupled, as how long "
                 "chains need is not known before they run"
             )
-        if chain is not None:
-            coupled_forecast.show(settings, chain, as_json)
-            return
         problem = load_problem(settings)
         found: dict[int, Any] = {}
         for width in settings.widths:

@@ -3,11 +3,14 @@
 A flag that is not given is None here, so that the configuration's own default holds.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from bnnpost.samplers.methods import METHOD, METHODS, Method
+from bnnpost.settings import Meaning, kinds, meanings, plain_kind
 from bnnpost.sweeps import keys
 from bnnpost_cli import completed
 
@@ -92,7 +95,7 @@ _OFFERS = {
 }
 
 
-def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Decorator:
+def _flag(name: str, kind: Any, told: Meaning, default: str | None) -> Decorator:
     """The flag of a key. default: as help states it, None where it says none."""
     hyphens = name.replace("_", "-")
     names = [f"--{hyphens}", *told.also, name]
@@ -107,7 +110,7 @@ def _flag(name: str, kind: Any, told: keys.Meaning, default: str | None) -> Deco
     return click.option(*names, type=kind, default=None, help=text, shell_complete=offers)
 
 
-def _text(told: keys.Meaning, default: str | None) -> str:
+def _text(told: Meaning, default: str | None) -> str:
     """The help of a flag."""
     return told.help if default is None else f"{told.help} [default: {default}]"
 
@@ -121,7 +124,7 @@ def _standardise(name: str, text: str) -> Decorator:
     return _all(never, words)
 
 
-def _kind(hint: Any, told: keys.Meaning) -> Any:
+def _kind(hint: Any, told: Meaning) -> Any:
     """What a flag takes of a key that holds this."""
     if told.read in ("std", "noise"):
         return _Law()
@@ -129,11 +132,10 @@ def _kind(hint: Any, told: keys.Meaning) -> Any:
         return _Widths()
     if told.word is not None:
         return _NumberOr(told.word)
-    plain = {str(one): one for one in (bool, int, float)}
-    return next((one for one in plain.values() if hint in (one, one | None)), str)
+    return plain_kind(hint) or str
 
 
-def _default(told: keys.Meaning, default: Any) -> str | None:
+def _default(told: Meaning, default: Any) -> str | None:
     if told.shown is not None or default is None:
         return told.shown
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
@@ -141,10 +143,8 @@ def _default(told: keys.Meaning, default: Any) -> str | None:
 
 def _group(kind: type, *groups: str) -> list[Decorator]:
     """Flags of the keys of a class in these groups, a group after the other."""
-    hints = keys.kinds(kind)
-    told = [
-        (name, one, _default(one, getattr(kind, name))) for name, one in keys.meanings(kind).items()
-    ]
+    hints = kinds(kind)
+    told = [(name, one, _default(one, getattr(kind, name))) for name, one in meanings(kind).items()]
     return [
         _flag(name, _kind(hints[name], one), one, default)
         for group in groups
@@ -181,18 +181,37 @@ _DRAWS = click.option(
 )  # fmt: skip
 
 problem_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL)
-_METHOD, _PAIRS = _group(keys.ChainKeys, "method"), _group(keys.ChainKeys, "pairs")
-forecast_options = _all(_CONFIG, *_METHOD, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES, *_PAIRS)
+
+
+def _methods(*kinds_of: type[Method]) -> list[Decorator]:
+    """Flags that choose among these methods, and set them; a setting of several has one flag."""
+    names = tuple(name for name, kind in METHODS.items() if kind in kinds_of)
+    method = dataclasses.replace(METHOD, choices=names)
+    flags = {"method": _flag("method", str, method, METHOD.shown)}
+    for kind in kinds_of:
+        own = zip(meanings(kind), _group(kind, *_groups(kind)), strict=True)
+        for name, flag in own:
+            flags.setdefault(name, flag)
+    return list(flags.values())
+
+
+def _groups(kind: type) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.group for one in meanings(kind).values()))
+
+
+_COMPARISON = _group(keys.SweepKeys, "comparison")
+_ALL = tuple(dict.fromkeys(METHODS.values()))
+_INDEPENDENT = tuple(kind for kind in _ALL if kind.independent)
+forecast_options = _all(_CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES, *_methods(*_ALL))
 sweep_options = _all(
-    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES,
-    *_group(keys.SweepKeys, "sampling", "comparison", "sweep method"),
+    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_SAMPLES, *_COMPARISON,
+    *_methods(*_INDEPENDENT),
 )  # fmt: skip
 study_options = _all(
-    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_group(keys.SweepKeys, "comparison"),
+    _CONFIG, *_DATA, *_WIDTHS, *_NETWORK, *_MODEL, *_COMPARISON,
 )  # fmt: skip
 sample_options = _all(
-    _CONFIG, *_METHOD, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS,
-    *_group(keys.SweepKeys, "sampling"), *_group(keys.ChainKeys, "chains"), *_PAIRS,
+    _CONFIG, *_DATA, _ONE_WIDTH, *_NETWORK, *_MODEL, _DRAWS, *_methods(*_ALL),
 )  # fmt: skip
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

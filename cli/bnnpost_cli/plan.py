@@ -51,20 +51,20 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
 def _settings(plan: Any) -> str:
     from bnnpost.reports import words
 
-    config = plan.config
+    config, method = plan.config, plan.config.method
     outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
     rows = {
         "data": f"{config.data}: {plan.record.used()}; {outputs}",
         "network": words.network(config.as_dict()),
         "targets": words.likelihood(config.as_dict(), plan.record),
-        "draws": f"{config.num_samples:,} a width, bound {config.bound}, space {config.space}, "
-        f"readout {'integrated out' if config.collapse else 'drawn'}",
+        "draws": f"{config.num_samples:,} a width, bound {method.bound}, space {method.space}, "
+        f"readout {'integrated out' if method.collapse else 'drawn'}",
         "limit": f"compared over {config.num_proposals:,} further proposals a width",
-        "random": f"seed {config.seed}, {config.precision} precision",
+        "random": f"seed {config.seed}, {method.precision} precision",
         "disk": f"about {size(plan.disk_bytes)}",
     }
-    if config.max_proposals is not None:
-        rows["draws"] += f", at most {config.max_proposals:,} proposals"
+    if method.max_proposals is not None:
+        rows["draws"] += f", at most {method.max_proposals:,} proposals"
     return "\n".join(f"  {name:<8} {text}" for name, text in rows.items())
 
 

@@ -40,54 +40,31 @@ def command(
     meet, or whose draws are not shown to be as near as --tolerance asks, are kept with exit
     code 4, and how near they are is said on stderr.
     """
-    from bnnpost.sweeps.chain_config import check_taken, load_sample_config
-    from bnnpost.sweeps.problem import load_problem
-
-    workers = {name: flags.pop(name) for name in executors.NAMES}
-    with reported(resume=f"the same command goes on from what is in {out}"):
-        overrides = {**given(flags), **({} if width is None else {"widths": (width,)})}
-        settings, chain = load_sample_config(config, overrides)
-        if chain is not None:
-            used = {**workers, "retries": None, "force": force or None}
-            check_taken(chain.method, [name for name, value in used.items() if value is not None])
-        problem = load_problem(settings)
-        if chain is None:
-            draws = _by_rejection(problem, out, force, **workers)
-        else:
-            draws = _by_chains(problem, out, chain)
-        show(draws, problem, out, as_json)
-
-
-def _by_rejection(
-    problem: Any,
-    out: str,
-    force: bool,
-    *,
-    retries: int,
-    **chosen: Any,
-) -> Any:
     from bnnpost.parallel import Inline
+    from bnnpost.samplers.methods import check_taken
+    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps.problem import load_problem
     from bnnpost.sweeps.sampling import sample
 
-    with executors.chosen(**chosen) as executor:
-        return sample(
-            problem,
-            out,
-            executor=None if isinstance(executor, Inline) else executor,
-            retries=retries,
-            force=force,
-            progress=True,
-            say=_say,
-        )
-
-
-def _by_chains(problem: Any, out: str, chain: Any) -> Any:
-    from bnnpost.sweeps.chain_sampling import sample_chains
-    from bnnpost.sweeps.coupled_sampling import sample_pairs
-    from bnnpost.sweeps.keys import COUPLED
-
-    sampled = sample_pairs if chain.method == COUPLED else sample_chains
-    return sampled(problem, chain, out, progress=True, say=_say)
+    workers = {name: flags.pop(name) for name in executors.NAMES}
+    retries = workers.pop("retries")
+    with reported(resume=f"the same command goes on from what is in {out}"):
+        overrides = {**given(flags), **({} if width is None else {"widths": (width,)})}
+        settings = load_config(config, overrides)
+        used = {**flags, **workers, "force": force or None}
+        check_taken(settings.method.name, given(used))
+        problem = load_problem(settings)
+        with executors.chosen(**workers) as executor:
+            draws = sample(
+                problem,
+                out,
+                executor=None if isinstance(executor, Inline) else executor,
+                retries=retries,
+                force=force,
+                progress=True,
+                say=_say,
+            )
+        show(draws, problem, out, as_json)
 
 
 def _say(message: str) -> None:

@@ -94,9 +94,9 @@ def report_json(results: Any) -> dict[str, Any]:
 
 def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
     """Print what a grid would do and cost; exits with 2 if every cell would be refused."""
+    from bnnpost.samplers.methods import COUPLED
     from bnnpost.sweeps.config import ConfigError
     from bnnpost.sweeps.grid_directory import GridDirectory
-    from bnnpost.sweeps.keys import COUPLED
     from bnnpost.sweeps.planning import plan_grid
     from bnnpost.sweeps.programs import kept_for_the_run
 
@@ -223,8 +223,8 @@ def _records(cell: Any) -> list[str]:
 
 def _summary(results: Any) -> str:
     """How many units are done, in a sentence, and what to do about the others."""
+    from bnnpost.samplers.methods import COUPLED
     from bnnpost.spelling import duration
-    from bnnpost.sweeps.keys import COUPLED
 
     details = [cell.detail for cell in results]
     total = len(results.widths) * len(details)

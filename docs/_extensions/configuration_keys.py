@@ -10,7 +10,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from bnnpost.sweeps.keys import kinds, meanings
+from bnnpost.settings import kinds, meanings
 
 _READ = {
     "std": "number or law",
@@ -52,6 +52,8 @@ def rows(kind: type) -> list[tuple[str, str, str, str]]:
     hints, told = kinds(kind), meanings(kind)
     found = []
     for field in dataclasses.fields(kind):
+        if field.name not in told:
+            continue
         meaning = told[field.name]
         held = _READ.get(meaning.read) or _kind(hints[field.name])
         default = _default(field) or meaning.shown or ""

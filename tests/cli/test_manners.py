@@ -12,6 +12,8 @@ import pytest
 
 from bnnpost.likelihoods.records import known
 from bnnpost.networks import catalogue
+from bnnpost.samplers.methods import Coupled
+from bnnpost.settings import meanings
 from bnnpost.sweeps import SweepConfig, load_config
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
@@ -123,9 +125,12 @@ def test_what_the_template_comments_out_can_be_used(tmp_path):
     head, grid = path.read_text().split("# [grid]\n")
     settings = [line[2:] for line in head.splitlines() if re.match(r"# \w+ = ", line)]
     for name, value in tomllib.loads("\n".join(settings)).items():
-        needs = {"cap": {"bound": "capped"}, "lag": {"method": "coupled"}}.get(name, {})
+        needs = {"method": "coupled"} if name in meanings(Coupled) else {}
+        needs |= {"bound": "capped"} if name == "cap" else {}
         if name != "network":
-            assert getattr(load_config(None, {name: value, **needs}), name) is not None
+            config = load_config(None, {name: value, **needs})
+            of_method = name in meanings(type(config.method))
+            assert getattr(config.method if of_method else config, name) is not None
     axes = tomllib.loads("\n".join(line.removeprefix("# ") for line in grid.splitlines()))
     kept = {k: v for k, v in tomllib.loads(head).items() if k not in axes}
     assert len(grid_of({**kept, "grid": axes}).cells) == 24

@@ -15,7 +15,7 @@ import bnnpost
 from bnnpost.samplers.coupled import pair_draws
 from bnnpost.samplers.coupled.bounds import Bound
 from bnnpost.samplers.coupled.pair_run import StoredPairs
-from bnnpost.sweeps.chain_config import load_sample_config
+from bnnpost.sweeps import load_config
 from bnnpost_cli import shown_draws
 from tests.cli.invocation import invoke, start
 from tests.files import contents
@@ -241,8 +241,8 @@ def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
 def test_a_file_beside_its_configuration_is_found(tmp_path):
     (tmp_path / "mine.csv").write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(8)))
     (tmp_path / "mine.toml").write_text('data = "mine.csv"\ntarget = "b"\nnum_train = 2\n')
-    config, chain = load_sample_config(tmp_path / "mine.toml", {"method": "coupled"})
-    assert config.data == str(tmp_path / "mine.csv") and chain.method == "coupled"
+    config = load_config(tmp_path / "mine.toml", {"method": "coupled"})
+    assert config.data == str(tmp_path / "mine.csv") and config.method.name == "coupled"
 
 
 @pytest.mark.slow

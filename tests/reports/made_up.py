@@ -104,7 +104,7 @@ def tree(config, kind="exact", fit=None, num_samples=None, num_outputs=1):
         "config_digest": config.digest(),
         "versions": VERSIONS,
         "device": "a device",
-        "precision": config.precision,
+        "precision": config.method.precision,
         "seed": config.seed,
     }
     return found

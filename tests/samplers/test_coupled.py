@@ -234,8 +234,8 @@ def test_expectations_of_many_pairs(first, last, lag):
 
 def traced_anew(monkeypatch):
     """What runs pairs, which was compiled with the right one."""
-    run_pair = jax.jit(lambda *given: pairs.run_pair.__wrapped__(*given))
-    monkeypatch.setattr("bnnpost.samplers.coupled.pairs.run_pair", run_pair)
+    right = pairs.run_pair.__wrapped__
+    monkeypatch.setattr(pairs, "run_pair", jax.jit(lambda *given: right(*given)))
 
 
 @functools.cache

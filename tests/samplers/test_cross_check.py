@@ -11,7 +11,7 @@ import pytest
 
 import bnnpost
 from bnnpost.samplers.chains import ConvergenceWarning, EllipticalSlice, chain_draws
-from bnnpost.samplers.chains.run import Chains, Runner, run_chains
+from bnnpost.samplers.chains.run import ChainsPlan, Runner, run_chains
 from bnnpost.spaces import cells
 from tests.samplers import cases, likelihood_cases
 from tests.samplers.test_two_modes import PROBLEMS
@@ -22,7 +22,7 @@ POSTERIOR = PROBLEMS["two points"].posterior()
 def in_one_mode():
     """Chains whose noise starts and moves around the first fit alone."""
     size = {"num_samples": 1000, "num_warmup": 200}
-    chains = Chains.make(cases.key(0), POSTERIOR, EllipticalSlice(), **size)
+    chains = ChainsPlan.make(cases.key(0), POSTERIOR, EllipticalSlice(), **size)
     mixture = chains.space.guide.mixture
     first = mixture.log_masses[len(mixture.log_whole)]
     guide = dataclasses.replace(

@@ -35,7 +35,17 @@ CIRCLES = (
     ("bnnpost.reports.grid_settings", "bnnpost.reports.grid_page"),
 )
 # Open to every room, and to those of them that come after.
-APART = ("arguments", "naming", "spelling", "stopping", "storage", "parallel", "datasets", "pages")
+APART = (
+    "arguments",
+    "naming",
+    "settings",
+    "spelling",
+    "stopping",
+    "storage",
+    "parallel",
+    "datasets",
+    "pages",
+)
 
 
 def room_of(module):

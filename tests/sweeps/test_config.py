@@ -6,9 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from bnnpost.samplers.methods import METHODS, Coupled, Rejection
+from bnnpost.settings import meanings
 from bnnpost.sweeps import ConfigError, SweepConfig, load_config, load_grid
 from bnnpost.sweeps.config import shipped_configs
-from bnnpost.sweeps.keys import ChainKeys, SweepKeys, meanings
+from bnnpost.sweeps.keys import SweepKeys
 from bnnpost_cli.sample import command as sample
 from bnnpost_cli.sweep_run import command as run
 
@@ -72,7 +74,8 @@ def test_unreadable_files_are_refused(tmp_path):
 
 def test_digest_changes_with_every_setting():
     base = SweepConfig()
-    changed = {"data": "nile", "seed": 1, "noise_std": 0.5, "widths": (4,), "collapse": False}
+    changed = {"data": "nile", "seed": 1, "noise_std": 0.5, "widths": (4,)}
+    changed |= {"method": Rejection(collapse=False)}
     digests = {dataclasses.replace(base, **{k: v}).digest() for k, v in changed.items()}
     assert len(digests | {base.digest()}) == len(changed) + 1
     assert SweepConfig().digest() == base.digest()
@@ -80,11 +83,15 @@ def test_digest_changes_with_every_setting():
 
 def test_every_key_has_its_flag_with_its_default():
     of_sample, of_run = ({one.name: one for one in command.params} for command in (sample, run))
-    for kind, params in ((SweepKeys, {**of_sample, **of_run}), (ChainKeys, of_sample)):
+    every = {**of_sample, **of_run}
+    of_methods = [(kind, of_sample) for kind in METHODS.values()]
+    of_methods += [(kind, of_run) for kind in (Rejection, Coupled)]
+    for kind, params in ((SweepKeys, every), *of_methods):
         for name, told in meanings(kind).items():
             if not told.group:
                 continue
-            assert told.help in params[name].help
+            first = meanings(Rejection).get(name, told)  # of several methods
+            assert first.help in params[name].help
             default = getattr(kind, name)
             if default is not None and told.shown is None and name != "widths":
                 assert f"[default: {default}]" in params[name].help

@@ -15,11 +15,10 @@ import xarray as xr
 import bnnpost
 from bnnpost.parallel import ExecutorError
 from bnnpost.parallel.dask import Dask
+from bnnpost.samplers.methods import Chains, Rejection
 from bnnpost.storage import OtherRun, dataset_digest, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
 from bnnpost.sweeps.cell_directory import CellDirectory
-from bnnpost.sweeps.chain_config import ChainConfig
-from bnnpost.sweeps.chain_sampling import sample_chains
 from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_cells import Cell, Grid
@@ -224,7 +223,7 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
     edited(copy / "config.json", json.dumps(held))
     begun(copy)
     with pytest.raises(ConfigError, match=r"\(space 'auto' → "):
-        GridDirectory(copy, grid(space="functions")).check_vacant()
+        GridDirectory(copy, grid(method=Rejection(space="functions"))).check_vacant()
 
 
 def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
@@ -295,14 +294,14 @@ def test_a_table_is_the_same_however_its_path_is_spelt(tmp_path, monkeypatch):
     (tmp_path / "mine.csv").write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
     monkeypatch.chdir(tmp_path)
     config = dataclasses.replace(SMALL, data="mine.csv", target="y")
-    path = begun(tmp_path / "run", **{**located(config).as_dict(), "widths": (4,)})
+    path = begun(tmp_path / "run", data=located(config).data, target="y", widths=(4,))
     held = GridDirectory.read(path).grid.cells[0].config
     assert held.data == str(tmp_path / "mine.csv") and located(SMALL) == SMALL
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    begun(path, **held.as_dict())
+    begun(path, data=held.data, target="y", widths=(4,))
     with pytest.raises(ConfigError, match="another configuration \\(data"):
-        begun(path, **{**config.as_dict(), "widths": (4,)})
+        begun(path, data="mine.csv", target="y", widths=(4,))
 
 
 @pytest.mark.slow
@@ -345,21 +344,21 @@ def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
 ONE = dataclasses.replace(SMALL, widths=(4,), num_samples=5)
 
 
-SLICE = ChainConfig("slice", num_chains=1, num_warmup=1)
+SLICE = Chains(kernel_name="slice", num_chains=1, num_warmup=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chain", [None, pytest.param(SLICE, marks=pytest.mark.slow)])
-def test_draws_of_one_posterior_are_no_sweep(tmp_path, chain):
+@pytest.mark.parametrize("method", [Rejection(), SLICE])
+def test_draws_of_one_posterior_are_no_sweep(tmp_path, method):
     """Nor is a sweep taken for them, though the configuration is the same."""
     problem, path, alone = (
-        load_problem(ONE),
+        load_problem(dataclasses.replace(ONE, method=method)),
         tmp_path / "draws",
         Grid((), (Cell({}, ONE.as_dict(), ""),)),
     )
 
     def sampled(path):
-        return sample_chains(problem, chain, path) if chain else sample(problem, path)
+        return sample(problem, path)
 
     assert len(sampled(path)) == 5
     before = sorted(path.rglob("*"))
@@ -392,7 +391,8 @@ def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
 @pytest.mark.slow
 def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
     """Where strict has no hope, and refused only beyond its own budget; advice says the rest."""
-    config = dataclasses.replace(SMALL, num_train=8, noise_std=0.05, widths=(128,), bound="capped")
+    config = dataclasses.replace(SMALL, num_train=8, noise_std=0.05, widths=(128,))
+    config = dataclasses.replace(config, method=Rejection(bound="capped"))
     problem = load_problem(config)
     found = forecasts(problem, config.widths)
     assert expected_option(config, found[128]).bound == "capped"
@@ -400,11 +400,11 @@ def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
         config, found[128]
     ).proposals(config.num_samples)
     assert refusal(config, found) == ""
-    tight = dataclasses.replace(config, max_proposals=50)
+    tight = dataclasses.replace(config, method=Rejection(bound="capped", max_proposals=50))
     assert "raise max_proposals" in refusal(tight, found)
     assert "For 50 draws strict" in refusal(tight, found)
     assert "--bound capped" not in refusal(tight, found)
-    strict = dataclasses.replace(tight, bound="strict")
+    strict = dataclasses.replace(tight, method=Rejection(max_proposals=50))
     assert "--bound capped" in refusal(strict, found)
 
 

@@ -21,7 +21,7 @@ from bnnpost.draws import Draws, DrawsInfo, arviz_view
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.numerics.weights import WeightSum, normalised
 from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.samplers.chains.run import Chains, Checkpoint, Samples, Totals
+from bnnpost.samplers.chains.run import ChainsPlan, Checkpoint, Samples, Totals
 from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION
@@ -63,7 +63,7 @@ class ConvergenceWarning(UserWarning):
     """A chain's draws should not be taken for draws from the posterior."""
 
 
-def draws(chains: Chains, done: Checkpoint, seconds: float) -> Draws:
+def draws(chains: ChainsPlan, done: Checkpoint, seconds: float) -> Draws:
     """The draws of chains that have come far enough, and perhaps further than was asked for.
 
     Warns with ConvergenceWarning where they did not converge.
@@ -131,7 +131,7 @@ def _worst(values: np.ndarray, which: object) -> float:
     return float(which(known)) if known.size else math.nan  # type: ignore[operator]
 
 
-def _info(chains: Chains, done: Checkpoint, totals: Totals, seconds: float) -> DrawsInfo:
+def _info(chains: ChainsPlan, done: Checkpoint, totals: Totals, seconds: float) -> DrawsInfo:
     """totals: each array [chain, draw]."""
     transitions, n_steps, diverging, acceptance = (float(np.sum(a[:, -1])) for a in totals)
     kernel = chains.kernel

@@ -19,7 +19,7 @@ from bnnpost.runs.store import Clock
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.run import (
     Chain,
-    Chains,
+    ChainsPlan,
     Checkpoint,
     Runner,
     Samples,
@@ -59,21 +59,22 @@ class KeptState(NamedTuple):
 
 
 class StoredChains:
-    """Chains of one run, on disk and run as far as they are missing.
+    """Chains of one run, on disk and run as far as they are missing."""
 
-    started: `time.perf_counter()` when this call began.
-    """
-
-    def __init__(self, run: Run[Chains], started: float):
+    def __init__(self, run: Run[ChainsPlan]):
         self.run, self.chains, self.runner = run, run.prepared, Runner(run.prepared)
-        form = Chains.FORMAT
+        form = ChainsPlan.FORMAT
         self._parts = run.parts(BLOCKS, form, _DIGITS, number_key="first")
         self._states = run.parts(STATES, form, _DIGITS)
-        # Seconds of earlier calls.
-        self._before, self._started = 0.0, started
+        # Seconds of earlier calls, and when this one began.
+        self._before, self._started = 0.0, 0.0
 
-    def finish(self, progress: bool) -> Draws:
-        """The draws of the run, computed as far as they are missing, and written."""
+    def finish(self, *, started: float, progress: bool = False) -> Draws:
+        """The draws of the run, computed as far as they are missing, and written.
+
+        started: `time.perf_counter()` when this call began.
+        """
+        self._started = started
         with self.run.noting_failure():
             done = self._done(progress)
             draws = chain_draws.draws(self.chains, done, self._seconds())
@@ -257,7 +258,7 @@ def _without(prefix: str, arrays: Arrays) -> dict[str, Any]:
     return {n[len(prefix) :]: array for n, array in arrays.items() if n.startswith(prefix)}
 
 
-def packed(carried: list[Chain], chains: Chains) -> Arrays:
+def packed(carried: list[Chain], chains: ChainsPlan) -> Arrays:
     """Leaves of all chains, [chain, …]; of keys their words."""
     with jax.enable_x64(chains.target.x64):
         columns = zip(*map(jax.tree.leaves, carried), strict=True)
@@ -275,7 +276,7 @@ def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def unpacked(arrays: Arrays, num_chains: int, chains: Chains) -> list[Chain]:
+def unpacked(arrays: Arrays, num_chains: int, chains: ChainsPlan) -> list[Chain]:
     """The inverse. Raises ValueError if the leaves are not those of such a chain."""
     template, structure = jax.tree.flatten(chains.shapes[0])
     saved = [arrays[f"{_LEAF}{i}"] for i in range(len(arrays))]

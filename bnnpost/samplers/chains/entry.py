@@ -12,7 +12,7 @@ from bnnpost.posterior import Posterior
 from bnnpost.runs import Run
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_run import StoredChains
-from bnnpost.samplers.chains.run import Chains, Runner, run_chains
+from bnnpost.samplers.chains.run import ChainsPlan, Runner, run_chains
 from bnnpost.samplers.kernels.crank_nicolson import CrankNicolson
 from bnnpost.samplers.kernels.kernel import Kernel, Target, begin
 from bnnpost.samplers.kernels.rotation import Rotation
@@ -77,7 +77,7 @@ def sample(
     """
     started = time.perf_counter()
     make = functools.partial(
-        Chains.make,
+        ChainsPlan.make,
         key,
         posterior,
         kernel,
@@ -95,6 +95,6 @@ def sample(
         chains = make()
         [done] = collections.deque(run_chains(Runner(chains), progress=progress), maxlen=1)
         return chain_draws.draws(chains, done, time.perf_counter() - started)
-    with Run(directory, Chains).claimed() as run:
+    with Run(directory, ChainsPlan).claimed() as run:
         run.begin(lambda record: make(), warn_user)
-        return StoredChains(run, started).finish(progress)
+        return StoredChains(run).finish(started=started, progress=progress)

@@ -207,7 +207,7 @@ def _shapes(kernel: Kernel, target: Target, key: Array) -> tuple[Chain, Samples]
 
 
 @dataclass(frozen=True)
-class Chains:
+class ChainsPlan:
     """Chains of one kernel, from one key: num_samples kept of each, one in `thinning`.
 
     target: what they move; space: in which `target.given` describes draws. method: "parallel" (on
@@ -248,7 +248,7 @@ class Chains:
         precision: str = "single",
         chain_method: str = "auto",
         cross_check: bool = True,
-    ) -> "Chains":
+    ) -> "ChainsPlan":
         """For the arguments of `chains.sample`; raises what it raises of these, and of memory."""
         require_key(key)
         require_posterior(posterior)
@@ -312,7 +312,7 @@ class Chains:
         settings = record["settings"]
         return {n: RENAMED.get(v, v) if n == "sampler" else v for n, v in settings.items()}
 
-    def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "Chains":
+    def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "ChainsPlan":
         """See `runs.Prepared`; the guide of a space may have been rounded otherwise."""
         space = contents.space
         return dataclasses.replace(self, target=_target(self.kernel, space), space=space)
@@ -383,7 +383,7 @@ def _method(name: str) -> str:
 class Runner:
     """What takes chains further. block: draws of each chain that are handed over at once."""
 
-    def __init__(self, chains: Chains):
+    def __init__(self, chains: ChainsPlan):
         self.chains, self._compiled = chains, False
         self._program = chains.kernel, chains.target
         self._key = jax.random.fold_in(chains.key, _CHAINS)

@@ -75,4 +75,4 @@ def sample(
         return pairing.draws(outcomes, tolerance, started=started, before=0.0)
     with Run(directory, Pairing).claimed() as run:
         run.begin(make, warn_user)
-        return StoredPairs(run, started).finish(num_samples, tolerance, progress)
+        return StoredPairs(run).finish(num_samples, tolerance, started=started, progress=progress)

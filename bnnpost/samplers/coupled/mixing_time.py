@@ -13,7 +13,7 @@ from bnnpost.samplers.coupled.bounds import Bound, checked_goal, tv_bound
 from bnnpost.samplers.coupled.pairs import Pairs
 from bnnpost.samplers.coupled.tuning import NotMet, Setting, set_up, set_up_in
 from bnnpost.samplers.kernels.kernel import Kernel, Paired
-from bnnpost.samplers.kernels.methods import METHODS
+from bnnpost.samplers.kernels.named import KERNELS
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces.space import Space
 
@@ -115,9 +115,9 @@ def measured_warmup(key: Array, space: Space, kernel: Kernel) -> tuple[Paired, i
 def _plain(kernel: str | Kernel) -> Any:
     if not isinstance(kernel, str):
         return kernel
-    if kernel not in METHODS:
-        raise ValueError(f"expected kernel to be one of {', '.join(METHODS)}, got {kernel!r}")
-    return METHODS[kernel].make({})
+    if kernel not in KERNELS:
+        raise ValueError(f"expected kernel to be one of {', '.join(KERNELS)}, got {kernel!r}")
+    return KERNELS[kernel].make({})
 
 
 def _judged(

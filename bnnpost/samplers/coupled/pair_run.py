@@ -34,21 +34,22 @@ class KeptPairs(NamedTuple):
 
 
 class StoredPairs:
-    """Pairs of one run, on disk and run as far as they are missing.
+    """Pairs of one run, on disk and run as far as they are missing."""
 
-    started: `time.perf_counter()` when this call began.
-    """
-
-    def __init__(self, run: Run[Pairing], started: float):
+    def __init__(self, run: Run[Pairing]):
         self.run, self.pairing = run, run.prepared
         self._parts = run.parts(BLOCKS, Pairing.FORMAT, _DIGITS)
-        self._started = started
 
-    def finish(self, num_samples: int, tolerance: float, progress: bool) -> Draws:
-        """The draws of so many pairs, run as far as they are missing, and written."""
+    def finish(
+        self, num_samples: int, tolerance: float, *, started: float, progress: bool = False
+    ) -> Draws:
+        """The draws of so many pairs, run as far as they are missing, and written.
+
+        started: `time.perf_counter()` when this call began.
+        """
         with self.run.noting_failure():
             outcomes, before = self._outcomes(num_samples, progress)
-            draws = self.pairing.draws(outcomes, tolerance, started=self._started, before=before)
+            draws = self.pairing.draws(outcomes, tolerance, started=started, before=before)
             info = draws.info
             self.run.keep(
                 draws,

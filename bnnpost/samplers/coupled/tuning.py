@@ -32,7 +32,7 @@ from bnnpost.samplers.kernels.kernel import (
     State,
     plain_kernel,
 )
-from bnnpost.samplers.kernels.methods import AUTO, couplings_named, kernel_class
+from bnnpost.samplers.kernels.named import AUTO, couplings_named, kernel_class
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 from bnnpost.storage import OtherRun

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
-class Method(NamedTuple):
+class NamedKernel(NamedTuple):
     """A kernel, as module.class of this folder; settings that users may give it, and its own.
 
     coupled: the kernel whose coupling moves pairs that are asked for by this name.
@@ -27,17 +27,19 @@ class Method(NamedTuple):
 
 _ADAPTED = ("step_size", "target_accept")
 _HAMILTONIAN = "numpyro_sampler.Hamiltonian"
-METHODS = {
-    "hmc": Method(
+KERNELS = {
+    "hmc": NamedKernel(
         _HAMILTONIAN, (*_ADAPTED, "num_steps", "integrator"), {"name": "hmc"}, "rotation.Rotation"
     ),
-    "nuts": Method(_HAMILTONIAN, (*_ADAPTED, "max_tree_depth"), {"name": "nuts"}),
-    "pcn": Method("crank_nicolson.CrankNicolson", _ADAPTED, coupled="crank_nicolson.CrankNicolson"),
-    "slice": Method("slices.EllipticalSlice", (), coupled="slices.EllipticalSlice"),
+    "nuts": NamedKernel(_HAMILTONIAN, (*_ADAPTED, "max_tree_depth"), {"name": "nuts"}),
+    "pcn": NamedKernel(
+        "crank_nicolson.CrankNicolson", _ADAPTED, coupled="crank_nicolson.CrankNicolson"
+    ),
+    "slice": NamedKernel("slices.EllipticalSlice", (), coupled="slices.EllipticalSlice"),
 }
 # Of pairs: proposals from the prior where these may be tried, else "hmc".
 AUTO = "auto"
-_COUPLED = {name: method.coupled for name, method in METHODS.items() if method.coupled}
+_COUPLED = {name: method.coupled for name, method in KERNELS.items() if method.coupled}
 
 
 def couplings_named(name: object) -> list[Any]:
@@ -46,7 +48,7 @@ def couplings_named(name: object) -> list[Any]:
     They make do without numpyro, which takes its time to be imported.
     """
     if name == AUTO:
-        proposals = METHODS["pcn"].make({"step_size": 1.0}).coupling()
+        proposals = KERNELS["pcn"].make({"step_size": 1.0}).coupling()
         return [proposals._replace(by_luck=True), *couplings_named("hmc")]
     if name not in _COUPLED:
         names = ", ".join([AUTO, *_COUPLED])

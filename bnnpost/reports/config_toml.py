@@ -9,19 +9,13 @@ from typing import Any
 
 from bnnpost.pages import Html, join
 from bnnpost.pages.parts import code, facts, paragraphs
-from bnnpost.sweeps.sampling import CHAIN
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def as_toml(config: Mapping[str, Any]) -> str:
-    """Keys and values, a line each; those that are None say nothing and are left out.
-
-    Chains have their keys beside the others, as a configuration file has them.
-    """
-    flat = {name: one for name, one in config.items() if name != CHAIN}
-    flat |= {name: one for name, one in (config.get(CHAIN) or {}).items() if one is not None}
-    return "\n".join(line(name, one) for name, one in flat.items() if one is not None) + "\n"
+    """Keys and values, a line each; those that are None say nothing and are left out."""
+    return "\n".join(line(name, one) for name, one in config.items() if one is not None) + "\n"
 
 
 def line(name: str, given: Any) -> str:
