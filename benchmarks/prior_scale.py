@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import bnnpost
-from bnnpost.samplers.prior_scale import LARGEST_GAIN, gains
+from bnnpost.samplers.forecast import LARGEST_GAIN, gains
 
 NUM_TARGETS = 40_000
 NOISE_VAR = 0.1

@@ -46,7 +46,7 @@ from samplers import (
 import bnnpost
 from bnnpost.draws import Draws, arviz_view
 from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice, Rotation
-from bnnpost.samplers.chains.run import Chains
+from bnnpost.samplers.chains.run import ChainsPlan
 
 PROBLEMS = ((10, 256), (50, 64), (50, 256))
 NUM_CHAINS, NUM_DRAWS = 4, 500
@@ -122,7 +122,7 @@ def all_weights(posterior: bnnpost.Posterior, x_test: np.ndarray) -> Density:
 def normals(posterior: bnnpost.Posterior, x_test: np.ndarray, space: str) -> Density:
     """The density that bnnpost's own chains move, as a function of one vector."""
     size = {"num_samples": 1, "num_warmup": 0, "num_chains": 1}
-    chains = Chains.make(KEY, posterior, Rotation(), **size, space=space, collapse=True)
+    chains = ChainsPlan.make(KEY, posterior, Rotation(), **size, space=space, collapse=True)
     target = chains.target
 
     def vector(key: Array) -> tuple[Array, Callable[[Array], Any]]:

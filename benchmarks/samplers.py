@@ -40,7 +40,7 @@ from bnnpost.samplers.chains import (
     Rotation,
     chain_draws,
 )
-from bnnpost.samplers.chains.run import Chains, Runner, run_chains
+from bnnpost.samplers.chains.run import ChainsPlan, Runner, run_chains
 
 NOISE_STD = 0.1**0.5
 NUM_TEST = 5
@@ -112,7 +112,7 @@ def chained(
 ) -> Run:
     """Chains, and the core-seconds from the end of their warmup on."""
     collapse = None if space is None else True
-    chains = Chains.make(
+    chains = ChainsPlan.make(
         KEY, posterior, kernel, **size, space=space, collapse=collapse, cross_check=False
     )
     started = finished = time.process_time()
@@ -135,7 +135,7 @@ def transition(posterior: bnnpost.Posterior) -> str:
     """Seconds of one transition of NUTS on all weights, after a few from a prior draw."""
     kernel = Hamiltonian("nuts", step_size=TIMED_STEP)
     size = {"num_samples": 4, "num_warmup": 0, "num_chains": 1}
-    runner = Runner(Chains.make(KEY, posterior, kernel, **size, chain_method="sequential"))
+    runner = Runner(ChainsPlan.make(KEY, posterior, kernel, **size, chain_method="sequential"))
     begun, _ = runner.advance(runner.begin().chains, 0, 1, 1)
     started = time.perf_counter()
     _, kept = runner.advance(begun, 1, 3, 1)

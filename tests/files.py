@@ -3,7 +3,7 @@
 import json
 
 from bnnpost.storage import Directory
-from bnnpost.storage.bound import FILES, RUN_ID, STATUS, noted_digest
+from bnnpost.storage.integrity import FILES, RUN_ID, STATUS, noted_digest
 
 
 def contents(path):

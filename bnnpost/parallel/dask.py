@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from bnnpost.parallel.calls import agreed, check_versions
+from bnnpost.parallel.coordinator import agreed, check_versions
 from bnnpost.parallel.failures import ExecutorError
 from bnnpost.parallel.processes import cores_of
 

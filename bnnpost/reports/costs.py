@@ -9,7 +9,7 @@ from typing import Any
 from bnnpost.pages import Html, element, join
 from bnnpost.pages.parts import count_cell, measured_cell, paragraphs, table
 from bnnpost.spelling import duration
-from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps.cell_directory import Expectation
 
 _HEADS = (
     "Width", "Draws", "Accepted: expected", "measured", "Proposals: expected", "made",

@@ -10,9 +10,8 @@ from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.methods import REJECTION
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
 from bnnpost.storage.directory import LOG
-from bnnpost.sweeps import expectations
-from bnnpost.sweeps.cell_directory import CONFIG
-from bnnpost.sweeps.expectations import FORECAST, Expectation
+from bnnpost.sweeps import cell_directory
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, Expectation
 from bnnpost.sweeps.kept_settings import in_one_table
 
 # States in which a run has written its draws.
@@ -46,7 +45,7 @@ def read_beside(path: Path) -> Beside:
         config=config,
         status=status or {},
         made_with=(record or {}).get("made_with", {}),
-        expected=expectations.read_expected(path),
+        expected=cell_directory.read_expected(path),
         num_blocks=sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
         gone=tuple(_gone(path, config, status or {}, record or {})),
     )

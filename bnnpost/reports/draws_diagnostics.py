@@ -10,8 +10,8 @@ from bnnpost.pages.parts import count_cell, facts, measured_cell, notes, paragra
 from bnnpost.reports import draws_chains, draws_coupled
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.draws_run import DrawsRun
-from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.chains.chain_draws import problems
+from bnnpost.samplers.plan import LARGEST_PARETO_K
 
 
 def diagnostics_section(run: DrawsRun, info: DrawsInfo) -> Section:

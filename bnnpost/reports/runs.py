@@ -17,12 +17,10 @@ from bnnpost.storage import (
     read_tree,
     run_here,
 )
-from bnnpost.sweeps import expectations
-from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
-from bnnpost.sweeps.expectations import FORECAST, Expectation
+from bnnpost.sweeps import cell_directory
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory, Expectation, read_width
 from bnnpost.sweeps.refusals import ConfigError
 from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
-from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -143,7 +141,7 @@ def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> N
 
 def _expected(path: Path, unread: list[str]) -> dict[int, Expectation]:
     try:
-        return expectations.read_expected(path)
+        return cell_directory.read_expected(path)
     except ValueError as error:
         unread.append(str(error))
         return {}

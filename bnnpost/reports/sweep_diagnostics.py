@@ -12,8 +12,8 @@ from bnnpost.reports import sweep_figures, words
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES
-from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.methods import COUPLED
+from bnnpost.samplers.plan import LARGEST_PARETO_K
 
 if TYPE_CHECKING:
     import xarray as xr

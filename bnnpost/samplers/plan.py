@@ -1,30 +1,247 @@
-"""What a run of rejection tries: a space, a key and a bound; and the draws its blocks come to."""
+"""What a run of rejection tries: a space, a key and a bound; and the draws its blocks come to.
+
+The bound is strict (the likelihood's, or of auxiliary rejection), or a cap (rejection control; Liu,
+Chen and Wong 1998). With a cap c a proposal of weight ℓ is accepted with probability min(1, ℓ/c)
+and an accepted draw weighs max(ℓ, c)/c. The weighted draws target the exact posterior whatever the
+cap; draws are equally weighted but for those above it.
+"""
 
 import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt
 
 from bnnpost.draws import Draws, DrawsInfo
+from bnnpost.draws.arviz_view import pareto_k
 from bnnpost.draws.draws_files import Contents
-from bnnpost.numerics.weights import WeightSum
+from bnnpost.networks.limiting import scale_places
+from bnnpost.numerics.weights import NONE_SEEN_95, WeightSum
 from bnnpost.posterior import Posterior
 from bnnpost.runs.store import Check
-from bnnpost.samplers import capped, pilot, trials
+from bnnpost.samplers import pilot, trials
 from bnnpost.samplers.progress import Progress
-from bnnpost.samplers.strict import strict_space
-from bnnpost.samplers.tally import Tally
 from bnnpost.samplers.trials import Block
-from bnnpost.spaces import engine
-from bnnpost.spaces.making import make_space
+from bnnpost.spaces import engine, limit
+from bnnpost.spaces.auxiliary.for_posterior import one_hidden_layer
+from bnnpost.spaces.making import auxiliary_of, make_space, with_auxiliary
+from bnnpost.spaces.network_parts import num_first_inputs, split_readout
+from bnnpost.spaces.scaled_kernels import is_single
 from bnnpost.spaces.space import Space
+
+# A draw of so many numbers takes a millisecond or so, and need not be cheaper.
+_LOG_CHEAP = math.log(1e5)
+# By so much auxiliary rejection must be cheaper to be chosen: costs are known roughly.
+_LOG_CLEARLY = math.log(4.0)
+
+
+def strict_space(
+    posterior: Posterior, *, space: str = "auto", collapse: bool = True, precision: str = "single"
+) -> Space:
+    """The space for exact draws, by auxiliary rejection where that is clearly cheaper.
+
+    By what the limit's evidence says of both. Raises ValueError where there is no bound.
+    """
+    made = make_space(posterior, space=space, collapse=collapse, precision=precision)
+    if not made.collapse:
+        return made
+    try:
+        one_hidden_layer(posterior)
+        evidence = limit_log_evidence(posterior, jax.random.key(0))
+        log_cost = made.log_bound() - evidence + math.log(_steps(made))
+        if not log_cost > _LOG_CHEAP:
+            return made
+        auxiliary = auxiliary_of(made)
+    except ValueError:  # it is not for this network, or hopeless
+        return made
+    if auxiliary.log_cost(evidence) + _LOG_CLEARLY < log_cost:
+        return with_auxiliary(made, auxiliary)
+    return made
+
+
+def _steps(space: Space) -> int:
+    """Numbers that a proposal takes: normals, and those of elimination."""
+    return space.posterior.num_points**3 + sum(engine.num_normals(space))
+
+
+def limit_log_evidence(posterior: Posterior, key: Array) -> float:
+    """NaN where it has no closed form or the network no limit. key: as in `nngp`."""
+    linear = split_readout(posterior.network)[1] is not None
+    if not (linear and posterior.likelihood.known_std is not None):
+        return math.nan
+    single = is_single(
+        posterior.network, num_first_inputs(posterior.network, posterior.x.shape[1:])
+    )
+    if scale_places(posterior.network) and not single:
+        return math.nan
+    try:
+        return float(limit(posterior, key=key).log_evidence)
+    except (NotImplementedError, ValueError):  # no kernel, or none that is finite
+        return math.nan
+
+
+# A log weight may pass its bound by this much, relative, and still be rounding.
+_BOUND_ROUNDING = 1e-9
+# So many proposals tell how heavy the tail of the weights is, where no bound is strict.
+NUM_FIRST = 2**20
+
+
+class BoundExceeded(ValueError):
+    """A log weight was larger than the bound it was promised to stay below."""
+
+
+def exceeds(log_weight: float, log_bound: float) -> bool:
+    """Whether a log weight is larger than a bound, by more than rounding; never than ∞."""
+    return log_weight - log_bound > _BOUND_ROUNDING * (1 + abs(log_bound))
+
+
+@dataclass
+class Tally:
+    """The sums over a run's blocks.
+
+    log_bound: the strict bound, or the cap. weights: over all proposals; clipped: the same
+    of weights cut off there, whose mean over the bound is the acceptance rate.
+    first_log_weights: those of the first proposals, where no bound is strict.
+    """
+
+    log_bound: float
+    strict: bool
+    allow_nan: bool
+    numbers: list[UInt[np.ndarray, " a"]] = field(default_factory=list)
+    log_weights: list[Float[np.ndarray, " a"]] = field(default_factory=list)
+    first_log_weights: list[Float[np.ndarray, " p"]] = field(default_factory=list)
+    num_accepted: int = 0
+    num_proposals: int = 0
+    num_nan: int = 0
+    weights: WeightSum = field(default_factory=WeightSum)
+    clipped: WeightSum = field(default_factory=WeightSum)
+
+    @property
+    def keep(self) -> int:
+        """Of how many proposals all log weights are wanted."""
+        return 0 if self.strict else NUM_FIRST
+
+    def add(self, block: Block) -> None:
+        """Count a block's proposals and keep those accepted; raises for NaN and broken bounds."""
+        self._check(block)
+        self.num_nan += block.num_nan
+        self.weights = self.weights.merge(block.weights)
+        self.clipped = self.clipped.merge(block.clipped)
+        if len(block.kept):
+            self.first_log_weights.append(block.kept)
+        if len(block.numbers):
+            self.numbers.append(block.numbers)
+            self.log_weights.append(np.maximum(block.log_weights - self.log_bound, 0.0))
+        self.num_accepted += len(block.numbers)
+        self.num_proposals += block.count
+
+    def _check(self, block: Block) -> None:
+        if block.num_nan and not self.allow_nan:
+            raise FloatingPointError(
+                f"{block.num_nan} of {block.count} log weights are NaN, the first of them "
+                f"proposal {block.first_nan}: the likelihood, or a covariance that "
+                "is not positive definite in double precision, gives no number there. "
+                "allow_nan=True counts such proposals and goes on"
+            )
+        largest, bound = block.weights.largest, self.log_bound
+        if largest == math.inf:
+            raise FloatingPointError(
+                f"a log weight among proposals {block.start} to {block.start + block.count - 1} is "
+                "infinite: the density of the likelihood has no upper bound there"
+            )
+        if self.strict and exceeds(largest, bound):
+            raise BoundExceeded(
+                f"a log weight of {largest:.6g} exceeds the log bound {bound:.6g} by "
+                f"{largest - bound:.3g} nats: log_bound of the likelihood, or the bound of the "
+                "activation, is too low, and draws made with it would not be exact"
+            )
+
+    def accepted(self, num_samples: int) -> tuple[np.ndarray, np.ndarray]:
+        """Proposal numbers and log weights (over the cap) of the first `num_samples` accepted."""
+        numbers = np.concatenate([np.zeros(0, np.uint64), *self.numbers])[:num_samples]
+        weights = np.concatenate([np.zeros(0), *self.log_weights])[:num_samples]
+        # Under a strict bound what passes it is rounding.
+        return numbers, np.zeros(len(weights)) if self.strict else weights
+
+    def acceptance_rate(self) -> float:
+        """Expected acceptances per proposal, from all proposals."""
+        return math.exp(self.clipped.log_mean().value - self.log_bound)
+
+
+# A cap chosen from a pilot leaves this part of the posterior's mass to unequal weights.
+EXCESS_MASS = 0.01
+# Weights of a heavier tail have no variance that could be estimated (Vehtari et al. 2024).
+LARGEST_PARETO_K = 0.7
+# The one-sided 95 % point of a normal.
+_NORMAL_95 = 1.645
+
+
+def choose_cap(log_weights: Float[np.ndarray, " p"]) -> float:
+    """The smallest log cap, in nats, that leaves the excess mass E(ℓ − c)⁺/Eℓ at EXCESS_MASS.
+
+    Raises ValueError if no weight is positive.
+    """
+    logs = np.sort(np.where(np.isnan(log_weights), -np.inf, log_weights))
+    if logs[-1] == -np.inf:
+        raise ValueError(
+            "no proposal of the pilot has a positive weight: the prior and the targets are at "
+            "odds, or the likelihood gives no number; bnnpost.forecast says more"
+        )
+    weights = np.exp(logs - logs[-1])
+    # Excess over each weight as the cap: the sum above it, less the cap for each of them.
+    above = np.cumsum(weights[::-1])[::-1]
+    excess = above - weights * np.arange(len(weights), 0, -1)
+    first = int(np.argmax(excess <= EXCESS_MASS * above[0]))
+    return float(logs[first])
+
+
+def excess(tally: Tally, log_bound: float) -> dict[str, Any]:
+    """What a finished run says of the weights above its cap, by the names of `DrawsInfo`.
+
+    log_bound: of the log weights. tv_unweighted and its bounds are None where the tail is too heavy
+    for any to mean anything (pareto_k above 0.7); pareto_k is None for a handful of proposals.
+    """
+    log_weights = np.concatenate([np.zeros(0), *tally.log_weights])
+    # As parts of all proposals' weights; every proposal above the cap was accepted.
+    log_total = (
+        tally.weights.log_mean().value - tally.log_bound + math.log(tally.num_proposals or 1)
+    )
+    above = log_weights[log_weights > 0]
+    parts = np.exp(above - log_total)
+    clipped = tally.num_proposals * tally.acceptance_rate()
+    k = pareto_k(np.concatenate([np.zeros(0), *tally.first_log_weights]))
+    mass = float(np.sum(parts * -np.expm1(-above)))
+    # A bound that was exceeded is none.
+    bounded = not exceeds(tally.weights.largest, log_bound)
+    unseen = tally.weights.unseen_mass_upper(log_bound if bounded else math.inf)
+    tv = visited = upper = None
+    if k <= LARGEST_PARETO_K and clipped > 0:
+        terms = np.maximum(parts - 1 / clipped, 0.0)
+        tv = float(np.sum(terms))
+        visited = min(1.0, tv + _margin(terms, tally.weights))
+        upper = min(1.0, visited + unseen)
+    return {
+        "num_excess": len(above),
+        "excess_mass": mass,
+        "pareto_k": None if math.isnan(k) else k,
+        "unseen_mass_upper": unseen,
+        "tv_unweighted": tv,
+        "tv_visited_upper": visited,
+        "tv_unweighted_upper": upper,
+    }
+
+
+def _margin(terms: Float[np.ndarray, " e"], weights: WeightSum) -> float:
+    """How much larger the distance may be: by the spread of the terms, or of those not seen."""
+    spread = _NORMAL_95 * float(np.sqrt(np.sum(terms**2)))
+    return max(spread, NONE_SEEN_95 / weights.effective_sample_size())
+
 
 BOUNDS = ("strict", "collapsed", "auxiliary", "capped")
 # On two cores a file of so many blocks is a few seconds' work, which is what a kill can cost.
@@ -96,7 +313,7 @@ class Plan:
         """The plan with a bound: where there is none yet, the cap that a pilot suggests."""
         if not math.isnan(self.log_bound):
             return self
-        return dataclasses.replace(self, log_bound=capped.choose_cap(self._pilot(pilot.NUM_PILOT)))
+        return dataclasses.replace(self, log_bound=choose_cap(self._pilot(pilot.NUM_PILOT)))
 
     def begun(self, record: Mapping[str, Any] | None) -> "Plan":
         """The plan for a run: settled, where none has begun whose record tells the bound."""
@@ -225,7 +442,7 @@ class Plan:
             block=self.shape.block,
             device=str(jax.devices()[0].device_kind),
             fitted=self.space.guide is not None and self.space.guide.fitted and not self.strict,
-            **({} if self.strict else capped.excess(tally, self.space.log_bound())),
+            **({} if self.strict else excess(tally, self.space.log_bound())),
         )
 
 

@@ -10,9 +10,8 @@ from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.runs import Run
-from bnnpost.samplers.plan import BOUNDS, Goal, Plan
+from bnnpost.samplers.plan import BOUNDS, BoundExceeded, Goal, Plan
 from bnnpost.samplers.rejection_run import StoredBlocks
-from bnnpost.samplers.tally import BoundExceeded
 from bnnpost.samplers.trials import MOST_PROPOSALS
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import OtherRun

@@ -1,7 +1,21 @@
 """Files written whole, locks against other processes, digests, and the directory of a run."""
 
-from bnnpost.storage.bound import (
+from bnnpost.storage.directory import Directory, DirectoryInUse, OtherRun, Say
+from bnnpost.storage.files import (
+    Lock,
+    LockHeld,
+    as_path,
+    is_damage,
+    read_bytes,
+    read_json,
+    read_text,
+    remove_temporaries,
+    whole,
+    write_text,
+)
+from bnnpost.storage.integrity import (
     CONTENTS,
+    DIGEST,
     DRAWS,
     FILE,
     PREDICTIONS,
@@ -11,27 +25,27 @@ from bnnpost.storage.bound import (
     RUN_ID,
     STATUS,
     Misplaced,
+    dataset_digest,
+    digest,
     file_digest,
     is_as_noted,
     noted,
+    read_archive,
     read_noted,
     read_record,
     run_here,
-)
-from bnnpost.storage.digest import (
-    DIGEST,
-    dataset_digest,
-    digest,
-    read_archive,
     write_archive,
 )
-from bnnpost.storage.directory import Directory, DirectoryInUse, OtherRun, Say
-from bnnpost.storage.files import remove_temporaries, whole, write_text
-from bnnpost.storage.locks import Lock, LockHeld
-from bnnpost.storage.memory import available_memory, gigabytes, require_free
+from bnnpost.storage.memory import (
+    array_names,
+    available_memory,
+    gigabytes,
+    header,
+    read_array,
+    read_arrays,
+    require_free,
+)
 from bnnpost.storage.netcdf import read_dataset, read_tree, write_netcdf
-from bnnpost.storage.numpy_files import array_names, header, read_array, read_arrays
-from bnnpost.storage.reading import as_path, is_damage, read_bytes, read_json, read_text
 from bnnpost.storage.versions import processor, versions
 
 __all__ = [

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.stopping import is_interruption
-from bnnpost.storage.bound import (
+from bnnpost.storage.files import (
+    Lock,
+    LockHeld,
+    as_path,
+    check_file,
+    is_lock,
+    is_temporary,
+    whole,
+    write_text,
+)
+from bnnpost.storage.integrity import (
     FILES,
     RUN_ID,
     STATUS,
@@ -18,9 +28,6 @@ from bnnpost.storage.bound import (
     noted_digest,
     sealed,
 )
-from bnnpost.storage.files import is_temporary, whole, write_text
-from bnnpost.storage.locks import Lock, LockHeld, is_lock
-from bnnpost.storage.reading import as_path, check_file
 
 LOG, LOCK = "log.txt", ".run.lock"
 

@@ -1,12 +1,87 @@
-"""Files that are there whole or not at all."""
+"""Files: read where there is one, written whole or not at all, locked against others."""
 
 import contextlib
+import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, Self
 
-from bnnpost.stopping import held_back
+from bnnpost.stopping import held_back, is_interruption
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
+
+
+class NotAFile(ValueError):
+    """Something else lies where a file is expected: a directory, a named pipe, a device."""
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """A path as a caller gave it. Raises TypeError for what is none, ValueError for a null."""
+    text = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise TypeError(
+            f"expected a path, as a text or a pathlib.Path, got {given!r} ({type(given).__name__})"
+        )
+    if "\0" in text:
+        raise ValueError(f"expected a path without a null character, got {text!r}")
+    return Path(given)
+
+
+def check_file(path: Path) -> None:
+    """Raise NotAFile if something else than a file is here, FileNotFoundError if nothing is.
+
+    Links are followed.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        what = next((word for is_one, word in _KINDS if is_one(mode)), "no file")
+        raise NotAFile(f"{path} is {what}: expected a file; move it away, or name another path")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error that a reader came to is the file's fault, which may be almost anything.
+
+    It is not where the process was interrupted, has no memory left or lacks a package, or where
+    the system gives a number: no permission, too many open files.
+    """
+    if is_interruption(error) or isinstance(error, MemoryError | ImportError):
+        return False
+    return not (isinstance(error, OSError) and error.errno is not None)
+
+
+def read_bytes(path: Path) -> bytes:
+    """All of a file. Raises as `check_file`, and OSError."""
+    check_file(path)
+    return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """All of a text file. Raises as `check_file`, OSError, and ValueError for what is no text."""
+    check_file(path)
+    return path.read_text(encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Keys and values of a JSON file. Raises ValueError for anything else, FileNotFoundError."""
+    try:
+        found = json.loads(read_text(path))
+    except NotAFile:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} cannot be read: expected keys and values")
+    return found
+
 
 _PREFIX, _SUFFIX = ".", ".tmp"
 
@@ -56,3 +131,83 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+try:
+    import fcntl
+except ImportError:  # a system without advisory locks
+    fcntl = None  # type: ignore[assignment]
+
+
+class LockHeld(OSError):
+    """Another process holds the lock."""
+
+
+class Lock:
+    """A lock on a file, which is made if need be, held by one process alone.
+
+    Use it with `with`: the lock is released at the end, also of a process that is killed.
+    On a system without advisory locks nothing is held and `available` is False.
+    """
+
+    available = fcntl is not None
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+    def is_held(self) -> bool:
+        """Whether somebody holds it; True where the system has no locks, and cannot tell.
+
+        Raises OSError where it cannot be opened, FileNotFoundError among them.
+        """
+        if not self.available:
+            return True
+        file = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def hold(self) -> Self:
+        """Hold it against all others. Raises LockHeld if another holds it."""
+        if not self.available:
+            return self
+        self.release()
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise LockHeld(f"another process holds {self._path}") from None
+        except OSError as error:
+            file.close()
+            raise OSError(
+                f"{self._path} cannot be locked ({error.strerror}): use a directory on a file "
+                "system that has locks, and copy it when the run is over"
+            ) from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            file.close()
+            raise LockHeld(f"another process held {self._path}, and has just removed it")
+        self._file = file
+        return self
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a path is that of a file which is there to be locked."""
+    return path.name.startswith(".") and path.suffix == ".lock"

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnpost.storage.bound import FILE, RUN_ID, check_in_place
-from bnnpost.storage.digest import DIGEST, is_damaged
-from bnnpost.storage.files import whole
+from bnnpost.storage.files import check_file, is_damage, whole
+from bnnpost.storage.integrity import DIGEST, FILE, RUN_ID, check_in_place, is_damaged
 from bnnpost.storage.memory import require_free_for_file
-from bnnpost.storage.reading import check_file, is_damage
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -1,10 +1,14 @@
-"""The directory of one cell: written by one process, so that nothing is left half done."""
+"""The directory of one cell: all that is kept of it, written by one process."""
 
+import contextlib
+import dataclasses
 import datetime
 import json
+import math
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +21,28 @@ from bnnpost.storage import (
     RUN_ID,
     STATUS,
     Directory,
+    Misplaced,
     dataset_digest,
     file_digest,
     is_as_noted,
     noted,
     read_bytes,
+    read_dataset,
     read_record,
     run_here,
     write_netcdf,
 )
 from bnnpost.sweeps.contents import contents
-from bnnpost.sweeps.kept_settings import read_sweep_json
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.kept_settings import check_same_width, read_sweep_json
+from bnnpost.sweeps.refusals import ConfigError, DamagedFile
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bnnpost.samplers.forecast import Forecast, Option
     from bnnpost.sweeps.config import SweepConfig
+if TYPE_CHECKING:
+    import xarray as xr
 
 CONFIG = "config.json"
 # States of a width.
@@ -192,3 +201,141 @@ def draws_name(width: int) -> str:
 def written(values: Mapping[str, Any]) -> str:
     """Settings as the text of a file."""
     return json.dumps(values, indent=2) + "\n"
+
+
+def read_width(path: Path, config: Mapping[str, Any] | None = None) -> "xr.Dataset":
+    """The results of one width.
+
+    Raises DamagedFile if it does not hold what was written, ConfigError if it is of another width
+    or run, or was made with another configuration than `config`, widths apart. What keeps it from
+    being read at all is passed on: an OSError with a number (no permission, too many open files),
+    MemoryError, ImportError.
+    """
+    try:
+        found = read_dataset(path)
+    except Misplaced as error:
+        raise ConfigError(f"{error}; a width whose file is gone is run again") from None
+    except ValueError as error:
+        raise DamagedFile(
+            f"{path} is damaged ({error}): remove it, and the width is run again"
+        ) from error
+    if config is not None and "config" in found.attrs:
+        check_same_width(path, found.attrs["config"], config)
+    return found
+
+
+FEASIBLE = "feasible.json"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a cell may be run, found out once for these widths.
+
+    refusal: why not. hopeless: because draws would take too long, or could not be compared with
+    a limit; else because of an error.
+    """
+
+    widths: tuple[int, ...] = ()
+    refusal: str = ""
+    hopeless: bool = True
+
+    def allows(self, widths: Collection[int]) -> bool:
+        """Whether these widths, or more with them, were found to be feasible."""
+        return not self.refusal and set(widths) <= set(self.widths)
+
+    def write(self, directory: CellDirectory) -> None:
+        """Into the cell's directory."""
+        directory.write_bound(FEASIBLE, dataclasses.asdict(self))
+
+
+def judgement(directory: CellDirectory) -> Judgement:
+    """What was found out about a cell; of no widths if nothing was."""
+    found = directory.known(FEASIBLE)
+    try:
+        return Judgement(tuple(found["widths"]), str(found["refusal"]), bool(found["hopeless"]))
+    except (KeyError, TypeError):
+        return Judgement()
+
+
+FORECAST = "forecast.json"
+# Numbers that were not measured, or are too large for a float.
+_MAY_BE_NONE = ("proposals", "seconds", "limit_log_evidence", "pilot_log_evidence")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one posterior was expected to cost before its run.
+
+    num_samples: draws that were asked for then. acceptance_rate: accepted draws per proposal;
+    proposals, seconds: of the whole run on that device, compilation aside (None where it was
+    not measured, or too large for a float). source: "pilot", proposals of the network itself,
+    or "limit", the infinite-width limit. limit_log_evidence, pilot_log_evidence: in nats.
+    """
+
+    space: str
+    bound: str
+    num_samples: int
+    acceptance_rate: float
+    proposals: float | None
+    seconds: float | None
+    source: str
+    limit_log_evidence: float | None
+    pilot_log_evidence: float | None
+
+
+def expected_of(option: "Option", forecast: "Forecast", num_samples: int) -> Expectation:
+    """What a forecast says of `num_samples` draws by one of its options."""
+    return Expectation(
+        space=option.space,
+        bound=option.bound,
+        num_samples=num_samples,
+        acceptance_rate=option.acceptance_rate,
+        proposals=_finite(option.proposals(num_samples)),
+        seconds=_finite(option.seconds(num_samples)),
+        source="pilot" if option.bound == "capped" else forecast.source,
+        limit_log_evidence=_finite(forecast.limit_log_evidence),
+        pilot_log_evidence=_finite(forecast.pilot_log_evidence),
+    )
+
+
+def write_expected(directory: Directory, found: Mapping[int, Expectation]) -> None:
+    """Write what is expected by width; what is kept of other widths stays."""
+    if not found:
+        return
+    before: Mapping[int, Expectation] = {}
+    with contextlib.suppress(ValueError):  # damaged, and written anew
+        before = read_expected(directory.path)
+    both = {**before, **found}
+    plain = {str(width): dataclasses.asdict(both[width]) for width in sorted(both)}
+    directory.write_bound(FORECAST, plain)
+
+
+def read_expected(path: Path) -> dict[int, Expectation]:
+    """By width what was expected of a run in this directory; empty where there is no forecast.
+
+    Runs of earlier versions, and those of the library, have none. Raises ValueError for a file
+    that is damaged, or of another run.
+    """
+    try:
+        held = read_record(path / FORECAST)
+    except FileNotFoundError:
+        return {}
+    try:
+        return {int(width): _expectation(one) for width, one in held.items()}
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path / FORECAST} is no forecast: {error}") from None
+
+
+def _expectation(held: Mapping[str, Any]) -> Expectation:
+    """What was written of one. Raises ValueError or TypeError for anything else."""
+    found = Expectation(**held)
+    numbers = {"num_samples": False, "acceptance_rate": False} | dict.fromkeys(_MAY_BE_NONE, True)
+    for name, may_be_none in numbers.items():
+        value = getattr(found, name)
+        if type(value) not in (int, float) and not (value is None and may_be_none):
+            raise ValueError(f"expected {name} to be a number, got {value!r}")
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

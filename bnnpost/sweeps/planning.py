@@ -9,14 +9,13 @@ from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.timing import comparison_seconds
 from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
-from bnnpost.samplers.advice import Option, is_judged
-from bnnpost.samplers.forecast import Forecast, forecast
+from bnnpost.samplers.forecast import Forecast, Option, forecast, is_judged
 from bnnpost.samplers.methods import Rejection
 from bnnpost.samplers.progress import Progress
 from bnnpost.storage import Say
-from bnnpost.sweeps import expectations
+from bnnpost.sweeps import cell_directory
+from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.expectations import Expectation
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
@@ -73,7 +72,7 @@ class CostPlan:
     def expected(self) -> dict[int, Expectation]:
         """By width what is expected, for the directory of the run to keep."""
         return {
-            width: expectations.expected_of(self.option(width), one, self.config.num_samples)
+            width: cell_directory.expected_of(self.option(width), one, self.config.num_samples)
             for width, one in self.forecasts.items()
         }
 

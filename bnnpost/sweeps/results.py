@@ -1,7 +1,7 @@
 """Results of a sweep as labelled arrays: one data set a width, one tree for the whole run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -21,7 +21,6 @@ from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
 from bnnpost.storage import versions
 from bnnpost.sweeps.first_order import first_order
-from bnnpost.sweeps.made_with import versions_and_device
 from bnnpost.sweeps.problem import Problem
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ FIRST_ORDER = "first_order"
 FITTED_FROM = 64
 # How far, relative, the next order in 1/width may move the narrowest width fitted.
 NEXT_ORDER = 0.1
+# Packages whose versions are not to be mixed without a word.
+_TOLD = ("bnnpost", "jax")
 
 
 def width_results(
@@ -311,3 +312,37 @@ def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str
         "precision": problem.config.method.precision,
         "seed": problem.config.seed,
     }
+
+
+def versions_and_device(found: Mapping[int, "xr.Dataset"]) -> tuple[dict[str, str], str]:
+    """Versions by package, and the device, as the widths' results record them.
+
+    Where there are several they are joined, "0.9.1 and 0.10.0"; where nothing is recorded they
+    are those of this process.
+    """
+    recorded = _versions(found)
+    names = dict.fromkeys(name for one in recorded for name in one)
+    by_package = {name: _joined(one.get(name) for one in recorded) for name in names}
+    device = _joined(one.attrs.get("device") for one in found.values())
+    return by_package or versions(), device or str(jax.devices()[0].device_kind)
+
+
+def mixed(found: Mapping[int, "xr.Dataset"]) -> str:
+    """What to say where widths were made with several versions of jax or bnnpost; else empty."""
+    recorded = _versions(found)
+    several = [
+        f"{name} {_joined(one.get(name) for one in recorded)}"
+        for name in _TOLD
+        if len({one[name] for one in recorded if name in one}) > 1
+    ]
+    if not several:
+        return ""
+    return f"widths were made with several versions, {', '.join(several)}: all are in results.nc"
+
+
+def _versions(found: Mapping[int, "xr.Dataset"]) -> list[dict[str, str]]:
+    return [json.loads(one.attrs["versions"]) for one in found.values() if "versions" in one.attrs]
+
+
+def _joined(values: Iterable[object]) -> str:
+    return " and ".join(dict.fromkeys(str(value) for value in values if value is not None))

@@ -11,18 +11,23 @@ from bnnpost.parallel.coordinator import RETRIES, Inline, Task
 from bnnpost.parallel.failures import ends_all, one_line
 from bnnpost.samplers.progress import Progress
 from bnnpost.storage import RESULTS, Say
-from bnnpost.sweeps import expectations, unit_work
-from bnnpost.sweeps.cell_directory import DONE, FAILED, CellDirectory
+from bnnpost.sweeps import cell_directory, unit_work
+from bnnpost.sweeps.cell_directory import (
+    DONE,
+    FAILED,
+    CellDirectory,
+    Judgement,
+    judgement,
+    read_width,
+)
 from bnnpost.sweeps.contents import code_digest, digested
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.judgement import Judgement, judgement
 from bnnpost.sweeps.loaded import GridResults, load_results
-from bnnpost.sweeps.made_with import mixed
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.refusals import ConfigError, DamagedFile, HopelessRun
+from bnnpost.sweeps.results import mixed
 from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
-from bnnpost.sweeps.widths import read_width
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,7 +146,7 @@ class _Run:
                 self._tell(f"{_prefix(cell)}{sentence}")
             run = self._directory.cell_directory(cell)
             Judgement(tuple(missing)).write(run)
-            expectations.write_expected(run, found.expected)
+            cell_directory.write_expected(run, found.expected)
             return self._widths(cell, sent, missing)
 
         def give_up(error: Exception, attempts: int) -> Iterable[Task]:

@@ -29,7 +29,7 @@ from bnnpost.storage import (
     read_noted,
     write_netcdf,
 )
-from bnnpost.sweeps import expectations
+from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
@@ -86,7 +86,7 @@ def sample(
         except ValueError as error:
             raise ConfigError(str(error)) from None
         run.write_noted(CONFIG, located(config).as_dict())
-        expectations.write_expected(run, expected)
+        cell_directory.write_expected(run, expected)
         if method.by_proposals:
             run.set_status("running")
         with run.noting_failure():

@@ -20,9 +20,8 @@ from bnnpost.networks import from_spec
 from bnnpost.networks.layers import Layer
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import rejection
-from bnnpost.samplers.advice import quickest
-from bnnpost.samplers.capped import LARGEST_PARETO_K
-from bnnpost.samplers.forecast import Option, forecast
+from bnnpost.samplers.forecast import Option, forecast, quickest
+from bnnpost.samplers.plan import LARGEST_PARETO_K
 from bnnpost.storage import read_dataset
 from bnnpost.verification.reference_values import components, reference_arrays
 from bnnpost.verification.repeats import copies, repeated_draws, worth

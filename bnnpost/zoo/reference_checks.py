@@ -17,7 +17,7 @@ from bnnpost.networks.layers import num_parameters
 from bnnpost.numerics.weights import normalised
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import importance, rejection
-from bnnpost.samplers.capped import LARGEST_PARETO_K
+from bnnpost.samplers.plan import LARGEST_PARETO_K
 from bnnpost.spaces.network_parts import split_gaussian_readout
 from bnnpost.verification import permutation, pit
 from bnnpost.verification.reference_values import Component, components

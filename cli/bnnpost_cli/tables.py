@@ -12,7 +12,7 @@ HEAD = f"{'acceptance':>11} {'proposals':>12} {'time':>15}  from"
 
 def cells(one: Any, option: Any, num_samples: int) -> str:
     """The columns of `HEAD` for one option of a forecast; ? where the pilot cannot tell."""
-    from bnnpost.samplers.advice import is_judged
+    from bnnpost.samplers.forecast import is_judged
     from bnnpost.spelling import count, duration
 
     if option.bound == "capped" and not is_judged(one):

@@ -10,7 +10,7 @@ import scipy.stats
 import bnnpost
 from bnnpost import Posterior
 from bnnpost.likelihoods import Bernoulli, Gaussian
-from bnnpost.samplers.prior_scale import prior_scale
+from bnnpost.samplers.forecast import prior_scale
 from tests.samplers import checks
 
 X, X_TEST, NOISE, WIDTH, READOUT = np.array([[0.7]]), np.array([[-1.2]]), 0.3, 8, 1.2

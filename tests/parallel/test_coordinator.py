@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from bnnpost import parallel
-from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, calls
+from bnnpost.parallel import ExecutorError, Inline, Processes, Task, WorkLeft, coordinator
 from bnnpost.parallel.coordinator import room
 from bnnpost.parallel.failures import is_death
 from tests.parallel import tasks
@@ -109,10 +109,10 @@ def test_workers_of_other_versions_are_refused():
     with pytest.raises(
         ExecutorError, match=r"worker on far has jax 0\.2 and not 0\.1, bnnpost mis"
     ):
-        calls.check_versions(known, {"jax": "0.2"}, "far")
+        coordinator.check_versions(known, {"jax": "0.2"}, "far")
     with pytest.raises(ExecutorError, match="jax"):
-        calls.call({**calls.agreed(), "jax": "0.0.1"}, tasks.double, 1)
-    assert calls.call(calls.agreed(), tasks.double, 1).result == 2
+        coordinator.call({**coordinator.agreed(), "jax": "0.0.1"}, tasks.double, 1)
+    assert coordinator.call(coordinator.agreed(), tasks.double, 1).result == 2
 
 
 def test_room_is_for_a_worker_each_and_a_few_more():

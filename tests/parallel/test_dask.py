@@ -3,8 +3,8 @@
 import pytest
 
 from bnnpost import parallel
-from bnnpost.parallel import ExecutorError, WorkLeft, calls
-from bnnpost.parallel.calls import agreed
+from bnnpost.parallel import ExecutorError, WorkLeft, coordinator
+from bnnpost.parallel.coordinator import agreed
 from bnnpost.parallel.dask import Dask, _check_workers
 from tests.parallel import tasks
 from tests.parallel.tasks import Kept
@@ -70,4 +70,4 @@ def test_workers_are_checked_before_they_are_sent_anything():
 def test_a_worker_that_cannot_write_files_does_not_begin(monkeypatch):
     monkeypatch.setattr(calls, "_MUST_BE_THERE", ("h5py", "no_such_package"))
     with pytest.raises(ExecutorError, match="cannot write files without no_such_package: install"):
-        calls.call(agreed(), tasks.double, 1)
+        coordinator.call(agreed(), tasks.double, 1)

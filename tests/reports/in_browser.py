@@ -6,8 +6,8 @@ import math
 from bnnpost import reports
 from bnnpost.reports import draws_page
 from bnnpost.storage import Directory
-from bnnpost.sweeps import SweepConfig, expectations
-from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps import SweepConfig, cell_directory
+from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.html import to_html as verdict_page
 from bnnpost.verification.report import Check
@@ -28,7 +28,7 @@ def a_sweep(path):
     config = SweepConfig(num_test=5, widths=(4, 16, 64, 256, 1024), num_samples=40)
     made_up.directory(path, config)
     expected = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
-    expectations.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
+    cell_directory.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
     return reports.to_html(path)
 
 

@@ -13,8 +13,8 @@ from bnnpost.reports import sweep_figures, sweep_page
 from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.storage import Directory
-from bnnpost.sweeps import SweepConfig, expectations
-from bnnpost.sweeps.expectations import Expectation
+from bnnpost.sweeps import SweepConfig, cell_directory
+from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.results import THEORY, rates
 from bnnpost.sweeps.results_text import results_table
 from tests.pages.reader import checked
@@ -144,9 +144,9 @@ def test_the_forecast_is_the_one_that_was_recorded(tmp_path):
     made_up.directory(tmp_path / "run")
     record = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
     wrong = dataclasses.replace(record, acceptance_rate=0.0001, seconds=None, source="limit")
-    expectations.write_expected(Directory(tmp_path / "run"), {4: record})
-    expectations.write_expected(Directory(tmp_path / "run"), {256: wrong})
-    assert expectations.read_expected(tmp_path / "run") == {4: record, 256: wrong}
+    cell_directory.write_expected(Directory(tmp_path / "run"), {4: record})
+    cell_directory.write_expected(Directory(tmp_path / "run"), {256: wrong})
+    assert cell_directory.read_expected(tmp_path / "run") == {4: record, 256: wrong}
     page = page_of(tmp_path / "run")
     expected = ["4", "40", "0.0123", "0.0100", "3,300", "4,096", "7.5 s", "1.5 s", "a pilot"]
     assert page.row("4") == expected

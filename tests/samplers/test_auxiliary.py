@@ -15,7 +15,7 @@ from bnnpost.datasets.shipped import diabetes_problem
 from bnnpost.likelihoods import Gaussian, StudentT
 from bnnpost.networks import Activation, Dense, Serial
 from bnnpost.numerics.precision import in_double_precision
-from bnnpost.samplers.strict import strict_space
+from bnnpost.samplers.plan import strict_space
 from bnnpost.spaces.auxiliary import for_posterior
 from bnnpost.spaces.making import make_space
 from tests.samplers.checks import LIMIT, evidence_z, mean_z, same_law_z, same_mean_z, worst

@@ -8,7 +8,7 @@ import pytest
 
 import bnnpost
 from bnnpost.draws.arviz_view import pareto_k
-from bnnpost.samplers import capped
+from bnnpost.samplers import plan
 from tests.samplers import cases, checks
 from tests.samplers.cases import X_TEST, Case
 
@@ -134,16 +134,16 @@ def test_a_strict_run_is_the_one_with_its_bound_as_cap():
 def test_the_chosen_cap_leaves_one_per_cent_of_the_pilot():
     log_weights = np.random.default_rng(0).standard_normal(4000)
     weights = np.exp(log_weights)
-    cap = np.exp(capped.choose_cap(log_weights))
+    cap = np.exp(plan.choose_cap(log_weights))
     assert np.maximum(weights - cap, 0).sum() / weights.sum() <= 0.01
     smaller = np.max(weights[weights < cap])
     assert np.maximum(weights - smaller, 0).sum() / weights.sum() > 0.01
-    assert capped.choose_cap(np.append(log_weights, np.nan)) == pytest.approx(np.log(cap))
+    assert plan.choose_cap(np.append(log_weights, np.nan)) == pytest.approx(np.log(cap))
 
 
 def test_a_pilot_without_weights_is_an_error():
     with pytest.raises(ValueError, match="no proposal of the pilot has a positive weight"):
-        capped.choose_cap(np.full(10, -np.inf))
+        plan.choose_cap(np.full(10, -np.inf))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What holds of every run in a directory, by rejection or by chains: damage, mix-ups, refusals."""
+"""What holds of every run in a directory, whatever the sampler: damage, mix-ups, refusals."""
 
 import shutil
 import warnings
@@ -11,7 +11,7 @@ import pytest
 import bnnpost
 from bnnpost.storage import DirectoryInUse, Lock
 from tests.files import contents
-from tests.samplers import small_blocks, small_chains
+from tests.samplers import small_blocks, small_chains, small_pairs
 from tests.samplers.cases import Case, X
 
 pytestmark = small_chains.QUIET
@@ -41,6 +41,13 @@ KINDS = {
         small_chains.assert_same,
         "bnnpost.samplers.chains.run.Runner.advance",
         130,
+    ),
+    "pairs": Kind(
+        small_pairs.sample,
+        small_pairs.parts,
+        small_pairs.assert_same,
+        "bnnpost.samplers.coupled.pair_draws.Pairing.run",
+        60,
     ),
 }
 
@@ -81,7 +88,7 @@ def test_a_finished_run_is_read_and_not_computed(kind, whole, copy, monkeypatch)
 
 @pytest.mark.first
 def test_fewer_draws_than_there_were_are_announced(kind, copy):
-    with pytest.warns(UserWarning, match="draws and now holds .* all blocks are kept"):
+    with pytest.warns(UserWarning, match="draws and now holds .* all (blocks|pairs) are kept"):
         kind.sample(kind.fewer, directory=copy)
 
 
@@ -168,9 +175,10 @@ def test_another_run_in_the_directory_is_refused_and_left_alone(kind, copy, opti
 
 
 def test_the_run_of_another_sampler_is_refused(kind, copy):
-    [other] = (one for one in KINDS.values() if one is not kind)
-    with pytest.raises(ValueError, match="another kind of sampler"):
-        other.sample(directory=copy)
+    for other in KINDS.values():
+        if other is not kind:
+            with pytest.raises(ValueError, match="another kind of sampler"):
+                other.sample(directory=copy)
 
 
 def test_a_directory_of_other_files_is_refused(kind, tmp_path):

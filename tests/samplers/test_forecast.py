@@ -10,7 +10,7 @@ import pytest
 
 import bnnpost
 from bnnpost.likelihoods import Likelihood
-from bnnpost.samplers.advice import Option
+from bnnpost.samplers.forecast import Option
 from bnnpost.spelling import count, duration
 
 pytestmark = pytest.mark.optimised

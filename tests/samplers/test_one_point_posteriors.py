@@ -16,7 +16,7 @@ import pytest
 import bnnpost
 from bnnpost.networks.closed_forms import PiecewiseLinear
 from bnnpost.samplers import rejection
-from bnnpost.samplers.tally import Tally
+from bnnpost.samplers.plan import Tally
 from bnnpost.spaces.space import Space
 from tests.samplers import cases, checks, oracles
 

@@ -1,6 +1,5 @@
 """Pairs of chains in a directory: gone on with after any end, to the draws that one call gives."""
 
-import dataclasses
 import functools
 import json
 import shutil
@@ -29,6 +28,7 @@ from bnnpost.samplers.kernels.rotation import Blend, Rotation
 from bnnpost.samplers.kernels.slices import PairedSlice
 from tests import processes
 from tests.files import contents
+from tests.samplers.small_pairs import assert_same, parts
 from tests.samplers.user_likelihoods import Shifted
 
 KEY = jax.random.key(3)
@@ -40,22 +40,6 @@ POSTERIOR = bnnpost.Posterior(NETWORK, Gaussian(0.3), X, Y)
 def sample(num_samples=70, tolerance=0.08, posterior=POSTERIOR, key=KEY, **options):
     options = {"kernel": "hmc", "num_samples": num_samples, "tolerance": tolerance} | options
     return coupled.sample(key, posterior, **options)
-
-
-def assert_same(one, other):
-    """The same draws and the same record, but for the time it took."""
-    assert one.given.keys() == other.given.keys()
-    for name, array in one.given.items():
-        np.testing.assert_array_equal(array, other.given[name])
-    records = []
-    for draws in (one, other):
-        record = dataclasses.replace(draws.info.coupled, pilot_seconds=0.0)
-        records.append(repr(dataclasses.replace(draws.info, seconds=0.0, coupled=record)))
-    assert records[0] == records[1]
-
-
-def parts(path):
-    return sorted((path / "blocks").glob("*.npz"))
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 import pytest
 
 import bnnpost
-from bnnpost.samplers.prior_scale import LARGEST_GAIN, prior_scale
+from bnnpost.samplers.forecast import LARGEST_GAIN, prior_scale
 
 NOISE = bnnpost.likelihoods.Gaussian(np.sqrt(0.1))
 

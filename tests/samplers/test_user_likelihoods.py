@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 
 import bnnpost
-from bnnpost.samplers.tally import BoundExceeded
+from bnnpost.samplers.plan import BoundExceeded
 from bnnpost.samplers.trials import trial
 from bnnpost.spaces import engine
 from bnnpost.spaces.making import make_space

@@ -9,7 +9,7 @@ import xarray as xr
 import bnnpost
 from bnnpost.runs import read_run_record
 from bnnpost.storage import RECORD, STATUS, Directory, read_noted, read_record
-from bnnpost.storage.bound import run_here, sealed
+from bnnpost.storage.integrity import run_here, sealed
 from tests.samplers.small_blocks import sample
 
 ONE, OTHER = "1" * 64, "2" * 64

@@ -19,7 +19,7 @@ from bnnpost.storage import (
     read_tree,
     whole,
 )
-from bnnpost.storage.reading import NotAFile
+from bnnpost.storage.files import NotAFile
 
 
 def make_socket(path):

@@ -30,10 +30,7 @@ ROOMS = (
 # Of rooms that have rooms in them, those, from the top: one imports from those before it alone.
 WITHIN = {"samplers": ("kernels", "coupled", "chains")}
 # Imports for type checkers that close a circle, and are to go.
-CIRCLES = (
-    ("bnnpost.samplers.advice", "bnnpost.samplers.forecast"),
-    ("bnnpost.reports.grid_settings", "bnnpost.reports.grid_page"),
-)
+CIRCLES = (("bnnpost.reports.grid_settings", "bnnpost.reports.grid_page"),)
 # Open to every room, and to those of them that come after.
 APART = (
     "arguments",

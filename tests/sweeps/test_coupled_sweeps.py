@@ -13,8 +13,7 @@ from bnnpost.sweeps import ConfigError, SweepConfig, load_config, unit_work
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.unit_work import Sent
-from bnnpost.sweeps.width_draws import draws_of_width
+from bnnpost.sweeps.unit_work import Sent, draws_of_width
 from tests.cli.invocation import invoke
 
 PAIRS = {"method": "coupled", "num_samples": 200, "tolerance": 0.03}

@@ -18,7 +18,7 @@ from bnnpost.parallel.dask import Dask
 from bnnpost.samplers.methods import Chains, Rejection
 from bnnpost.storage import OtherRun, dataset_digest, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
-from bnnpost.sweeps.cell_directory import CellDirectory
+from bnnpost.sweeps.cell_directory import CellDirectory, read_width
 from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_cells import Cell, Grid
@@ -27,7 +27,6 @@ from bnnpost.sweeps.planning import expected_option, forecasts, refusal
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
 from bnnpost.sweeps.unit_work import Sent
-from bnnpost.sweeps.widths import read_width
 from tests.cli.invocation import invoke
 from tests.files import edited
 
@@ -425,10 +424,9 @@ def test_a_budget_that_is_too_small_is_refused_and_when_forced_keeps_what_was_dr
 def test_a_capped_sweep_says_what_its_draws_are(tmp_path):
     # Beyond strict rejection: it would be refused.
     hard = {"num_train": 12, "noise_std": 0.1, "widths": (128,), "num_proposals": 400}
-    assert (
-        "--bound capped" in run(tmp_path / "strict", max_proposals=10**5, **hard)[0].detail.reason
-    )
-    tree = run(tmp_path / "capped", bound="capped", **hard)[0].tree
+    refused, _ = run(tmp_path / "strict", method=Rejection(max_proposals=10**5), **hard)
+    assert "--bound capped" in refused.detail.reason
+    tree = run(tmp_path / "capped", method=Rejection(bound="capped"), **hard)[0].tree
     assert tree.attrs["kind"] == "capped"
     assert "weighted (capped rejection), and stored resampled" in results_text.results_table(tree)
     assert tree["width_128/posterior"]["f"].shape == (4, 12, 2, 1)

@@ -20,8 +20,8 @@ from jaxtyping import Array, Float
 from bnnpost.draws import Draws, DrawsInfo, arviz_view
 from bnnpost.draws.info import ChainsInfo
 from bnnpost.numerics.weights import WeightSum, normalised
-from bnnpost.samplers.capped import LARGEST_PARETO_K
 from bnnpost.samplers.chains.run import ChainsPlan, Checkpoint, Samples, Totals
+from bnnpost.samplers.plan import LARGEST_PARETO_K
 from bnnpost.samplers.warned import warn_user
 from bnnpost.spaces import engine
 from bnnpost.spaces.completions import AS_FUNCTION
