@@ -2,8 +2,8 @@
 
 import json
 
-from bnnpost.storage import Directory
-from bnnpost.storage.integrity import FILES, RUN_ID, STATUS, noted_digest
+from bnnpost.storage import DIGEST, STATUS, sealed
+from bnnpost.storage.integrity import FILES, digest
 
 
 def contents(path):
@@ -13,11 +13,15 @@ def contents(path):
 
 
 def edited(held, text):
-    """Write a JSON file of a run as one of the run's own, with its digest in the status."""
-    held.write_text(text)
-    status = json.loads((held.parent / STATUS).read_text())
-    directory = Directory(held.parent)
-    directory.run = status.pop(RUN_ID, "")
-    status.pop("digest", None)
-    files = {**status.get(FILES, {}), held.name: noted_digest(json.loads(text))}
-    directory.write_bound(STATUS, {**status, FILES: files})
+    """Write a JSON file of a run as the run would have written it, with its digest."""
+    values = {name: value for name, value in json.loads(text).items() if name != DIGEST}
+    held.write_text(sealed(held.name, values))
+
+
+def as_of_before(config, values):
+    """Write a sweep's config.json as an earlier version did: its digest is in the status."""
+    config.write_text(json.dumps(values))
+    status = json.loads((config.parent / STATUS).read_text())
+    note = digest({}, {"": json.dumps(values, sort_keys=True)})
+    files = {**status.get(FILES, {}), config.name: note}
+    edited(config.parent / STATUS, json.dumps({**status, FILES: files}))

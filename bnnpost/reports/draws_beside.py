@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bnnpost.runs import BLOCKS, read_run_record
+from bnnpost.runs.directory import LOG
+from bnnpost.runs.store import BLOCKS, read_run_record
 from bnnpost.samplers.chains.chain_run import STATES
 from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.methods import REJECTION
-from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_noted, read_record
-from bnnpost.storage.directory import LOG
+from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_record
 from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, Expectation
 from bnnpost.sweeps.kept_settings import in_one_table
@@ -35,7 +35,7 @@ class Beside(NamedTuple):
 
 def read_beside(path: Path) -> Beside:
     """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
-    config = _there(path / CONFIG, read_noted)
+    config = _there(path / CONFIG, read_record)
     if config is not None:
         config = in_one_table(config)
         _check_config(path / CONFIG, config)

@@ -8,7 +8,7 @@ from typing import Any
 from bnnpost.draws.draws_files import FORMAT as DRAWS_FORMAT
 from bnnpost.reports import draws_page, draws_run, grid_page, runs, sweep_page, verdict
 from bnnpost.samplers.warned import warn_user
-from bnnpost.storage import as_path, read_noted, read_text, read_tree
+from bnnpost.storage import as_path, read_record, read_text, read_tree
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid_directory import FORMAT as GRID_FORMAT
 
@@ -54,7 +54,7 @@ def _of_directory(path: Path) -> str:
 
 def _is_grid(path: Path) -> bool:
     held = path / runs.CONFIG
-    return held.exists() and read_noted(held).get("format") == GRID_FORMAT
+    return held.exists() and read_record(held).get("format") == GRID_FORMAT
 
 
 def _of_file(path: Path) -> str:

@@ -12,14 +12,12 @@ from bnnpost.storage import (
     CONTENTS,
     RESULTS,
     STATUS,
-    read_noted,
     read_record,
     read_tree,
     run_here,
 )
 from bnnpost.sweeps import cell_directory
-from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory, Expectation, read_width
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory, Expectation
 from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def is_sweep(path: Path) -> bool:
     if (path / RESULTS).exists() or any(path.glob("width_*.nc")):
         return True
     held = path / CONFIG
-    return held.exists() and not (path / "run.json").exists() and "widths" in read_noted(held)
+    return held.exists() and not (path / "run.json").exists() and "widths" in read_record(held)
 
 
 def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
@@ -78,7 +76,7 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     held = path / RESULTS
     if stored is None and held.exists():
         stored = read_tree(held)
-    config = read_noted(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
+    config = read_record(path / CONFIG) if stored is None else json.loads(stored.attrs["config"])
     if stored is not None:
         _check_config(path / CONFIG, config, unread)
     found = _widths(path, config, _done(stored), unread)
@@ -113,23 +111,25 @@ def _done(tree: "xr.DataTree | None") -> list[int]:
 def _widths(
     path: Path, config: Mapping[str, Any], done: list[int], unread: list[str]
 ) -> "dict[int, xr.Dataset]":
-    """The files of widths that are there."""
-    found = {}
+    """The results of widths that are there."""
+    files = CellDirectory(path).widths(unread.append, config)
+    found: dict[int, xr.Dataset] = {}
     for width in config["widths"]:
-        file = CellDirectory(path).width_file(width)
-        if file.exists():
-            try:
-                found[width] = read_width(file, config)
-            except (OSError, ConfigError) as error:
-                unread.append(str(error))
-        elif width in done:
+        file = files.path(width)
+        if width in done and not file.exists():
             unread.append(f"{file.name} is not there: what its draws took is not known")
+        try:
+            results = files.results(width)
+        except (OSError, ValueError) as error:
+            unread.append(str(error))
+        else:
+            found |= {} if results is None else {width: results}
     return found
 
 
 def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> None:
     """Say where config.json is not what the results were made with."""
-    held = _found(path, read_noted, unread)
+    held = _found(path, read_record, unread)
     if held and "widths" not in held:
         unread.append(f"{path.name} holds no configuration: the results' own is shown")
     # Earlier versions had fewer settings.

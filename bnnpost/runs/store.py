@@ -1,4 +1,4 @@
-"""The directory of one run of a sampler, the same for all samplers.
+"""A run of a sampler in its directory, the same for all samplers.
 
 run.nc      what is sampled: the posterior, the key, the space
 run.json    the record: its digest, settings, versions; written last, so that a run has begun if
@@ -7,12 +7,11 @@ blocks/     parts of what was computed so far; of chains states/ too
 draws.nc    the draws, for `bnnpost.load`
 """
 
-import contextlib
 import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -22,27 +21,24 @@ import jax
 from bnnpost.draws import Draws, draws_files
 from bnnpost.draws.draws_files import Contents
 from bnnpost.posterior import Posterior
-from bnnpost.runs.part_files import PartFiles
+from bnnpost.runs.directory import RunDirectory, in_words, settings_changed
+from bnnpost.runs.part_files import ArrayFiles
 from bnnpost.spaces.space import Space
 from bnnpost.storage import (
     DRAWS,
     RECORD,
     RUN,
     RUN_ID,
-    Directory,
     OtherRun,
     Say,
     processor,
     read_record,
-    remove_temporaries,
     versions,
 )
 
 BLOCKS = "blocks"
 # Between two writes of what is computed; with a block of it, what a kill can cost.
 SECONDS = 3.0
-# What others may write into the directory before the run begins.
-_NOT_THE_RUNS = ("config.json", "status.json", "log.txt", RUN)
 
 # Of an entry of a record: what it was expected to be, in words, and whether it is.
 Check = tuple[str, Callable[[Any], bool]]
@@ -92,16 +88,17 @@ class Prepared(Protocol):
 P = TypeVar("P", bound=Prepared)
 
 
-class Run(Directory, Generic[P]):
+class Run(RunDirectory, Generic[P]):
     """The directory of one run of a sampler. kind: the sampler's class.
 
     prepared: what is run, once it has begun, as it was written down then. is_new: whether that was
-    in this process. say: is told what is damaged or missing. notes: further attributes of the
-    draws' file.
+    in this process. notes: further attributes of the draws' file.
     """
 
+    TELLING = RECORD
+    BEFORE = ("config.json", "status.json", "log.txt", RUN)
+
     prepared: P
-    say: Say
     is_new = False
 
     def __init__(self, path: str | os.PathLike[str], kind: type[P]):
@@ -109,36 +106,14 @@ class Run(Directory, Generic[P]):
         self._kind = kind
         self.notes: Mapping[str, str] = MappingProxyType({})
 
-    @contextlib.contextmanager
-    def claimed(self) -> Iterator[Self]:
-        """This directory, held against all other processes; made if need be.
-
-        Raises DirectoryInUse if another process holds it, OtherRun if it holds other files.
-        """
-        self.check_vacant()
-        self.check_log()
-        self.check_links()
-        with self.held():
-            for folder in (self.path, *self.path.rglob("*/")):
-                remove_temporaries(folder)
-            yield self
-
     def check_vacant(self) -> None:
-        """Raise OtherRun if files that are none of a run's are here, or the path is a file's."""
-        if self.path.exists() and not self.path.is_dir():
-            raise OtherRun(f"{self.path} is a file: expected a directory for the run")
-        if self.has_begun() or self.is_vacant(but_for=_NOT_THE_RUNS):
-            return
-        if any((self.path / name).exists() for name in (DRAWS, BLOCKS)):
+        is_lost = any((self.path / name).exists() for name in (DRAWS, BLOCKS))
+        if is_lost and not self.has_begun():
             raise OtherRun(
                 f"{self.path} holds a run whose {RECORD} is gone, and what is drawn there cannot "
                 "be known: bring it back, or choose another directory"
             )
-        raise OtherRun(f"{self.path} holds files that are not a run's: choose another")
-
-    def has_begun(self) -> bool:
-        """Whether what is sampled has been written down."""
-        return os.path.lexists(self.path / RECORD)
+        super().check_vacant()
 
     def begin(self, prepare: Callable[[Mapping[str, Any] | None], P], say: Say) -> P:
         """Write down what is sampled, or find that it is what the run here samples.
@@ -202,33 +177,23 @@ class Run(Directory, Generic[P]):
 
     def _check_settings(self, before: Mapping[str, object], now: Mapping[str, object]) -> None:
         """Raise OtherRun where settings differ; one that a version did not have says nothing."""
-        changed = [name for name in now if name in before and before[name] != now[name]]
+        common = [name for name in now if name in before]
+        changed = settings_changed({n: before[n] for n in common}, {n: now[n] for n in common})
         if "sampler" in changed:  # of which the others follow
-            changed = ["sampler"]
+            changed = {"sampler": changed["sampler"]}
         if changed:
-            said = {n: f"{n} ({before[n]} → {now[n]})" for n in changed} | {"key": "key"}
-            words = ", ".join(said[name] for name in changed)
+            key = "another key" if changed.pop("key", None) else ""
+            others = f"other settings ({in_words(changed)})" if changed else ""
             raise OtherRun(
-                f"{self.path} holds a run with another {words}: choose another directory, or the "
-                "same settings to go on with it"
+                f"{self.path} holds a run with {' and '.join(filter(None, (key, others)))}: choose "
+                "another directory, or the same settings to go on with it"
             )
 
-    def parts(self, name: str, form: str, digits: int, **options: Any) -> PartFiles:
+    def parts(self, name: str, form: str, digits: int, **options: Any) -> ArrayFiles:
         """The run's parts in a folder of this name; see `PartFiles`."""
+        file = f"{{:0{digits}d}}.npz"
         check = self.check_still_there
-        return PartFiles(self.path / name, digits, form, self.run, self.say, check, **options)
-
-    def check_still_there(self) -> None:
-        """Raise OtherRun if the directory was removed, or replaced by another run's, meanwhile."""
-        try:
-            same = self.record()[RUN_ID] == self.run
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise OtherRun(
-                f"{self.path} was removed or replaced while this process was running: nothing more "
-                "is written there"
-            )
+        return ArrayFiles(self.path / name, file, form, self.run, self.say, check, **options)
 
     def holds_code(self) -> bool:
         """Whether the posterior has code of the user's own, which may change unseen."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bnnpost.draws import Draws
     from bnnpost.posterior import Posterior
-    from bnnpost.runs import Run
+    from bnnpost.runs.store import Run
     from bnnpost.storage import Say
 
 REJECTION, COUPLED = "rejection", "coupled"
@@ -182,7 +182,7 @@ class Rejection(Method):
         )
 
     def run(self, path: Any) -> "Run[Any]":
-        from bnnpost.runs import Run
+        from bnnpost.runs.store import Run
         from bnnpost.samplers.plan import Plan
 
         return Run(path, Plan)
@@ -276,7 +276,7 @@ class Coupled(Method):
         )
 
     def run(self, path: Any) -> "Run[Any]":
-        from bnnpost.runs import Run
+        from bnnpost.runs.store import Run
         from bnnpost.samplers.coupled.pair_draws import Pairing
 
         return Run(path, Pairing)
@@ -402,7 +402,7 @@ class Chains(Method):
         )
 
     def run(self, path: Any) -> "Run[Any]":
-        from bnnpost.runs import Run
+        from bnnpost.runs.store import Run
         from bnnpost.samplers.chains.run import ChainsPlan
 
         return Run(path, ChainsPlan)

@@ -9,7 +9,7 @@ from bnnpost.arguments import positive_integer, real_number
 from bnnpost.draws import Draws
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers.plan import BOUNDS, BoundExceeded, Goal, Plan
 from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.samplers.trials import MOST_PROPOSALS

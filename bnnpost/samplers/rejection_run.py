@@ -20,7 +20,8 @@ from bnnpost.parallel import Task, WorkLeft
 from bnnpost.parallel import run as run_tasks
 from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.parallel.failures import one_line
-from bnnpost.runs import BLOCKS, Arrays, Run, made_with
+from bnnpost.runs.part_files import Arrays
+from bnnpost.runs.store import BLOCKS, Run, made_with
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.progress import Progress
 from bnnpost.samplers.trials import Block

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -18,6 +18,14 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISCHR, "a device"),
 )
+
+
+# Is told a line.
+Say = Callable[[str], None]
+
+
+class DirectoryInUse(OSError):
+    """Another process is running in this directory."""
 
 
 class NotAFile(ValueError):

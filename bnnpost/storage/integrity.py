@@ -2,8 +2,9 @@
 
 A record is a JSON file whose digest covers its own name too, so that another file in its place is
 noticed; records and netCDF files carry the id of the run that run.json has, or contents.json of a
-sweep, whose netCDF files carry their own names too. Of a file that is for people, and holds nothing
-else, status.json has the digest. Files of earlier versions say neither, and are read as they are.
+sweep, whose netCDF files carry their own names too. Of results and figures, which are whole only
+together, status.json has the digests. Files of earlier versions say neither, and are read as they
+are.
 """
 
 import contextlib
@@ -118,8 +119,12 @@ RUN_ID, FILE = "run", "file"
 _SHOWN = 8
 
 
+class OtherRun(ValueError):
+    """A directory, or a file in it, is of another run, or what it samples has changed."""
+
+
 class Misplaced(ValueError):
-    """A file that is whole, and is another run's, or another one of the same run."""
+    """A file that is whole, and is another one of the same run."""
 
 
 def sealed(name: str, values: Mapping[str, Any]) -> str:
@@ -131,26 +136,15 @@ def read_record(path: Path) -> dict[str, Any]:
     """Keys and values of a record, without what binds it to its run; of run.json with its id.
 
     Raises FileNotFoundError; ValueError for what is no record, was changed, or is another file's;
-    Misplaced for another run's.
+    OtherRun for another run's.
     """
     values, is_sealed = _opened(path)
     if path.name not in _TELLING:
         run = values.pop(RUN_ID, None)
-        check_of_run(path, run if is_sealed else None)
-    return values
-
-
-def read_noted(path: Path) -> dict[str, Any]:
-    """Keys and values of a file of which the status has the digest.
-
-    Raises FileNotFoundError; ValueError for what is no such file, or not what was written.
-    """
-    values = read_json(path)
-    if not is_as_noted(path, noted_digest(values)):
-        raise ValueError(
-            f"{path} is damaged, or another file is in its place: its contents are not those that "
-            f"{STATUS} beside it tells of"
-        )
+        # Of config.json of earlier versions the status has the digest.
+        was_noted = path.name != STATUS and noted(path.parent).get(path.name) == _digest("", values)
+        if is_sealed or not was_noted:
+            check_of_run(path, run if is_sealed else None)
     return values
 
 
@@ -167,11 +161,6 @@ def noted(folder: Path) -> dict[str, str]:
     return {}
 
 
-def noted_digest(values: Mapping[str, Any]) -> str:
-    """By which keys and values are known."""
-    return _digest("", values)
-
-
 def file_digest(path: Path) -> str:
     """By which a file is known whose contents are nobody's but its readers'. Raises OSError."""
     return hashlib.sha256(read_bytes(path)).hexdigest()
@@ -181,7 +170,7 @@ def check_in_place(path: Path, attributes: Mapping[Any, Any]) -> None:
     """Raise Misplaced for a netCDF file, whole, that is not the one that belongs where it lies.
 
     attributes: of its root. A file that is called otherwise than those of runs passes, and so does
-    one that lies in no run's directory.
+    one that lies in no run's directory. Raises OtherRun for another run's.
     """
     has_name = bool(_NAMED.fullmatch(path.name))
     here = run_here(path.parent) if has_name or path.name in _FORMATS else ""
@@ -199,7 +188,7 @@ def check_in_place(path: Path, attributes: Mapping[Any, Any]) -> None:
 
 
 def check_of_run(path: Path, run: object) -> None:
-    """Raise Misplaced for a file that has not the id that the run.json beside it has.
+    """Raise OtherRun for a file that has not the id that the run.json beside it has.
 
     A file without an id passes where run.json is of an earlier version, and any file where there
     is no run.json that can be read. Of a sweep contents.json stands in its place.
@@ -208,11 +197,11 @@ def check_of_run(path: Path, run: object) -> None:
     if not here or run == here or not (run or has_ids):
         return
     if not run:
-        raise Misplaced(
+        raise OtherRun(
             f"{path} is damaged, or another file is in its place: it does not say of which run it "
             f"is, as the files of the run of {telling} do"
         )
-    raise Misplaced(
+    raise OtherRun(
         f"{path} is of another run than {telling} beside it ({_short(run)} and not "
         f"{_short(here)}): bring back the file that belongs there, or move this one away"
     )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.parallel.failures import is_death, one_line
+from bnnpost.runs.directory import Directory, RunDirectory, settings_changed
+from bnnpost.runs.part_files import PartFiles
 from bnnpost.storage import (
     CONTENTS,
     DIGEST,
@@ -20,13 +22,11 @@ from bnnpost.storage import (
     RESULTS,
     RUN_ID,
     STATUS,
-    Directory,
-    Misplaced,
+    Say,
     dataset_digest,
     file_digest,
     is_as_noted,
     noted,
-    read_bytes,
     read_dataset,
     read_record,
     run_here,
@@ -34,24 +34,44 @@ from bnnpost.storage import (
 )
 from bnnpost.sweeps.contents import contents
 from bnnpost.sweeps.kept_settings import check_same_width, read_sweep_json
-from bnnpost.sweeps.refusals import ConfigError, DamagedFile
+from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from bnnpost.samplers.forecast import Forecast, Option
     from bnnpost.sweeps.config import SweepConfig
-if TYPE_CHECKING:
-    import xarray as xr
-
 CONFIG = "config.json"
 # States of a width.
 DONE, FAILED = "done", "failed"
 # What a file with a failure says of its kind, where the process was killed.
 KILLED = "killed"
+# Files of one width, but for their ending.
+_WIDTH = "width_{:06d}"
 
 
-class CellDirectory(Directory):
+@dataclass(frozen=True)
+class WidthFiles(PartFiles["xr.Dataset"]):
+    """The results of a cell by width. config: what they were made with, widths apart, if given."""
+
+    config: Mapping[str, Any] | None = None
+
+    def results(self, width: int) -> "xr.Dataset | None":
+        """Those of one width; None where they are not there, or damaged. Raises OtherRun."""
+        return self.read(width, lambda record, data: data)
+
+    def _load(self, path: Path) -> "tuple[dict[str, Any], xr.Dataset]":
+        # Which run and which width it is of was looked at as it was read.
+        data = read_dataset(path)
+        if self.config is not None and "config" in data.attrs:
+            check_same_width(path, data.attrs["config"], self.config)
+        return {"format": self.form, "run": self.run}, data
+
+    def _save(self, path: Path, contents: "xr.Dataset", record: Mapping[str, object]) -> None:
+        write_own(path, contents, self.run)
+
+
+class CellDirectory(RunDirectory):
     """The files of one sweep: configuration, status, log, a file a width, results, figures.
 
     It is that of a cell; see `GridDirectory`, which is held against other processes. run: the
@@ -59,28 +79,38 @@ class CellDirectory(Directory):
     what could not be read of what was looked for, and why.
     """
 
+    TELLING = CONTENTS
+    WHAT = "sweep"
+    OTHER = ConfigError
+
     def __init__(self, path: str | os.PathLike[str], run: str = ""):
         super().__init__(path)
         self.run = run
         self.doubts: list[str] = []
 
-    def write_down(
+    def begin(
         self, values: Mapping[str, Any], named: Mapping[str, str], *, may_change: bool
     ) -> None:
         """Write down what is run here, unless that is here already.
 
         named: hashes of the files that the values name. may_change: whether values that are here
-        may be others, as of a grid to which widths were added.
+        may be others, as of a grid to which widths were added. Raises ConfigError where another
+        cell's files are here.
         """
+        self.check_own()
         if not run_here(self.path):
             if self.is_vacant():
                 self.write_bound(CONTENTS, named)
             else:  # what an earlier version has left here has no ids
-                self.write_text(CONTENTS, written({**named, RUN_ID: self.run}))
-        held = self.path / CONFIG
-        if not held.exists() or (may_change and read_bytes(held) != written(values).encode()):
-            self.write_noted(CONFIG, values)
+                self.write_text(CONTENTS, json.dumps({**named, RUN_ID: self.run}, indent=2) + "\n")
+        if not (self.path / CONFIG).exists() or (may_change and not self._is_configured(values)):
+            self.write_bound(CONFIG, values)
             self.set_status("running")
+
+    def _is_configured(self, values: Mapping[str, Any]) -> bool:
+        with contextlib.suppress(ValueError):  # damaged, or another cell's
+            return not settings_changed(read_record(self.path / CONFIG), values)
+        return False
 
     def check_own(self) -> None:
         """Raise ConfigError where the directory is another cell's."""
@@ -99,7 +129,7 @@ class CellDirectory(Directory):
         held = self.path / CONTENTS
         if not held.exists():
             return
-        before, now = read_sweep_json(held, read_record), contents(config)
+        before, now = read_sweep_json(held), contents(config)
         named = {"data": config.data, "test_data": config.test_data, "code": config.network}
         for kind, name in named.items():
             if kind in before and before[kind] != now.get(kind):
@@ -110,15 +140,26 @@ class CellDirectory(Directory):
                     "now, or bring back what it was to go on"
                 )
 
-    def write_netcdf(self, name: str, data: "xr.Dataset | xr.DataTree") -> None:
-        """Write a netCDF file whole, with its name, the id of the run and its digest."""
-        data.attrs |= {FILE: name, RUN_ID: self.run}
-        data.attrs[DIGEST] = dataset_digest(data)
-        write_netcdf(self.path / name, data)
+    def widths(
+        self, say: Say, config: Mapping[str, Any] | None = None, *, writes: bool = False
+    ) -> WidthFiles:
+        """Results by width; see `WidthFiles`. writes: whether this directory may be written to."""
+        check = self.check_still_there if writes else None
+        run = self.run or run_here(self.path)
+        return WidthFiles(self.path, _WIDTH + ".nc", "width", run, say, check, config=config)
+
+    def write_results(self, tree: "xr.DataTree", figures: Mapping[str, bytes]) -> None:
+        """Write what comes of all widths; the next status will have the digests of its files."""
+        self.check_still_there()
+        write_own(self.path / RESULTS, tree, self.run)
+        for name, figure in figures.items():
+            self.write_bytes(name, figure)
+        for name in (RESULTS, *figures):
+            self.note_file(name)
 
     def width_file(self, width: int) -> Path:
         """Where the results of one width are kept."""
-        return self.path / f"width_{width:06d}.nc"
+        return self.path / (_WIDTH.format(width) + ".nc")
 
     def draws_file(self, width: int) -> Path:
         """Where the draws of one width are kept, for `bnnpost.load` and for predictions."""
@@ -198,30 +239,11 @@ def draws_name(width: int) -> str:
     return f"draws_{width:06d}.nc"
 
 
-def written(values: Mapping[str, Any]) -> str:
-    """Settings as the text of a file."""
-    return json.dumps(values, indent=2) + "\n"
-
-
-def read_width(path: Path, config: Mapping[str, Any] | None = None) -> "xr.Dataset":
-    """The results of one width.
-
-    Raises DamagedFile if it does not hold what was written, ConfigError if it is of another width
-    or run, or was made with another configuration than `config`, widths apart. What keeps it from
-    being read at all is passed on: an OSError with a number (no permission, too many open files),
-    MemoryError, ImportError.
-    """
-    try:
-        found = read_dataset(path)
-    except Misplaced as error:
-        raise ConfigError(f"{error}; a width whose file is gone is run again") from None
-    except ValueError as error:
-        raise DamagedFile(
-            f"{path} is damaged ({error}): remove it, and the width is run again"
-        ) from error
-    if config is not None and "config" in found.attrs:
-        check_same_width(path, found.attrs["config"], config)
-    return found
+def write_own(path: Path, data: "xr.Dataset | xr.DataTree", run: str) -> None:
+    """Write a netCDF file of a run whole, with its own name, the id of the run and its digest."""
+    data.attrs |= {FILE: path.name, RUN_ID: run}
+    data.attrs[DIGEST] = dataset_digest(data)
+    write_netcdf(path, data)
 
 
 FEASIBLE = "feasible.json"

@@ -9,19 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from bnnpost.arguments import shown
-from bnnpost.storage import (
-    STATUS,
-    Directory,
-    Say,
-    as_path,
-    noted,
-    read_json,
-    run_here,
-)
-from bnnpost.sweeps.cell_directory import (
-    CONFIG,
-    CellDirectory,
-)
+from bnnpost.runs.directory import RunDirectory, in_words, settings_changed
+from bnnpost.storage import STATUS, Say, as_path, read_json, run_here
+from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.contents import content_digest, contents
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.kept_settings import check_no_draws, check_same_config, read_sweep_json
@@ -31,19 +21,23 @@ FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way.
 _RUNNING = ".running.json"
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
-# What may be where the grid's own file is gone, and is written again.
-_BESIDE = (RUNS, STATUS, "report.html")
 # The state of a grid, whose cells have their own.
 _BEGUN = "begun"
 _FAMILY = FORMAT.rpartition(" ")[0]
 
 
-class GridDirectory(Directory):
+class GridDirectory(RunDirectory):
     """A grid's directory: config.json with all cells, and a folder of runs for each of them.
 
     What varies in nothing, a single run over widths, is its own cell: the directory is that
     of the run. Use `begun` to work in it, `read` to go on with it, `seen` to look.
     """
+
+    TELLING = CONFIG
+    WHAT = "sweep"
+    OTHER = ConfigError
+    # What may be where the grid's own file is gone, and is written again.
+    BEFORE = (RUNS, STATUS, "report.html")
 
     def __init__(self, path: str | os.PathLike[str], grid: Grid):
         super().__init__(path)
@@ -95,29 +89,27 @@ class GridDirectory(Directory):
         works there.
         """
         directory = cls(path, grid)
-        directory.check_vacant()
-        directory.check_links()
-        with directory.held():
+        with directory.claimed():
             directory.note_running([])  # what a process noted that was killed
             directory._freeze(say)
             yield directory
 
+    def has_begun(self) -> bool:
+        # The configuration of a single run that was removed is written again.
+        is_single = not self.grid.varying and run_here(self.path) == self.grid.cells[0].digest
+        return is_single or super().has_begun()
+
     def check_vacant(self) -> None:
         """Raise ConfigError if there is something else here, and the grid could not be begun."""
-        held = self.path / CONFIG
-        if self.path.exists() and not self.path.is_dir():
-            raise ConfigError(f"{self.path} is a file: expected a directory for the sweep")
         check_no_draws(self.path)
+        super().check_vacant()
+        held = self.path / CONFIG
         if not held.exists():
-            is_own = not self.grid.varying and run_here(self.path) == self.grid.cells[0].digest
-            if not is_own and not self.is_vacant(but_for=_BESIDE):
-                raise ConfigError(
-                    f"{self.path} holds files that are not a sweep's: choose another --out"
-                )
-        elif not self.grid.varying:
+            return
+        if not self.grid.varying:
             check_same_config(held, self.grid.cells[0].config)
             CellDirectory(self.path).check_same_contents(self.grid.cells[0].config)
-        elif read_sweep_json(held, read_json).get("format") != FORMAT:
+        elif read_sweep_json(held).get("format") != FORMAT:
             raise ConfigError(f"{self.path} holds a run that is no grid: choose another --out")
 
     def cell_directory(self, cell: Cell) -> CellDirectory:
@@ -148,10 +140,9 @@ class GridDirectory(Directory):
         """
         directory = self.cell_directory(cell)
         directory.path.mkdir(parents=True, exist_ok=True)
-        directory.check_own()
         # Cells of a grid are known by their digest; a single run was found to be the same.
         named = {} if self.grid.varying else contents(cell.config)
-        directory.write_down(cell.values, named, may_change=bool(self.grid.varying))
+        directory.begin(cell.values, named, may_change=bool(self.grid.varying))
         return directory
 
     def check_unchanged(self, cell: Cell) -> None:
@@ -190,15 +181,14 @@ class GridDirectory(Directory):
             self.prepared(self.grid.cells[0])
             return
         held, frozen = self.path / CONFIG, _frozen(self.grid)
-        before = read_sweep_json(held, read_json) if held.exists() else None
-        if before == frozen and CONFIG in noted(self.path):
+        before = read_sweep_json(held) if held.exists() else None
+        if before == frozen:
             return
-        if before is not None and before != frozen:
-            read_sweep_json(held)  # which says so where it is not as it was written
+        if before is not None:
             known = _thawed(before, held)
             _check_related(known, self.grid, self.path)
             say(_changes(known, self.grid, self.path))
-        self.write_noted(CONFIG, frozen)
+        self.write_bound(CONFIG, frozen)
         self.set_status(_BEGUN)
 
 
@@ -250,7 +240,7 @@ def _check_related(before: Grid, now: Grid, path: Path) -> None:
     same = any(not _differences(old, new) for old in before.cells for new in now.cells)
     if kept.isdisjoint(cell.digest for cell in now.cells) and not same:
         found = _differences(before.cells[0], now.cells[0])
-        changed = ", ".join(f"{name} {was!r} → {value!r}" for name, (was, value) in found.items())
+        changed = in_words(found)
         raise ConfigError(
             f"{path} holds another grid: none of its {len(before.cells)} cells is among these "
             f"{len(now.cells)} (of the first ones {changed}): choose another --out, or the "
@@ -260,12 +250,8 @@ def _check_related(before: Grid, now: Grid, path: Path) -> None:
 
 def _differences(old: Cell, new: Cell) -> dict[str, tuple[object, object]]:
     """Settings that two cells have otherwise, widths apart: in the old one, in the new one."""
-    was, now = (json.loads(json.dumps(dict(cell.values))) for cell in (old, new))
-    return {
-        name: (was.get(name), now.get(name))
-        for name in {**was, **now}
-        if name != "widths" and now.get(name) != was.get(name)
-    }
+    was, now = ({k: v for k, v in cell.values.items() if k != "widths"} for cell in (old, new))
+    return settings_changed(was, now)
 
 
 def _changes(before: Grid, now: Grid, path: Path) -> str:

@@ -1,13 +1,14 @@
 """The settings of a run as its files have them, held against those that are asked for."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnnpost.runs.directory import in_words, settings_changed
 from bnnpost.samplers.methods import Rejection, settings_of_all
 from bnnpost.settings import meanings
-from bnnpost.storage import RECORD, read_json, read_noted
+from bnnpost.storage import RECORD, OtherRun, read_record
 from bnnpost.sweeps.data_paths import as_recorded, in_full, is_file
 from bnnpost.sweeps.refusals import ConfigError
 
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
 
 # The key under which chains had their settings, in earlier versions.
 _CHAIN = "chain"
-Reader = Callable[[Path], dict[str, Any]]
 _WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
 
 
-def read_sweep_json(held: Path, reader: Reader = read_noted) -> dict[str, Any]:
+def read_sweep_json(held: Path) -> dict[str, Any]:
     """Keys and values of a JSON file of a sweep. Raises ConfigError."""
     try:
-        return reader(held)
+        return read_record(held)
     except OSError as error:
         raise ConfigError(str(error)) from None
     except ValueError as error:
@@ -41,15 +41,12 @@ def check_no_draws(path: Path) -> None:
 
 def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...] = ()) -> None:
     """Raise ConfigError if a run's configuration file says otherwise, but for some keys."""
-    before = read_sweep_json(held, read_json)
-    changed = _changed(before, config.as_dict(), but_for) if "widths" in before else ""
-    if changed or "widths" not in before:
-        read_sweep_json(held)  # which says so where it is not as it was written
+    before = read_sweep_json(held)
     if "cells" in before:
         raise ConfigError(f"{held.parent} holds a grid of sweeps: choose another --out")
     if "widths" not in before:
         raise ConfigError(f"{held} is no run's: choose another --out")
-    if changed:
+    if changed := _changed(before, config.as_dict(), but_for):
         raise ConfigError(
             f"{held.parent} holds a run with another configuration ({changed}): "
             "choose another --out, or the same settings to go on with it"
@@ -66,7 +63,7 @@ def in_one_table(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> None:
-    """Raise ConfigError if a width's file was made with another configuration, as it records.
+    """Raise OtherRun if a width's file was made with another configuration, as it records.
 
     Widths may be others, and so may the path of a data file, which is known by its contents.
     """
@@ -75,7 +72,7 @@ def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> Non
     if changed := _changed(
         before, config, ("widths", "data", "test_data") if both_files else ("widths",)
     ):
-        raise ConfigError(
+        raise OtherRun(
             f"{path} is of a run with another configuration ({changed}): move it away, and the "
             "width is run again"
         )
@@ -88,16 +85,12 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple
     defaults = {name: getattr(SweepConfig, name) for name in meanings(SweepConfig)}
     defaults |= {n: getattr(kind, n) for n, kind in settings_of_all().items()}
     was, now = (_whole({**defaults, **in_one_table(as_recorded(v))}) for v in (before, after))
-    names = [name for name in {**was, **now} if name not in but_for]
-    return ", ".join(
-        f"{name} {was.get(name)!r} → {now.get(name)!r}"
-        for name in names
-        if was.get(name) != now.get(name)
-    )
+    changed = settings_changed(was, now)
+    return in_words({name: changed[name] for name in changed if name not in but_for})
 
 
 def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a file has them, the path of data in full."""
-    found: dict[str, Any] = json.loads(json.dumps(values))
-    paths = {name: in_full(found[name]) for name in ("data", "test_data") if found.get(name)}
-    return {**found, **paths}
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    paths = {name: in_full(plain[name]) for name in ("data", "test_data") if plain.get(name)}
+    return {**plain, **paths}

@@ -2,11 +2,7 @@
 
 from bnnpost.settings import ConfigError, in_a_grid
 
-__all__ = ["ConfigError", "DamagedFile", "HopelessRun", "in_a_grid"]
-
-
-class DamagedFile(OSError):
-    """A file of results that does not hold what was written, or is none."""
+__all__ = ["ConfigError", "HopelessRun", "in_a_grid"]
 
 
 class HopelessRun(ValueError):

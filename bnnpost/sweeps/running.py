@@ -18,22 +18,19 @@ from bnnpost.sweeps.cell_directory import (
     CellDirectory,
     Judgement,
     judgement,
-    read_width,
 )
 from bnnpost.sweeps.contents import code_digest, digested
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import GridResults, load_results
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.refusals import ConfigError, DamagedFile, HopelessRun
+from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 from bnnpost.sweeps.results import mixed
 from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# What a damaged file is called from then on, after its name.
-_DAMAGED = ".damaged"
 _AGAIN = f"{RESULTS}, or a figure, is not as it was written: put together again"
 
 
@@ -193,7 +190,7 @@ class _Run:
         )
         if found.draws:
             run.write_bytes(run.draws_file(width).name, found.draws)
-        run.write_netcdf(run.width_file(width).name, found.results)
+        run.widths(self._say, writes=True).write(width, found.results)
         run.log(f"width {width}: {found.sentence}")
 
     def _settle(self, cell: Cell, width: int, name: str, message: str) -> None:
@@ -236,28 +233,24 @@ class _Run:
 
     def _found(self, cell: Cell, run: CellDirectory) -> "dict[int, xr.Dataset] | int":
         """The results at each width; or one whose file was damaged, and which is run again."""
-        found = {}
+
+        def say(message: str) -> None:
+            self._tell(f"{_prefix(cell)}{message}")
+
+        files, found = run.widths(say, cell.config.as_dict(), writes=True), {}
         for width in cell.widths:
-            path = run.width_file(width)
-            try:
-                found[width] = read_width(path, cell.config.as_dict()).load()
-            except DamagedFile as error:
+            data = files.results(width)
+            if data is None:
                 if (cell.digest, width) in self._run_again:
-                    raise
-                kept = path.rename(path.with_name(f"{path.name}{_DAMAGED}"))
-                told = str(error).partition(": remove")[0]
-                self._tell(f"{told}: it is kept as {kept.name}, and its width is run again")
+                    raise OSError(f"{files.path(width)}, which was just written, is damaged again")
                 self._run_again.add((cell.digest, width))
                 self._settled.discard((cell.digest, width))
                 return width
+            found[width] = data
         return found
 
     def _keep_whole(self, cell: Cell, run: CellDirectory, whole: Whole) -> None:
-        run.write_netcdf(RESULTS, whole.tree)
-        for name, figure in whole.figures.items():
-            run.write_bytes(name, figure)
-        for name in (RESULTS, *whole.figures):
-            run.note_file(name)
+        run.write_results(whole.tree, whole.figures)
         run.set_status(
             "exhausted" if whole.short else "done",
             short=list(whole.short),

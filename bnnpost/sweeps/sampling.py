@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.draws import Draws
 from bnnpost.parallel.coordinator import RETRIES
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
 from bnnpost.samplers.methods import Rejection, settings_of_all
@@ -26,7 +26,7 @@ from bnnpost.storage import (
     as_path,
     dataset_digest,
     read_dataset,
-    read_noted,
+    read_record,
     write_netcdf,
 )
 from bnnpost.sweeps import cell_directory
@@ -85,7 +85,7 @@ def sample(
             raise
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        run.write_noted(CONFIG, located(config).as_dict())
+        run.write_bound(CONFIG, located(config).as_dict())
         cell_directory.write_expected(run, expected)
         if method.by_proposals:
             run.set_status("running")
@@ -176,7 +176,7 @@ def read_config(path: str | Path, trust_code: bool = False) -> SweepConfig:
             "gone on with by rejection.sample(…, directory=…))"
         )
     try:
-        values = read_noted(held)
+        values = read_record(held)
     except ValueError as error:
         raise ConfigError(f"{error}; the same bnnpost sample command writes it again") from None
     with contextlib.nullcontext() if trust_code else not_imported(held):

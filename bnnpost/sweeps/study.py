@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bnnpost.naming import unknown
 from bnnpost.plots import save
-from bnnpost.storage import Directory, Say, versions, write_netcdf
+from bnnpost.runs.directory import Directory
+from bnnpost.storage import Say, versions, write_netcdf
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.shipped_studies import STUDIES, Findings, Study

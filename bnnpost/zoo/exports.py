@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnnpost.naming import unknown
-from bnnpost.storage import Directory, dataset_digest, whole, write_netcdf
+from bnnpost.runs.directory import Directory
+from bnnpost.storage import dataset_digest, whole, write_netcdf
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.zoo.entries import Entry, entry

@@ -17,8 +17,9 @@ from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.networks.specs import to_spec
 from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
+from bnnpost.runs.directory import Directory
 from bnnpost.samplers import rejection
-from bnnpost.storage import Directory, Say, processor, versions
+from bnnpost.storage import Say, processor, versions
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.verification.reference_values import reference_arrays

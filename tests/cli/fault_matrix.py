@@ -22,11 +22,9 @@ from bnnpost.storage import (
     is_damage,
     read_archive,
     read_dataset,
-    read_noted,
     read_record,
     read_tree,
 )
-from bnnpost.sweeps.cell_directory import CONFIG
 
 # Parts of a file that are left.
 _LEFT = (0.5, 0.999)
@@ -147,7 +145,7 @@ def _read(path: Path) -> object:
         record, arrays = read_archive(path)
         return digest(arrays, record)
     if path.suffix == ".json":
-        return (read_noted if path.name == CONFIG else read_record)(path)
+        return read_record(path)
     if path.suffix == ".nc":
         return dataset_digest((read_tree if path.name == RESULTS else read_dataset)(path))
     return None

@@ -53,11 +53,12 @@ def test_sample_prints_how_it_went_and_writes_everything(finished):
 
 
 def test_sample_draws_what_sweep_draws(finished):
+    from bnnpost.storage import read_record
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
     from bnnpost.sweeps.random_keys import keys
 
-    config = json.loads((finished[0] / "config.json").read_text())
+    config = read_record(finished[0] / "config.json")
     problem = load_problem(load_config(None, config))
     draws = bnnpost.rejection.sample(
         keys(problem.config, 8).draws, problem.posterior(8), num_samples=100

@@ -128,8 +128,8 @@ def test_what_does_not_apply_is_a_usage_error_and_makes_no_directory(
     ("arguments", "code", "words"),
     [
         (["--seed", 3], 2, "another configuration (seed 0 → 3)"),
-        (["--warmup", 60], 1, "num_warmup (50 → 60)"),
-        (["--method", "slice"], 1, "sampler (pcn → slice)"),
+        (["--warmup", 60], 1, "other settings (num_warmup 50 → 60)"),
+        (["--method", "slice"], 1, "other settings (sampler 'pcn' → 'slice')"),
     ],
 )
 def test_another_run_is_refused_and_left_alone(copy, arguments, code, words):

@@ -112,7 +112,7 @@ def test_what_does_not_apply_is_a_usage_error_and_makes_no_directory(
     ("arguments", "code", "words"),
     [
         (["--seed", 3], 2, "another configuration (seed 0 → 3)"),
-        (["--lag", 3], 1, "lag (None → 3)"),
+        (["--lag", 3], 1, "other settings (lag None → 3)"),
     ],
 )
 def test_another_run_is_refused_and_left_alone(copy, arguments, code, words):

@@ -10,9 +10,9 @@ import pytest
 
 import bnnpost
 from bnnpost.parallel import Processes
-from bnnpost.runs import Run
+from bnnpost.runs.directory import Directory
+from bnnpost.runs.store import Run
 from bnnpost.samplers.plan import Plan
-from bnnpost.storage import Directory
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.grid_directory import FORMAT
 from bnnpost.sweeps.networks import OF_PERCEPTRON

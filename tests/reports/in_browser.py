@@ -5,7 +5,7 @@ import math
 
 from bnnpost import reports
 from bnnpost.reports import draws_page
-from bnnpost.storage import Directory
+from bnnpost.runs.directory import Directory
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.verification.effects import Effect

@@ -12,7 +12,7 @@ from bnnpost import reports
 from bnnpost.reports import sweep_figures, sweep_page
 from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep, read_sweep
-from bnnpost.storage import Directory
+from bnnpost.runs.directory import Directory
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.results import THEORY, rates

@@ -7,7 +7,7 @@ from unittest import mock
 import numpy as np
 
 import bnnpost
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers import plan
 from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.spaces import engine

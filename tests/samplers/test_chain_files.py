@@ -178,14 +178,18 @@ def test_a_state_of_any_arrays_and_keys_comes_back_as_it_was():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"num_warmup": 50}, r"num_warmup \(40 → 50\)"),
-        ({"num_chains": 3}, r"num_chains \(2 → 3\)"),
-        ({"thinning": 2}, r"thinning \(1 → 2\)"),
-        ({"step_size": 0.5}, r"step_size \(None → 0.5\)"),
-        ({"target_accept": 0.4}, r"target_accept \(0.3 → 0.4\)"),
+        ({"num_warmup": 50}, r"other settings \(num_warmup 40 → 50\)"),
+        ({"num_chains": 3}, r"other settings \(num_chains 2 → 3\)"),
+        ({"thinning": 2}, r"other settings \(thinning 1 → 2\)"),
+        ({"step_size": 0.5}, r"other settings \(step_size None → 0.5\)"),
+        ({"target_accept": 0.4}, r"other settings \(target_accept 0.3 → 0.4\)"),
         ({"chain_method": "vectorized"}, "vectorized"),
-        ({"sampler": bnnpost.elliptical_slice}, r"sampler \(pcn → slice\)"),
-        pytest.param({"sampler": bnnpost.hmc}, r"sampler \(pcn → nuts\)", marks=pytest.mark.slow),
+        ({"sampler": bnnpost.elliptical_slice}, r"other settings \(sampler 'pcn' → 'slice'\)"),
+        pytest.param(
+            {"sampler": bnnpost.hmc},
+            r"other settings \(sampler 'pcn' → 'nuts'\)",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words):

@@ -157,9 +157,9 @@ def test_a_file_of_another_run_is_refused(kind, copy, tmp_path, which):
     ("options", "words"),
     [
         ({"seed": 1}, "another key"),
-        ({"space": "weights"}, "another space"),
-        ({"collapse": False}, "another collapse"),
-        ({"precision": "double"}, "another precision"),
+        ({"space": "weights"}, r"other settings \(space "),
+        ({"collapse": False}, r"\(collapse "),
+        ({"precision": "double"}, r"\(precision "),
         ({"posterior": Case(width=9).posterior()}, "network differ"),
         ({"posterior": Case(noise_std=0.6).posterior()}, "likelihood differ"),
         ({"posterior": bnnpost.Posterior(

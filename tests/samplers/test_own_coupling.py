@@ -124,7 +124,7 @@ def test_pairs_are_gone_on_with_from_their_directory(tmp_path, monkeypatch):
     assert first.info.coupled.transition() == "a step of independence"
     monkeypatch.setattr("bnnpost.samplers.coupled.tuning.tuned", test_pair_directories.no_pilot)
     test_pair_directories.assert_same(sample(70, directory=path), whole)
-    with pytest.raises(ValueError, match=r"kernel \("):
+    with pytest.raises(ValueError, match=r"other settings \(kernel "):
         sample(70, directory=path, kernel=Independence(0.5))
 
 

@@ -93,7 +93,7 @@ def test_its_files_are_gone_on_with_and_read(tmp_path):
     whole = sample(RandomWalk(), SHORT)
     assert_same(sample(RandomWalk(), SHORT, directory=tmp_path), whole)
     assert_same(bnnpost.load(tmp_path / "draws.nc", posterior=PROBLEM), whole)
-    with pytest.raises(ValueError, match=r"step_std \(0.8 → 0.5\)"):
+    with pytest.raises(ValueError, match=r"other settings \(step_std 0.8 → 0.5\)"):
         sample(RandomWalk(0.5), SHORT, directory=tmp_path)
 
 

@@ -14,7 +14,7 @@ import bnnpost
 from bnnpost import coupled
 from bnnpost.likelihoods import Gaussian
 from bnnpost.networks import Activation, Dense, Serial
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers.chains import CrankNicolson, EllipticalSlice
 from bnnpost.samplers.coupled import pair_draws, pair_run, pairs, tuning
 from bnnpost.samplers.coupled.pair_draws import Pairing
@@ -142,10 +142,10 @@ def test_damaged_and_missing_files_are_run_again_and_said(copy):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"lag": 3}, r"lag \(None → 3\)"),
-        ({"kernel": "pcn"}, r"kernel \(hmc → pcn\)"),
-        ({"max_steps": 99}, r"max_steps \(10000 → 99\)"),
-        ({"precision": "double"}, r"precision \(single → double\)"),
+        ({"lag": 3}, "lag None → 3"),
+        ({"kernel": "pcn"}, r"other settings \(kernel 'hmc' → 'pcn'\)"),
+        ({"max_steps": 99}, r"other settings \(max_steps 10000 → 99\)"),
+        ({"precision": "double"}, r"other settings \(precision 'single' → 'double'\)"),
         ({"key": jax.random.key(4)}, "another key"),
         ({"posterior": bnnpost.Posterior(NETWORK, Gaussian(0.4), X, Y)}, "another posterior"),
     ],

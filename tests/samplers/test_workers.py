@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bnnpost.parallel import Inline, Processes, WorkLeft
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers import rejection_run
 from bnnpost.samplers.plan import Goal, Plan
 from bnnpost.samplers.rejection_run import StoredBlocks

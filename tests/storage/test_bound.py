@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.runs import read_run_record
-from bnnpost.storage import RECORD, STATUS, Directory, read_noted, read_record
+from bnnpost.runs.directory import Directory
+from bnnpost.runs.store import read_run_record
+from bnnpost.storage import RECORD, STATUS, read_record
 from bnnpost.storage.integrity import run_here, sealed
 from tests.samplers.small_blocks import sample
 
@@ -20,7 +21,7 @@ def begun(path, run):
     directory = Directory(path)
     directory.run = run
     directory.write_bound(RECORD, {"format": "a run", "made_with": {"versions": {}}})
-    directory.write_noted("config.json", {"width": 8})
+    directory.write_bound("config.json", {"width": 8})
     directory.write_bound("forecast.json", {"8": {"seconds": 1.5}})
     directory.set_status("done")
     return path
@@ -35,12 +36,11 @@ def test_what_was_written_is_read(paths):
     one, _ = paths
     assert recorded(one / RECORD)["run"] == ONE
     assert read_record(one / "forecast.json") == {"8": {"seconds": 1.5}}
-    assert read_noted(one / "config.json") == {"width": 8}
-    assert json.loads((one / "config.json").read_text()) == {"width": 8}
+    assert read_record(one / "config.json") == {"width": 8}
     assert read_record(one / STATUS)["state"] == "done" and run_here(one) == ONE
 
 
-@pytest.mark.parametrize("name", [STATUS, "forecast.json"])
+@pytest.mark.parametrize("name", [STATUS, "forecast.json", "config.json"])
 def test_a_record_of_another_run_is_refused(paths, name):
     one, other = paths
     shutil.copy(other / name, one / name)
@@ -59,7 +59,7 @@ def test_another_record_of_the_same_run_is_refused(paths, name, source):
 @pytest.mark.parametrize("name", [RECORD, STATUS, "forecast.json", "config.json"])
 def test_every_changed_character_is_noticed(paths, name):
     one, _ = paths
-    read = {"config.json": read_noted, RECORD: recorded}.get(name, read_record)
+    read = recorded if name == RECORD else read_record
     text, whole = (one / name).read_text(), read(one / name)
     for place, character in enumerate(text):
         changed = text[:place] + chr(ord(character) ^ 1) + text[place + 1 :]
@@ -81,8 +81,9 @@ def test_records_of_earlier_versions_are_read(paths):
     one, _ = paths
     (one / RECORD).write_text(json.dumps({"format": "a run", "run": ONE}))
     (one / STATUS).write_text(json.dumps({"state": "done"}))
+    (one / "config.json").write_text(json.dumps({"width": 8}))
     assert read_record(one / STATUS) == {"state": "done"} and run_here(one) == ONE
-    assert read_noted(one / "config.json") == {"width": 8}
+    assert read_record(one / "config.json") == {"width": 8}
 
 
 class Kind:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bnnpost.storage import Directory, DirectoryInUse
-from bnnpost.storage.directory import LOCK
+from bnnpost.runs.directory import LOCK, Directory
+from bnnpost.storage import DirectoryInUse
 
 
 def refused(directory):

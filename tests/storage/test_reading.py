@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.runs.directory import Directory
 from bnnpost.storage import (
-    Directory,
     as_path,
     is_damage,
     read_bytes,

@@ -312,7 +312,7 @@ def test_a_file_of_another_configuration_is_not_put_together(fake, tmp_path):
     directory = held.cell_directory(held.grid.cells[0])
     other = held.grid.cells[1].config
     data = xr.Dataset({"tv": ((), 1.0)}, attrs={"config": json.dumps(other.as_dict())})
-    directory.write_netcdf("width_000004.nc", data)
+    directory.widths(print, writes=True).write(4, data)
     (directory.path / "results.nc").unlink()
     found, said = run(tmp_path / "out")
     assert states(found) == ["failed", "done"] and sorted(fake.ran) == EVERYTHING

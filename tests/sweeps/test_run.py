@@ -16,9 +16,9 @@ import bnnpost
 from bnnpost.parallel import ExecutorError
 from bnnpost.parallel.dask import Dask
 from bnnpost.samplers.methods import Chains, Rejection
-from bnnpost.storage import OtherRun, dataset_digest, read_tree
+from bnnpost.storage import OtherRun, dataset_digest, read_dataset, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
-from bnnpost.sweeps.cell_directory import CellDirectory, read_width
+from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_cells import Cell, Grid
@@ -28,7 +28,7 @@ from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
 from bnnpost.sweeps.unit_work import Sent
 from tests.cli.invocation import invoke
-from tests.files import edited
+from tests.files import as_of_before
 
 pytestmark = pytest.mark.optimised
 
@@ -219,7 +219,7 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
     del held["cap"], held["precision"], held["space"]
     copy = tmp_path / "copy"
     shutil.copytree(path, copy)
-    edited(copy / "config.json", json.dumps(held))
+    as_of_before(copy / "config.json", held)
     begun(copy)
     with pytest.raises(ConfigError, match=r"\(space 'auto' → "):
         GridDirectory(copy, grid(method=Rejection(space="functions"))).check_vacant()
@@ -227,11 +227,15 @@ def test_a_setting_that_is_left_out_is_another_one(finished, tmp_path):
 
 def test_a_width_of_another_configuration_is_not_taken_for_this_one(finished, tmp_path):
     path, _ = finished
-    file = CellDirectory(path).width_file(64)
-    assert read_width(file, dataclasses.replace(SMALL, widths=(64, 8)).as_dict()).attrs["config"]
+
+    def read(**changes):
+        config = dataclasses.replace(SMALL, **changes).as_dict()
+        return CellDirectory(path).widths(print, config).results(64)
+
+    assert read(widths=(64, 8)).attrs["config"]
     for changes in ({"seed": 1}, {"weight_prior": "Laplace(0, 0.7)"}, {"data": "nile"}):
-        with pytest.raises(ConfigError, match=f"another configuration .*{next(iter(changes))}"):
-            read_width(file, dataclasses.replace(SMALL, **changes).as_dict())
+        with pytest.raises(OtherRun, match=f"another configuration .*{next(iter(changes))}"):
+            read(**changes)
     target = begun(tmp_path / "run", seed=1)
     for width in SMALL.widths:
         shutil.copy(CellDirectory(path).width_file(width), target)
@@ -327,7 +331,7 @@ def test_versions_and_device_are_those_of_the_widths(finished, tmp_path):
     shutil.copytree(finished[0], copy)
     for width, version in ((64, "0.1"), (128, "0.2")):
         file = CellDirectory(copy).width_file(width)
-        one = read_width(file)
+        one = read_dataset(file)
         made = {**json.loads(one.attrs["versions"]), "jax": version, "numpy": "1.9"}
         one.attrs |= {"versions": json.dumps(made), "device": "TPU v9"}
         one.attrs["digest"] = dataset_digest(one)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bnnpost.runs.directory import Directory
 from bnnpost.samplers import rejection
-from bnnpost.storage import Directory, DirectoryInUse
+from bnnpost.storage import DirectoryInUse
 from bnnpost.verification.columns import read_csv
 from bnnpost.zoo import exports, reference_checks, reference_files, remade_draws, zoo
 from tests.samplers.small_blocks import small_blocks

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.storage import Directory, DirectoryInUse
+from bnnpost.runs.directory import Directory
+from bnnpost.storage import DirectoryInUse
 from bnnpost.verification import permutation
 from bnnpost.verification.columns import read_csv
 from bnnpost.verification.reference_values import reference_arrays

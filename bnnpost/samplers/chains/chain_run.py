@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnnpost.draws import Draws
-from bnnpost.runs import BLOCKS, Arrays, Run, made_with
-from bnnpost.runs.store import Clock
+from bnnpost.runs.part_files import Arrays
+from bnnpost.runs.store import BLOCKS, Clock, Run, made_with
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.run import (
     Chain,

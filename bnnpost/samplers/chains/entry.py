@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers.chains import chain_draws
 from bnnpost.samplers.chains.chain_run import StoredChains
 from bnnpost.samplers.chains.run import ChainsPlan, Runner, run_chains

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from bnnpost.draws import Draws
 from bnnpost.posterior import Posterior
-from bnnpost.runs import Run
+from bnnpost.runs.store import Run
 from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal
 from bnnpost.samplers.coupled.pair_draws import Pairing, PairProgress
 from bnnpost.samplers.coupled.pair_run import StoredPairs

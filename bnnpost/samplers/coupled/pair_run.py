@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnnpost.draws import Draws
-from bnnpost.runs import BLOCKS, Arrays, Run, made_with
-from bnnpost.runs.store import Clock
+from bnnpost.runs.part_files import Arrays
+from bnnpost.runs.store import BLOCKS, Clock, Run, made_with
 from bnnpost.samplers.coupled.pair_draws import Pairing, PairProgress
 from bnnpost.samplers.coupled.pairs import PairOutcome
 from bnnpost.storage import STATUS, read_record

@@ -1,50 +1,41 @@
-"""A directory that one run fills: status, log, and a lock against other processes."""
+"""A directory that one run fills: who holds it, what it is of, how far it is, and its parts."""
 
 import contextlib
 import datetime
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from bnnpost.stopping import is_interruption
-from bnnpost.storage.files import (
-    Lock,
-    LockHeld,
-    as_path,
-    check_file,
-    is_lock,
-    is_temporary,
-    whole,
-    write_text,
-)
-from bnnpost.storage.integrity import (
+from bnnpost.storage import (
     FILES,
     RUN_ID,
     STATUS,
+    DirectoryInUse,
+    Lock,
+    LockHeld,
+    OtherRun,
+    Say,
+    as_path,
+    check_file,
     file_digest,
+    is_lock,
+    is_temporary,
     noted,
-    noted_digest,
+    remove_temporaries,
+    run_here,
     sealed,
+    whole,
+    write_text,
 )
 
 LOG, LOCK = "log.txt", ".run.lock"
 
 
-Say = Callable[[str], None]
-
-
-class OtherRun(ValueError):
-    """A directory, or a file in it, is of another run, or what it samples has changed."""
-
-
-class DirectoryInUse(OSError):
-    """Another process is running in this directory."""
-
-
 class Directory:
-    """The files that every run has.
+    """A directory that one process at a time writes to.
 
     run: the id of the run here, which its files carry; empty where none is known.
     """
@@ -97,7 +88,7 @@ class Directory:
                     folder.rmdir()
 
     def is_vacant(self, but_for: tuple[str, ...] = ()) -> bool:
-        """Whether nothing but locks, what was left half written, and files of these names is here.
+        """Whether nothing but locks, temporary files, and files of these names is here.
 
         Also where there is no directory yet.
         """
@@ -139,11 +130,6 @@ class Directory:
         own = {RUN_ID: self.run} if self.run else {}
         self.write_text(name, sealed(name, {**values, **own}))
 
-    def write_noted(self, name: str, values: Mapping[str, Any]) -> None:
-        """Write keys and values whole and bare; the next status will have their digest."""
-        self._noted = {**self._noted, name: noted_digest(values)}
-        self.write_text(name, json.dumps(values, indent=2) + "\n")
-
     def note_file(self, name: str) -> None:
         """Let the next status have the digest of a file that is here."""
         self._noted = {**self._noted, name: file_digest(self.path / name)}
@@ -172,6 +158,77 @@ class Directory:
         self.check_log()
         with (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{_now()} {message}\n")
+
+
+class RunDirectory(Directory):
+    """A directory that keeps a run: draws by some method, a cell of a sweep, or a whole grid.
+
+    TELLING: the file that is there once the run has begun, and says which one it is. WHAT: the word
+    for such a run. OTHER: raised where something else is here. BEFORE: names of what may be here
+    before the run has begun. say: is told what is damaged or missing.
+    """
+
+    TELLING: ClassVar[str]
+    WHAT: ClassVar[str] = "run"
+    OTHER: ClassVar[type[ValueError]] = OtherRun
+    BEFORE: ClassVar[tuple[str, ...]] = ()
+
+    say: Say
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[Self]:
+        """This directory, held against all other processes; made if need be.
+
+        Raises DirectoryInUse if another process holds it, and as `check_vacant`.
+        """
+        self.check_vacant()
+        self.check_log()
+        self.check_links()
+        with self.held():
+            for folder in (self.path, *self.path.rglob("*/")):
+                remove_temporaries(folder)
+            yield self
+
+    def has_begun(self) -> bool:
+        """Whether what is run has been written down."""
+        return os.path.lexists(self.path / self.TELLING)
+
+    def check_vacant(self) -> None:
+        """Raise OTHER if files that are none of such a run are here, or the path is a file's."""
+        if self.path.exists() and not self.path.is_dir():
+            raise self.OTHER(f"{self.path} is a file: expected a directory for the {self.WHAT}")
+        if not self.has_begun() and not self.is_vacant(but_for=self.BEFORE):
+            raise self.OTHER(
+                f"{self.path} holds files that are not a {self.WHAT}'s: choose another directory"
+            )
+
+    def check_still_there(self) -> None:
+        """Raise OTHER if the directory was removed, or replaced by another run's, meanwhile."""
+        if run_here(self.path) != self.run:
+            raise self.OTHER(
+                f"{self.path} was removed or replaced while this process was running: nothing more "
+                "is written there"
+            )
+
+
+def settings_changed(
+    before: Mapping[str, object], now: Mapping[str, object]
+) -> dict[str, tuple[object, object]]:
+    """Settings that are others now: what each was, and what it is, as JSON has them."""
+
+    def text(value: object) -> str:  # NaN is the same as NaN
+        return json.dumps(value, sort_keys=True)
+
+    return {
+        name: (before.get(name), now.get(name))
+        for name in {**before, **now}
+        if text(before.get(name)) != text(now.get(name))
+    }
+
+
+def in_words(changed: Mapping[str, tuple[object, object]]) -> str:
+    """What `settings_changed` found, in a line."""
+    return ", ".join(f"{name} {was!r} → {now!r}" for name, (was, now) in changed.items())
 
 
 def _now() -> str:
