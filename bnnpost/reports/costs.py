@@ -8,8 +8,8 @@ from typing import Any
 
 from bnnpost.pages import Html, element, join
 from bnnpost.pages.parts import count_cell, measured_cell, paragraphs, table
+from bnnpost.samplers.cost import Expectation
 from bnnpost.spelling import duration
-from bnnpost.sweeps.cell_directory import Expectation
 
 _HEADS = (
     "Width", "Draws", "Accepted: expected", "measured", "Proposals: expected", "made",

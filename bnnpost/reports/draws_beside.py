@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from bnnpost.runs.directory import LOG
 from bnnpost.runs.store import BLOCKS, read_run_record
 from bnnpost.samplers.chains.chain_run import STATES
+from bnnpost.samplers.cost import Expectation
 from bnnpost.samplers.coupled.pair_draws import Pairing
 from bnnpost.samplers.methods import REJECTION
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_record
 from bnnpost.sweeps import cell_directory
-from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, Expectation
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST
 from bnnpost.sweeps.kept_settings import in_one_table
 
 # States in which a run has written its draws.

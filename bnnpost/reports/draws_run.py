@@ -15,8 +15,8 @@ from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods.base import a_column_each
 from bnnpost.reports import draws_beside, words
+from bnnpost.samplers.cost import Expectation
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, read_dataset
-from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.sampling import read_predictions
 
 if TYPE_CHECKING:

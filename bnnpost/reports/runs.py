@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bnnpost.samplers.cost import Expectation
 from bnnpost.samplers.methods import COUPLED
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import (
@@ -17,7 +18,7 @@ from bnnpost.storage import (
     run_here,
 )
 from bnnpost.sweeps import cell_directory
-from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory, Expectation
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory
 from bnnpost.sweeps.results import OF_COUPLED, THEORY, rates
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ every factor at once.
 import dataclasses
 import itertools
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -27,6 +27,8 @@ from bnnpost.numerics.random import require_key
 from bnnpost.numerics.weights import WeightSum
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers import pilot, plan
+from bnnpost.samplers.cost import Cost, Expectation, finite
+from bnnpost.samplers.methods import Rejection
 from bnnpost.samplers.plan import EXCESS_MASS, LARGEST_PARETO_K, limit_log_evidence, strict_space
 from bnnpost.samplers.progress import Progress
 from bnnpost.spaces import engine
@@ -39,6 +41,8 @@ from bnnpost.spelling import count, duration
 # targets: a hundredfold acceptance. Targets drawn from the prior itself gain as much with
 # probability 0.003 at most (benchmarks/prior_scale.py; χ²₁ of twice the gain: 0.0024).
 LARGEST_GAIN = math.log(100.0)
+# Draws expected to need more proposals than this are refused unless they are forced.
+MOST_PROPOSALS = 1e10
 # Factors tried: steps of 2.3 %, finer than any advice on a prior need be.
 _FACTORS = np.logspace(-3, 3, 601)
 
@@ -312,6 +316,119 @@ class Forecast:
         help.
         """
         return "\n".join(sentences(self, num_samples))
+
+
+def costs(forecast: Forecast, method: Rejection, num_samples: int, every: bool) -> list[Cost]:
+    """What so many draws are expected to cost by this method, or in every way of making them.
+
+    Raises ValueError where the method has no bound here.
+    """
+    say = sentences(forecast, num_samples)
+    odd = "" if forecast.prior_scale is None else forecast.prior_scale.sentence()
+    found = []
+    for option in _ways(forecast, method, every):
+        way = {"space": option.space, "bound": option.bound} if every else {}
+        cost = Cost(
+            seconds=option.seconds(num_samples),
+            sentences=say,
+            columns={**way, **_columns(forecast, option, num_samples)},
+            record=_record(forecast, option, num_samples, say),
+            proposals=option.proposals(num_samples),
+            footnote=_of_estimates(forecast),
+            oddity=odd,
+            refusal=_refusal(forecast, option, method, num_samples, say),
+            expectation=_expectation(forecast, option, num_samples),
+        )
+        found.append(cost)
+    return found
+
+
+def _ways(forecast: Forecast, method: Rejection, every: bool) -> Sequence[Option]:
+    if every:
+        return (*forecast.options, *forecast.capped_options)
+    if method.bound == "strict":
+        return (forecast.strict(method.space, method.collapse is not False),)
+    return (forecast.option(method.space, method.bound),)
+
+
+def _columns(forecast: Forecast, option: Option, num_samples: int) -> dict[str, str]:
+    """In short; ? where the pilot cannot tell."""
+    if option.bound == "capped" and not is_judged(forecast):
+        return {"acceptance": "?", "proposals": "?", "time": "?", "from": "pilot"}
+    number, seconds = option.proposals(num_samples), option.seconds(num_samples)
+    power = option.log10_acceptance
+    return {
+        "acceptance": f"10^{power:.1f}" if math.isfinite(power) else "0",
+        "proposals": count(number) if math.isfinite(number) else "> 10³⁰⁰",
+        "time": "–" if seconds is None else duration(seconds),
+        "from": _source(forecast, option),
+    }
+
+
+def _source(forecast: Forecast, option: Option) -> str:
+    return "pilot" if option.bound == "capped" else forecast.source
+
+
+def _of_estimates(forecast: Forecast) -> str:
+    tail = "" if forecast.pareto_k is None else f", Pareto-k {forecast.pareto_k:.2f}"
+    return (
+        f"estimates over all proposals: {forecast.effective_per_proposal:.2g} effective draws a "
+        f"proposal{tail}"
+    )
+
+
+def _record(
+    forecast: Forecast, option: Option, num_samples: int, say: list[str]
+) -> dict[str, object]:
+    scale = forecast.prior_scale
+    of_pilot = (
+        "source", "limit_log_evidence", "pilot_log_evidence", "pilot_log_evidence_se",
+        "pilot_effective_size", "num_pilot", "num_nan", "effective_per_proposal", "pareto_k",
+        "no_strict",
+    )  # fmt: skip
+    return {
+        **dataclasses.asdict(option),
+        "proposals": option.proposals(num_samples),
+        "seconds": option.seconds(num_samples),
+        **{name: getattr(forecast, name) for name in of_pilot},
+        "prior_scale": scale and {**dataclasses.asdict(scale), "at_odds": scale.at_odds},
+        "advice": say,
+    }
+
+
+def _expectation(forecast: Forecast, option: Option, num_samples: int) -> Expectation:
+    return Expectation(
+        space=option.space,
+        bound=option.bound,
+        num_samples=num_samples,
+        acceptance_rate=option.acceptance_rate,
+        proposals=finite(option.proposals(num_samples)),
+        seconds=finite(option.seconds(num_samples)),
+        source=_source(forecast, option),
+        limit_log_evidence=finite(forecast.limit_log_evidence),
+        pilot_log_evidence=finite(forecast.pilot_log_evidence),
+    )
+
+
+def _refusal(
+    forecast: Forecast, option: Option, method: Rejection, num_samples: int, say: list[str]
+) -> str:
+    """Why so many proposals are too many, and what to do; empty if they are not."""
+    needed = option.proposals(num_samples)
+    limit = min(MOST_PROPOSALS, method.max_proposals or MOST_PROPOSALS)
+    if needed <= limit:
+        return ""
+    ways = ["use fewer training points or draws or more noise"]
+    if method.max_proposals is not None:
+        ways.append("raise max_proposals")
+    if method.bound != "capped" and is_judged(forecast):
+        ways.append("ask for weighted draws with --bound capped")
+    number = f"{needed:.2g}" if math.isfinite(needed) else "more than 1e300"
+    advice = "\n".join(say)
+    return (
+        f"is expected to need {number} proposals for {num_samples} draws, more than {limit:.2g}: "
+        f"{', '.join(ways)}, or run it all the same with --force.\n{advice}"
+    )
 
 
 def sentences(forecast: Forecast, num_samples: int) -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bnnpost.draws import Draws
     from bnnpost.posterior import Posterior
     from bnnpost.runs.store import Run
+    from bnnpost.samplers.cost import Cost
     from bnnpost.storage import Say
 
 REJECTION, COUPLED = "rejection", "coupled"
@@ -98,6 +99,28 @@ class Method(ABC):
         """Raise ConfigError where so many draws cannot be made."""
 
     @abstractmethod
+    def in_words(self, num_samples: int) -> str:
+        """Draws by this method, as part of a sentence."""
+
+    @abstractmethod
+    def forecast(
+        self,
+        key: "Array",
+        posterior: "Posterior",
+        num_samples: int,
+        *,
+        every: bool = False,
+        timed: bool = True,
+        progress: bool = False,
+    ) -> "list[Cost]":
+        """What draws are expected to cost, by a pilot, before any are made.
+
+        key: of the draws, or where there are proposals one of its own. every: of each way of making
+        them, where there are several. timed: whether proposals are timed. progress: on stderr.
+        Raises NoDraws where there can be none, ValueError for settings that do not go together.
+        """
+
+    @abstractmethod
     def sample(
         self, key: "Array", posterior: "Posterior", num_samples: int, *, progress: bool = False
     ) -> "Draws":
@@ -171,6 +194,34 @@ class Rejection(Method):
 
         names = ("bound", "cap", "space", "collapse", "precision")
         return Plan.make(key, posterior, **{name: getattr(self, name) for name in names})
+
+    def in_words(self, num_samples: int) -> str:
+        return f"{num_samples:,} draws by rejection"
+
+    def forecast(
+        self,
+        key: "Array",
+        posterior: "Posterior",
+        num_samples: int,
+        *,
+        every: bool = False,
+        timed: bool = True,
+        progress: bool = False,
+    ) -> "list[Cost]":
+        from bnnpost.samplers.forecast import costs, forecast
+        from bnnpost.spaces.space import SPACES
+
+        own = ("functions" if self.space == "auto" else self.space,)
+        found = forecast(
+            key,
+            posterior,
+            collapse=self.collapse is not False,
+            precision=self.precision,
+            cap=self.cap,
+            calibrate=(SPACES if every else own) if timed else (),
+            progress=progress,
+        )
+        return costs(found, self, num_samples, every)
 
     def sample(
         self, key: "Array", posterior: "Posterior", num_samples: int, *, progress: bool = False
@@ -266,6 +317,26 @@ class Coupled(Method):
     def _of_pairs(self) -> dict[str, Any]:
         return {name: one for name, one in self.options().items() if name != "tolerance"}
 
+    def in_words(self, num_samples: int) -> str:
+        return (
+            f"{num_samples:,} draws by coupled chains, within {self.tolerance:g} of the posterior "
+            "in total variation"
+        )
+
+    def forecast(
+        self,
+        key: "Array",
+        posterior: "Posterior",
+        num_samples: int,
+        *,
+        every: bool = False,
+        timed: bool = True,
+        progress: bool = False,
+    ) -> "list[Cost]":
+        from bnnpost.samplers.coupled.pair_forecast import forecast
+
+        return [forecast(key, posterior, num_samples=num_samples, **self.options()).cost()]
+
     def sample(
         self, key: "Array", posterior: "Posterior", num_samples: int, *, progress: bool = False
     ) -> "Draws":
@@ -310,12 +381,6 @@ class Coupled(Method):
             num_samples, self.tolerance, started=started, progress=progress
         )
         return draws
-
-    def forecast(self, key: "Array", posterior: "Posterior", num_samples: int) -> Any:
-        """What draws will take, by a pilot. Raises as `coupled.forecast`."""
-        from bnnpost.samplers.coupled.pair_forecast import forecast
-
-        return forecast(key, posterior, num_samples=num_samples, **self.options())
 
 
 @dataclass(frozen=True)
@@ -390,6 +455,26 @@ class Chains(Method):
         kernel, options = KERNELS[self.kernel_name], self.options()
         own = {name: options.pop(name) for name in kernel.settings if name in options}
         return kernel.make(own), options
+
+    def in_words(self, num_samples: int) -> str:
+        # The sampler's own default where none is given.
+        number = 4 if self.num_chains is None else self.num_chains
+        return f"{number} chains of {num_samples:,} draws by {self.name}"
+
+    def forecast(
+        self,
+        key: "Array",
+        posterior: "Posterior",
+        num_samples: int,
+        *,
+        every: bool = False,
+        timed: bool = True,
+        progress: bool = False,
+    ) -> "list[Cost]":
+        from bnnpost.samplers.chains.chain_forecast import forecast
+
+        kernel, options = self._of_run()
+        return [forecast(key, posterior, kernel, num_samples=num_samples, **options).cost()]
 
     def sample(
         self, key: "Array", posterior: "Posterior", num_samples: int, *, progress: bool = False

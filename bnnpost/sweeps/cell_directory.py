@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import json
-import math
 import os
 import traceback
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bnnpost.parallel.failures import is_death, one_line
 from bnnpost.runs.directory import Directory, RunDirectory, settings_changed
 from bnnpost.runs.part_files import PartFiles
+from bnnpost.samplers.cost import Expectation
 from bnnpost.storage import (
     CONTENTS,
     DIGEST,
@@ -39,8 +39,8 @@ from bnnpost.sweeps.refusals import ConfigError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bnnpost.samplers.forecast import Forecast, Option
     from bnnpost.sweeps.config import SweepConfig
+
 CONFIG = "config.json"
 # States of a width.
 DONE, FAILED = "done", "failed"
@@ -284,42 +284,6 @@ FORECAST = "forecast.json"
 _MAY_BE_NONE = ("proposals", "seconds", "limit_log_evidence", "pilot_log_evidence")
 
 
-@dataclass(frozen=True)
-class Expectation:
-    """What one posterior was expected to cost before its run.
-
-    num_samples: draws that were asked for then. acceptance_rate: accepted draws per proposal;
-    proposals, seconds: of the whole run on that device, compilation aside (None where it was
-    not measured, or too large for a float). source: "pilot", proposals of the network itself,
-    or "limit", the infinite-width limit. limit_log_evidence, pilot_log_evidence: in nats.
-    """
-
-    space: str
-    bound: str
-    num_samples: int
-    acceptance_rate: float
-    proposals: float | None
-    seconds: float | None
-    source: str
-    limit_log_evidence: float | None
-    pilot_log_evidence: float | None
-
-
-def expected_of(option: "Option", forecast: "Forecast", num_samples: int) -> Expectation:
-    """What a forecast says of `num_samples` draws by one of its options."""
-    return Expectation(
-        space=option.space,
-        bound=option.bound,
-        num_samples=num_samples,
-        acceptance_rate=option.acceptance_rate,
-        proposals=_finite(option.proposals(num_samples)),
-        seconds=_finite(option.seconds(num_samples)),
-        source="pilot" if option.bound == "capped" else forecast.source,
-        limit_log_evidence=_finite(forecast.limit_log_evidence),
-        pilot_log_evidence=_finite(forecast.pilot_log_evidence),
-    )
-
-
 def write_expected(directory: Directory, found: Mapping[int, Expectation]) -> None:
     """Write what is expected by width; what is kept of other widths stays."""
     if not found:
@@ -357,7 +321,3 @@ def _expectation(held: Mapping[str, Any]) -> Expectation:
         if type(value) not in (int, float) and not (value is None and may_be_none):
             raise ValueError(f"expected {name} to be a number, got {value!r}")
     return found
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

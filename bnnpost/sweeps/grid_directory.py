@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from bnnpost.arguments import shown
 from bnnpost.runs.directory import RunDirectory, in_words, settings_changed
-from bnnpost.storage import STATUS, Say, as_path, read_json, run_here
+from bnnpost.storage import CONTENTS, STATUS, Say, as_path, digest, read_json, run_here
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.contents import content_digest, contents
 from bnnpost.sweeps.grid_cells import Cell, Grid
@@ -37,7 +37,7 @@ class GridDirectory(RunDirectory):
     WHAT = "sweep"
     OTHER = ConfigError
     # What may be where the grid's own file is gone, and is written again.
-    BEFORE = (RUNS, STATUS, "report.html")
+    BEFORE = (RUNS, STATUS, CONTENTS, "report.html")
 
     def __init__(self, path: str | os.PathLike[str], grid: Grid):
         super().__init__(path)
@@ -182,14 +182,18 @@ class GridDirectory(RunDirectory):
             return
         held, frozen = self.path / CONFIG, _frozen(self.grid)
         before = read_sweep_json(held) if held.exists() else None
-        if before == frozen:
+        self.run = run_here(self.path)
+        if self.run and before == frozen:
             return
-        if before is not None:
+        if before not in (None, frozen):
             known = _thawed(before, held)
             _check_related(known, self.grid, self.path)
             say(_changes(known, self.grid, self.path))
+        known_by, self.run = self.run, self.run or digest({}, frozen)
         self.write_bound(CONFIG, frozen)
         self.set_status(_BEGUN)
+        if not known_by:  # last, as from then on files without the id are none of the grid's
+            self.write_bound(CONTENTS, {})
 
 
 def _folders(path: Path) -> dict[str, Path]:

@@ -2,30 +2,28 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnnpost.comparison.distances import GRID
 from bnnpost.comparison.timing import comparison_seconds
 from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
-from bnnpost.samplers.forecast import Forecast, Option, forecast, is_judged
-from bnnpost.samplers.methods import Rejection
+from bnnpost.posterior import Posterior
+from bnnpost.samplers.cost import Cost, Expectation, NoDraws
+from bnnpost.samplers.methods import Method
 from bnnpost.samplers.progress import Progress
+from bnnpost.spaces.making import make_space
 from bnnpost.storage import Say
-from bnnpost.sweeps import cell_directory
-from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
 from bnnpost.sweeps.programs import forget_programs
 from bnnpost.sweeps.random_keys import keys
-from bnnpost.sweeps.refusals import HopelessRun
+from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 from bnnpost.sweeps.results import THEORY
 
-# A run expected to need more proposals than this is refused unless it is forced.
-MOST_PROPOSALS = 1e10
 _DOUBLE = 8
 # Seconds in which a plan of one width is mostly over.
 _DELAY = 3.0
@@ -38,48 +36,47 @@ _FIGURE_BYTES, _RESULTS_BYTES, _WIDTH_BYTES = 550_000, 50_000, 45_000
 class CostPlan:
     """What one configuration would do.
 
-    forecasts: at each width that is still to be run. comparisons: seconds of each comparison with
-    the limit, if they were timed. finished: the other widths. record: of the data.
+    costs: of the draws at each width that is still to be run. comparisons: seconds of each
+    comparison with the limit that was timed. finished: the other widths. record: of the data.
     """
 
     config: SweepConfig
     num_outputs: int
-    forecasts: Mapping[int, Forecast]
+    costs: Mapping[int, Cost]
     finished: tuple[int, ...] = ()
     record: DataRecord | None = None
     comparisons: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
-    def option(self, width: int) -> Option:
-        """How draws would be made at this width, and what that is expected to cost."""
-        return expected_option(self.config, self.forecasts[width])
-
-    def proposals(self, width: int) -> float:
-        """Expected at this width."""
-        return self.option(width).proposals(self.config.num_samples)
-
-    def seconds(self, width: int) -> float:
-        """Expected for the draws at this width; NaN where that is not known."""
-        found = self.option(width).seconds(self.config.num_samples)
-        return math.nan if found is None else found
+    @property
+    def proposals(self) -> float:
+        """Of the draws that are still to be made, expected; NaN where the method makes none."""
+        return sum(_or_nan(one.proposals) for one in self.costs.values())
 
     @property
     def total_seconds(self) -> float:
-        """Of all draws and comparisons, once all is compiled; NaN where that is not known."""
-        drawn = sum(map(self.seconds, self.forecasts))
-        return drawn + sum(self.comparisons.get(width, math.nan) for width in self.forecasts)
+        """Of all draws and timed comparisons, once all is compiled; NaN where it is not known."""
+        drawn = sum(_or_nan(one.seconds) for one in self.costs.values())
+        return drawn + sum(self.comparisons.values())
 
     @property
     def expected(self) -> dict[int, Expectation]:
         """By width what is expected, for the directory of the run to keep."""
-        return {
-            width: cell_directory.expected_of(self.option(width), one, self.config.num_samples)
-            for width, one in self.forecasts.items()
-        }
+        found = {width: one.expectation for width, one in self.costs.items()}
+        return {width: one for width, one in found.items() if one is not None}
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """By width why there can be no draws there."""
+        return {width: one.failure for width, one in self.costs.items() if one.failure}
 
     @property
     def refusal(self) -> str:
         """Why it would be refused; empty if it would not."""
-        return refusal(self.config, self.forecasts) if self.forecasts else ""
+        refused = [width for width, one in self.costs.items() if one.refusal]
+        if not refused:
+            return ""
+        worst = max(refused, key=lambda width: _or_nan(self.costs[width].proposals))
+        return f"width {worst} {self.costs[worst].refusal}"
 
     @property
     def disk_bytes(self) -> int:
@@ -88,12 +85,19 @@ class CostPlan:
         return disk_bytes(self.config, self.num_outputs, num_test)
 
     def sentences(self) -> list[str]:
-        """What is expected, and what is odd about the prior's scale: a line each."""
-        needed = [f"{self.proposals(width):.2g} at width {width}" for width in self.forecasts]
-        scales = [one.prior_scale for one in self.forecasts.values()]
+        """How many proposals are expected, and what is odd about the posterior: a line each."""
+        needed = [
+            f"{one.proposals:.2g} at width {width}"
+            for width, one in self.costs.items()
+            if one.proposals is not None
+        ]
         # Of the limit: the same at every width.
-        odd = [one.sentence() for one in scales if one is not None and one.at_odds][:1]
+        odd = [one.oddity for one in self.costs.values() if one.oddity][:1]
         return [f"expected proposals: {', '.join(needed)}", *odd]
+
+
+def _or_nan(number: float | None) -> float:
+    return math.nan if number is None else number
 
 
 def make_plan(
@@ -109,10 +113,29 @@ def make_plan(
 
     A pilot is run at each width, and a short calibration of half a second if timed; the plan of a
     run that is not to follow at once (`compared`) times the comparison too. progress: of these, on
-    stderr. Raises HopelessRun if draws could not be compared with a limit.
+    stderr. Raises HopelessRun if draws could not be compared with a limit, ConfigError if not by
+    this method.
     """
     check_comparable(problem)
+    for width in widths:
+        require_collapse(problem.config.method, problem.posterior(width))
     return _planned(problem, widths, finished, timed, progress, compared)
+
+
+def require_collapse(method: Method, posterior: Posterior) -> None:
+    """Raise ConfigError, before anything is drawn, where draws could not be compared."""
+    if method.by_proposals:
+        return
+    options = {"space": "functions", "collapse": True, **method.options()}
+    made = make_space(
+        posterior, space=options["space"], collapse=options["collapse"], strict=False, alone=True
+    )
+    if not made.collapse:
+        raise ConfigError(
+            f"a sweep by {method.name} chains is compared by the Gaussian of f* given the hidden "
+            "layers: expected a network that ends in a Dense layer with a normal prior, and "
+            "collapse"
+        )
 
 
 def _planned(
@@ -124,19 +147,38 @@ def _planned(
     compared: bool = False,
 ) -> CostPlan:
     config = problem.config
-    space = "functions" if config.method.space == "auto" else config.method.space
-    found: dict[int, Forecast] = {}
+    found: dict[int, Cost] = {}
     times: dict[int, float] = {}
     with Progress(
         len(widths), enabled=progress, label="planned", unit="width", delay=_DELAY
     ) as bar:
         for number, width in enumerate(widths):
             bar.show(number, f"width {width}")
-            found |= forecasts(problem, [width], (space,) if timed else (), progress)
-            if compared:
+            [found[width]] = costs_at(problem, width, timed=timed, progress=progress)
+            if compared and config.method.by_proposals:
                 times[width] = _comparison(problem, width)
     outputs, done = problem.num_outputs, tuple(finished)
     return CostPlan(config, outputs, found, done, problem.record, times)
+
+
+def costs_at(
+    problem: Problem, width: int, *, every: bool = False, timed: bool = True, progress: bool = False
+) -> list[Cost]:
+    """What the draws at one width are expected to cost: `Method.forecast`, failures among them."""
+    config, purposes = problem.config, keys(problem.config, width)
+    method = config.method
+    try:
+        return method.forecast(
+            # Pilots of chains are those of the run.
+            purposes.forecast if method.by_proposals else purposes.draws,
+            problem.posterior(width),
+            config.num_samples,
+            every=every,
+            timed=timed,
+            progress=progress,
+        )
+    except NoDraws as error:
+        return [Cost.of_failure(str(error))]
 
 
 def _comparison(problem: Problem, width: int) -> float:
@@ -180,12 +222,12 @@ class CellPlan:
     @property
     def left(self) -> tuple[int, ...]:
         """Widths that are still to be run."""
-        return () if self.plan is None else tuple(self.plan.forecasts)
+        return () if self.plan is None else tuple(self.plan.costs)
 
     @property
     def proposals(self) -> float:
-        """Of the draws that are still to be made, expected."""
-        return math.nan if self.plan is None else sum(map(self.plan.proposals, self.left))
+        """Of the draws that are still to be made, expected; NaN where it cannot be told."""
+        return math.nan if self.plan is None else self.plan.proposals
 
     @property
     def seconds(self) -> float:
@@ -216,77 +258,13 @@ def plan_grid(
         try:
             problem = load_problem(cell.config)
             plan = make_plan(problem, left, finished=finished, progress=progress, compared=True)
+            refusal = plan.refusal
         except (DataError, ValueError) as error:
             if not grid.varying:
                 raise
             yield CellPlan(cell, None, one_line(error))
         else:
-            yield CellPlan(cell, plan, plan.refusal)
-
-
-def forecasts(
-    problem: Problem,
-    widths: Collection[int],
-    calibrate: Collection[str] = (),
-    progress: bool = False,
-) -> dict[int, Forecast]:
-    """What rejection is expected to cost at each width; time in the spaces of `calibrate`.
-
-    progress: of each pilot, on stderr.
-    """
-    config, method = problem.config, rejection_of(problem.config)
-    return {
-        width: forecast(
-            keys(config, width).forecast,
-            problem.posterior(width),
-            collapse=method.collapse is not False,
-            precision=method.precision,
-            cap=method.cap,
-            calibrate=calibrate,
-            progress=progress,
-        )
-        for width in widths
-    }
-
-
-def expected_option(config: SweepConfig, expected: Forecast) -> Option:
-    """The option of a forecast that a sweep would use at that width."""
-    method = rejection_of(config)
-    if method.bound == "strict":
-        return expected.strict(method.space, method.collapse is not False)
-    return expected.option(method.space, method.bound)
-
-
-def rejection_of(config: SweepConfig) -> Rejection:
-    """The settings of rejection, of a configuration that may be of another method."""
-    method = config.method
-    return method if isinstance(method, Rejection) else Rejection(precision=method.precision)
-
-
-def refusal(config: SweepConfig, found: Mapping[int, Forecast]) -> str:
-    """Why a sweep with these forecasts would be refused, and what to do; empty if it is not."""
-    needed = {
-        width: expected_option(config, one).proposals(config.num_samples)
-        for width, one in found.items()
-    }
-    worst, method = max(needed, key=lambda width: needed[width]), rejection_of(config)
-    limit = min(MOST_PROPOSALS, method.max_proposals or MOST_PROPOSALS)
-    if needed[worst] <= limit:
-        return ""
-    ways = ["use fewer training points or draws or more noise"]
-    if method.max_proposals is not None:
-        ways.append("raise max_proposals")
-    if method.bound != "capped" and is_judged(found[worst]):
-        ways.append("ask for weighted draws with --bound capped")
-    return (
-        f"width {worst} is expected to need {_spelled(needed[worst])} proposals for "
-        f"{config.num_samples} draws, more than {_spelled(limit)}: {', '.join(ways)}, or run it "
-        f"all the same with --force.\n{found[worst].advice(config.num_samples)}"
-    )
-
-
-def _spelled(number: float) -> str:
-    return f"{number:.2g}" if math.isfinite(number) else "more than 1e300"
+            yield CellPlan(cell, plan, refusal)
 
 
 def disk_bytes(config: SweepConfig, num_outputs: int, num_test: int) -> int:

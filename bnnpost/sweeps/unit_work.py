@@ -13,20 +13,19 @@ from bnnpost.comparison.by_draws import compare_draws
 from bnnpost.comparison.compare import compare
 from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
-from bnnpost.posterior import Posterior
+from bnnpost.samplers.cost import Expectation
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
-from bnnpost.samplers.methods import COUPLED, Method
-from bnnpost.spaces.making import make_space
+from bnnpost.samplers.methods import COUPLED
 from bnnpost.stopping import is_interruption
 from bnnpost.storage import DRAWS, FILE, RUN_ID
 from bnnpost.sweeps import results
-from bnnpost.sweeps.cell_directory import Expectation, draws_name
+from bnnpost.sweeps.cell_directory import draws_name
 from bnnpost.sweeps.contents import code_digest
-from bnnpost.sweeps.planning import make_plan
+from bnnpost.sweeps.planning import make_plan, require_collapse
 from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.programs import forget_programs
 from bnnpost.sweeps.random_keys import keys
-from bnnpost.sweeps.refusals import ConfigError, HopelessRun
+from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results_text import write_figures
 
 if TYPE_CHECKING:
@@ -36,27 +35,11 @@ if TYPE_CHECKING:
 def draws_of_width(problem: Problem, width: int, progress: bool) -> Draws:
     """By the configuration's method. Raises NotMet where pairs of a pilot do not meet."""
     config, posterior = problem.config, problem.posterior(width)
-    _require_collapse(config.method, posterior)
+    require_collapse(config.method, posterior)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotMetWarning)  # which `info.complete` says
         key = keys(config, width).draws
         return config.method.sample(key, posterior, config.num_samples, progress=progress)
-
-
-def _require_collapse(method: Method, posterior: Posterior) -> None:
-    """Raise ConfigError, before anything is drawn, where draws could not be compared."""
-    if method.by_proposals:
-        return
-    options = {"space": "functions", "collapse": True, **method.options()}
-    made = make_space(
-        posterior, space=options["space"], collapse=options["collapse"], strict=False, alone=True
-    )
-    if not made.collapse:
-        raise ConfigError(
-            f"a sweep by {method.name} chains is compared by the Gaussian of f* given the hidden "
-            "layers: expected a network that ends in a Dense layer with a normal prior, and "
-            "collapse"
-        )
 
 
 def distances_of_width(

@@ -41,7 +41,8 @@ def reported(resume: str = "") -> Iterator[None]:
 
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
-    from bnnpost.parallel.failures import ExecutorError, WorkLeft, is_of, is_of_device
+    from bnnpost.parallel.failures import ExecutorError, WorkLeft, is_of_device
+    from bnnpost.samplers.cost import NoDraws
     from bnnpost.sweeps.programs import kept_in
     from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 
@@ -53,7 +54,7 @@ def _told(error: Exception, resume: str) -> tuple[str, int]:
         return f"{error}{'; ' + resume if is_full(error) and resume else ''}", ERROR
     if isinstance(error, ValueError | FloatingPointError):  # so the library says what it refuses
         return str(error), ERROR
-    if is_of(error, "bnnpost.samplers.coupled.tuning", "NotMet"):
+    if isinstance(error, NoDraws):
         return str(error), BUDGET
     if is_of_device(error):
         kept = kept_in()

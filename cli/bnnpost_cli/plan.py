@@ -1,6 +1,5 @@
 """The plan of a sweep (bnnpost sweep --dry-run) as text and as JSON."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -10,30 +9,28 @@ from bnnpost_cli import tables
 def as_text(plan: Any, force: bool) -> str:
     """Settings, expected cost at each width, advice and whether it would run."""
     parts = ["Plan of the sweep; nothing was run or written", _settings(plan)]
-    if plan.forecasts:
-        parts += [_widths(plan), tables.advice(plan.forecasts, plan.config.num_samples)]
+    if plan.costs:
+        parts += [_widths(plan), tables.advice(plan.costs)]
     if plan.finished:
         parts.append(f"Finished already, and read back: {', '.join(map(str, plan.finished))}")
-    reason = "" if force else plan.refusal.partition("\n")[0]
-    verdict = f"It would be refused: {reason}" if reason else "It would run."
-    if not plan.forecasts:
-        verdict = "Nothing is left to run."
-    return "\n\n".join([*parts, tables.wrapped(verdict)])
+    return "\n\n".join([*parts, tables.wrapped(_verdict(plan, force))])
+
+
+def _verdict(plan: Any, force: bool) -> str:
+    if not plan.costs:
+        return "Nothing is left to run."
+    if plan.refusal and not force:
+        return f"It would be refused: {plan.refusal.splitlines()[0]}"
+    if plan.failures:
+        return f"It would run, but fail at {tables.listed(list(plan.failures))}."
+    return "It would run."
 
 
 def as_json(plan: Any, force: bool) -> dict[str, Any]:
     """The same as plain data."""
     widths = [
-        {
-            "width": width,
-            **dataclasses.asdict(plan.option(width)),
-            "proposals": plan.proposals(width),
-            "seconds": plan.option(width).seconds(plan.config.num_samples),
-            "comparison_seconds": plan.comparisons.get(width),
-            "source": one.source,
-            "advice": one.advice(plan.config.num_samples).splitlines(),
-        }
-        for width, one in plan.forecasts.items()
+        {"width": width, **cost.record, "comparison_seconds": plan.comparisons.get(width)}
+        for width, cost in plan.costs.items()
     ]
     found = {
         "config": plan.config.as_dict(),
@@ -53,36 +50,44 @@ def _settings(plan: Any) -> str:
 
     config, method = plan.config, plan.config.method
     outputs = "1 output" if plan.num_outputs == 1 else f"{plan.num_outputs} outputs"
+    by_the_draws = "compared by the draws themselves"
+    of_proposals = f"compared over {config.num_proposals:,} further proposals a width"
     rows = {
         "data": f"{config.data}: {plan.record.used()}; {outputs}",
         "network": words.network(config.as_dict()),
         "targets": words.likelihood(config.as_dict(), plan.record),
-        "draws": f"{config.num_samples:,} a width, bound {method.bound}, space {method.space}, "
-        f"readout {'integrated out' if method.collapse else 'drawn'}",
-        "limit": f"compared over {config.num_proposals:,} further proposals a width",
-        "random": f"seed {config.seed}, {method.precision} precision",
+        "draws": f"{method.in_words(config.num_samples)}, at each width",
+        "method": ", ".join(
+            f"{name} {str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in method.options().items()
+        ),
+        "limit": of_proposals if method.by_proposals else by_the_draws,
+        "random": f"seed {config.seed}",
         "disk": f"about {size(plan.disk_bytes)}",
     }
-    if method.max_proposals is not None:
-        rows["draws"] += f", at most {method.max_proposals:,} proposals"
-    return "\n".join(f"  {name:<8} {text}" for name, text in rows.items())
+    return "\n".join(tables.indented(f"  {name:<8} {text}", 11) for name, text in rows.items())
 
 
 def _widths(plan: Any) -> str:
     from bnnpost.spelling import duration
 
-    lines = [f"{'width':>7} {tables.HEAD}   comparison"]
-    for width, one in plan.forecasts.items():
-        cells = tables.cells(one, plan.option(width), plan.config.num_samples)
-        compared = duration(plan.comparisons[width])
-        lines.append(f"{width:>7} {cells:<47}{compared:>13}")
+    rows = []
+    for width, cost in plan.costs.items():
+        compared = plan.comparisons.get(width)
+        more = {} if compared is None else {"comparison": duration(compared)}
+        rows.append({"width": str(width), **cost.columns, **more})
     total = plan.total_seconds
     whole = "unknown" if math.isnan(total) else duration(total)
-    foot = (
-        f"Time: of the draws, and of comparing with the limit; together {whole}, on this device, "
-        "once all is compiled: that takes some seconds more a width, the first time."
+    parts = (
+        "of the draws, and of comparing with the limit; together"
+        if plan.comparisons
+        else "of the draws; in all"
     )
-    return "\n".join([*lines, tables.wrapped(foot)])
+    foot = (
+        f"Time: {parts} {whole}, on this device, once all is compiled: that takes some seconds "
+        "more a width, the first time."
+    )
+    return f"{tables.by_heads(rows)}\n{tables.wrapped(foot)}"
 
 
 def size(number: int) -> str:

@@ -62,7 +62,7 @@ def status(results: Any) -> str:
         (*_settings(results, cell), *_progress(cell.detail), *([cell.path.name] if folders else []))
         for cell in results
     ]
-    lines = _aligned([head, *rows])
+    lines = tables.aligned([head, *rows])
     for i in range(len(rows), 0, -1):
         lines[i + 1 : i + 1] = _wrapped(results.cells[i - 1].detail.reason)
     return "\n".join([*lines, "", _summary(results)])
@@ -77,7 +77,7 @@ def rates(results: Any) -> str:
         "95 %\nintervals. Theory gives −2 for KL and −1 for the others. TV: total variation of the "
         "marginals."
     )
-    return "\n".join([title, "", *_aligned([head, *rows])])
+    return "\n".join([title, "", *tables.aligned([head, *rows])])
 
 
 def report_json(results: Any) -> dict[str, Any]:
@@ -93,18 +93,14 @@ def report_json(results: Any) -> dict[str, Any]:
 
 
 def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
-    """Print what a grid would do and cost; exits with 2 if every cell would be refused."""
-    from bnnpost.samplers.methods import COUPLED
-    from bnnpost.sweeps.config import ConfigError
+    """Print what a grid would do and cost; exits with 2 if every cell would be refused.
+
+    With 4 where no draws would be made of a cell at a width.
+    """
     from bnnpost.sweeps.grid_directory import GridDirectory
     from bnnpost.sweeps.planning import plan_grid
     from bnnpost.sweeps.programs import kept_for_the_run
 
-    if any(cell.values.get("method") == COUPLED for cell in grid.cells):
-        raise ConfigError(
-            "--dry-run plans rejection: of coupled chains bnnpost forecast --method coupled tells "
-            "whether they meet, and what draws take"
-        )
     executors.keep_programs()
     click.echo(f"pilot and timing at widths {_listed(grid.widths)}", err=True)
     plans = []
@@ -124,6 +120,8 @@ def dry_run(grid: Any, out: str | None, force: bool, as_json: bool) -> None:
             click.echo(f"\n{kept}")
     if not force and all(one.refusal for one in plans):
         sys.exit(USAGE)
+    if any(one.plan is not None and one.plan.failures for one in plans):
+        sys.exit(BUDGET)
 
 
 def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
@@ -133,20 +131,25 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
     rows = []
     for one in plans:
         verdict = "refused" if one.refusal and not (force and one.plan) else ""
-        cost = (count(one.proposals), duration(one.seconds) if one.seconds >= 0 else "?")
+        if not verdict and one.plan is not None and one.plan.failures:
+            verdict = f"fails at {_listed(list(one.plan.failures))}"
+        number = "–" if math.isnan(one.proposals) else count(one.proposals)
+        cost = (number, duration(one.seconds) if one.seconds >= 0 else "?")
         blank = ("–", "–") if one.plan is None or not one.left else cost
         labels = tuple(str(one.cell.settings[name]) for name in grid.varying)
         rows.append((*labels, _listed(one.left), *blank, verdict))
-    lines = _aligned([head, *rows])
+    lines = tables.aligned([head, *rows])
     for i in range(len(rows), 0, -1):
         lines[i + 1 : i + 1] = _wrapped(plans[i - 1].refusal.partition("\n")[0])
     running = [one for one in plans if one.plan is not None and (force or not one.refusal)]
-    proposals, seconds = (sum(getattr(o, n) for o in running) for n in ("proposals", "seconds"))
+    seconds = sum(one.seconds for one in running)
+    of_proposals = [one.proposals for one in running if not math.isnan(one.proposals)]
+    proposals = f"about {count(sum(of_proposals))} proposals and " if of_proposals else ""
     units = sum(len(one.left) for one in running)
     known = duration(seconds) if not math.isnan(seconds) else "unknown"
     foot = (
-        f"{units} units of work (a cell at one width), about {count(proposals)} proposals and "
-        f"{known} of drawing and comparing in one process; compilation comes on top. About "
+        f"{units} units of work (a cell at one width), {proposals}{known} of drawing and comparing "
+        "in one process; compilation comes on top. About "
         f"{size(sum(one.disk_bytes for one in running))} on disk."
     )
     if not running:
@@ -200,15 +203,6 @@ def _exponents(cell: Any) -> tuple[str, ...]:
         cells.append("no fit" if math.isnan(exponent) else f"{exponent:+.2f} ± {half:.2f}")
     last = distances.isel(width=-1)
     return (*cells, f"{float(last['tv']):.2g} at {int(last['width'])}")
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns under their heads."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _wrapped(reason: str) -> list[str]:

@@ -1,54 +1,52 @@
-"""Forecasts as plain text of at most 100 columns."""
+"""What draws are expected to cost as plain text of at most 100 columns; tables, and plain data."""
 
 import math
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _COLUMNS = 100
 
 
-HEAD = f"{'acceptance':>11} {'proposals':>12} {'time':>15}  from"
+def by_heads(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows under the heads that are their keys, each text at the right; ? where a row has none."""
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    texts = [[row.get(head, "?") for head in heads] for row in rows]
+    return "\n".join(aligned([heads, *texts], side=">"))
 
 
-def cells(one: Any, option: Any, num_samples: int) -> str:
-    """The columns of `HEAD` for one option of a forecast; ? where the pilot cannot tell."""
-    from bnnpost.samplers.forecast import is_judged
-    from bnnpost.spelling import count, duration
-
-    if option.bound == "capped" and not is_judged(one):
-        return f"{'?':>11} {'?':>12} {'?':>15}  pilot"
-    number, seconds = option.proposals(num_samples), option.seconds(num_samples)
-    hopeless = not math.isfinite(number)
-    return (
-        f"{_power(option.log10_acceptance):>11} "
-        f"{'> 10³⁰⁰' if hopeless else count(number):>12} "
-        f"{'–' if seconds is None else duration(seconds):>15}  "
-        f"{'pilot' if option.bound == 'capped' else one.source}"
-    )
+def aligned(rows: Sequence[Sequence[str]], side: str = "<") -> list[str]:
+    """A line a row, in columns; side: of each column at which texts are."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
-def _power(log10: float) -> str:
-    """An acceptance rate by its log: 10^-1.7; 0 where nothing is accepted."""
-    return f"10^{log10:.1f}" if math.isfinite(log10) else "0"
-
-
-def advice(found: dict[int, Any], num_samples: int) -> str:
-    """The advice for each width, what several widths share said once, wrapped."""
+def advice(found: Mapping[int, Any]) -> str:
+    """The sentences of costs by width, what several widths share said once, wrapped."""
     widths: dict[str, list[int]] = {}
-    for width, one in found.items():
-        for sentence in one.advice(num_samples).splitlines():
+    for width, cost in found.items():
+        for sentence in cost.sentences:
             widths.setdefault(sentence, []).append(width)
     lines = ["Advice"]
     # What is one width's comes first, what is every width's last.
     for sentence, concerned in sorted(widths.items(), key=lambda item: len(item[1])):
-        label = "every width" if len(concerned) == len(found) else _widths(concerned)
+        label = "every width" if len(concerned) == len(found) else listed(concerned)
         text = sentence if len(found) == 1 else f"{label}: {sentence}"
-        lines += textwrap.wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="    ")
+        lines.append(indented(f"  {text}", 4))
     return "\n".join(lines)
 
 
-def _widths(widths: list[int]) -> str:
+def listed(widths: Sequence[int]) -> str:
+    """Widths, as part of a sentence."""
     return f"width{'s' if len(widths) > 1 else ''} {', '.join(map(str, widths))}"
+
+
+def indented(line: str, indent: int) -> str:
+    """The line wrapped, with what follows its first line indented."""
+    return textwrap.fill(line, _COLUMNS, subsequent_indent=" " * indent)
 
 
 def wrapped(text: str) -> str:

@@ -223,6 +223,18 @@ def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
 
 
 @pytest.mark.slow
+def test_forecast_of_chains_tells_the_time_of_their_transitions():
+    asked = ["--method", "pcn", "--warmup", 300, "--num-samples", 200, "--thinning", 2]
+    told = invoke("forecast", *PROBLEM, *asked)
+    assert told.exit_code == 0, told.output
+    assert "Expected for 4 chains of 200 draws by pcn" in told.stdout
+    assert "known only once they have run" in " ".join(told.stdout.split())
+    [row] = json.loads(invoke("forecast", *PROBLEM, "--json", *asked).stdout)
+    assert (row["width"], row["num_chains"], row["num_warmup"]) == (8, 4, 300)
+    assert row["seconds"] == pytest.approx(700 * row["seconds_per_transition"])
+
+
+@pytest.mark.slow
 def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
     narrow = invoke(
         "forecast", *PROBLEM, "--json", "--method", "coupled", "--tolerance", 0.08,
@@ -232,8 +244,6 @@ def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
     assert "do not meet in 2 steps" in json.loads(narrow.stdout)[0]["not_met"]
     few = invoke("forecast", *PROBLEM, "--method", "coupled", "--num-samples", 60)
     assert few.exit_code == 2 and "at least 404 samples" in few.stderr
-    chains = invoke("forecast", *PROBLEM, "--method", "nuts")
-    assert chains.exit_code == 2 and "no forecast of method nuts" in chains.stderr
     other = invoke("forecast", *PROBLEM, "--tolerance", 0.1)
     assert other.exit_code == 2 and "does not apply to method rejection" in other.stderr
 

@@ -6,8 +6,8 @@ import math
 from bnnpost import reports
 from bnnpost.reports import draws_page
 from bnnpost.runs.directory import Directory
+from bnnpost.samplers.cost import Expectation
 from bnnpost.sweeps import SweepConfig, cell_directory
-from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.html import to_html as verdict_page
 from bnnpost.verification.report import Check

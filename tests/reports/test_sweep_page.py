@@ -13,8 +13,8 @@ from bnnpost.reports import sweep_figures, sweep_page
 from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.runs.directory import Directory
+from bnnpost.samplers.cost import Expectation
 from bnnpost.sweeps import SweepConfig, cell_directory
-from bnnpost.sweeps.cell_directory import Expectation
 from bnnpost.sweeps.results import THEORY, rates
 from bnnpost.sweeps.results_text import results_table
 from tests.pages.reader import checked

@@ -138,6 +138,24 @@ def test_a_configuration_that_is_not_as_written_is_named_with_the_way_out(out, f
     assert states(found) == ["done", "done"] and not fake.ran and held.read_text() == whole
 
 
+@pytest.mark.parametrize("name", ["config.json", "contents.json"])
+def test_the_configuration_of_another_grid_is_named(out, fake, tmp_path, name):
+    other = tmp_path / "other"
+    run(other, seed=1)
+    whole = (out / name).read_text()
+    shutil.copy(other / name, out)
+    for reader in (GridDirectory.read, see_results, load_results, run):
+        with pytest.raises(
+            ConfigError, match=r"config\.json is of another run than contents\.json"
+        ):
+            reader(out)
+    (out / name).unlink()
+    fake.ran.clear()
+    found, _ = run(out)
+    assert states(found) == ["done", "done"] and not fake.ran
+    assert (out / name).read_text() == whole
+
+
 def test_the_configuration_of_a_single_run_is_written_again(fake, tmp_path):
     path = tmp_path / "out"
     run_grid(alone(), path)
@@ -182,7 +200,8 @@ def test_directories_of_earlier_versions_are_gone_on_with(out, fake):
             bare = {"run", "digest", "files"}
             values = {k: v for k, v in json.loads(held.read_text()).items() if k not in bare}
             held.write_text(json.dumps(values))
-    (out / "status.json").unlink()
+    for name in ("status.json", "contents.json"):
+        (out / name).unlink()
     assert states(load_results(out)) == ["done", "done"]
     found, _ = run(out, widths=[4, 8, 16])
     assert states(found) == ["done", "done"] and sorted(fake.ran) == [(1, 16), (2, 16)]

@@ -58,12 +58,27 @@ def test_sweeps_by_rejection_are_written_as_before():
     )
 
 
-def test_no_pilot_of_rejection_is_run_and_none_is_planned():
+def test_no_pilot_of_rejection_is_run():
     found = unit_work.feasible(Sent(load_problem(SMALL), "", ""), (8,), True, False, False)
     assert (dict(found.expected), tuple(found.sentences)) == ({}, ())
+
+
+def test_a_dry_run_says_what_pairs_take_and_where_they_do_not_meet():
     planned = invoke("sweep", *FLAGS, "--widths", 8, "--dry-run")
-    assert planned.exit_code == 2
-    assert "bnnpost forecast --method coupled tells" in planned.stderr
+    assert planned.exit_code == 0, planned.output
+    assert "draws by coupled chains, within" in planned.stdout and "pairs meet" in planned.stdout
+    assert "Draws will be after about" in planned.stdout
+    assert "It would run." in planned.stdout
+    apart = invoke("sweep", *FLAGS, "--widths", 8, "--max-steps", 2, "--dry-run")
+    assert apart.exit_code == 4, apart.output
+    assert "do not meet in 2 steps" in apart.stdout
+    assert "It would run, but fail at width 8." in apart.stdout
+
+
+def test_a_dry_run_of_pairs_refuses_what_cannot_be_compared():
+    readout = invoke("sweep", *FLAGS, "--widths", 8, "--no-collapse", "--dry-run")
+    assert readout.exit_code == 2, readout.output
+    assert "compared by the Gaussian of f* given the hidden layers" in readout.stderr
 
 
 @pytest.fixture(scope="module")

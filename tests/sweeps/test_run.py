@@ -23,7 +23,7 @@ from bnnpost.sweeps.contents import code_digest, located
 from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.planning import expected_option, forecasts, refusal
+from bnnpost.sweeps.planning import make_plan
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
 from bnnpost.sweeps.unit_work import Sent
@@ -395,20 +395,22 @@ def test_a_hopeless_run_is_refused_before_it_starts(tmp_path):
 def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
     """Where strict has no hope, and refused only beyond its own budget; advice says the rest."""
     config = dataclasses.replace(SMALL, num_train=8, noise_std=0.05, widths=(128,))
-    config = dataclasses.replace(config, method=Rejection(bound="capped"))
-    problem = load_problem(config)
-    found = forecasts(problem, config.widths)
-    assert expected_option(config, found[128]).bound == "capped"
-    assert found[128].best.proposals(config.num_samples) > 1e3 * expected_option(
-        config, found[128]
-    ).proposals(config.num_samples)
-    assert refusal(config, found) == ""
-    tight = dataclasses.replace(config, method=Rejection(bound="capped", max_proposals=50))
-    assert "raise max_proposals" in refusal(tight, found)
-    assert "For 50 draws strict" in refusal(tight, found)
-    assert "--bound capped" not in refusal(tight, found)
-    strict = dataclasses.replace(tight, method=Rejection(max_proposals=50))
-    assert "--bound capped" in refusal(strict, found)
+
+    def planned(**settings):
+        method = Rejection(**settings)
+        problem = load_problem(dataclasses.replace(config, method=method))
+        return make_plan(problem, config.widths, timed=False)
+
+    capped, strict = planned(bound="capped"), planned(max_proposals=50)
+    assert capped.costs[128].record["bound"] == "capped"
+    assert strict.proposals > 1e3 * capped.proposals
+    assert capped.refusal == ""
+    tight = planned(bound="capped", max_proposals=50).refusal
+    assert tight.startswith("width 128 is expected to need")
+    assert "raise max_proposals" in tight
+    assert "For 50 draws strict" in tight
+    assert "--bound capped" not in tight
+    assert "--bound capped" in strict.refusal
 
 
 @pytest.mark.slow

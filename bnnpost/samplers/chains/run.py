@@ -336,10 +336,13 @@ class ChainsPlan:
         kept = jax.tree.leaves(self.shapes[1])
         return sum(math.prod(a.shape) * a.dtype.itemsize for a in kept)
 
+    def needed_memory(self) -> int:
+        """Bytes while the draws are put together."""
+        return _COPIES * self.num_bytes() * self.num_samples * self.num_chains
+
     def check_memory(self) -> None:
         """Raise ValueError if the draws would not fit in the memory that is free now."""
-        needed = _COPIES * self.num_bytes() * self.num_samples * self.num_chains
-        free = available_memory()
+        needed, free = self.needed_memory(), available_memory()
         if free is not None and needed > free:
             raise ValueError(
                 f"{self.num_chains} chains of {self.num_samples:,} draws need about "

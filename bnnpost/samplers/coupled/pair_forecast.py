@@ -1,5 +1,6 @@
 """What draws by coupled chains will take, by a pilot, before any are made."""
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +13,14 @@ from jaxtyping import Array
 from bnnpost.draws.info import transition_in_words
 from bnnpost.numerics.threads import num_cores
 from bnnpost.posterior import Posterior
+from bnnpost.samplers.cost import Cost, memory_in_words
 from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal, tv_bound
 from bnnpost.samplers.coupled.pairs import Pairs, needed_memory
 from bnnpost.samplers.coupled.tuning import Setting, Tuned, set_up
 from bnnpost.spelling import duration
-from bnnpost.storage import gigabytes
 
 # Folded into a run's key for the pairs that are timed, which no run uses.
 _TIMED = 0x74696D65
-_LITTLE = 2**30 // 10
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class CoupledForecast:
             f"{self.num_samples:,} draws within {self.tolerance:g} of the posterior in total "
             f"variation take about {duration(self.seconds)} here, {self.seconds_per_pair:.2g} s a "
             f"pair, after a pilot of {duration(self.pilot_seconds)}, and "
-            f"{_memory(self.num_bytes)} of memory.\n"
+            f"{memory_in_words(self.num_bytes)} of memory.\n"
             f"Draws will be after about {self.step:,} steps, each of "
             f"{transition_in_words(self.kernel, **self.settings)}; the lag is {self.lag:,}.\n"
             f"Half of the {len(met)} pairs of the pilot met within {int(np.median(met)):,} steps, "
@@ -66,9 +66,21 @@ class CoupledForecast:
             "ones."
         )
 
-
-def _memory(num_bytes: int) -> str:
-    return gigabytes(num_bytes) if num_bytes > _LITTLE else f"less than {gigabytes(_LITTLE)}"
+    def cost(self) -> Cost:
+        """The same as what any method is expected to cost."""
+        met, advice = self.meeting_times, self.summary().splitlines()
+        more = {"seconds": self.seconds, "advice": advice, "not_met": None}
+        return Cost(
+            seconds=self.seconds,
+            sentences=advice,
+            columns={
+                "pairs meet": f"{min(met):,} to {max(met):,}",
+                "steps": f"{self.step:,}",
+                "s a pair": f"{self.seconds_per_pair:.2g}",
+                "time": duration(self.seconds),
+            },
+            record={**dataclasses.asdict(self), **more},
+        )
 
 
 def forecast(

@@ -22,6 +22,7 @@ from bnnpost.arguments import positive_integer
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.samplers.cost import NoDraws
 from bnnpost.samplers.coupled.pairs import Pairs, Programs, require_memory
 from bnnpost.samplers.kernels.kernel import (
     KIND,
@@ -69,7 +70,7 @@ class Tuned(NamedTuple):
         return self.lag
 
 
-class NotMet(RuntimeError):
+class NotMet(NoDraws):
     """Chains do not meet, so that there is nothing to measure their distance by."""
 
 
