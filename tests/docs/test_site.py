@@ -104,12 +104,17 @@ def test_examples_of_commands_keep_their_lines(built):
 
 
 def test_every_configuration_key_is_documented(built):
-    from bnnpost.sweeps import SweepConfig
+    from bnnpost.samplers.methods import METHODS, settings_of_all
+    from bnnpost.settings import meanings as meanings_of
+    from bnnpost.sweeps.keys import SweepKeys
 
     text = (built / "reference/configuration.html").read_text()
     cells = {html.unescape(cell) for cell in re.findall(r"<td><p>(.*?)</p></td>", text, re.S)}
-    keys = set(SweepConfig.__dataclass_fields__)
+    keys = {*meanings_of(SweepKeys), *settings_of_all()}
     assert keys <= {re.sub(r"<[^>]+>", "", cell) for cell in cells}
+    plain = html.unescape(re.sub(r"<[^>]+>", "", text))
+    assert 'method = "rejection"' in plain
+    assert all(f'"{name}"' in plain for name in METHODS)
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.S)
     meanings = [re.sub(r"<[^>]+>", "", row).strip().splitlines()[-1] for row in rows]
     assert all(meanings)
