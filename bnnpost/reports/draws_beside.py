@@ -13,7 +13,7 @@ from bnnpost.samplers.methods import REJECTION
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_record
 from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG, FORECAST
-from bnnpost.sweeps.kept_settings import in_one_table
+from bnnpost.sweeps.identity import in_one_table
 
 # States in which a run has written its draws.
 _DONE = ("done", "exhausted")

@@ -10,7 +10,7 @@ from bnnpost.pages.parts import code, paragraphs
 from bnnpost.reports import config_toml, words
 from bnnpost.sweeps.code import UntrustedCode, not_imported
 from bnnpost.sweeps.config import SweepConfig, config_of
-from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.identity import as_recorded
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
 

@@ -13,6 +13,10 @@ class NoDraws(RuntimeError):
     """A method cannot make draws of this posterior, as its pilot has shown."""
 
 
+class HopelessRun(ValueError):
+    """A run that is expected to need more proposals than it may; refused before it starts."""
+
+
 @dataclass(frozen=True)
 class Expectation:
     """What one posterior was expected to cost before its run.

@@ -1,9 +1,9 @@
-from .config import SweepConfig, load_config
+from .config import ConfigError, SweepConfig, load_config
 from .grid import load_grid
 from .grid_cells import Grid
 from .loaded import GridResults, load_results
+from .planning import HopelessRun
 from .predicting import predict_file
-from .refusals import ConfigError, HopelessRun
 from .running import run_grid
 
 __all__ = [

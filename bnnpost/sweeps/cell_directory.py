@@ -15,6 +15,7 @@ from bnnpost.parallel.failures import is_death, one_line
 from bnnpost.runs.directory import Directory, RunDirectory, settings_changed
 from bnnpost.runs.part_files import PartFiles
 from bnnpost.samplers.cost import Expectation
+from bnnpost.settings import ConfigError
 from bnnpost.storage import (
     CONTENTS,
     DIGEST,
@@ -32,9 +33,7 @@ from bnnpost.storage import (
     run_here,
     write_netcdf,
 )
-from bnnpost.sweeps.contents import contents
-from bnnpost.sweeps.kept_settings import check_same_width, read_sweep_json
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.identity import check_same_width, contents, read_sweep_json
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
+from bnnpost.settings import ConfigError
 from bnnpost.stopping import is_interruption
-from bnnpost.sweeps.refusals import ConfigError
 
 _PACKAGE = Path(__file__).parents[1]
 # The file of somebody's run that is being read, perhaps a stranger's; None of the user's own words.

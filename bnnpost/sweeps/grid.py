@@ -20,8 +20,8 @@ from bnnpost.sweeps.config import (
     read_toml,
     with_flags,
 )
-from bnnpost.sweeps.contents import content_digest, located
 from bnnpost.sweeps.grid_cells import Cell, Grid, Label, settings_text
+from bnnpost.sweeps.identity import content_digest, located
 
 _NAME = "name"
 # Each is a run of its own, and takes milliseconds to be read.

@@ -1,6 +1,7 @@
 """The cells of a grid as plain data, which can be read and counted without building a network."""
 
 import contextlib
+import dataclasses
 import functools
 import re
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class Cell:
         # Imported here since it brings in JAX, which who only looks should not have to wait for.
         from bnnpost.sweeps.code import not_imported
         from bnnpost.sweeps.config import config_of
-        from bnnpost.sweeps.data_paths import as_recorded
+        from bnnpost.sweeps.identity import as_recorded
 
         with contextlib.nullcontext() if self.trusted else not_imported(self.source):
             return config_of(as_recorded(self.values), self.source)
@@ -74,6 +75,16 @@ class Grid:
     def widths(self) -> tuple[int, ...]:
         """The widths that every cell is run at."""
         return self.cells[0].widths
+
+    def digested(self) -> "Grid":
+        """The same with the digest of every cell, as a file of a single run does not tell it."""
+        from bnnpost.sweeps.identity import content_digest
+
+        cells = tuple(
+            one if one.digest else dataclasses.replace(one, digest=content_digest(one.config))
+            for one in self.cells
+        )
+        return dataclasses.replace(self, cells=cells)
 
 
 def settings_text(settings: Mapping[str, object]) -> str:

@@ -10,12 +10,17 @@ from typing import Any, Self
 
 from bnnpost.arguments import shown
 from bnnpost.runs.directory import RunDirectory, in_words, settings_changed
+from bnnpost.settings import ConfigError
 from bnnpost.storage import CONTENTS, STATUS, Say, as_path, digest, read_json, run_here
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
-from bnnpost.sweeps.contents import content_digest, contents
 from bnnpost.sweeps.grid_cells import Cell, Grid
-from bnnpost.sweeps.kept_settings import check_no_draws, check_same_config, read_sweep_json
-from bnnpost.sweeps.refusals import ConfigError
+from bnnpost.sweeps.identity import (
+    check_no_draws,
+    check_same_config,
+    content_digest,
+    contents,
+    read_sweep_json,
+)
 
 FORMAT, RUNS = "bnnpost grid 1", "runs"
 # What is under way.

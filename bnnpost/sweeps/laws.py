@@ -10,8 +10,8 @@ from bnnpost.arguments import real_number, shown
 from bnnpost.naming import close_names
 from bnnpost.networks.priors import prior_of_record, scale_of_record, scale_record, weight_prior
 from bnnpost.numerics.scalar_laws import law_of_record, law_record
+from bnnpost.settings import ConfigError, in_a_grid
 from bnnpost.sweeps.keys import Record
-from bnnpost.sweeps.refusals import ConfigError, in_a_grid
 
 # No law is as long as this; Python's own parser gives up on some that are longer.
 _LONGEST = 1000

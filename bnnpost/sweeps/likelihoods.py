@@ -18,9 +18,9 @@ from bnnpost.arguments import shown
 from bnnpost.likelihoods import Gaussian, GaussianUnknownNoise, Likelihood
 from bnnpost.likelihoods.records import known, made, parameters, to_record
 from bnnpost.naming import unknown
+from bnnpost.settings import ConfigError
 from bnnpost.sweeps import code, laws
 from bnnpost.sweeps.keys import Record, SweepKeys
-from bnnpost.sweeps.refusals import ConfigError
 
 _KEY, _TYPE, _NOISE = "likelihood", "type", "noise_std"
 _EXPECTED = "module:Class for a subclass of bnnpost.likelihoods.Likelihood"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnnpost.settings import ConfigError
 from bnnpost.storage import CONTENTS, RESULTS, read_tree
 from bnnpost.sweeps.cell_directory import FAILED, CellDirectory, Judgement, judgement
 from bnnpost.sweeps.code import UntrustedCode
 from bnnpost.sweeps.grid_cells import Cell
 from bnnpost.sweeps.grid_directory import GridDirectory
-from bnnpost.sweeps.refusals import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr

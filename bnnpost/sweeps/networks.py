@@ -10,8 +10,8 @@ from typing import Any
 from bnnpost.arguments import shown
 from bnnpost.networks import from_spec
 from bnnpost.networks.layers import Layer
+from bnnpost.settings import ConfigError
 from bnnpost.sweeps import code
-from bnnpost.sweeps.refusals import ConfigError
 
 # Settings of the perceptron, which say nothing where layers are given.
 OF_PERCEPTRON = ("depth", "activation", "w_std", "b_std", "readout_w_std", "readout_b_std")

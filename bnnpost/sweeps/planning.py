@@ -10,9 +10,10 @@ from bnnpost.comparison.timing import comparison_seconds
 from bnnpost.datasets import DataError, DataRecord
 from bnnpost.parallel.failures import one_line
 from bnnpost.posterior import Posterior
-from bnnpost.samplers.cost import Cost, Expectation, NoDraws
+from bnnpost.samplers.cost import Cost, Expectation, HopelessRun, NoDraws
 from bnnpost.samplers.methods import Method
 from bnnpost.samplers.progress import Progress
+from bnnpost.settings import ConfigError
 from bnnpost.spaces.making import make_space
 from bnnpost.storage import Say
 from bnnpost.sweeps.config import SweepConfig
@@ -20,8 +21,6 @@ from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.problem import Problem, check_comparable, load_problem
 from bnnpost.sweeps.programs import forget_programs
-from bnnpost.sweeps.random_keys import keys
-from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 from bnnpost.sweeps.results import THEORY
 
 _DOUBLE = 8
@@ -165,7 +164,7 @@ def costs_at(
     problem: Problem, width: int, *, every: bool = False, timed: bool = True, progress: bool = False
 ) -> list[Cost]:
     """What the draws at one width are expected to cost: `Method.forecast`, failures among them."""
-    config, purposes = problem.config, keys(problem.config, width)
+    config, purposes = problem.config, problem.keys(width)
     method = config.method
     try:
         return method.forecast(
@@ -184,7 +183,7 @@ def costs_at(
 def _comparison(problem: Problem, width: int) -> float:
     config = problem.config
     return comparison_seconds(
-        keys(config, width).forecast,
+        problem.keys(width).forecast,
         problem.posterior(width),
         problem.x_test,
         num_proposals=config.num_proposals,

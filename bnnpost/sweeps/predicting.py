@@ -17,8 +17,7 @@ from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
-from bnnpost.sweeps.data_paths import as_recorded
-from bnnpost.sweeps.kept_settings import in_one_table, read_sweep_json
+from bnnpost.sweeps.identity import as_recorded, in_one_table, read_sweep_json
 from bnnpost.sweeps.problem import load_problem
 
 Table = dict[str, np.ndarray]

@@ -5,8 +5,9 @@ import functools
 import json
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -19,15 +20,27 @@ from bnnpost.datasets.shipped import CLASS_SHARE, digits_table
 from bnnpost.likelihoods import Likelihood
 from bnnpost.likelihoods.base import a_column_each
 from bnnpost.networks.limiting import require_one_process
+from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
+from bnnpost.samplers.cost import HopelessRun
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.data_paths import in_full, is_file
-from bnnpost.sweeps.refusals import HopelessRun
+from bnnpost.sweeps.identity import in_full, is_file
 from bnnpost.sweeps.row_choice import Places, chosen_places, some_places
 
 _DIGITS = "digits"
+# Folded into the key of a width.
+_RESAMPLE = 0x72657361
 # Settings of the columns of a file.
 _OF_FILES = ("target", "features", "id_column", "split_column", "test_data")
+
+
+class Keys(NamedTuple):
+    """Keys at one width, each for a purpose of its own."""
+
+    draws: jax.Array
+    compare: jax.Array
+    forecast: jax.Array
+    resample: jax.Array
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,12 @@ class Problem:
     x_test: Float[np.ndarray, "m d"]
     y_test: Float[np.ndarray, "m *k"]
     record: DataRecord | None = None
+
+    def keys(self, width: int) -> Keys:
+        """Keys from the seed and the width."""
+        key = jax.random.fold_in(key_of_seed(self.config.seed), width)
+        draws, compare, forecast = jax.random.split(key, 3)
+        return Keys(draws, compare, forecast, jax.random.fold_in(key, _RESAMPLE))
 
     @functools.cached_property
     def described(self) -> DataRecord:

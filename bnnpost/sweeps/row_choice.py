@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from bnnpost.arguments import shown
 from bnnpost.datasets import DataError, Dataset
+from bnnpost.settings import ConfigError
 from bnnpost.sweeps.keys import SweepKeys
-from bnnpost.sweeps.refusals import ConfigError
 
 Places = npt.NDArray[np.int64]
 _RANGE = re.compile(r"\s*(\d{1,15})\s*(?:-\s*(\d{1,15})\s*)?")

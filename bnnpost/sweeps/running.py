@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from bnnpost.parallel import coordinator
 from bnnpost.parallel.coordinator import RETRIES, Inline, Task
 from bnnpost.parallel.failures import ends_all, one_line
+from bnnpost.samplers.cost import HopelessRun
 from bnnpost.samplers.progress import Progress
+from bnnpost.settings import ConfigError
 from bnnpost.storage import RESULTS, Say
 from bnnpost.sweeps import cell_directory, unit_work
 from bnnpost.sweeps.cell_directory import (
@@ -19,12 +21,11 @@ from bnnpost.sweeps.cell_directory import (
     Judgement,
     judgement,
 )
-from bnnpost.sweeps.contents import code_digest, digested
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.identity import code_digest
 from bnnpost.sweeps.loaded import GridResults, load_results
 from bnnpost.sweeps.problem import load_problem
-from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 from bnnpost.sweeps.results import mixed
 from bnnpost.sweeps.unit_work import Feasible, Sent, Whole, Width
 
@@ -56,7 +57,7 @@ def run_grid(
     """
     if not grid.varying:
         load_problem(grid.cells[0].config)  # what is wrong with it is said before anything is made
-        grid = digested(grid)
+        grid = grid.digested()
     with GridDirectory.begun(path, grid, say=say) as directory:
         _Run(directory, executor or Inline(), force, progress, say).run(retries)
     return load_results(path, trust_code=True)

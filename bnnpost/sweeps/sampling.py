@@ -33,12 +33,9 @@ from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
-from bnnpost.sweeps.contents import located
-from bnnpost.sweeps.data_paths import as_recorded
-from bnnpost.sweeps.kept_settings import check_same_config, in_one_table
+from bnnpost.sweeps.identity import as_recorded, check_same_config, in_one_table, located
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
-from bnnpost.sweeps.random_keys import keys
 from bnnpost.sweeps.results import point_scores
 
 if TYPE_CHECKING:
@@ -71,7 +68,7 @@ def sample(
     """
     config, started = problem.config, time.perf_counter()
     method, width = config.method, only_width(config)
-    key, posterior = keys(config, width).draws, problem.posterior(width)
+    key, posterior = problem.keys(width).draws, problem.posterior(width)
     run, expected = method.run(path), {}
     run.notes = problem.data_attribute()
     check_config(run, config)

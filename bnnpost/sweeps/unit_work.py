@@ -13,19 +13,17 @@ from bnnpost.comparison.by_draws import compare_draws
 from bnnpost.comparison.compare import compare
 from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
-from bnnpost.samplers.cost import Expectation
+from bnnpost.samplers.cost import Expectation, HopelessRun
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
 from bnnpost.samplers.methods import COUPLED
 from bnnpost.stopping import is_interruption
 from bnnpost.storage import DRAWS, FILE, RUN_ID
 from bnnpost.sweeps import results
 from bnnpost.sweeps.cell_directory import draws_name
-from bnnpost.sweeps.contents import code_digest
+from bnnpost.sweeps.identity import code_digest
 from bnnpost.sweeps.planning import make_plan, require_collapse
 from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.programs import forget_programs
-from bnnpost.sweeps.random_keys import keys
-from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results_text import write_figures
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ def draws_of_width(problem: Problem, width: int, progress: bool) -> Draws:
     require_collapse(config.method, posterior)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotMetWarning)  # which `info.complete` says
-        key = keys(config, width).draws
+        key = problem.keys(width).draws
         return config.method.sample(key, posterior, config.num_samples, progress=progress)
 
 
@@ -46,7 +44,7 @@ def distances_of_width(
     problem: Problem, width: int, draws: Draws, progress: bool = False
 ) -> "xr.Dataset":
     """From the limit: over proposals of their own, or of coupled chains by the draws."""
-    config, key = problem.config, keys(problem.config, width).compare
+    config, key = problem.config, problem.keys(width).compare
     if not config.method.by_proposals:
         return compare_draws(key, draws, problem.x_test)
     return compare(
@@ -148,7 +146,7 @@ def one_width(sent: Sent, width: int, progress: bool) -> Width:
     draws = draws_of_width(problem, width, progress)
     drawn = time.perf_counter()
     distances = distances_of_width(problem, width, draws, progress)
-    resample = keys(problem.config, width).resample
+    resample = problem.keys(width).resample
     found = results.width_results(draws, distances, problem, resample)
     seconds = time.perf_counter() - start
     complete = draws.info.complete

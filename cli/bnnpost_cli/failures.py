@@ -42,9 +42,9 @@ def reported(resume: str = "") -> Iterator[None]:
 def _told(error: Exception, resume: str) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     from bnnpost.parallel.failures import ExecutorError, WorkLeft, is_of_device
-    from bnnpost.samplers.cost import NoDraws
+    from bnnpost.samplers.cost import HopelessRun, NoDraws
+    from bnnpost.settings import ConfigError
     from bnnpost.sweeps.programs import kept_in
-    from bnnpost.sweeps.refusals import ConfigError, HopelessRun
 
     if isinstance(error, ConfigError | ExecutorError | HopelessRun):
         return str(error), USAGE

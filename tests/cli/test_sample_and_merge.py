@@ -56,13 +56,10 @@ def test_sample_draws_what_sweep_draws(finished):
     from bnnpost.storage import read_record
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.problem import load_problem
-    from bnnpost.sweeps.random_keys import keys
 
     config = read_record(finished[0] / "config.json")
     problem = load_problem(load_config(None, config))
-    draws = bnnpost.rejection.sample(
-        keys(problem.config, 8).draws, problem.posterior(8), num_samples=100
-    )
+    draws = bnnpost.rejection.sample(problem.keys(8).draws, problem.posterior(8), num_samples=100)
     assert numbers(finished[0]) == draws.proposal_numbers.tolist()
 
 

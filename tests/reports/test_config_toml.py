@@ -8,7 +8,7 @@ import pytest
 from bnnpost.reports.config_toml import as_toml
 from bnnpost.samplers.methods import Chains, Coupled, Rejection
 from bnnpost.sweeps.config import SweepConfig, load_config
-from bnnpost.sweeps.kept_settings import in_one_table
+from bnnpost.sweeps.identity import in_one_table
 
 LAYERS = (
     {"type": "Dense", "width": 8, "W_std": 1.5},

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from bnnpost.samplers.cost import HopelessRun
 from bnnpost.sweeps import unit_work
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.problem import check_comparable
-from bnnpost.sweeps.refusals import HopelessRun
 from bnnpost.sweeps.results import THEORY
 
 # Two cells of two widths.

@@ -7,8 +7,8 @@ import pytest
 
 from bnnpost.datasets import DataError
 from bnnpost.sweeps import ConfigError, load_config, load_grid
-from bnnpost.sweeps.contents import content_digest
 from bnnpost.sweeps.grid import grid_of
+from bnnpost.sweeps.identity import content_digest
 
 PRIORS = [{"name": "narrow", "w_std": 0.7}, {"name": "wide", "w_std": 2.0, "b_std": 0.5}]
 

@@ -5,7 +5,7 @@ import pytest
 
 from bnnpost.datasets import DataError
 from bnnpost.sweeps import ConfigError, SweepConfig, load_config
-from bnnpost.sweeps.data_paths import as_recorded
+from bnnpost.sweeps.identity import as_recorded
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.row_choice import said_rows
 

@@ -19,12 +19,12 @@ from bnnpost.samplers.methods import Chains, Rejection
 from bnnpost.storage import OtherRun, dataset_digest, read_dataset, read_tree
 from bnnpost.sweeps import ConfigError, SweepConfig, load_results, results_text, run_grid
 from bnnpost.sweeps.cell_directory import CellDirectory
-from bnnpost.sweeps.contents import code_digest, located
-from bnnpost.sweeps.first_order import first_order
 from bnnpost.sweeps.grid_cells import Cell, Grid
 from bnnpost.sweeps.grid_directory import GridDirectory
+from bnnpost.sweeps.identity import code_digest, located
 from bnnpost.sweeps.planning import make_plan
 from bnnpost.sweeps.problem import load_problem
+from bnnpost.sweeps.results import first_order
 from bnnpost.sweeps.sampling import sample
 from bnnpost.sweeps.unit_work import Sent
 from tests.cli.invocation import invoke
