@@ -19,8 +19,7 @@ from bnnpost.networks.priors import prior_of_record, scale_of_record
 from bnnpost.samplers.methods import REJECTION, Method, Rejection, method_of, settings_of_all
 from bnnpost.settings import ConfigError, check, meanings
 from bnnpost.sweeps import laws, likelihoods, networks, row_choice
-from bnnpost.sweeps.identity import is_file
-from bnnpost.sweeps.keys import SweepKeys
+from bnnpost.sweeps.keys import SweepKeys, is_file
 
 __all__ = ["ConfigError", "SweepConfig", "config_of", "load_config", "shipped_configs"]
 

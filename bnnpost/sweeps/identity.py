@@ -16,6 +16,7 @@ from bnnpost.runs.directory import in_words, settings_changed
 from bnnpost.samplers.methods import Rejection, settings_of_all
 from bnnpost.settings import ConfigError, meanings
 from bnnpost.storage import RECORD, OtherRun, read_bytes, read_record
+from bnnpost.sweeps.keys import in_full, is_file
 
 if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
@@ -24,16 +25,6 @@ _LENGTH = 16
 # The key under which chains had their settings, in earlier versions.
 _CHAIN = "chain"
 _WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
-
-
-def is_file(data: str) -> bool:
-    """Whether data are a file's, by its path, and none that are shipped."""
-    return Path(data).suffix in (".csv", ".npz")
-
-
-def in_full(data: str) -> str:
-    """The name of shipped data as it is, the path of a file wherever it is read from."""
-    return str(Path(data).resolve()) if is_file(data) else data
 
 
 def as_recorded(values: Mapping[str, object]) -> dict[str, object]:

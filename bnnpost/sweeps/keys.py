@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bnnpost.settings import setting
@@ -118,3 +119,13 @@ PARAMETERS = {
     "df": (float, "Degrees of freedom of student-t noise."),
     "link": (str, "Of bernoulli: logit or probit."),
 }
+
+
+def is_file(data: str) -> bool:
+    """Whether data are a file's, by its path, and none that are shipped."""
+    return Path(data).suffix in (".csv", ".npz")
+
+
+def in_full(data: str) -> str:
+    """The name of shipped data as it is, the path of a file wherever it is read from."""
+    return str(Path(data).resolve()) if is_file(data) else data

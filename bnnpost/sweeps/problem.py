@@ -24,7 +24,7 @@ from bnnpost.numerics.random import key_of_seed
 from bnnpost.posterior import Posterior
 from bnnpost.samplers.cost import HopelessRun
 from bnnpost.sweeps.config import SweepConfig
-from bnnpost.sweeps.identity import in_full, is_file
+from bnnpost.sweeps.keys import in_full, is_file
 from bnnpost.sweeps.row_choice import Places, chosen_places, some_places
 
 _DIGITS = "digits"
