@@ -73,7 +73,6 @@ from .theories import deep_linear, deep_linear_outputs, proportional, theory
 from .verification.calibration import calibrate
 from .verification.candidate_view import to_arviz
 from .verification.invariance import invariance
-from .verification.stein import stein
 from .verification.verify import verify
 
 __all__ = [
@@ -148,7 +147,6 @@ __all__ = [
     "shared_scale",
     "shift",
     "spaces",
-    "stein",
     "storage",
     "studies",
     "sweeps",

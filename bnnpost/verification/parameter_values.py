@@ -71,7 +71,7 @@ def with_values(arrays: Mapping[Any, object], functions: Functions | None) -> di
             "the candidate is given as parameters, and the reference does not say of which "
             "network: give the bnnpost.Draws themselves, or the posterior, as the reference"
         )
-    return {**rest, **_evaluated(stacked_parameters(given, functions), functions)}
+    return {**rest, **_evaluated(_stacked_parameters(given, functions), functions)}
 
 
 def _vectors(arrays: Mapping[Any, Any], functions: Functions) -> tuple[object, dict[Any, object]]:
@@ -97,7 +97,7 @@ def _as_long_as_vectors(arrays: Mapping[Any, Any], functions: Functions) -> bool
     return len(shape) in (2, 3) and shape[-1] == size
 
 
-def stacked_parameters(given: Any, functions: Functions) -> Parameters:
+def _stacked_parameters(given: Any, functions: Functions) -> Parameters:
     """Parameters [chain, draw, …], from whatever they are in. Raises ValueError for others."""
     network, features = functions.network, functions.features
     if is_parameters(given) and not isinstance(given[0], Affine):
