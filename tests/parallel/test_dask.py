@@ -68,6 +68,6 @@ def test_workers_are_checked_before_they_are_sent_anything():
 
 @pytest.mark.slow
 def test_a_worker_that_cannot_write_files_does_not_begin(monkeypatch):
-    monkeypatch.setattr(calls, "_MUST_BE_THERE", ("h5py", "no_such_package"))
+    monkeypatch.setattr(coordinator, "_MUST_BE_THERE", ("h5py", "no_such_package"))
     with pytest.raises(ExecutorError, match="cannot write files without no_such_package: install"):
         coordinator.call(agreed(), tasks.double, 1)

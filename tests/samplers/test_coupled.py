@@ -333,11 +333,9 @@ def test_pairs_without_a_start_and_what_is_no_posterior():
 
 @pytest.mark.slow
 def test_some_pairs_that_do_not_meet(monkeypatch):
-    from bnnpost.samplers.coupled import coupled as module
-
-    right = module.set_up
+    right = pair_draws.set_up
     monkeypatch.setattr(
-        module, "set_up", lambda *given, **more: right(*given, **more)._replace(max_steps=1)
+        pair_draws, "set_up", lambda *given, **more: right(*given, **more)._replace(max_steps=1)
     )
     with pytest.warns(coupled.NotMetWarning, match="nothing is known of the distance"):
         draws = coupled.sample(KEY, POSTERIOR, num_samples=300, tolerance=0.1)

@@ -28,7 +28,8 @@ def in_one_mode():
     guide = dataclasses.replace(
         chains.space.guide, moments=cells.log_var_moments(mixture.edges, first)
     )
-    chains = chains.within(dataclasses.replace(chains.space, guide=guide))
+    begun = chains.contents()._replace(space=dataclasses.replace(chains.space, guide=guide))
+    chains = chains.as_written(begun, {})
     *_, done = run_chains(Runner(chains))
     return chain_draws.draws(chains, done, 0.0)
 
