@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST_CALL, _LONGEST_LIST = 72, 8
 _MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 31557600.0
 
@@ -17,12 +16,45 @@ def count(number: float) -> str:
     """A number of things, to two digits: 9,000 or 3·10¹²."""
     if not math.isfinite(number):
         return "more than 10³⁰⁰"
-    rounded = float(f"{number:.1e}")
-    if rounded < 1e7:
-        return f"{rounded:,.0f}"
+    if float(f"{number:.1e}") < 1e7:
+        return f"{float(f'{number:.1e}'):,.0f}"
     mantissa, exponent = f"{number:.1e}".split("e")
-    superscript = str(int(exponent)).translate(_SUPERSCRIPTS)
-    return f"{mantissa.removesuffix('.0')}·10{superscript}"
+    return f"{mantissa.removesuffix('.0')}·10{raised(int(exponent))}"
+
+
+def paired(value: float, error: float, digits: int = 1) -> str:
+    """A number ± another, both as far as `digits` figures of that: 0.01180 ± 0.00007."""
+    largest = max(abs(value), error)
+    power = math.floor(math.log10(largest))
+    power = 0 if -4 < power < 6 else power
+    value, error = value / 10.0**power, error / 10.0**power
+    places = max(0, digits - 1 - math.floor(math.log10(error)))
+    places = min(places, 8)
+    text = f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
+    return f"({text})·10{raised(power)}" if power else text
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """A number in `digits` figures: 0.0121, 1,240, 3.4·10⁻⁷."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 1e-4 <= size < 1e7:
+        whole = int(f"{value:.{digits - 1}e}".split("e")[1]) + 1
+        value = round(value, digits - whole)
+        places = max(0, digits - whole)
+        text = f"{value:,.{places}f}"
+    else:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        text = f"{mantissa}·10{raised(int(exponent))}"
+    return text.replace("-", "−")
+
+
+def raised(exponent: int) -> str:
+    """A whole number in superscript."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def duration(seconds: float) -> str:

@@ -131,7 +131,7 @@ def by_limit(
     return Found(replicates, {**attributes, "limit_log_evidence": limiting.log_evidence})
 
 
-class Summary(NamedTuple):
+class DistanceSummary(NamedTuple):
     """A posterior at the test inputs: evidence relative to the reference, bins, and moments."""
 
     evidence: Float[np.ndarray, ""]
@@ -140,7 +140,7 @@ class Summary(NamedTuple):
     covariance: Float[np.ndarray, "k m m"]
 
     @classmethod
-    def of(cls, law: Float[np.ndarray, " q"], m: int, k: int) -> "Summary":
+    def of(cls, law: Float[np.ndarray, " q"], m: int, k: int) -> "DistanceSummary":
         """Of the numbers of a `Law` in one vector; each marginal by its own total, all unbiased."""
         masses, first, second = np.split(law, [len(law) - m * k * (1 + m), len(law) - m * k * m])
         masses, first = masses.reshape(m, k, -1), first.reshape(m, k)
@@ -162,7 +162,9 @@ def by_pairs(
     """Differences with the errors of both sides in them."""
     grid, std, problem = _problem(key, space, points)
     sums = paired_sums(problem, space, key, points, block_bounds(num_proposals), seen)
-    pairs = [tuple(Summary.of(law, *std.shape) for law in pair) for pair in sums.replicates()]
+    pairs = [
+        tuple(DistanceSummary.of(law, *std.shape) for law in pair) for pair in sums.replicates()
+    ]
     replicates = [_difference(finite, limiting, grid, std) for finite, limiting in pairs]
     evidences = np.stack([limiting.evidence for _, limiting in pairs])
     log_evidence = float(problem.log_reference) + np.log(evidences)
@@ -196,8 +198,8 @@ def _problem(
 
 
 def _difference(
-    finite: Summary,
-    limiting: Summary,
+    finite: DistanceSummary,
+    limiting: DistanceSummary,
     grid: Float[np.ndarray, " g"],
     std: Float[np.ndarray, "m k"],
 ) -> Difference:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnnpost.pages import Html, join
-from bnnpost.pages.parts import code, facts, paragraphs
+from bnnpost.summaries.summary import Block, Code, Fact, Facts, Paragraph
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -46,21 +45,19 @@ def key_text(name: str) -> str:
     return name if _BARE.match(name) else json.dumps(name)
 
 
-def reproduce(command: str, config: Mapping[str, Any], run: Path) -> Html:
+def reproduce(command: str, config: Mapping[str, Any], run: Path) -> tuple[Block, ...]:
     """How the run is made again. command: "sweep" or "sample"."""
     again = shlex.quote(f"{run}-again")
     line = f"bnnpost {command} --config config.toml --out {again}"
     what = {"sweep": "same draws and distances", "sample": "same draws"}[command]
-    return join(
-        [
-            paragraphs(
-                f"Save this as config.toml and run the command below: the {what} come out, up "
-                "to the last bits of floating-point numbers where versions or device differ."
-                + _of_files(config)
-            ),
-            code(as_toml(config), "Configuration, config.toml"),
-            code(line + "\n", "Command"),
-        ]
+    return (
+        Paragraph(
+            f"Save this as config.toml and run the command below: the {what} come out, up to the "
+            "last bits of floating-point numbers where versions or device differ."
+            + _of_files(config)
+        ),
+        Code(as_toml(config), "Configuration, config.toml"),
+        Code(line + "\n", "Command"),
     )
 
 
@@ -73,7 +70,12 @@ def _of_files(config: Mapping[str, Any]) -> str:
     return ""
 
 
-def made_by(versions: Mapping[str, str], others: Mapping[str, object]) -> Html:
+def made_by(versions: Mapping[str, str], others: Mapping[str, object]) -> Facts:
     """Versions, and what else numbers depend on."""
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return facts({**others, "Versions": listed} if listed else others)
+    told = {**others, "Versions": listed} if listed else others
+    return Facts("made", tuple(Fact(_key(label), label, value) for label, value in told.items()))
+
+
+def _key(label: str) -> str:
+    return label.lower().replace(" ", "_")

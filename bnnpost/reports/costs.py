@@ -6,15 +6,30 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bnnpost.pages import Html, element, join
-from bnnpost.pages.parts import count_cell, measured_cell, paragraphs, table
 from bnnpost.samplers.cost import Expectation
-from bnnpost.spelling import duration
+from bnnpost.summaries.summary import (
+    Block,
+    Notes,
+    Number,
+    Paragraph,
+    ShownColumn,
+    ShownTable,
+    counted,
+    lasted,
+    measured,
+)
 
-_HEADS = (
-    "Width", "Draws", "Accepted: expected", "measured", "Proposals: expected", "made",
-    "Time: expected", "taken", "Expected from",
-)  # fmt: skip
+_COLUMNS = (
+    ShownColumn("width", "Width", words=True),
+    ShownColumn("num_samples", "Draws"),
+    ShownColumn("expected_acceptance_rate", "Accepted: expected"),
+    ShownColumn("acceptance_rate", "measured"),
+    ShownColumn("expected_proposals", "Proposals: expected"),
+    ShownColumn("num_proposals", "made"),
+    ShownColumn("expected_seconds", "Time: expected"),
+    ShownColumn("seconds", "taken"),
+    ShownColumn("source", "Expected from"),
+)
 # Of the expected acceptance: beyond such a factor the forecast was wrong.
 SURPRISE = 3.0
 
@@ -22,36 +37,34 @@ SURPRISE = 3.0
 Happened = Mapping[str, float]
 
 
-def forecast_table(
+def forecast_blocks(
     rows: Iterable[tuple[int, Expectation | None, Happened | None]], several: bool = True
-) -> Html:
+) -> tuple[Block, ...]:
     """A table of both, a row a width."""
     found = list(rows)
     none = all(expected is None for _, expected, _ in found)
-    absent = "No forecast was kept with this run: it is of an earlier version, or of the library."
+    absent = Paragraph(
+        "No forecast was kept with this run: it is of an earlier version, or of the library."
+    )
     if none and all(now is None for _, _, now in found):
-        return paragraphs(absent)
-    body = [[f"{width:,}", *_cells(expected, now)] for width, expected, now in found]
+        return (absent,)
+    body = tuple({"width": f"{width:,}", **_cells(before, now)} for width, before, now in found)
     wrong = [f"{w:,}" for w, expected, now in found if surprised(expected, now)]
     note = (
         f"At width {', '.join(wrong)} the acceptance was not what was expected, by more than a "
         f"factor of {SURPRISE:.0f}."
-        if wrong
-        else None
     )
     caption = "Before the run, and what came of it" + (" at each width" if several else "")
-    return join(
-        [
-            paragraphs(absent) if none else None,
-            table(_HEADS, body, caption),
-            element("p", element("span", note, class_="wrong")) if note else None,
-            paragraphs(
-                "Accepted: the probability that a proposal is accepted, as measured its mean over "
-                "all proposals. Proposals come in whole blocks, so a few more are made than "
-                "expected where few are needed. Expected times are of draws alone once all is "
-                "compiled; those taken have the compilation in them."
-            ),
-        ]
+    return (
+        *((absent,) if none else ()),
+        ShownTable("forecast", caption, _COLUMNS, body),
+        *((Notes((note,), "bad"),) if wrong else ()),
+        Paragraph(
+            "Accepted: the probability that a proposal is accepted, as measured its mean over all "
+            "proposals. Proposals come in whole blocks, so a few more are made than expected where "
+            "few are needed. Expected times are of draws alone once all is compiled; those taken "
+            "have the compilation in them."
+        ),
     )
 
 
@@ -64,23 +77,21 @@ def surprised(expected: Expectation | None, now: Happened | None) -> bool:
     return abs(math.log(now["acceptance_rate"] / expected.acceptance_rate)) > math.log(SURPRISE)
 
 
-def _cells(expected: Expectation | None, now: Happened | None) -> list[object]:
-    def known(value: float | None, show: Callable[..., Html] = measured_cell) -> object:
+def _cells(expected: Expectation | None, now: Happened | None) -> dict[str, object]:
+    def known(value: float | None, show: Callable[[float], Number] = measured) -> object:
         return "–" if value is None else show(value)
-
-    def time(value: float) -> Html:
-        return element("data", duration(value), value=repr(float(value)))
 
     done = now or {}
     before: Mapping[str, Any] = {} if expected is None else dataclasses.asdict(expected)
     sources = {"pilot": "a pilot", "limit": "the limit", None: "–"}
-    return [
-        known(done.get("num_samples"), count_cell),
-        known(before.get("acceptance_rate")),
-        known(done.get("acceptance_rate")),
-        known(before.get("proposals"), functools.partial(measured_cell, digits=2)),
-        known(done.get("num_proposals"), count_cell),
-        known(before.get("seconds"), time),
-        known(done.get("seconds"), time),
-        sources.get(before.get("source"), "–"),
-    ]
+    two_digits = functools.partial(measured, digits=2)
+    return {
+        "num_samples": known(done.get("num_samples"), counted),
+        "expected_acceptance_rate": known(before.get("acceptance_rate")),
+        "acceptance_rate": known(done.get("acceptance_rate")),
+        "expected_proposals": known(before.get("proposals"), two_digits),
+        "num_proposals": known(done.get("num_proposals"), counted),
+        "expected_seconds": known(before.get("seconds"), lasted),
+        "seconds": known(done.get("seconds"), lasted),
+        "source": sources.get(before.get("source"), "–"),
+    }

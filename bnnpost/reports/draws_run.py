@@ -1,10 +1,10 @@
 """What lies in the directory of a run of `bnnpost sample`, or in a file of draws."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt
@@ -14,13 +14,25 @@ from bnnpost.datasets.data_record import record_of
 from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods.base import a_column_each
-from bnnpost.reports import draws_beside, words
+from bnnpost.reports import words
+from bnnpost.runs.directory import LOG
+from bnnpost.runs.store import BLOCKS, read_run_record
+from bnnpost.samplers.chains.chain_run import STATES
 from bnnpost.samplers.cost import Expectation
-from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, read_dataset
+from bnnpost.samplers.coupled.pair_draws import Pairing
+from bnnpost.samplers.methods import REJECTION
+from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_dataset, read_record
+from bnnpost.sweeps import cell_directory
+from bnnpost.sweeps.cell_directory import CONFIG, FORECAST
+from bnnpost.sweeps.identity import in_one_table
 from bnnpost.sweeps.sampling import read_predictions
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+# States in which a run has written its draws.
+_DONE = ("done", "exhausted")
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,8 @@ class Values:
     """Function values at inputs. at: "test" or "training".
 
     attributes: what the file says of the targets. scores: of predictions at each input, by name.
-    record: of the data, where the file has it. f and targets that are numbers are in the units of
+    record: of the data, where the file has it. probabilities: of classes, under the posterior. f
+    and targets that are numbers are in the units of
     their columns, x too.
     """
 
@@ -39,6 +52,7 @@ class Values:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Float[np.ndarray, " m"]] = field(default_factory=dict)
     record: DataRecord | None = None
+    probabilities: Float[np.ndarray, "m k"] | None = None
 
     def point(self, place: int) -> str:
         """What a point is called."""
@@ -82,7 +96,7 @@ def is_run(path: Path) -> bool:
 
 def read_run(path: Path) -> DrawsRun:
     """A run from its directory. Raises ValueError for damaged files."""
-    beside = draws_beside.read_beside(path)._asdict()
+    beside = _read_beside(path)._asdict()
     if not (path / DRAWS).exists():
         return DrawsRun(path=path, **beside)
     return _with_draws(path, path / DRAWS, path / PREDICTIONS, beside)
@@ -104,6 +118,8 @@ def _with_draws(
     numbers, log_weights = data["proposal_number"].values, data["log_weight"].values
     info = DrawsInfo.from_dict(json.loads(data.attrs["info"]))
     if not len(numbers) and not info.num_proposals:
+        if predictions is not None:  # blocks were gathered before there were any
+            return DrawsRun(path=path, **beside)
         raise ValueError(f"{file} holds what a run samples, and no draws: expected its draws.nc")
     values, why_none = _values(file, predictions, numbers)
     stats = {
@@ -155,4 +171,84 @@ def _at_test(data: "xr.Dataset") -> Values | None:
         x = record.scaling.own_inputs(x)
         if words.on_the_scale_of_f(data.attrs):
             f, y = record.scaling.values(f), record.scaling.values(y)
-    return Values("test", f, x, y, data.attrs, scores, record)
+    chances = data["probability"].values if "probability" in data else None
+    return Values("test", f, x, y, data.attrs, scores, record, chances)
+
+
+class _Beside(NamedTuple):
+    """The records of a run.
+
+    config: None of a run of the library. made_with: versions, device and processor. expected: by
+    width. num_blocks: files of blocks. gone: what should be there and is not, a sentence each.
+    """
+
+    config: Mapping[str, Any] | None
+    status: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    expected: Mapping[int, Expectation]
+    num_blocks: int
+    gone: tuple[str, ...]
+
+
+def _read_beside(path: Path) -> _Beside:
+    """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
+    config = _there(path / CONFIG, read_record)
+    if config is not None:
+        config = in_one_table(config)
+        _check_config(path / CONFIG, config)
+    status = _there(path / STATUS, read_record)
+    record = _there(path / RECORD, read_run_record)
+    return _Beside(
+        config=config,
+        status=status or {},
+        made_with=(record or {}).get("made_with", {}),
+        expected=cell_directory.read_expected(path),
+        num_blocks=sum(1 for _ in (path / BLOCKS).rglob("*.npz")),
+        gone=tuple(_gone(path, config, status or {}, record or {})),
+    )
+
+
+def _there(path: Path, reader: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    return reader(path) if path.exists() else None
+
+
+def _check_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Raise ValueError for a configuration that a page could not show, as of an earlier version."""
+    widths = config.get("widths")
+    if not (isinstance(widths, list) and [type(width) for width in widths] == [int]):
+        raise ValueError(f"{path} is no configuration of a run of draws: it has no one width")
+    for name in ("num_samples", "seed"):
+        if type(config.get(name)) is not int:
+            raise ValueError(f"{path} is no configuration of a run of draws: it has no {name}")
+
+
+def _gone(
+    path: Path,
+    config: Mapping[str, Any] | None,
+    status: Mapping[str, Any],
+    record: Mapping[str, Any],
+) -> list[str]:
+    """What a run of its kind has written, and is not there."""
+
+    def is_there(name: str) -> bool:
+        return (path / name).exists()
+
+    by_chains = is_there(STATES) or (config or {}).get("method", REJECTION) != REJECTION
+    by_chains = by_chains or record.get("format") == Pairing.FORMAT
+    # Only bnnpost sample writes these, all of them by the run's end; chains have a log anyway.
+    by_command = any(map(is_there, (CONFIG, PREDICTIONS, FORECAST)))
+    by_command = by_command or (is_there(LOG) and not by_chains)
+    done = is_there(DRAWS) or is_there(PREDICTIONS) or status.get("state") in _DONE
+    wanted = {
+        RECORD: (True, "versions and device are not known"),
+        DRAWS: (done, "the run wrote them, and the same command or call writes them again"),
+        STATUS: (done or by_command, "how far the run is is not known"),
+        CONFIG: (by_command, "the configuration is not known"),
+        PREDICTIONS: (by_command and done, "values at the test inputs are not known"),
+        FORECAST: (by_command and not by_chains, "what was expected of the run is not known"),
+    }
+    return [
+        f"{name} is not there: {so}"
+        for name, (is_wanted, so) in wanted.items()
+        if is_wanted and not is_there(name)
+    ]

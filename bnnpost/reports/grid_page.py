@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bnnpost.pages import Html, Section, element, join, page
-from bnnpost.pages.parts import figure, measured_cell, notes, paragraphs, table
-from bnnpost.pages.plot import AxisScale, Plot, linear
 from bnnpost.reports import grid_settings, runs, sweep_figures, sweep_page, words
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted
+from bnnpost.summaries import Html, HtmlSection, element, join, page
+from bnnpost.summaries.panels import AxisScale, Bar, Dot, Line, Panel, Shape, linear
+from bnnpost.summaries.parts import figure, legend, notes, paragraphs, table
+from bnnpost.summaries.summary import measured
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
 _SHOWN = ("tv", "kl", "mean_error", "variance_error", "log_evidence_error")
@@ -20,14 +21,16 @@ _MOST_IN_FOREST, _MOST_NAMES = 60, 12
 def to_html(grid: GridResults) -> str:
     """The whole page."""
     cells = grid.cells
-    found = [Section("Rates", "rates", _rates(grid))]
+    found = [HtmlSection("Rates", "rates", _rates(grid))]
     if any(cell.tree is not None for cell in cells):
-        found.append(Section("Total variation against width", "pictures", _pictures(grid)))
+        found.append(HtmlSection("Total variation against width", "pictures", _pictures(grid)))
     unfinished = [cell for cell in cells if cell.status not in ("done", "short")]
     if unfinished:
-        found.insert(0, Section("What is missing", "missing", _missing(unfinished)))
-    found.append(Section("Each cell", "cells", _each(grid)))
-    found.append(Section("How to reproduce this", "reproduce", grid_settings.reproduce_grid(grid)))
+        found.insert(0, HtmlSection("What is missing", "missing", _missing(unfinished)))
+    found.append(HtmlSection("Each cell", "cells", _each(grid)))
+    found.append(
+        HtmlSection("How to reproduce this", "reproduce", grid_settings.reproduce_grid(grid))
+    )
     return page(
         title=f"Grid of {grid.path.name}",
         kind=f"Grid of sweeps · {grid.path.name}",
@@ -151,10 +154,10 @@ def _widest(cell: CellResults) -> object:
     if cell.tree is None:
         return "–"
     last = cell.tree["distances"].to_dataset().sortby("width").isel(width=-1)
-    return measured_cell(float(last["tv"]), float(last["tv_se"]))
+    return measured(float(last["tv"]), float(last["tv_se"]))
 
 
-def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Html:
+def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Panel:
     """Exponents of total variation with their intervals, a line a cell, beside theory's."""
     ends = [rate[end] for _, rate in rates for end in ("exponent_low", "exponent_high", "theory")]
     margin = 0.06 * (max(ends) - min(ends)) or 0.1
@@ -162,23 +165,21 @@ def _forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Html:
     left = 14 + max(int(6.2 * len(name)) for name in names)
     count = len(rates)
     marks = tuple((count - i - 0.5, name) for i, name in enumerate(names))
-    plot = Plot(
-        linear(min(ends) - margin, max(ends) + margin, 5),
-        AxisScale(0, count, False, marks),
+    theory = rates[0][1]["theory"]
+    shapes: list[Shape] = [Bar(theory, 0, count, "ink dashed")]
+    for i, (name, rate) in enumerate(rates):
+        y, kind = count - i - 0.5, "blue" if words.agrees(rate) else "red"
+        shapes.append(Line([rate["exponent_low"], rate["exponent_high"]], [y, y], kind))
+        said = f"{name}: {words.signed(rate['exponent'])}"
+        shapes.append(Dot(rate["exponent"], y, kind, said))
+    listed = "; ".join(f"{name} {words.signed(rate['exponent'])}" for name, rate in rates)
+    return Panel(
+        x=linear(min(ends) - margin, max(ends) + margin, 5),
+        y=AxisScale(0, count, False, marks),
+        shapes=shapes,
         width=260 + left,
         height=86 + 19 * count,
         left=left,
-    )
-    theory = rates[0][1]["theory"]
-    parts = [plot.bar(theory, 0, count, "ink dashed")]
-    for i, (name, rate) in enumerate(rates):
-        y, kind = count - i - 0.5, "blue" if words.agrees(rate) else "red"
-        parts.append(plot.line([rate["exponent_low"], rate["exponent_high"]], [y, y], kind))
-        said = f"{name}: {words.signed(rate['exponent'])}"
-        parts.append(plot.dot(rate["exponent"], y, kind, said))
-    listed = "; ".join(f"{name} {words.signed(rate['exponent'])}" for name, rate in rates)
-    return plot.draw(
-        parts,
         title="Exponents of total variation",
         note=f"by {varying}; dashes: theory",
         said=f"Theory: {words.whole_text(theory)}. {listed}",
@@ -202,7 +203,7 @@ def _pictures(grid: GridResults) -> Html:
         outer = ", ".join(f"{name} = {cell.settings[name]}" for name in rest)
         groups.setdefault(outer, []).append(cell)
     up = _shared_heights(shown)
-    parts: list[object] = [sweep_figures.legend(_has_theory(shown), True)]
+    parts: list[object] = [legend(sweep_figures.distances_legend(_has_theory(shown), True))]
     columns = 4 if max(map(len, groups.values())) > 3 else 3
     for outer, cells in groups.items():
         parts.append(element("h3", outer) if outer else None)
@@ -227,7 +228,7 @@ def _has_theory(cells: Sequence[CellResults]) -> bool:
     return any(cell.tree is not None and "first_order" in cell.tree.children for cell in cells)
 
 
-def _picture(cell: CellResults, label: str, up: AxisScale) -> Html:
+def _picture(cell: CellResults, label: str, up: AxisScale) -> Panel:
     tree = cell.tree
     assert tree is not None
     first = None

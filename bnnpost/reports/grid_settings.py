@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from bnnpost.pages import Html, join
-from bnnpost.pages.parts import code, paragraphs
 from bnnpost.reports import config_toml, words
+from bnnpost.summaries import Html, join
+from bnnpost.summaries.parts import code, paragraphs
 from bnnpost.sweeps.code import UntrustedCode, not_imported
 from bnnpost.sweeps.config import SweepConfig, config_of
 from bnnpost.sweeps.identity import as_recorded

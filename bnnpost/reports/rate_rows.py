@@ -2,10 +2,11 @@
 
 import math
 
-from bnnpost.pages import Html, element
-from bnnpost.pages.parts import measured_cell, spelled, three_places
 from bnnpost.reports import words
 from bnnpost.reports.words import DISTANCES, Rate
+from bnnpost.spelling import rounded
+from bnnpost.summaries import Html, element
+from bnnpost.summaries.summary import close_to_one, measured
 
 
 def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
@@ -15,21 +16,21 @@ def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:
     if words.is_fitted(rate):
         agrees = words.agrees(rate)
         row += [
-            three_places(rate["exponent"]),
+            close_to_one(rate["exponent"]),
             words.interval(rate),
             words.whole_text(rate["theory"]),
             "inside" if agrees else element("span", "outside", class_="wrong"),
-            measured_cell(rate["coefficient"]),
+            measured(rate["coefficient"]),
             _coefficient_interval(rate),
         ]
     else:
         row += ["no fit", "–", words.whole_text(rate["theory"]), "–", "–", "–"]
     if first is not None:
         # Of the log evidence, whose difference has a sign, both are of the size.
-        row.append(measured_cell(abs(first["coefficient"]), first["coefficient_se"]))
+        row.append(measured(abs(first["coefficient"]), first["coefficient_se"]))
     return row
 
 
 def _coefficient_interval(rate: Rate) -> Html:
-    low, high = (spelled(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
+    low, high = (rounded(rate.get(f"coefficient_{end}", math.nan)) for end in ("low", "high"))
     return element("span", f"[{low}, {high}]", class_="interval")

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.draws.draws_files import FORMAT as DRAWS_FORMAT
-from bnnpost.reports import draws_page, draws_run, grid_page, runs, sweep_page, verdict
+from bnnpost.reports import draws_run, draws_summary, grid_page, runs, sweep_page, verdict
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import as_path, read_record, read_text, read_tree
+from bnnpost.summaries import as_page
+from bnnpost.summaries.summary import Summary
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid_directory import FORMAT as GRID_FORMAT
 
@@ -39,12 +41,26 @@ def to_html(run: str | os.PathLike[str]) -> str:
     return _of_directory(path) if path.is_dir() else _of_file(path)
 
 
+def summary_of(run: str | os.PathLike[str]) -> Summary:
+    """What there is to say of draws: printed by `str`, plain data by `to_dict`.
+
+    run: the directory of a run of a sampler. Raises FileNotFoundError, NotARun for anything else,
+    ValueError as `to_html`, and warns as that does.
+    """
+    path = as_path(run)
+    if not path.exists():
+        raise FileNotFoundError(f"no directory {path}: expected that of a run of draws")
+    if not draws_run.is_run(path):
+        raise NotARun(f"{path} holds no draws: expected the directory of a run of draws")
+    found = draws_run.read_run(path if path.name else path.resolve())
+    for sentence in found.gone:
+        warn_user(f"{path}: {sentence}")
+    return draws_summary.summary_of_draws(found)
+
+
 def _of_directory(path: Path) -> str:
     if draws_run.is_run(path):
-        run = draws_run.read_run(path)
-        for sentence in run.gone:
-            warn_user(f"{path}: {sentence}")
-        return draws_page.to_html(run)
+        return as_page(summary_of(path))
     if _is_grid(path):
         return grid_page.to_html(load_results(path))
     if runs.is_sweep(path):
@@ -71,7 +87,7 @@ def _of_netcdf(path: Path) -> str:
     if form.startswith("bnnpost sweep"):
         return sweep_page.to_html(runs.read_sweep(path))
     if form == DRAWS_FORMAT:
-        return draws_page.to_html(draws_run.read_file(path))
+        return as_page(draws_summary.summary_of_draws(draws_run.read_file(path)))
     raise NotARun(f"{path} is of format {form!r}: {_EXPECTED}")
 
 

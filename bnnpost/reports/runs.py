@@ -81,7 +81,7 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     if stored is not None:
         _check_config(path / CONFIG, config, unread)
     found = _widths(path, config, _done(stored), unread)
-    infos = {width: plain(one.attrs) for width, one in found.items()}
+    infos = {width: decoded(one.attrs) for width, one in found.items()}
     tree = _so_far(found, config) if stored is None and found else stored
     missing = tuple(width for width in config["widths"] if width not in _done(tree))
     expected = _expected(path, unread)
@@ -182,7 +182,7 @@ def _so_far(found: "Mapping[int, xr.Dataset]", config: Mapping[str, Any]) -> "xr
     return tree
 
 
-def plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+def decoded(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """Attributes of a file, what was encoded as JSON decoded: true, false, null and tables."""
     return {str(name): _decoded(value) for name, value in attributes.items()}
 

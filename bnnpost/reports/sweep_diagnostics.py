@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.pages import Html, join
-from bnnpost.pages.parts import count_cell, facts, measured_cell, notes, paragraphs, table
 from bnnpost.reports import sweep_figures, words
 from bnnpost.reports.costs import surprised
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES
 from bnnpost.samplers.methods import COUPLED
 from bnnpost.samplers.plan import LARGEST_PARETO_K
+from bnnpost.summaries import Html, join
+from bnnpost.summaries.parts import facts, notes, paragraphs, table
+from bnnpost.summaries.summary import counted, measured
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,11 +59,11 @@ def _coupled_row(width: int, now: dict[str, float], sweep: Sweep) -> list[object
     pairs = dict(sweep.infos.get(width, {})).get("coupled") or {}
     return [
         f"{width:,}",
-        count_cell(now["num_samples"]),
-        count_cell(sum(time > 0 for time in pairs["meeting_times"])) if pairs else "–",
-        count_cell(now.get("step", math.nan)),
-        count_cell(pairs["lag"]) if pairs else "–",
-        measured_cell(now.get("tv_upper", math.nan), digits=2),
+        counted(now["num_samples"]),
+        counted(sum(time > 0 for time in pairs["meeting_times"])) if pairs else "–",
+        counted(now.get("step", math.nan)),
+        counted(pairs["lag"]) if pairs else "–",
+        measured(now.get("tv_upper", math.nan), digits=2),
     ]
 
 
@@ -84,12 +85,12 @@ def _width_row(
     repeated = _repeats(tree, width)
     return [
         f"{width:,}",
-        count_cell(now["num_samples"]),
-        measured_cell(float(info["effective_sample_size"]), digits=4) if info else "–",
-        "–" if repeated is None else count_cell(repeated),
-        "–" if k is None else measured_cell(float(k), digits=2),
-        count_cell(float(info["num_nan"])) if info else "–",
-        measured_cell(now["log_evidence"], now["log_evidence_se"], digits=5),
+        counted(now["num_samples"]),
+        measured(float(info["effective_sample_size"]), digits=4) if info else "–",
+        "–" if repeated is None else counted(repeated),
+        "–" if k is None else measured(float(k), digits=2),
+        counted(float(info["num_nan"])) if info else "–",
+        measured(now["log_evidence"], now["log_evidence_se"], digits=5),
     ]
 
 

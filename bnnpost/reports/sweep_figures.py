@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.pages import Html, element
-from bnnpost.pages.parts import spelled
-from bnnpost.pages.plot import AxisScale, Plot, linear, logarithmic, named_ticks
 from bnnpost.plots.own_units import data_of, f_name, place_name, shown_predictive
 from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed
+from bnnpost.spelling import rounded
+from bnnpost.summaries.panels import (
+    AxisScale,
+    Bar,
+    Dot,
+    Line,
+    Panel,
+    Shape,
+    linear,
+    logarithmic,
+    named_ticks,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +40,7 @@ def distance(
     label: str = "",
     up: AxisScale | None = None,
     small: bool = False,
-) -> Html:
+) -> Panel:
     """One distance against width, log-log, with its fit and the theory.
 
     found: by width, with *_se. first: the row of first-order theory. label: the title in the
@@ -46,11 +55,11 @@ def distance(
         value = signed_value
     half = TWO_SIDED * found[f"{name}_se"].values.astype(float)
     axis = named_ticks(sorted(widths), log=True)
-    plot = Plot(axis, up or heights(value, half), *(SMALL if small else _LARGE))
-    parts = [*_theory(plot, rate, first, widths), *_fit(plot, rate, widths, start, colour)]
+    shapes = [*_theory(axis, rate, first, widths), *_fit(rate, widths, start, colour)]
     for n, v, h in zip(widths, value, half, strict=True):
         hollow = n < start or not is_fitted(rate)
-        parts.append(_point(plot, n, v, h, f"{colour}{' hollow' if hollow else ''}"))
+        shapes += _point(n, v, h, f"{colour}{' hollow' if hollow else ''}")
+    width, height = SMALL if small else _LARGE
     slope = (
         f"slope {signed(rate['exponent'])} [{signed(rate['exponent_low'])}, "
         f"{signed(rate['exponent_high'])}]"
@@ -58,10 +67,14 @@ def distance(
         else "no rate fitted"
     )
     listed = "; ".join(
-        f"width {n:.0f}: {spelled(v)}" for n, v in zip(widths, signed_value, strict=True)
+        f"width {n:.0f}: {rounded(v)}" for n, v in zip(widths, signed_value, strict=True)
     )
-    return plot.draw(
-        parts,
+    return Panel(
+        x=axis,
+        y=up or heights(value, half),
+        shapes=shapes,
+        width=width,
+        height=height,
         title=label or (f"{_capital(title)} ({unit})" if unit else _capital(title)),
         note=slope,
         said=f"{slope}. {listed}.",
@@ -88,43 +101,40 @@ def heights(value: np.ndarray, half: np.ndarray) -> AxisScale:
     return logarithmic(10 ** (low - margin), 10 ** (high + margin))
 
 
-def _point(plot: Plot, width: float, value: float, half: float, kind: str) -> Html:
-    said = f"width {width:.0f}: {spelled(value)} ± {spelled(half / TWO_SIDED, 1)}"
-    colour = kind.split()[0]
-    bar = plot.bar(width, value - half, value + half, f"{colour} thin")
-    if value <= 0:
-        return bar
-    return Html(bar + plot.dot(width, value, kind, said))
+def _point(width: float, value: float, half: float, style: str) -> list[Shape]:
+    said = f"width {width:.0f}: {rounded(value)} ± {rounded(half / TWO_SIDED, 1)}"
+    bar = Bar(width, value - half, value + half, f"{style.split()[0]} thin")
+    return [bar, Dot(width, value, style, said)] if value > 0 else [bar]
 
 
-def _fit(plot: Plot, rate: Rate, widths: np.ndarray, start: int, colour: str) -> list[Html]:
+def _fit(rate: Rate, widths: np.ndarray, start: int, colour: str) -> list[Shape]:
     if not is_fitted(rate):
         return []
     ends = np.array([widths[widths >= start].min(), widths.max()])
-    return [plot.line(ends, rate["coefficient"] * ends ** rate["exponent"], colour)]
+    return [Line(ends, rate["coefficient"] * ends ** rate["exponent"], colour)]
 
 
-def _theory(plot: Plot, rate: Rate, first: Rate | None, widths: np.ndarray) -> list[Html]:
+def _theory(axis: AxisScale, rate: Rate, first: Rate | None, widths: np.ndarray) -> list[Shape]:
     """First-order theory, dotted where the next order matters; else a guide of its slope."""
-    least, most = plot.x.low, plot.x.high
+    least, most = axis.low, axis.high
     if first is None or not math.isfinite(first["coefficient"]):
         if not is_fitted(rate):
             return []
         ends = np.geomspace(widths.min(), widths.max(), 9)[[2, 7]]
         level = 2.0 * rate["coefficient"] * ends[0] ** (rate["exponent"] - rate["theory"])
-        return [plot.line(ends, level * ends ** rate["theory"], "grey dashed")]
+        return [Line(ends, level * ends ** rate["theory"], "grey dashed")]
     turn = first["second_order_below_high"]
     turn = least if math.isnan(turn) else min(max(turn, least), most)
-    found = []
+    found: list[Shape] = []
     for low, high, kind in ((least, turn, "dotted"), (turn, most, "dashed")):
         if low < high:
             ends = np.array([low, high])
             heights = abs(first["coefficient"]) * ends ** rate["theory"]
-            found.append(plot.line(ends, heights, f"ink {kind}"))
+            found.append(Line(ends, heights, f"ink {kind}"))
     return found
 
 
-def legend(first_order: bool, fitted: bool) -> Html:
+def distances_legend(first_order: bool, fitted: bool) -> list[tuple[str, str]]:
     """What lines of the distances are."""
     entries = []
     if fitted:
@@ -136,11 +146,10 @@ def legend(first_order: bool, fitted: bool) -> Html:
         ]
     elif fitted:
         entries.append(("grey dashed", "a guide of the slope in theory"))
-    keys = (element("li", element("span", class_=f"key {kind}"), words) for kind, words in entries)
-    return element("ul", *keys, class_="legend")
+    return entries
 
 
-def density_figures(tree: "xr.DataTree") -> list[Html]:
+def density_figures(tree: "xr.DataTree") -> list[Panel]:
     """A picture for each test point and output, some widths against the limit; the first twelve."""
     found, data = shown_predictive(tree)
     widths = drawn_widths(found)
@@ -170,15 +179,14 @@ def shade(i: int, count: int) -> str:
     return SHADES[len(SHADES) - count + i]
 
 
-def density_legend(widths: list[int]) -> Html:
+def density_legend(widths: list[int]) -> list[tuple[str, str]]:
     """Which width has which colour."""
     entries = [(shade(i, len(widths)), f"width {w:,}") for i, w in enumerate(widths)]
     entries += [
         ("ink dashed", "infinite-width limit"),
         ("red", "observed target, noise and all (a tick)"),
     ]
-    keys = (element("li", element("span", class_=f"key {kind}"), words) for kind, words in entries)
-    return element("ul", *keys, class_="legend")
+    return entries
 
 
 def _density(
@@ -189,7 +197,7 @@ def _density(
     widths: list[int],
     title: str,
     x_label: str,
-) -> Html:
+) -> Panel:
     one = found.isel(point=point, output=output)
     f, limit = one["f"].values, one["limit_density"].values
     curves = [one["density"].sel(width=width).values for width in widths]
@@ -198,25 +206,24 @@ def _density(
     shown = f[highest > _CROP * highest.max()]
     low, high = min([shown.min(), *targets]), max([shown.max(), *targets])
     margin = 0.03 * (high - low)
-    plot = Plot(
-        linear(low - margin, high + margin),
-        linear(0, 1.08 * highest.max(), 3),
-        *SMALL,
+    seen = (f >= low - margin) & (f <= high + margin)
+    shapes: list[Shape] = [
+        Line(f[seen], curve[seen], shade(i, len(curves))) for i, curve in enumerate(curves)
+    ]
+    shapes.append(Line(f[seen], limit[seen], "ink dashed"))
+    shapes += [Bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
+    return Panel(
+        x=linear(low - margin, high + margin),
+        y=linear(0, 1.08 * highest.max(), 3),
+        shapes=shapes,
+        width=SMALL[0],
+        height=SMALL[1],
         left=32,
         top=26,
-    )
-    seen = (f >= low - margin) & (f <= high + margin)
-    parts = [
-        plot.line(f[seen], curve[seen], shade(i, len(curves))) for i, curve in enumerate(curves)
-    ]
-    parts.append(plot.line(f[seen], limit[seen], "ink dashed"))
-    parts += [plot.bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
-    return plot.draw(
-        parts,
         title=title,
         said=f"Densities of f at width {', '.join(map(str, widths)) or 'none'} and in the limit, "
-        f"whose mean is {spelled(float(one['limit_mean']))}"
-        + "".join(f"; observed {spelled(target)}" for target in targets),
+        f"whose mean is {rounded(float(one['limit_mean']))}"
+        + "".join(f"; observed {rounded(target)}" for target in targets),
         x_label=x_label,
     )
 

@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnnpost.pages import Html, Section, element, join, page
-from bnnpost.pages.parts import (
-    figure,
-    measured_cell,
-    notes,
-    paragraphs,
-    table,
-)
 from bnnpost.plots.own_units import data_of, size_of_f
 from bnnpost.reports import config_toml, sweep_diagnostics, sweep_figures, words
-from bnnpost.reports.costs import forecast_table
+from bnnpost.reports.costs import forecast_blocks
 from bnnpost.reports.rate_rows import rate_row
 from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
 from bnnpost.samplers.methods import COUPLED
+from bnnpost.summaries import Html, HtmlSection, element, join, page
+from bnnpost.summaries.page import as_html
+from bnnpost.summaries.parts import figure, legend, notes, paragraphs, table
+from bnnpost.summaries.summary import measured
 from bnnpost.sweeps.results_text import nothing_fitted, why_not_fitted
 
 if TYPE_CHECKING:
@@ -47,9 +43,9 @@ def to_html(sweep: Sweep) -> str:
             lead=[words.problem(sweep.config) + "."],
             marks=list(_marks(sweep)),
             sections=[
-                Section("What is missing", "missing", missing(sweep)),
-                Section("Forecast", "forecast", _forecast(sweep)),
-                Section("How to run it", "reproduce", _reproduce(sweep)),
+                HtmlSection("What is missing", "missing", missing(sweep)),
+                HtmlSection("Forecast", "forecast", _forecast(sweep)),
+                HtmlSection("How to run it", "reproduce", _reproduce(sweep)),
             ],
         )
     return page(
@@ -63,22 +59,22 @@ def to_html(sweep: Sweep) -> str:
     )
 
 
-def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> list[Section]:
+def sections(sweep: Sweep, tree: "xr.DataTree", *, pictures: bool = True) -> list[HtmlSection]:
     """All that is below the headline; with or without its pictures."""
     gaps = not sweep.finished or sweep.unread
-    found = [Section("What is missing", "missing", missing(sweep))] if gaps else []
-    found.append(Section("Distance from the limit", "distances", _distances(tree, pictures)))
-    found.append(Section("Rates", "rates", _rates(tree)))
+    found = [HtmlSection("What is missing", "missing", missing(sweep))] if gaps else []
+    found.append(HtmlSection("Distance from the limit", "distances", _distances(tree, pictures)))
+    found.append(HtmlSection("Rates", "rates", _rates(tree)))
     if "scores" in tree.children:
-        found.append(Section("Predictions", "predictions", _scores(tree)))
+        found.append(HtmlSection("Predictions", "predictions", _scores(tree)))
     if "predictive" in tree.children and pictures:
-        found.append(Section("Predictive densities", "densities", _densities(tree)))
+        found.append(HtmlSection("Predictive densities", "densities", _densities(tree)))
     if tree.attrs["kind"] != COUPLED:
-        found.append(Section("Forecast and what happened", "forecast", _forecast(sweep)))
+        found.append(HtmlSection("Forecast and what happened", "forecast", _forecast(sweep)))
     return [
         *found,
-        Section("Diagnostics", "diagnostics", sweep_diagnostics.sweep_diagnostics(sweep, tree)),
-        Section("How to reproduce this", "reproduce", _reproduce(sweep)),
+        HtmlSection("Diagnostics", "diagnostics", sweep_diagnostics.sweep_diagnostics(sweep, tree)),
+        HtmlSection("How to reproduce this", "reproduce", _reproduce(sweep)),
     ]
 
 
@@ -177,7 +173,7 @@ def _distances(tree: "xr.DataTree", shown: bool) -> Html:
         caption += " The draws were compared by themselves, which does not tell the log evidence."
     return join(
         [
-            sweep_figures.legend(bool(first), fitted),
+            legend(sweep_figures.distances_legend(bool(first), fitted)),
             figure(pictures[:2], None, main=True) if len(pictures) > 2 else None,
             figure(pictures[2:] if len(pictures) > 2 else pictures, caption, columns=3),
             _distance_table(distances, names),
@@ -190,7 +186,7 @@ def _distance_table(distances: "xr.Dataset", names: list[str]) -> Html:
     rows = [
         [
             _head(name),
-            *map(measured_cell, distances[name].values, distances[f"{name}_se"].values),
+            *map(measured, distances[name].values, distances[f"{name}_se"].values),
         ]
         for name in names
     ]
@@ -243,7 +239,7 @@ def _theory_alone(first: Mapping[str, Rate]) -> Html | None:
     if not first:
         return None
     rows = [
-        [_head(name), measured_cell(abs(rate["coefficient"]), rate["coefficient_se"])]
+        [_head(name), measured(abs(rate["coefficient"]), rate["coefficient_se"])]
         for name, rate in first.items()
     ]
     return table(["Distance", "coefficient"], rows, "By first-order theory", words=1)
@@ -256,8 +252,8 @@ def _scores(tree: "xr.DataTree") -> Html:
     rows = [
         [
             words.SCORES[name],
-            *map(measured_cell, found[name].values),
-            measured_cell(found.attrs[f"limit_{name}"]) if f"limit_{name}" in found.attrs else "–",
+            *map(measured, found[name].values),
+            measured(found.attrs[f"limit_{name}"]) if f"limit_{name}" in found.attrs else "–",
         ]
         for name in words.SCORES
         if name in found
@@ -283,13 +279,16 @@ def _densities(tree: "xr.DataTree") -> Html:
         caption += f" The first {len(pictures)} of {total} values are shown."
     if not widths:
         caption += " No width has densities: the readout was not integrated out."
-    return join([sweep_figures.density_legend(widths), figure(pictures, caption, columns=3)])
+    return join(
+        [legend(sweep_figures.density_legend(widths)), figure(pictures, caption, columns=3)]
+    )
 
 
 def _forecast(sweep: Sweep) -> Html:
     happened = sweep_diagnostics.sweep_happened(sweep.tree)
     widths = [int(width) for width in sweep.config["widths"]]
-    return forecast_table((w, sweep.expected.get(w), happened.get(w)) for w in widths)
+    rows = ((w, sweep.expected.get(w), happened.get(w)) for w in widths)
+    return join(map(as_html, forecast_blocks(rows)))
 
 
 def _reproduce(sweep: Sweep) -> Html:
@@ -302,8 +301,9 @@ def _reproduce(sweep: Sweep) -> Html:
             others["Last written"] = sweep.status["time"]
         if "config_digest" in tree.attrs:
             others["Digest of the configuration"] = tree.attrs["config_digest"]
-    made = config_toml.made_by(versions, others) if tree is not None else None
-    return join([config_toml.reproduce("sweep", sweep.config, sweep.path), made])
+    made = (config_toml.made_by(versions, others),) if tree is not None else ()
+    blocks = (*config_toml.reproduce("sweep", sweep.config, sweep.path), *made)
+    return join(map(as_html, blocks))
 
 
 def _footer(tree: "xr.DataTree") -> Html:

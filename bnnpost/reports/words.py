@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.datasets import DataRecord
-from bnnpost.pages import Html, element, join
-from bnnpost.pages.parts import paired, spelled
+from bnnpost.spelling import paired, rounded
+from bnnpost.summaries import Html, element, join
 from bnnpost.sweeps import laws
 from bnnpost.sweeps.row_choice import said_rows
 
@@ -117,7 +117,7 @@ def headline(
     if value <= 0:
         return join(
             [f"At width {width:,} the total variation from the infinite-width limit is lost in "
-             f"its noise (standard error {spelled(error, 1)}); no rate was fitted: {reason}."]
+             f"its noise (standard error {rounded(error, 1)}); no rate was fitted: {reason}."]
         )  # fmt: skip
     return join(
         [f"At width {width:,} the total variation from the infinite-width limit is "

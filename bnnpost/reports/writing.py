@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from bnnpost.pages import check_free
 from bnnpost.reports.report_sources import to_html
 from bnnpost.storage import as_path, write_text
+from bnnpost.summaries import check_free
 
 REPORT = "report.html"
 

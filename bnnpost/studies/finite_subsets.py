@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bnnpost.posterior import Posterior
-from bnnpost.studies.losses import LOSSES, limit_predictive, measured
+from bnnpost.studies.losses import LOSSES, limit_predictive, measured_losses
 
 # Proposals of every subset must be worth so many draws for a size to count.
 _LEAST_WORTH = 100.0
@@ -41,7 +41,8 @@ def finite_losses(
     """Over all weighted proposals, subsets[size][subset] from the smallest size on.
 
     The first size at which the proposals of some subset are worth too few draws ends it. Errors as
-    of `measured`, among them FloatingPointError if no proposal is near even the smallest subsets.
+    of `measured_losses`, among them FloatingPointError if no proposal is near even the smallest
+    subsets.
     """
     shape = (len(subsets), len(subsets[0]))
     held = np.full((4, *shape, len(points)), np.nan)
@@ -82,7 +83,7 @@ def _of_one(
     for start in range(0, len(points), _BLOCK):
         block = slice(start, start + _BLOCK)
         law, log_evidence = limit_predictive(given, points[block], targets[block], limit_key)
-        found, attributes = measured(
+        found, attributes = measured_losses(
             proposals, given, points[block], law, log_evidence, num_proposals
         )
         limiting = law.losses()

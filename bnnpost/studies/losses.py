@@ -144,7 +144,7 @@ def limit_predictive(
     return Predictive(mean, variance, targets), limiting.log_evidence
 
 
-def measured(
+def measured_losses(
     key: Array,
     posterior: Posterior,
     points: Float[np.ndarray, "m *f"],

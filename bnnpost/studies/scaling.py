@@ -27,7 +27,7 @@ from bnnpost.studies.losses import (
     Losses,
     Predictive,
     limit_predictive,
-    measured,
+    measured_losses,
     narrowest,
     predicted,
     require_predictive,
@@ -191,7 +191,7 @@ def _one(key: Array, run: _Run, num_proposals: int) -> "xr.Dataset":
     """Everything at one width or depth."""
     limiting = run.limiting
     own = limiting.predictive.losses()
-    differences, attributes = measured(
+    differences, attributes = measured_losses(
         key,
         run.posterior,
         limiting.points,

@@ -8,7 +8,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+import numpy as np
+
 from bnnpost.draws import Draws
+from bnnpost.numerics.weights import normalised
 from bnnpost.parallel.coordinator import RETRIES
 from bnnpost.runs.store import Run
 from bnnpost.samplers.chains.chain_draws import ConvergenceWarning
@@ -121,7 +125,7 @@ def merge(
     progress: bool = False,
     say: Say = lambda message: None,
     trust_code: bool = False,
-) -> tuple[Draws, Problem]:
+) -> Draws:
     """The draws of a run whose blocks are there, or in other directories of the same run.
 
     num_samples: by default as many as the run was asked for. compute: what blocks are missing
@@ -151,7 +155,7 @@ def merge(
         else:
             draws = blocks.plan.gather(blocks.stored(goal), goal, started=started)
             blocks.keep(draws)
-        return finished(directory, problem, draws), problem
+        return finished(directory, problem, draws)
 
 
 def only_width(config: SweepConfig) -> int:
@@ -210,15 +214,26 @@ def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
     import xarray as xr
 
     scores = {name: (("point",), one) for name, one in point_scores(draws, problem).items()}
-    variables = {
+    f = draws.predict(problem.x_test)
+    variables: dict[str, Any] = {
         **scores,
-        "f": (("sample", "point", "output"), draws.predict(problem.x_test)),
+        "f": (("sample", "point", "output"), f),
         "log_weight": (("sample",), draws.log_weights),
         "proposal_number": (("sample",), draws.proposal_numbers),
         "x_test": (("point", "feature"), problem.x_test),
         "y_test": (("point", "output"), problem.targets(problem.y_test)),
+        **_probabilities(draws, f, problem),
     }
     return xr.Dataset(variables, attrs=draws.info.as_attributes() | problem.attributes())
+
+
+def _probabilities(draws: Draws, f: np.ndarray, problem: Problem) -> dict[str, Any]:
+    """Of each class at each test point, where targets are classes: means over the posterior."""
+    if not (len(draws) and problem.likelihood.defines("probabilities")):
+        return {}
+    chances = np.asarray(problem.likelihood.probabilities(jnp.asarray(f)))
+    mean = np.tensordot(normalised(draws.log_weights), chances, axes=1)
+    return {"probability": (("point", "output"), mean)}
 
 
 def read_predictions(path: Path) -> "xr.Dataset":

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bnnpost.pages import Html, Section, check_free, element, join, page
-from bnnpost.pages.parts import facts, notes, paragraphs, titled
 from bnnpost.storage import versions, write_text
-from bnnpost.verification.panels import (
+from bnnpost.summaries import Html, HtmlSection, check_free, element, join, page
+from bnnpost.summaries.parts import facts, notes, paragraphs, titled
+from bnnpost.summaries.svg import svg
+from bnnpost.verification.pit_panels import (
     PitBands,
     ecdf_difference,
     largest_difference,
@@ -53,9 +54,9 @@ def to_html(report: Report) -> str:
         lead=[] if passed else list(_lead(report)),
         marks=[("Passed", "good") if passed else ("Failed", "bad")],
         sections=[
-            Section("What was compared", "compared", _compared(report)),
-            Section("Checks", "checks", _checks(report)),
-            Section("Values one by one", "values", join(_pictures(report), "\n")),
+            HtmlSection("What was compared", "compared", _compared(report)),
+            HtmlSection("Checks", "checks", _checks(report)),
+            HtmlSection("Values one by one", "values", join(_pictures(report), "\n")),
         ],
         footer=", ".join(f"{name} {version}" for name, version in versions().items()),
     )
@@ -133,7 +134,7 @@ def _pictures(report: Report) -> Iterator[Html]:
         element(
             "div",
             *(
-                element("div", draw(report.columns[i], columns[i], found), class_="picture")
+                element("div", svg(draw(report.columns[i], columns[i], found)), class_="picture")
                 for draw in (pit_histogram, ecdf_difference)
             ),
         )

@@ -31,6 +31,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     how many independent draws these are worth is known only from a run. Takes the flags of sweep.
     """
     from bnnpost.samplers.methods import check_taken
+    from bnnpost.summaries.summary import plain
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.planning import costs_at
     from bnnpost.sweeps.problem import load_problem
@@ -45,7 +46,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
             found[width] = costs_at(problem, width, every=True, progress=True)
         if as_json:
             rows = [{"width": w, **cost.record} for w, costs in found.items() for cost in costs]
-            click.echo(json.dumps(tables.plain(rows), indent=2))
+            click.echo(json.dumps(plain(rows), indent=2))
         else:
             click.echo(_as_text(settings, found))
         if any(cost.failure for costs in found.values() for cost in costs):

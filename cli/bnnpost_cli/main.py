@@ -1,5 +1,6 @@
 """Entry point: commands are found by name and imported when used, so that --help is quick."""
 
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ class _Commands(LazyGroup):
         "info",
         "completion",
     )
+    beside = MappingProxyType({"merge": "sample"})
 
     def main(self, args: Any = None, *others: Any, **more: Any) -> Any:
         """As any group does, but that a process whose command was interrupted ends at once."""

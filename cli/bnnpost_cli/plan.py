@@ -28,6 +28,8 @@ def _verdict(plan: Any, force: bool) -> str:
 
 def as_json(plan: Any, force: bool) -> dict[str, Any]:
     """The same as plain data."""
+    from bnnpost.summaries.summary import plain
+
     widths = [
         {"width": width, **cost.record, "comparison_seconds": plan.comparisons.get(width)}
         for width, cost in plan.costs.items()
@@ -41,8 +43,8 @@ def as_json(plan: Any, force: bool) -> dict[str, Any]:
         "disk_bytes": plan.disk_bytes,
         "refusal": (not force and plan.refusal) or None,
     }
-    plain: dict[str, Any] = tables.plain(found)
-    return plain
+    record: dict[str, Any] = plain(found)
+    return record
 
 
 def _settings(plan: Any) -> str:

@@ -1,13 +1,14 @@
-"""bnnpost sample: draws of one posterior, kept as they are made."""
+"""bnnpost sample and merge: draws of one posterior, kept as they are made."""
 
+import json
+import sys
 from typing import Any
 
 import click
 
 from bnnpost_cli import executors
-from bnnpost_cli.failures import reported
-from bnnpost_cli.options import as_json, given, sample_options
-from bnnpost_cli.shown_draws import show
+from bnnpost_cli.failures import BUDGET, reported
+from bnnpost_cli.options import as_json, given, sample_options, trust_code
 
 
 @click.command(short_help="Draws of one posterior, kept as they are made.")
@@ -16,7 +17,7 @@ from bnnpost_cli.shown_draws import show
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
 @executors.executor_options
 @as_json
-def command(
+def sample(
     config: str | None,
     width: int | None,
     out: str,
@@ -42,9 +43,8 @@ def command(
     """
     from bnnpost.parallel import Inline
     from bnnpost.samplers.methods import check_taken
-    from bnnpost.sweeps import load_config
+    from bnnpost.sweeps import load_config, sampling
     from bnnpost.sweeps.problem import load_problem
-    from bnnpost.sweeps.sampling import sample
 
     workers = {name: flags.pop(name) for name in executors.NAMES}
     retries = workers.pop("retries")
@@ -55,7 +55,7 @@ def command(
         check_taken(settings.method.name, given(used))
         problem = load_problem(settings)
         with executors.chosen(**workers) as executor:
-            draws = sample(
+            draws = sampling.sample(
                 problem,
                 out,
                 executor=None if isinstance(executor, Inline) else executor,
@@ -64,8 +64,65 @@ def command(
                 progress=True,
                 say=_say,
             )
-        show(draws, problem, out, as_json)
+        _show(draws, out, as_json)
+
+
+@click.command(short_help="The draws of a run that workers have left.")
+@click.argument("run", metavar="DIR")
+@click.argument("sources", metavar="[FROM]...", nargs=-1)
+@click.option("--num-samples", type=int, default=None, help="Draws. [default: as were asked for]")
+@click.option(
+    "--only-finished", is_flag=True, help="Compute no missing block: take those before the first."
+)
+@trust_code
+@as_json
+def merge(
+    run: str,
+    sources: tuple[str, ...],
+    num_samples: int | None,
+    only_finished: bool,
+    trust_code: bool,
+    as_json: bool,
+) -> None:
+    """Put the blocks that workers of bnnpost sample have left in DIR together.
+
+    \b
+    Example:  bnnpost merge runs/many
+              bnnpost merge runs/many copied/from/another/machine
+
+    Draws are the first in order of their proposals, whoever made them. Blocks that are
+    missing, because a worker was lost, are computed here. FROM: copies of DIR in which workers
+    went on elsewhere, without a common disk; their block files are taken over.
+    """
+    from bnnpost.sweeps import sampling
+
+    with reported(resume=f"bnnpost merge {run} goes on"):
+        draws = sampling.merge(
+            run,
+            sources,
+            num_samples=num_samples,
+            compute=not only_finished,
+            progress=True,
+            say=_say,
+            trust_code=trust_code,
+        )
+        _show(draws, run, as_json)
 
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
+
+
+def _show(draws: Any, out: str, as_json: bool) -> None:
+    """Print what there is to say of a run; leave with code 4 if draws are missing."""
+    from bnnpost.reports import summary_of
+    from bnnpost.summaries.text import as_text
+
+    found = summary_of(out)
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else as_text(found, doubts=False))
+    bad = [f"{text.upper()}: " for text, tone in found.marks if tone == "bad"]
+    for doubt in found.doubts:
+        click.echo(f"bnnpost: {''.join(bad[-1:])}{doubt}", err=True)
+    click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
+    if not draws.info.complete:
+        sys.exit(BUDGET)

@@ -159,7 +159,9 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
 
 
 def _plan_json(plans: Sequence[Any]) -> Any:
-    return tables.plain(
+    from bnnpost.summaries.summary import plain
+
+    return plain(
         [
             {
                 "settings": dict(one.cell.settings),

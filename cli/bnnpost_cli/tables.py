@@ -1,6 +1,5 @@
-"""What draws are expected to cost as plain text of at most 100 columns; tables, and plain data."""
+"""What draws are expected to cost as plain text of at most 100 columns; tables."""
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,12 +51,3 @@ def indented(line: str, indent: int) -> str:
 def wrapped(text: str) -> str:
     """Each line of the text wrapped."""
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, _COLUMNS))
-
-
-def plain(value: Any) -> Any:
-    """Plain data for JSON: numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,6 @@ import click
 from bnnpost.sweeps.keys import LARGEST_SEED
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
-from bnnpost_cli.tables import plain
 
 level_option = click.option(
     "--level",
@@ -36,6 +35,7 @@ html_option = click.option(
 
 def tell(report: Any, as_json: bool, html: str | None) -> None:
     """Print a report, and write its page if one was asked for."""
+    from bnnpost.summaries.summary import plain
     from bnnpost.verification.html import write_html
 
     if as_json:
@@ -87,8 +87,8 @@ def command(
     deviation that it would have found. Exit code 3 if the candidate fails.
     """
     with reported():
-        from bnnpost.pages import check_free
         from bnnpost.samplers.progress import Progress
+        from bnnpost.summaries import check_free
         from bnnpost_cli import verified_files
 
         if html is not None:

@@ -11,7 +11,6 @@ from bnnpost_cli import shown_zoo
 from bnnpost_cli.completed import references
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
-from bnnpost_cli.tables import plain
 from bnnpost_cli.verify import html_option, level_option, seed_option, tell
 
 _directory = click.option(
@@ -67,6 +66,7 @@ def show(name: str, directory: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost import zoo
+        from bnnpost.summaries.summary import plain
         from bnnpost.zoo.zoo import plain_record
 
         entry = _entry(name)
@@ -171,8 +171,8 @@ def verify(
     with reported():
         from bnnpost import zoo
         from bnnpost.numerics.random import key_of_seed
-        from bnnpost.pages import check_free
         from bnnpost.samplers.progress import Progress
+        from bnnpost.summaries import check_free
         from bnnpost.verification.candidates import with_contents
         from bnnpost.verification.sameness import check_same, known_of, of_posterior
         from bnnpost.verification.verify import verify as compare

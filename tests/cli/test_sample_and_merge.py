@@ -41,7 +41,7 @@ def numbers(path):
 
 def test_sample_prints_how_it_went_and_writes_everything(finished):
     path, done = finished
-    assert "100 exact draws of" in done.stdout and "mean of f" in done.stdout
+    assert "100 exact, independent draws" in done.stdout and "mean of f" in done.stdout
     assert "expected proposals" in done.stderr
     names = {"run.nc", "run.json", "config.json", "draws.nc", "predictions.nc", "status.json"}
     assert names <= {file.name for file in path.iterdir()}
@@ -89,7 +89,7 @@ def test_another_configuration_is_refused(copy, workers):
 def test_a_budget_that_is_too_small_keeps_what_there_is(copy):
     done = sample(copy, "--max-proposals", 50, "--force", num_samples=10_000)
     assert done.exit_code == 4, done.stderr
-    assert "of 10000 draws are there" in done.stderr
+    assert "of 10,000 draws: proposals ran out" in done.stderr
     assert 0 < len(numbers(copy)) < 100
 
 
@@ -106,7 +106,7 @@ def test_merge_computes_what_is_missing_or_keeps_fewer(finished, copy):
     merged = invoke("merge", copy)
     assert merged.exit_code == 0, merged.stderr
     assert numbers(copy) == numbers(finished[0])
-    assert "100 exact draws" in merged.stdout
+    assert "100 exact, independent draws" in merged.stdout
     fewer = invoke("merge", copy, "--num-samples", 30, "--json")
     assert json.loads(fewer.stdout)["info"]["num_samples"] == 30
     assert "held 100 draws and now holds 30" in fewer.stderr

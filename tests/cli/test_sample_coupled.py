@@ -12,11 +12,12 @@ import pytest
 import xarray as xr
 
 import bnnpost
+from bnnpost.reports.draws_run import read_run
+from bnnpost.reports.draws_summary import summary_of_draws
 from bnnpost.samplers.coupled import pair_draws
 from bnnpost.samplers.coupled.bounds import Bound
 from bnnpost.samplers.coupled.pair_run import StoredPairs
 from bnnpost.sweeps import load_config
-from bnnpost_cli import shown_draws
 from tests.cli.invocation import invoke, start
 from tests.files import contents
 
@@ -46,11 +47,10 @@ def copy(finished, tmp_path):
 def test_pairs_are_summed_up_and_everything_is_written(finished):
     path, done = finished
     for word in (
-        "60 draws of as many pairs of coupled chains after",
-        "total variation from the posterior at most 0.0",
+        "60 independent draws of a network of width 8: 60 pairs of coupled chains after",
+        "Total variation from the posterior  at most 0.0",
         "at 95 %",
-        "60 of 60 pairs met, half of them within",
-        "independent draws, not exact ones",
+        "Coupled draws: at a measured distance",
         "mean of f",
     ):
         assert word in done.stdout
@@ -153,7 +153,8 @@ def test_pairs_that_do_not_meet_are_kept_and_that_is_said(copy, monkeypatch):
     done = sample(copy)
     assert done.exit_code == 4, done.output
     assert "NOT MET: 1 of 60 pairs did not meet" in done.stderr
-    assert "at most 1 at 95 %" in done.stdout and "59 of 60 pairs met" in done.stdout
+    assert "1 did not meet: no bound on their distance" in " ".join(done.stdout.split())
+    assert "at most 1.0, at 95 %" in done.stdout and "Not met" in done.stdout
     assert "exact posterior" not in done.output
     status = json.loads((copy / "status.json").read_text())
     assert status["state"] == "exhausted"
@@ -165,8 +166,10 @@ def test_pairs_that_do_not_meet_are_kept_and_that_is_said(copy, monkeypatch):
 def test_where_none_has_met_nothing_is_said_of_when(finished):
     info = bnnpost.load(finished[0] / "draws.nc").info
     pairs = dataclasses.replace(info.coupled, meeting_times=(-1,) * 60, tv=1.0, tv_upper=1.0)
-    lines = shown_draws._of_pairs(dataclasses.replace(info, coupled=pairs), "width 8")
-    assert lines[2] == "0 of 60 pairs met"
+    run = read_run(finished[0])
+    told = summary_of_draws(dataclasses.replace(run, info=dataclasses.replace(info, coupled=pairs)))
+    assert told.to_dict()["info"]["num_met"] == 0
+    assert told.to_dict()["info"]["until"].startswith("none")
     assert "did not meet: no bound" in pairs.summary()
 
 
@@ -176,7 +179,7 @@ def test_a_limit_above_the_tolerance_is_said(copy, monkeypatch):
     )
     done = sample(copy)
     assert done.exit_code == 4, done.output
-    assert "came down to 0.09, and not to 0.08" in done.stderr
+    assert "is 0.09, above the tolerance 0.08. Ask for more --num-samples" in done.stderr
     assert "after 14 steps" in done.stdout  # where it is lowest
 
 

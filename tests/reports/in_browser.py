@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 from bnnpost import reports
-from bnnpost.reports import draws_page
 from bnnpost.runs.directory import Directory
 from bnnpost.samplers.cost import Expectation
 from bnnpost.sweeps import SweepConfig, cell_directory
@@ -12,7 +11,7 @@ from bnnpost.verification.effects import Effect
 from bnnpost.verification.html import to_html as verdict_page
 from bnnpost.verification.report import Check
 from tests.reports import made_up, made_up_grid
-from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, pairs, run
+from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, html_of, pairs, run
 from tests.reports.test_writing import VERDICT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -71,11 +70,11 @@ PAGES = {
     "sweep": a_sweep,
     "many widths": many_widths,
     "unfinished": an_unfinished_sweep,
-    "exact": lambda path: draws_page.to_html(run(EXACT, points=5)),
-    "capped": lambda path: draws_page.to_html(run(CAPPED, features=1, points=30)),
-    "chains": lambda path: draws_page.to_html(run(CHAINS, points=3, outputs=2)),
-    "coupled": lambda path: draws_page.to_html(run(pairs([*range(14, 413), 2000], 300, 0.5))),
-    "begun": lambda path: draws_page.to_html(run(None)),
+    "exact": lambda path: html_of(run(EXACT, points=5)),
+    "capped": lambda path: html_of(run(CAPPED, features=1, points=30)),
+    "chains": lambda path: html_of(run(CHAINS, points=3, outputs=2)),
+    "coupled": lambda path: html_of(run(pairs([*range(14, 413), 2000], 300, 0.5))),
+    "begun": lambda path: html_of(run(None)),
     "verdict": lambda path: verdict_page(dataclasses.replace(VERDICT, notes=("a" * 200,))),
     "wrong": lambda path: a_wrong_verdict(),
 }

@@ -11,14 +11,15 @@ import pytest
 
 from bnnpost import reports
 from bnnpost.draws.info import ChainsInfo, CoupledInfo, DrawsInfo
-from bnnpost.reports import draws_page
 from bnnpost.reports.draws_run import DrawsRun, Values, read_run
+from bnnpost.reports.draws_summary import summary_of_draws
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.storage import dataset_digest
+from bnnpost.summaries import as_page
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample
-from tests.pages.reader import checked
+from tests.summaries.reader import checked
 
 pytestmark = pytest.mark.optimised
 
@@ -58,8 +59,12 @@ def run(info=EXACT, features=2, points=2, outputs=1, **changes):
     return dataclasses.replace(found, **changes)
 
 
+def html_of(found):
+    return as_page(summary_of_draws(found))
+
+
 def page_of(found):
-    return checked(draws_page.to_html(found))
+    return checked(html_of(found))
 
 
 def test_exact_draws():
@@ -127,7 +132,7 @@ def test_coupled_draws_show_their_bound_and_when_pairs_met():
     bound = tv_bound(times, 12)
     step = bound.first_below(0.02)
     found = run(pairs(times, step, float(bound.upper[step])))
-    page, text = page_of(found), draws_page.to_html(found)
+    page, text = page_of(found), html_of(found)
     assert page.headings[0][1].startswith("400 independent draws of a network of width 64: ")
     assert "Coupled draws: at a measured distance" in page.text and "Forecast" not in page.text
     assert "Nothing here gives a reason to doubt these draws." in page.text
@@ -147,11 +152,11 @@ def test_coupled_draws_that_did_not_meet_or_are_not_near_enough():
     unmet = dataclasses.replace(pairs([30] * 399 + [-1], 20, 1.0), complete=False)
     page = page_of(run(unmet, status={"state": "exhausted"}))
     assert "Not met" in page.text and "Exhausted" in page.text
-    assert "1 of 400 pairs did not meet in 999 steps, so that nothing is known" in page.text
+    assert "1 of 400 pairs did not meet in 999 steps, so nothing is known" in page.text
     assert "399 of 400" in page.text and "there is no bound" in page.text
     assert page.tags.count("svg") == 2 * (2 + 1)
     far = page_of(run(dataclasses.replace(pairs([30] * 400, 20, 0.0251), complete=False)))
-    assert "came down to 0.0251, and was to come to 0.02" in far.text
+    assert "upper limit of the total variation is 0.0251, above the tolerance 0.02" in far.text
 
 
 def test_the_chain_that_is_elsewhere_is_shown():
@@ -177,7 +182,7 @@ def test_what_is_wrong_is_said():
 def test_no_draws_yet():
     page = page_of(run(None, status={"state": "failed", "error": "no <memory>"}, num_blocks=3))
     assert page.headings[0][1] == "No draws yet: the run has begun, and 3 files of blocks are kept."
-    assert "It failed: no <memory>" in page.text and "There is no draws.nc yet" in page.text
+    assert "It failed: no <memory>" in page.text and "There are no draws yet" in page.text
 
 
 @pytest.mark.parametrize("info", [EXACT, CAPPED])

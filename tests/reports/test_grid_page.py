@@ -8,8 +8,8 @@ from bnnpost import reports
 from bnnpost.reports import grid_page, grid_settings
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid import grid_of
-from tests.pages.reader import checked
 from tests.reports import made_up_grid
+from tests.summaries.reader import checked
 
 
 def rate(exponent, low=-0.1, high=0.1):

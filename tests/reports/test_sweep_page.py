@@ -17,8 +17,8 @@ from bnnpost.samplers.cost import Expectation
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.results import THEORY, rates
 from bnnpost.sweeps.results_text import results_table
-from tests.pages.reader import checked
 from tests.reports import made_up
+from tests.summaries.reader import checked
 
 CONFIG = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
 

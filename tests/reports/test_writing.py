@@ -9,8 +9,8 @@ import xarray as xr
 from bnnpost import reports
 from bnnpost.verification.html import to_html
 from bnnpost.verification.report import Check, Report
-from tests.pages.reader import checked
 from tests.reports import made_up
+from tests.summaries.reader import checked
 
 VERDICT = Report(
     0.01,

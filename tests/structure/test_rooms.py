@@ -41,7 +41,7 @@ APART = (
     "storage",
     "parallel",
     "datasets",
-    "pages",
+    "summaries",
 )
 
 

@@ -85,7 +85,7 @@ def test_no_shift_changes_nothing(found):
 
 @pytest.mark.slow
 def test_unmoved_losses_are_those_of_scaling(found):
-    own = bnnpost.studies.losses.measured(
+    own = bnnpost.studies.losses.measured_losses(
         jax.random.split(jax.random.fold_in(jax.random.key(3), WIDTH), 3)[0],
         posterior(),
         X_TEST,

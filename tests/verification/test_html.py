@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bnnpost.reports import NotAReport
+from bnnpost.summaries.svg import svg
 from bnnpost.verification.causes import Cause
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.html import MOST_PANELS, to_html, write_html
-from bnnpost.verification.panels import (
+from bnnpost.verification.pit_panels import (
     PitBands,
     ecdf_difference,
     ecdf_differences,
@@ -21,7 +22,7 @@ from bnnpost.verification.panels import (
     pit_histogram,
 )
 from bnnpost.verification.report import Check, Report
-from tests.pages.reader import checked
+from tests.summaries.reader import checked
 
 
 def uniform(draws, columns, seed=0):
@@ -132,7 +133,7 @@ def test_ecdf_differences_are_those_of_the_kolmogorov_smirnov_test():
 def test_geometry_of_a_panel(pit, outside):
     found = pit_bands(400, math.inf, 0.01)
     bars, curve = (
-        [part.attrib for part in ElementTree.fromstring(draw("f[0]", pit, found)).iter("path")]
+        [part.attrib for part in ElementTree.fromstring(svg(draw("f[0]", pit, found))).iter("path")]
         for draw in (pit_histogram, ecdf_difference)
     )
     # Bars stand within the picture, their heights in proportion to the counts.

@@ -5,10 +5,22 @@ import math
 import numpy as np
 import pytest
 
-from bnnpost.pages import Html, Section, element, is_ours, join, page
-from bnnpost.pages.parts import count_cell, measured_cell, paired, spelled, table, three_places
-from bnnpost.pages.plot import Plot, linear, logarithmic, named_ticks, thinned
-from tests.pages.reader import Page, checked
+from bnnpost.spelling import paired, rounded
+from bnnpost.summaries import Html, HtmlSection, element, is_ours, join, page
+from bnnpost.summaries.panels import (
+    Bar,
+    Dot,
+    Line,
+    Panel,
+    linear,
+    logarithmic,
+    named_ticks,
+    thinned,
+)
+from bnnpost.summaries.parts import table
+from bnnpost.summaries.summary import close_to_one, counted, measured
+from bnnpost.summaries.svg import svg
+from tests.summaries.reader import Page, checked
 
 BAD = "<script>alert('1')</script> & \"quoted\""
 
@@ -30,7 +42,7 @@ def test_text_of_the_user_is_escaped_everywhere_on_a_page():
         headline=BAD,
         lead=[BAD],
         marks=[(BAD, "bad")],
-        sections=[Section(BAD, "one", table([BAD], [[BAD, BAD]], BAD))],
+        sections=[HtmlSection(BAD, "one", table([BAD], [[BAD, BAD]], BAD))],
         footer=BAD,
     )
     found = checked(made)
@@ -39,7 +51,9 @@ def test_text_of_the_user_is_escaped_everywhere_on_a_page():
 
 
 def test_folded_sections_and_contents():
-    parts = [Section(f"Part {i}", f"part-{i}", element("p", i), folded=i == 2) for i in range(3)]
+    parts = [
+        HtmlSection(f"Part {i}", f"part-{i}", element("p", i), folded=i == 2) for i in range(3)
+    ]
     found = checked(page(title="t", kind="k", headline="h", sections=parts))
     assert found.tags.count("details") == 1
     links = [v for t, n, v in found.attributes if (t, n) == ("a", "href")]
@@ -52,7 +66,7 @@ def test_folded_sections_and_contents():
      (9.996, "10.0"), (math.nan, "–"), (12345678.0, "1.23·10⁷"), (99999.0, "100,000")],
 )  # fmt: skip
 def test_numbers_are_spelled(value, shown):
-    assert spelled(value) == shown
+    assert rounded(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -67,17 +81,17 @@ def test_values_are_rounded_as_their_errors_are(value, error, shown):
 def test_numbers_on_a_page_are_there_in_full():
     values = [0.1 + 0.2, -1.0 / 3.0, 1e-300, 123456.0]
     cells = [
-        measured_cell(values[0], 0.01),
-        three_places(values[1]),
-        measured_cell(values[2]),
-        count_cell(123456),
+        measured(values[0], 0.01),
+        close_to_one(values[1]),
+        measured(values[2]),
+        counted(123456),
     ]
     found = Page(page(title="t", kind="k", headline="h", lead=cells))
     assert found.numbers == values
     assert (
-        "–" in measured_cell(math.nan)
-        and "–" in count_cell(math.inf)
-        and "–" in three_places(math.nan)
+        "–" in element("p", measured(math.nan))
+        and "–" in str(counted(math.inf))
+        and "–" in str(close_to_one(math.nan))
     )
 
 
@@ -96,16 +110,25 @@ def test_axes_are_marked_at_round_values_within_them():
     ]
 
 
-def test_geometry_of_a_plot():
-    plot = Plot(linear(0, 10), logarithmic(0.01, 1))
-    across, down = plot.inner
-    line = plot.line([0, 5, 10], [0.01, 0.1, 1], "blue")
+def test_geometry_of_a_panel():
+    across, down = drawn()[0].inner
+
+    def of(*shapes):
+        return drawn(*shapes)[1]
+
+    line = of(Line([0, 5, 10], [0.01, 0.1, 1], "blue"))
     assert f"M0.0 {down:.1f} {across / 2:.1f} {down / 2:.1f} {across:.1f} 0.0" in line
-    broken = plot.line([0, 1, 2, 3, 4], [1, 1, np.nan, 1, 1], "blue")
-    assert broken.count("M") == 2 and "nan" not in broken
-    assert plot.dot(5, 0.0, "blue") == "" and plot.dot(5, 0.1, "blue", "5 < 6").count("&lt;") == 1
+    broken = of(Line([0, 1, 2, 3, 4], [1, 1, np.nan, 1, 1], "blue"))
+    assert broken.count("M") - of().count("M") == 2 and "nan" not in broken
+    assert of(Dot(5, 0.0, "blue")) == of()
+    assert of(Dot(5, 0.1, "blue", "5 < 6")).count("&lt;") == 1
     # A bar down to what a logarithmic axis does not have leaves the picture below.
-    assert f"M{across / 2:.1f} {down + 5:.1f}" in plot.bar(5, -1.0, 1.0, "blue")
+    assert f"M{across / 2:.1f} {down + 5:.1f}" in of(Bar(5, -1.0, 1.0, "blue"))
+
+
+def drawn(*shapes):
+    panel = Panel(x=linear(0, 10), y=logarithmic(0.01, 1), shapes=shapes, said="shapes")
+    return panel, svg(panel)
 
 
 def test_a_long_series_keeps_its_extremes():

@@ -1,7 +1,10 @@
 """HTML that is known to be HTML: every other text is escaped when it becomes part of it."""
 
 import html
+import math
 from collections.abc import Iterable
+
+from bnnpost.summaries.summary import Number
 
 # Elements that have no end.
 _ALONE = ("meta", "br", "hr", "img")
@@ -14,8 +17,17 @@ class Html(str):
 
 
 def safe(value: object) -> Html:
-    """HTML as it is, anything else as escaped text."""
+    """HTML as it is, a number to be read, in full in an attribute; all else as escaped text."""
+    if isinstance(value, Number):
+        return _number(value)
     return value if isinstance(value, Html) else Html(html.escape(str(value), quote=True))
+
+
+def _number(number: Number) -> Html:
+    if not math.isfinite(number.value):
+        return element("span", "–", title="none")
+    data = element("data", str(number), value=repr(number.value))
+    return element("span", data, class_="wrong") if number.wrong else data
 
 
 def join(parts: Iterable[object], between: str = "") -> Html:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnpost.pages.elements import Html, element, join
+from bnnpost.summaries import parts
+from bnnpost.summaries.elements import Html, element, join
+from bnnpost.summaries.summary import (
+    Block,
+    Code,
+    Doubts,
+    Facts,
+    Notes,
+    Paragraph,
+    Pictures,
+    ShownTable,
+    Summary,
+)
 
 # Pages of ours are known by this, so that no other file is written over.
 GENERATOR = "bnnpost report 1"
@@ -15,7 +27,7 @@ ENDINGS = (".html", ".htm")
 
 
 @dataclass(frozen=True)
-class Section:
+class HtmlSection:
     """A part of a page. title: of its heading; anchor: its place in the page, by which it is found.
 
     folded: shown when asked for, and on paper.
@@ -34,7 +46,7 @@ def page(
     headline: object,
     lead: Sequence[object] = (),
     marks: Sequence[tuple[str, str]] = (),
-    sections: Sequence[Section] = (),
+    sections: Sequence[HtmlSection] = (),
     footer: object = "",
 ) -> str:
     """One file that loads nothing.
@@ -70,6 +82,52 @@ def page(
     )
 
 
+def as_page(summary: Summary) -> str:
+    """One file that loads nothing, with all that a summary says."""
+    return page(
+        title=summary.title,
+        kind=summary.kind,
+        headline=summary.headline,
+        lead=summary.lead,
+        marks=summary.marks,
+        sections=[
+            HtmlSection(one.title, one.key, join(map(as_html, one.blocks)), one.folded)
+            for one in summary.sections
+        ],
+        footer=summary.footer,
+    )
+
+
+def as_html(block: Block) -> Html | None:
+    """A block of a page; None where there is nothing to show."""
+    match block:
+        case Facts(facts=facts):
+            return parts.facts({fact.label: fact.value for fact in facts})
+        case ShownTable():
+            return _table(block)
+        case Paragraph(text):
+            return element("p", text)
+        case Notes(texts, tone):
+            return parts.notes(texts, tone)
+        case Doubts(texts, none):
+            return parts.notes(texts, "bad") or (element("p", none) if none else None)
+        case Code(text, label):
+            return parts.code(text, label)
+        case Pictures():
+            return _pictures(block)
+
+
+def _table(table: ShownTable) -> Html:
+    heads = [column.head for column in table.shown]
+    rows = [[row.get(c.key, "–") for c in table.shown] for row in table.rows[: table.most]]
+    return parts.table(heads, rows, table.caption, sum(column.words for column in table.shown))
+
+
+def _pictures(block: Pictures) -> Html:
+    legend = parts.legend(block.legend) if block.legend else None
+    return join([legend, parts.figure(block.panels, block.caption, block.columns, block.main)])
+
+
 def is_ours(text: str) -> bool:
     """Whether the beginning of a file is that of a page made here."""
     pattern = r'<meta name="generator" content="bnnpost report \d+">'
@@ -77,7 +135,7 @@ def is_ours(text: str) -> bool:
 
 
 def _shipped(name: str) -> str:
-    return (importlib.resources.files("bnnpost.pages") / name).read_text(encoding="utf-8")
+    return (importlib.resources.files("bnnpost.summaries") / name).read_text(encoding="utf-8")
 
 
 def _top(
@@ -98,14 +156,14 @@ def _top(
     )
 
 
-def _contents(sections: Sequence[Section]) -> Html | None:
+def _contents(sections: Sequence[HtmlSection]) -> Html | None:
     if len(sections) < 3:
         return None
     links = (element("li", element("a", s.title, href=f"#{s.anchor}")) for s in sections)
     return element("nav", element("ul", *links), aria_label="Sections")
 
 
-def _section(one: Section) -> Html:
+def _section(one: HtmlSection) -> Html:
     heading = element("h2", one.title)
     if one.folded:
         inner = element("details", element("summary", heading), one.body, class_="whole")

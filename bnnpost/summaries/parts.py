@@ -1,9 +1,10 @@
 """What pages are made of: tables, lists of facts, notes, text to copy, pictures with captions."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from bnnpost.pages.elements import Html, element, join
+from bnnpost.summaries.elements import Html, element, join
+from bnnpost.summaries.panels import Panel
+from bnnpost.summaries.svg import svg
 
 Row = Sequence[object]
 
@@ -71,70 +72,20 @@ def code(text: str, label: str) -> Html:
     return element("div", element("pre", element("code", text), aria_label=label), class_="code")
 
 
-def figure(pictures: Iterable[Html], caption: object, columns: int = 2, main: bool = False) -> Html:
-    """Pictures side by side as far as there is room, with their explanation if there is one.
+def legend(entries: Iterable[tuple[str, str]]) -> Html:
+    """What has which style."""
+    keys = (
+        element("li", element("span", class_=f"key {style}"), words) for style, words in entries
+    )
+    return element("ul", *keys, class_="legend")
+
+
+def figure(panels: Iterable[Panel], caption: object, columns: int = 2, main: bool = False) -> Html:
+    """Panels side by side as far as there is room, with their explanation if there is one.
 
     main: they are wider than others of the page; on a phone their letters are made as large.
     """
     kind = f"pictures across-{columns}{' main' if main else ''}"
-    cells = (element("div", picture, class_="picture") for picture in pictures)
+    cells = (element("div", svg(panel), class_="picture") for panel in panels)
     below = element("figcaption", caption) if caption is not None else None
     return element("figure", element("div", *cells, class_=kind), below)
-
-
-def _number(value: float, text: str) -> Html:
-    """A number to be read; in full in the attribute `value`."""
-    if not math.isfinite(value):
-        return element("span", "–", title="none")
-    return element("data", text, value=repr(float(value)))
-
-
-def measured_cell(value: float, error: float | None = None, digits: int = 3) -> Html:
-    """A number with its standard error."""
-    known = error is not None and math.isfinite(error) and error > 0 and math.isfinite(value)
-    return _number(value, paired(value, float(error or 0)) if known else spelled(value, digits))
-
-
-def paired(value: float, error: float, digits: int = 1) -> str:
-    """A number ± another, both as far as `digits` figures of that: 0.01180 ± 0.00007."""
-    largest = max(abs(value), error)
-    power = math.floor(math.log10(largest))
-    power = 0 if -4 < power < 6 else power
-    value, error = value / 10.0**power, error / 10.0**power
-    places = max(0, digits - 1 - math.floor(math.log10(error)))
-    places = min(places, 8)
-    text = f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
-    return f"({text})·10{raised(power)}" if power else text
-
-
-def spelled(value: float, digits: int = 3) -> str:
-    """A number in `digits` figures: 0.0121, 1,240, 3.4·10⁻⁷."""
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if 1e-4 <= size < 1e7:
-        whole = int(f"{value:.{digits - 1}e}".split("e")[1]) + 1
-        rounded = round(value, digits - whole)
-        places = max(0, digits - whole)
-        text = f"{rounded:,.{places}f}"
-    else:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        text = f"{mantissa}·10{raised(int(exponent))}"
-    return text.replace("-", "−")
-
-
-def three_places(value: float) -> Html:
-    """A number close to 1."""
-    return _number(value, f"{value:.3f}".replace("-", "−"))
-
-
-def count_cell(value: float) -> Html:
-    """A number of things."""
-    return _number(value, f"{value:,.0f}")
-
-
-def raised(exponent: int) -> str:
-    """A whole number in superscript."""
-    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -9,8 +9,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
-from bnnpost.pages import Html
-from bnnpost.pages.plot import AxisScale, Plot, linear, thinned
+from bnnpost.summaries.panels import Area, AxisScale, Band, Line, Panel, Shape, linear, thinned
 
 _UNIT = AxisScale(0.0, 1.0, marks=tuple((u, f"{u:g}") for u in (0.0, 0.25, 0.5, 0.75, 1.0)))
 _MOST_POINTS = 200
@@ -83,36 +82,50 @@ def heights_of(pit: Float[np.ndarray, " draw"], bins: int) -> Float[np.ndarray, 
     return np.histogram(pit, bins, (0.0, 1.0))[0] * bins / max(len(pit), 1)
 
 
-def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
+def pit_histogram(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Panel:
     """Bars over their band; those outside are red."""
     heights = heights_of(pit, found.bins)
     top = 1.1 * max(float(np.max(heights)), found.top, found.high, 1.0)
-    plot = _plot(linear(0.0, top, most=4), top=24)
-    parts = [plot.band([0, 1], [found.low] * 2, [found.high] * 2, "band")]
+    shapes: list[Shape] = [Band([0, 1], [found.low] * 2, [found.high] * 2, "band")]
     for i, height in enumerate(heights.tolist()):
         colour = "blue" if found.low <= height <= found.high else "red"
         sides = [(i + 0.04) / found.bins, (i + 0.96) / found.bins]
-        parts.append(plot.area(sides, [height] * 2, f"bar {colour}"))
+        shapes.append(Area(sides, [height] * 2, f"bar {colour}"))
     # The bars hide the band's edges.
-    parts += [plot.line([0, 1], [edge] * 2, "grey dashed") for edge in (found.low, found.high)]
+    shapes += [Line([0, 1], [edge] * 2, "grey dashed") for edge in (found.low, found.high)]
     said = f"highest bar {np.max(heights):.3g}, band {found.low:.3g} to {found.high:.3g}"
-    return plot.draw(parts, title=name, said=said, x_label=_CDF, y_label="density")
+    return _panel(linear(0.0, top, most=4), 24, shapes, name, said, "density")
 
 
-def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Html:
+def ecdf_difference(name: str, pit: Float[np.ndarray, " draw"], found: PitBands) -> Panel:
     """Empirical CDF minus the uniform one, over its band; red where it leaves that."""
     largest = largest_difference(pit)
     half = 1.2 * max(largest, found.half, found.ecdf)
-    plot = _plot(linear(-half, half, most=4), top=8)
-    parts = [plot.band([0, 1], [-found.ecdf] * 2, [found.ecdf] * 2, "band")]
+    shapes: list[Shape] = [Band([0, 1], [-found.ecdf] * 2, [found.ecdf] * 2, "band")]
     if len(pit):
         places, heights = ecdf_differences(pit)
         chosen, shown = thinned(heights, _MOST_POINTS)
         colour = "blue" if largest <= found.ecdf else "red"
-        parts.append(plot.line(places[chosen], shown, f"thin {colour}"))
+        shapes.append(Line(places[chosen], shown, f"thin {colour}"))
     said = f"{name}: largest ECDF difference {largest:.3g}, band ±{found.ecdf:.3g}"
-    return plot.draw(parts, title="", said=said, x_label=_CDF, y_label="difference")
+    return _panel(linear(-half, half, most=4), 8, shapes, "", said, "difference")
 
 
-def _plot(y: AxisScale, top: int) -> Plot:
-    return Plot(_UNIT, y, width=280, height=128 + top, left=56, right=12, top=top, bottom=38)
+def _panel(
+    y: AxisScale, top: int, shapes: Sequence[Shape], title: str, said: str, y_label: str
+) -> Panel:
+    return Panel(
+        x=_UNIT,
+        y=y,
+        shapes=shapes,
+        title=title,
+        said=said,
+        x_label=_CDF,
+        y_label=y_label,
+        width=280,
+        height=128 + top,
+        left=56,
+        right=12,
+        top=top,
+        bottom=38,
+    )
