@@ -26,7 +26,7 @@ def sampled(tmp_path_factory):
 
 def test_its_draws_are_kept_and_gone_on_with(sampled):
     path, said = sampled
-    assert "30 exact draws" in said
+    assert "30 exact, independent draws" in said
     config = json.loads((path / "config.json").read_text())
     assert (config["method"], config["number"], config["bound"]) == ("repetition", 3, "strict")
     before = bnnpost.load(path).proposal_numbers

@@ -11,7 +11,7 @@ from bnnpost.settings import meanings
 from bnnpost.sweeps import ConfigError, SweepConfig, load_config, load_grid
 from bnnpost.sweeps.config import shipped_configs
 from bnnpost.sweeps.keys import SweepKeys
-from bnnpost_cli.sample import command as sample
+from bnnpost_cli.sample import sample
 from bnnpost_cli.sweep_run import command as run
 
 
