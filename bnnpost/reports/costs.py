@@ -7,17 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bnnpost.samplers.cost import Expectation
-from bnnpost.summaries.summary import (
-    Block,
-    Notes,
-    Number,
-    Paragraph,
-    ShownColumn,
-    ShownTable,
-    counted,
-    lasted,
-    measured,
-)
+from bnnpost.summaries.summary import Block, Notes, Paragraph, ShownColumn, ShownTable
+from bnnpost.summaries.values import Number, counted, lasted, measured
 
 _COLUMNS = (
     ShownColumn("width", "Width", words=True),

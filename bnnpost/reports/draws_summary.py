@@ -31,11 +31,8 @@ from bnnpost.summaries.summary import (
     ShownTable,
     Summary,
     Tone,
-    close_to_one,
-    counted,
-    lasted,
-    measured,
 )
+from bnnpost.summaries.values import close_to_one, counted, lasted, measured
 
 # Rows of a page's tables.
 _MOST_ROWS = 40

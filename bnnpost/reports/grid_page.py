@@ -9,7 +9,7 @@ from bnnpost.reports.words import DISTANCES, Rate, is_fitted
 from bnnpost.summaries import Html, HtmlSection, element, join, page
 from bnnpost.summaries.panels import AxisScale, Bar, Dot, Line, Panel, Shape, linear
 from bnnpost.summaries.parts import figure, legend, notes, paragraphs, table
-from bnnpost.summaries.summary import measured
+from bnnpost.summaries.values import measured
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
 _SHOWN = ("tv", "kl", "mean_error", "variance_error", "log_evidence_error")

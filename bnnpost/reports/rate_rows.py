@@ -6,7 +6,7 @@ from bnnpost.reports import words
 from bnnpost.reports.words import DISTANCES, Rate
 from bnnpost.spelling import rounded
 from bnnpost.summaries import Html, element
-from bnnpost.summaries.summary import close_to_one, measured
+from bnnpost.summaries.values import close_to_one, measured
 
 
 def rate_row(name: str, rate: Rate, first: Rate | None) -> list[object]:

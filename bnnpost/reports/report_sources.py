@@ -9,7 +9,7 @@ from bnnpost.draws.draws_files import FORMAT as DRAWS_FORMAT
 from bnnpost.reports import draws_run, draws_summary, grid_page, runs, sweep_page, verdict
 from bnnpost.samplers.warned import warn_user
 from bnnpost.storage import as_path, read_record, read_text, read_tree
-from bnnpost.summaries import as_page
+from bnnpost.summaries.html_page import as_page
 from bnnpost.summaries.summary import Summary
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid_directory import FORMAT as GRID_FORMAT

@@ -14,7 +14,7 @@ from bnnpost.samplers.methods import COUPLED
 from bnnpost.samplers.plan import LARGEST_PARETO_K
 from bnnpost.summaries import Html, join
 from bnnpost.summaries.parts import facts, notes, paragraphs, table
-from bnnpost.summaries.summary import counted, measured
+from bnnpost.summaries.values import counted, measured
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -14,9 +14,9 @@ from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES, Rate
 from bnnpost.samplers.methods import COUPLED
 from bnnpost.summaries import Html, HtmlSection, element, join, page
-from bnnpost.summaries.page import as_html
+from bnnpost.summaries.frame import as_html
 from bnnpost.summaries.parts import figure, legend, notes, paragraphs, table
-from bnnpost.summaries.summary import measured
+from bnnpost.summaries.values import measured
 from bnnpost.sweeps.results_text import nothing_fitted, why_not_fitted
 
 if TYPE_CHECKING:

@@ -1,64 +1,13 @@
 """What there is to say of a result, as data: printed by `text`, made a page by `page`, or JSON."""
 
-import dataclasses
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bnnpost.spelling import duration, paired, rounded
 from bnnpost.summaries.panels import Panel
+from bnnpost.summaries.values import Words, json_entries, plain
 
 Tone = Literal["plain", "good", "bad"]
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number to be read. error: its standard error. digits: significant ones.
-
-    form: "measured"; "count", of things; "places", three decimals, of what is close to 1;
-    "seconds". wrong: whether it is not as it should be.
-    """
-
-    value: float
-    error: float = math.nan
-    digits: int = 3
-    form: Literal["measured", "count", "places", "seconds"] = "measured"
-    wrong: bool = False
-
-    def __str__(self) -> str:
-        """As it is read; "–" where it is not finite."""
-        if not math.isfinite(self.value):
-            return "–"
-        match self.form:
-            case "count":
-                return f"{self.value:,.0f}"
-            case "places":
-                return f"{self.value:.3f}".replace("-", "−")
-            case "seconds":
-                return duration(self.value)
-        known = math.isfinite(self.error) and self.error > 0
-        return paired(self.value, self.error) if known else rounded(self.value, self.digits)
-
-
-def measured(value: float, error: float | None = None, digits: int = 3) -> Number:
-    """A measured number, perhaps with its standard error."""
-    return Number(float(value), math.nan if error is None else float(error), digits)
-
-
-def counted(value: float) -> Number:
-    """A number of things."""
-    return Number(float(value), form="count")
-
-
-def close_to_one(value: float, wrong: bool = False) -> Number:
-    """To three places."""
-    return Number(float(value), form="places", wrong=wrong)
-
-
-def lasted(seconds: float) -> Number:
-    """A time."""
-    return Number(float(seconds), form="seconds")
 
 
 @dataclass(frozen=True)
@@ -81,50 +30,79 @@ class Facts:
 
 @dataclass(frozen=True)
 class ShownColumn:
-    """A column of a table. key: in JSON; head: None for one that is in JSON alone.
+    """A column of a table.
 
-    words: whether it holds words, and no numbers.
+    key: of its values in the rows, and in JSON. head: None for a column that is in JSON alone.
+    words: whether it holds words, and no numbers; long: whether these may be sentences. record:
+    whether it is in JSON.
     """
 
     key: str
-    head: str | None
+    head: Words | None
     words: bool = False
+    long: bool = False
+    record: bool = True
 
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table, a row a mapping by the keys of its columns. most: rows that a page shows."""
+    """A table, a row a mapping by the keys of its columns.
+
+    most: rows that a page shows. by: the key of the column that names the rows in JSON, which are
+    a mapping then, else a list. turned: the heading of the columns' names, in a table that a page
+    shows with a column for each row. stacked: whether a row takes several lines where space is
+    scarce, as rows of sentences do. failed: the key by which a row is marked as failed.
+    """
 
     key: str
-    caption: str
+    caption: Words
     columns: tuple[ShownColumn, ...]
     rows: tuple[Mapping[str, object], ...]
     most: int = 1000
+    by: str = ""
+    turned: str = ""
+    stacked: bool = False
+    failed: str = ""
 
     @property
     def shown(self) -> tuple[ShownColumn, ...]:
         """Its columns for people."""
         return tuple(column for column in self.columns if column.head is not None)
 
+    @property
+    def records(self) -> list[dict[str, object]] | dict[str, dict[str, object]]:
+        """Its rows as JSON holds them."""
+        hidden = {column.key for column in self.columns if not column.record}
+        records = [
+            {
+                name: part
+                for key, value in row.items()
+                if key not in hidden
+                for name, part in json_entries(key, value)
+            }
+            for row in self.rows
+        ]
+        return {str(record.pop(self.by)): record for record in records} if self.by else records
+
 
 @dataclass(frozen=True)
 class Paragraph:
     """A sentence or a few."""
 
-    text: str
+    text: Words
 
 
 @dataclass(frozen=True)
 class Notes:
     """Remarks, each set apart."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Words, ...]
     tone: Tone = "plain"
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """What speaks against trusting a result, a sentence each. none: what is said without any."""
+    """What speaks against trusting a result, a sentence each. none: the text if there are none."""
 
     texts: tuple[str, ...]
     none: str = ""
@@ -140,16 +118,34 @@ class Code:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Panels side by side. legend: styles, and what has them. main: wider than others."""
+    """Panels side by side, several in a tuple one below another.
 
-    panels: tuple[Panel, ...]
-    caption: str | None = None
+    title: above them. legend: styles, and what has them. main: wider than others.
+    """
+
+    panels: tuple[Panel | tuple[Panel, ...], ...]
+    caption: Words | None = None
     columns: int = 2
     main: bool = False
     legend: tuple[tuple[str, str], ...] = ()
+    title: str = ""
 
 
-Block = Facts | ShownTable | Paragraph | Notes | Doubts | Code | Pictures
+@dataclass(frozen=True)
+class Nested:
+    """Summaries of parts, folded on a page and not printed.
+
+    key: of a table of as many rows, to whose records those of the parts are added in JSON. part:
+    returns the summary of the i-th, None if there is none yet. most: so many are on a page.
+    """
+
+    key: str
+    count: int
+    part: "Callable[[int], Summary | None]"
+    most: int = 400
+
+
+Block = Facts | ShownTable | Paragraph | Notes | Doubts | Code | Pictures | Nested
 
 
 @dataclass(frozen=True)
@@ -173,11 +169,11 @@ class Summary:
 
     title: str
     kind: str
-    headline: str
-    lead: tuple[str, ...] = ()
+    headline: Words
+    lead: tuple[Words, ...] = ()
     marks: tuple[tuple[str, Tone], ...] = ()
     sections: tuple[Section, ...] = ()
-    footer: str = ""
+    footer: Words = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -186,18 +182,21 @@ class Summary:
         return as_text(self)
 
     def blocks(self) -> Iterator[Block]:
-        """Those of all sections."""
+        """Yield the blocks of all sections."""
         for section in self.sections:
             yield from section.blocks
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """All that speaks against trusting the result."""
-        return tuple(t for one in self.blocks() if isinstance(one, Doubts) for t in one.texts)
+        return tuple(t for block in self.blocks() if isinstance(block, Doubts) for t in block.texts)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain data for JSON; numbers that are not finite are None."""
-        found: dict[str, Any] = {
+        """Return the same as plain data for JSON; numbers that are not finite are None.
+
+        Blocks of one key are one record: facts are added, and rows of tables in their order.
+        """
+        record: dict[str, Any] = {
             "kind": self.kind,
             "headline": self.headline,
             "lead": list(self.lead),
@@ -206,33 +205,22 @@ class Summary:
             **self.data,
         }
         for block in self.blocks():
-            if isinstance(block, Facts):
-                facts = {k: v for one in block.facts for k, v in _entries(one.key, one.value)}
-                found[block.key] = {**found.get(block.key, {}), **facts, **block.record}
-            elif isinstance(block, ShownTable):
-                found[block.key] = [
-                    {k: v for key, value in row.items() for k, v in _entries(key, value)}
-                    for row in block.rows
-                ]
-        return plain(found)
+            match block:
+                case Facts(key, facts, more):
+                    own = {k: v for fact in facts for k, v in json_entries(fact.key, fact.value)}
+                    record[key] = _joined(record.get(key), {**own, **more})
+                case ShownTable(key):
+                    record[key] = _joined(record.get(key), block.records)
+                case Nested(key, count, part):
+                    parts = [found.to_dict() if (found := part(i)) else {} for i in range(count)]
+                    record[key] = _joined(record.get(key), parts)
+        return dict(plain(record))
 
 
-def _entries(key: str, value: object) -> Sequence[tuple[str, object]]:
-    """A value by its key, and its standard error by another."""
-    if not isinstance(value, Number):
-        return [(key, value)]
-    found: list[tuple[str, object]] = [(key, value.value)]
-    return [*found, (f"{key}_se", value.error)] if math.isfinite(value.error) else found
-
-
-def plain(value: Any) -> Any:
-    """Plain data for JSON: numbers that are not finite become None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, str):
-        return value.replace("\u00a0", " ")
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _joined(before: Any, after: Any) -> Any:
+    """Return two records of one key as one."""
+    if before is None:
+        return after
+    if isinstance(before, Mapping):
+        return {**before, **after}
+    return [{**old, **new} for old, new in zip(before, after, strict=True)]

@@ -3,18 +3,28 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from bnnpost.summaries.summary import Block, Facts, Notes, Paragraph, ShownTable, Summary
+from bnnpost.summaries.summary import (
+    Block,
+    Facts,
+    Notes,
+    Paragraph,
+    ShownColumn,
+    ShownTable,
+    Summary,
+)
+from bnnpost.summaries.values import NONE, Number
 
 COLUMNS = 100
 _MOST_ROWS = 20
+_GAP = "  "
 
 
 def as_text(summary: Summary, *, doubts: bool = True) -> str:
-    """Headline, lead, marks and doubts, then the sections that are brief.
+    """Return headline, lead, marks and doubts, then the sections that are brief.
 
-    doubts: whether they are in it; else whoever prints it says them elsewhere.
+    doubts: whether they are in it; else whoever prints it prints them elsewhere.
     """
-    parts = ["\n".join(map(wrapped, (summary.headline, *summary.lead)))]
+    parts = ["\n".join(wrapped(str(words)) for words in (summary.headline, *summary.lead) if words)]
     if summary.marks:
         parts[0] += "\n" + wrapped(" · ".join(text for text, _ in summary.marks))
     if doubts and summary.doubts:
@@ -22,41 +32,100 @@ def as_text(summary: Summary, *, doubts: bool = True) -> str:
     for section in summary.sections:
         if section.brief:
             parts += [text for block in section.blocks if (text := "\n".join(_lines(block)))]
-    return "\n\n".join(parts).replace("\u00a0", " ")
+    return "\n\n".join(filter(None, parts)).replace("\u00a0", " ")
 
 
 def _lines(block: Block) -> Iterator[str]:
-    """Of a block; pictures and code are for pages, and doubts are said above."""
+    """Yield the lines of a block; pictures and code are for pages, and doubts are printed above."""
     match block:
         case Facts(facts=facts):
             width = max((len(fact.label) for fact in facts), default=0)
             for fact in facts:
-                yield _hanging(f"{fact.label:<{width}}  {fact.value}", width + 2)
-        case ShownTable():
-            yield from _table(block)
+                yield _hanging(f"{fact.label:<{width}}  {_cell(fact.value)}", width + 2)
+        case ShownTable(caption=caption):
+            if str(caption):
+                yield wrapped(str(caption))
+            yield from _stacked(block) if block.stacked else _table(block)
+            if len(block.rows) > _MOST_ROWS:
+                yield f"… {len(block.rows) - _MOST_ROWS:,} more"
         case Paragraph(text=text):
-            yield wrapped(text)
+            yield wrapped(str(text))
         case Notes(texts=texts):
             for text in texts:
                 yield _hanging(f"note: {text}", 6)
 
 
+def _cell(value: object) -> str:
+    """Return a value as text; numbers that are not as they should be have a star."""
+    if value is None:
+        return NONE
+    return f"{value}*" if isinstance(value, Number) and value.wrong else str(value)
+
+
 def _table(table: ShownTable) -> Iterator[str]:
-    if table.caption:
-        yield wrapped(table.caption)
-    shown = table.shown
-    rows = [[str(row.get(column.key, "–")) for column in shown] for row in table.rows[:_MOST_ROWS]]
-    heads = [str(column.head) for column in shown]
-    yield from aligned([heads, *rows], ["<" if column.words else ">" for column in shown])
-    if len(table.rows) > _MOST_ROWS:
-        yield f"… {len(table.rows) - _MOST_ROWS:,} more"
+    """Yield the lines of a table, one that is too wide as several below one another."""
+    columns = table.shown
+    cells = [[_cell(row.get(column.key)) for column in columns] for row in table.rows[:_MOST_ROWS]]
+    texts = list(zip(*cells, strict=True)) if cells else [()] * len(columns)
+    heads = [_head(column, own) for column, own in zip(columns, texts, strict=True)]
+    height = max(map(len, heads))
+    heads = [[""] * (height - len(lines)) + lines for lines in heads]
+    rows = [*zip(*heads, strict=True), *cells]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    for i, part in enumerate(_parts(widths, sum(column.words for column in columns))):
+        if i:
+            yield ""
+        sides = ["<" if columns[k].words else ">" for k in part]
+        yield from aligned([[row[k] for k in part] for row in rows], sides)
+
+
+def _head(column: ShownColumn, cells: Sequence[str]) -> list[str]:
+    """Return the lines of a heading, which is no wider than its cells or its longest word."""
+    head = str(column.head)
+    width = max(map(len, (*cells, *head.split(), "")))
+    return textwrap.wrap(head, max(width, 1), break_long_words=False, break_on_hyphens=False)
+
+
+def _parts(widths: Sequence[int], num_words: int) -> list[list[int]]:
+    """Return the columns of each part of a table that fits; its first columns are in all of them.
+
+    num_words: columns that hold words; those at the left are repeated if there is room for them.
+    """
+    first = max(num_words, 1)
+    while first > 1 and sum(widths[:first]) + len(_GAP) * first > COLUMNS // 2:
+        first -= 1
+    repeated = list(range(first))
+    parts = [list(repeated)]
+    for i in range(first, len(widths)):
+        used = sum(widths[k] + len(_GAP) for k in parts[-1]) + widths[i]
+        if used > COLUMNS and len(parts[-1]) > first:
+            parts.append(list(repeated))
+        parts[-1].append(i)
+    return parts
+
+
+def _stacked(table: ShownTable) -> Iterator[str]:
+    """Yield the lines of each row: short cells in the first line, then a line for each long one."""
+    short = [column for column in table.shown if not column.long]
+    long = [column for column in table.shown if column.long]
+    labelled, numbers = [c for c in short if c.words], [c for c in short if not c.words]
+    rows = table.rows[:_MOST_ROWS]
+    starts = aligned(
+        [[_cell(row.get(c.key)) for c in labelled] for row in rows], "<" * len(labelled)
+    )
+    for row, start in zip(rows, starts, strict=True):
+        cells = [f"{column.head} {_cell(row[column.key])}" for column in numbers]
+        yield _hanging(f"{start}  {'; '.join(cells)}" if cells else start, 5)
+        for column in long:
+            if cell := row.get(column.key):
+                yield _hanging(f"     {str(column.head).lower()}: {_cell(cell)}", 7)
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: Sequence[str]) -> list[str]:
-    """A line a row, in columns. sides: of each column, "<" or ">", at which its texts are."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    """Return a line for each row, in columns. sides: "<" or ">" for each column."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(sides))] if rows else []
     return [
-        "  ".join(
+        _GAP.join(
             f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
         ).rstrip()
         for row in rows
@@ -64,11 +133,12 @@ def aligned(rows: Sequence[Sequence[str]], sides: Sequence[str]) -> list[str]:
 
 
 def wrapped(text: str) -> str:
-    """A text in lines; blanks that hold numbers and units together stay."""
+    """Return a text in lines; blanks that hold numbers and units together stay."""
     return textwrap.fill(text, COLUMNS, break_on_hyphens=False)
 
 
 def _hanging(text: str, indent: int) -> str:
+    """Return a text in lines, of which all but the first are indented."""
     return textwrap.fill(
         text,
         COLUMNS,

@@ -31,7 +31,7 @@ def command(config: str | None, as_json: bool, **flags: Any) -> None:
     how many independent draws these are worth is known only from a run. Takes the flags of sweep.
     """
     from bnnpost.samplers.methods import check_taken
-    from bnnpost.summaries.summary import plain
+    from bnnpost.summaries.values import plain
     from bnnpost.sweeps import load_config
     from bnnpost.sweeps.planning import costs_at
     from bnnpost.sweeps.problem import load_problem

@@ -28,7 +28,7 @@ def _verdict(plan: Any, force: bool) -> str:
 
 def as_json(plan: Any, force: bool) -> dict[str, Any]:
     """The same as plain data."""
-    from bnnpost.summaries.summary import plain
+    from bnnpost.summaries.values import plain
 
     widths = [
         {"width": width, **cost.record, "comparison_seconds": plan.comparisons.get(width)}

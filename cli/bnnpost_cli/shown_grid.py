@@ -159,7 +159,7 @@ def _plan(grid: Any, plans: Sequence[Any], force: bool) -> str:
 
 
 def _plan_json(plans: Sequence[Any]) -> Any:
-    from bnnpost.summaries.summary import plain
+    from bnnpost.summaries.values import plain
 
     return plain(
         [

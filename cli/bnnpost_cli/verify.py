@@ -35,7 +35,7 @@ html_option = click.option(
 
 def tell(report: Any, as_json: bool, html: str | None) -> None:
     """Print a report, and write its page if one was asked for."""
-    from bnnpost.summaries.summary import plain
+    from bnnpost.summaries.values import plain
     from bnnpost.verification.html import write_html
 
     if as_json:

@@ -66,7 +66,7 @@ def show(name: str, directory: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost import zoo
-        from bnnpost.summaries.summary import plain
+        from bnnpost.summaries.values import plain
         from bnnpost.zoo.zoo import plain_record
 
         entry = _entry(name)

@@ -15,7 +15,7 @@ from bnnpost.reports.draws_run import DrawsRun, Values, read_run
 from bnnpost.reports.draws_summary import summary_of_draws
 from bnnpost.samplers.coupled.bounds import tv_bound
 from bnnpost.storage import dataset_digest
-from bnnpost.summaries import as_page
+from bnnpost.summaries.html_page import as_page
 from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.problem import load_problem
 from bnnpost.sweeps.sampling import sample

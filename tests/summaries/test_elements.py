@@ -18,8 +18,8 @@ from bnnpost.summaries.panels import (
     thinned,
 )
 from bnnpost.summaries.parts import table
-from bnnpost.summaries.summary import close_to_one, counted, measured
 from bnnpost.summaries.svg import svg
+from bnnpost.summaries.values import close_to_one, counted, measured
 from tests.summaries.reader import Page, checked
 
 BAD = "<script>alert('1')</script> & \"quoted\""

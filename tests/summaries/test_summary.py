@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bnnpost.summaries import as_page
+from bnnpost.summaries.html_page import as_page
 from bnnpost.summaries.panels import Line, Panel, linear
 from bnnpost.summaries.summary import (
     Code,
@@ -20,10 +20,9 @@ from bnnpost.summaries.summary import (
     ShownColumn,
     ShownTable,
     Summary,
-    counted,
-    measured,
 )
 from bnnpost.summaries.text import as_text
+from bnnpost.summaries.values import counted, measured
 from tests.summaries.reader import checked
 
 BAD = "<script>alert('1')</script> & \"quoted\""

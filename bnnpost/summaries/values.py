@@ -1,0 +1,149 @@
+"""Numbers, and sentences with numbers in them, as people read them and as JSON holds them."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bnnpost.spelling import duration, paired, rounded
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number to be read.
+
+    error: its standard error. low, high: the ends of its 95 % interval. digits: significant ones,
+    or decimals of "places". form: "measured"; "count", of things; "places", a fixed number of
+    decimals, of what is close to 1; "seconds". wrong: whether it is not as it should be.
+    """
+
+    value: float
+    error: float = math.nan
+    digits: int = 3
+    form: Literal["measured", "count", "places", "seconds"] = "measured"
+    wrong: bool = False
+    low: float = math.nan
+    high: float = math.nan
+
+    def __str__(self) -> str:
+        """Return the number as it is read, with its error or interval; "–" if it is not finite."""
+        if not self.interval:
+            return self.alone
+        return f"{self.alone} {self.interval}"
+
+    @property
+    def alone(self) -> str:
+        """The number without its interval."""
+        if math.isfinite(self.value) and math.isfinite(self.error) and self.error > 0:
+            return paired(self.value, self.error)
+        return self._spelled(self.value)
+
+    @property
+    def interval(self) -> str:
+        """The interval in brackets; empty if there is none."""
+        if not (math.isfinite(self.value) and math.isfinite(self.low)):
+            return ""
+        return f"[{self._spelled(self.low)}, {self._spelled(self.high)}]"
+
+    def _spelled(self, value: float) -> str:
+        if not math.isfinite(value):
+            return NONE
+        match self.form:
+            case "count":
+                return f"{value:,.0f}"
+            case "places":
+                text = f"{value:.{self.digits}f}"
+                return (text if float(text) else text.removeprefix("-")).replace("-", "−")
+            case "seconds":
+                return duration(value)
+        return rounded(value, self.digits)
+
+
+def measured(value: float, error: float | None = None, digits: int = 3) -> Number:
+    """Return a measured number, perhaps with its standard error."""
+    return Number(float(value), math.nan if error is None else float(error), digits)
+
+
+def counted(value: float) -> Number:
+    """Return a number of things."""
+    return Number(float(value), form="count")
+
+
+def close_to_one(value: float, wrong: bool = False) -> Number:
+    """Return a number with three decimals."""
+    return Number(float(value), form="places", wrong=wrong)
+
+
+def lasted(seconds: float) -> Number:
+    """Return a time."""
+    return Number(float(seconds), form="seconds")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words of a text that a page shows in another way than the rest.
+
+    kind: "power", a raised exponent; "interval", not broken over lines; "unit", small; "code";
+    "wrong", not as it should be; "link" to `address`; "swatch", a sample of the colour of bands.
+    """
+
+    words: str
+    kind: Literal["power", "interval", "unit", "code", "wrong", "link", "swatch"]
+    address: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "power":
+                return f"^{self.words}"
+            case "unit":
+                return f"({self.words})"
+        return self.words
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of several parts: words, numbers and spans."""
+
+    parts: tuple["str | Number | Span | Text", ...]
+
+    @classmethod
+    def of(cls, *parts: "str | Number | Span | Text") -> "Text":
+        """Return the parts as one text."""
+        return cls(parts)
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+
+Words = str | Text
+
+
+def json_entries(key: str, value: object) -> Iterator[tuple[str, object]]:
+    """Yield what JSON holds of a value: itself, and its error or interval by keys of their own."""
+    if not isinstance(value, Number):
+        yield key, value
+        return
+    yield key, value.value
+    if math.isfinite(value.error):
+        yield f"{key}_se", value.error
+    if math.isfinite(value.low):
+        yield f"{key}_low", value.low
+        yield f"{key}_high", value.high
+
+
+def plain(value: Any) -> Any:
+    """Return plain data for JSON; numbers that are not finite become None."""
+    if isinstance(value, Number):
+        return plain(value.value)
+    if isinstance(value, str | Text | Span):
+        return str(value).replace("\u00a0", " ")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {key: plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
