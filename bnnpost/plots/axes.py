@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, TWO_SIDED, VERMILION, error_bars
+from bnnpost.plots.curves import TWO_SIDED
+from bnnpost.plots.style import BLUE, VERMILION, error_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

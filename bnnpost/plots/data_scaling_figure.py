@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import BLUE, GREEN, MUTED, STYLE, TWO_SIDED, VERMILION, error_bars, headed
+from bnnpost.plots.curves import TWO_SIDED
+from bnnpost.plots.style import BLUE, GREEN, MUTED, STYLE, VERMILION, error_bars, headed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,12 +2,21 @@
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnnpost.plots.curves import (
+    DistanceCurve,
+    Rate,
+    density_curves,
+    distance_curve,
+    drawn_widths,
+    rows_by_distance,
+    theory_lines,
+)
 from bnnpost.plots.own_units import data_of, f_label, place_name, shown_predictive, size_of_f
 from bnnpost.plots.style import (
     BLUE,
@@ -16,11 +25,11 @@ from bnnpost.plots.style import (
     OCHRE,
     PURPLE,
     STYLE,
-    TWO_SIDED,
     VERMILION,
     WIDTHS,
     error_bars,
     headed,
+    save,
     spread_out,
 )
 
@@ -29,13 +38,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_PANELS, _MOST_WIDTHS, _MOST_LAYERS = 10, 4, 6
-_CROP = 0.004  # panels show where a density exceeds this share of the highest
+_MOST_PANELS, _MOST_LAYERS = 10, 6
 
 
 # Label with units, colour and marker of each distance, by its name in the tree.
-_Curves = dict[str, tuple[str, str, str]]
-_LAWS: _Curves = {
+_Styles = dict[str, tuple[str, str, str]]
+_LAWS: _Styles = {
     "tv": ("total variation", BLUE, "o"),
     "kl": ("KL divergence (nats)", VERMILION, "s"),
 }
@@ -48,7 +56,7 @@ _SHORT = {
 _ROOM, _THEORY_GAP = 0.25, 0.045
 # Characters in a line of small print.
 _NOTE = 142
-_MOMENTS: _Curves = {
+_MOMENTS: _Styles = {
     "log_evidence_error": ("log evidence (nats)", PURPLE, "D"),
     "variance_error": ("variance (units of f²)", GREEN, "^"),
     "mean_error": ("mean (units of f)", OCHRE, "o"),
@@ -75,7 +83,7 @@ def distances(tree: "xr.DataTree") -> "Figure":
         f"Lines: {_fitted(tree['rates'].attrs)}; hollow: not fitted."
     )
     found = tree["distances"].to_dataset()
-    if any((_size(found, name)[0] <= 0).any() for name in (*_LAWS, *_MOMENTS)):
+    if any((curve.sizes <= 0).any() for curve in _curves(tree, (*_LAWS, *_MOMENTS)).values()):
         note += " Arrows: below 0."
     if "first_order" in tree.children:
         share = 100 * tree["first_order"].attrs["share"]
@@ -98,9 +106,22 @@ def distances(tree: "xr.DataTree") -> "Figure":
     return figure
 
 
+def write_figures(
+    tree: "xr.DataTree", folder: Path, *, ending: str = "", headings: bool = True
+) -> list[Path]:
+    """Write distances and densities into a folder and return their names without endings.
+
+    ending: of files of one kind (".pdf"); without it PNG and SVG. headings: whether title and
+    notes are in them.
+    """
+    for name, figure in {"distances": distances, "densities": densities}.items():
+        save(figure(tree), folder / f"{name}{ending}", headings=headings)
+    return [folder / "distances", folder / "densities"]
+
+
 def _fitted(rates: Mapping[Any, Any]) -> str:
     start = rates["fitted_from_width"]
-    if int(rates.get("num_fitted", 3)) == 2:
+    if int(rates["num_fitted"]) == 2:
         return "through two widths, no check of a power law"
     return f"fitted from N = {start}"
 
@@ -132,43 +153,39 @@ def _network(config: dict[str, Any]) -> str:
     return f"hidden layers: {config['depth']} · activation: {config['activation']}"
 
 
-def _draw_distances(axes: "Axes", curves: _Curves, tree: "xr.DataTree") -> None:
-    found, theory = tree["distances"].to_dataset(), tree["rates"]["theory"]
-    widths = found["width"].values.astype(float)
+def _curves(tree: "xr.DataTree", names: Iterable[str]) -> dict[str, DistanceCurve]:
+    distances, rates = tree["distances"].to_dataset(), tree["rates"].to_dataset()
+    start, rows = int(rates.attrs["fitted_from_width"]), rows_by_distance(rates)
+    return {name: distance_curve(distances, name, rows[name], start) for name in names}
+
+
+def _draw_distances(axes: "Axes", styles: _Styles, tree: "xr.DataTree") -> None:
+    curves, rates = _curves(tree, styles), rows_by_distance(tree["rates"].to_dataset())
+    widths = next(iter(curves.values())).widths
     axes.set(xscale="log", yscale="log", xlabel="width N (units per hidden layer)")
-    axes.set(xlim=(widths.min() / 1.6, widths.max() * 1.6), ylim=_limits(found, curves))
+    axes.set(xlim=(widths.min() / 1.6, widths.max() * 1.6), ylim=_limits(curves.values()))
     ticks = spread_out(widths, 0.11 * np.log(1.6**2 * widths.max() / widths.min()))
     axes.set_xticks(ticks, [f"{width:.0f}" for width in ticks])
     axes.minorticks_off()
-    labels = [_draw_curve(axes, tree, name, *style) for name, style in curves.items()]
+    labels = [_draw_curve(axes, curves[n], rates[n], *style) for n, style in styles.items()]
     _label_directly(axes, widths.max(), labels)
-    slopes = {name: float(theory.sel(distance=name)) for name in curves}
+    slopes = {name: rates[name]["theory"] for name in styles}
     if "first_order" in tree.children:
-        first = tree["first_order"].to_dataset()
+        theory = rows_by_distance(tree["first_order"].to_dataset())
         across = (1.6 * widths.max() / widths.min()) ** (_ROOM / (1 - _ROOM))
         axes.set_xlim(widths.min() / across, widths.max() * 1.6)
         for name, slope in slopes.items():
-            row = {str(key): float(one) for key, one in first.sel(distance=name).items()}
-            _draw_first_order(axes, row, slope, widths)
-        _name_theory(axes, curves, first, slopes, float(widths.min()))
+            _draw_first_order(axes, theory[name], slope, widths)
+        _name_theory(axes, styles, theory, slopes, float(widths.min()))
         return
     for slope in set(slopes.values()):
-        names = [name for name in slopes if slopes[name] == slope]
-        _draw_guide(axes, found, names, slope, above=slope == max(slopes.values()))
+        own = [curves[name] for name in slopes if slopes[name] == slope]
+        _draw_guide(axes, own, slope, above=slope == max(slopes.values()))
 
 
-def _size(found: "xr.Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes of a distance at each width, and half their 95 % intervals."""
-    value = found[name].values.astype(float)
-    # This one alone is signed.
-    value = np.abs(value) if name == "log_evidence_error" else value
-    return value, TWO_SIDED * found[f"{name}_se"].values.astype(float)
-
-
-def _limits(found: "xr.Dataset", curves: _Curves) -> tuple[float, float]:
-    """Lower and upper end, two decades apart at least, that show every value and upper end."""
-    sizes = [_size(found, name) for name in curves]
-    shown = np.concatenate([[*value, *(value + half)] for value, half in sizes])
+def _limits(curves: Collection[DistanceCurve]) -> tuple[float, float]:
+    """Return ends two decades apart at least, that show every value and upper end."""
+    shown = np.concatenate([[*curve.sizes, *(curve.sizes + curve.halves)] for curve in curves])
     logs = np.log10(shown[np.isfinite(shown) & (shown > 0)])
     low, high = (logs.min(), logs.max()) if logs.size else (-1.0, 0.0)
     margin = max(0.08 * (high - low) + 0.15, 1 - (high - low) / 2)
@@ -176,22 +193,18 @@ def _limits(found: "xr.Dataset", curves: _Curves) -> tuple[float, float]:
 
 
 def _draw_curve(
-    axes: "Axes", tree: "xr.DataTree", name: str, label: str, colour: str, marker: str
+    axes: "Axes", curve: DistanceCurve, rate: Rate, label: str, colour: str, marker: str
 ) -> tuple[float, str, str]:
-    """Points, bars and the fitted line; returns the label's height, text and colour."""
-    found, rates = tree["distances"].to_dataset(), tree["rates"].to_dataset()
-    widths, (value, half) = found["width"].values.astype(float), _size(found, name)
-    rate = {str(key): float(one) for key, one in rates.sel(distance=name).items()}
-    fitted = (widths >= rates.attrs["fitted_from_width"]) & np.isfinite(rate["exponent"])
-    for chosen, face in ((fitted, colour), (~fitted, "white")):
+    """Draw points, bars and the fitted line; return the label's height, text and colour."""
+    sizes, halves = curve.sizes, curve.halves
+    for chosen, face in ((curve.fitted, colour), (~curve.fitted, "white")):
         style = {"color": colour, "marker": marker, "markerfacecolor": face}
-        _draw_points(axes, style, widths[chosen], value[chosen], half[chosen])
+        _draw_points(axes, style, curve.widths[chosen], sizes[chosen], halves[chosen])
     text = "no power law fitted"
-    if fitted.any():
-        ends = np.array([widths[fitted].min(), widths[fitted].max()])
-        axes.plot(ends, rate["coefficient"] * ends ** rate["exponent"], color=colour)
+    if curve.line is not None:
+        axes.plot(*curve.line, color=colour)
         text = "slope {exponent:.2f} [{exponent_low:.2f}, {exponent_high:.2f}]".format(**rate)
-    height = float(np.where(value > 0, value, value + half)[np.argmax(widths)])
+    height = float(np.where(sizes > 0, sizes, sizes + halves)[np.argmax(curve.widths)])
     return height, f"{label}\n{text}".replace("-", "−"), colour
 
 
@@ -205,35 +218,27 @@ def _draw_points(
     axes.plot(widths[bounded], (value + half)[bounded], markersize=9, **style)
 
 
-def _draw_first_order(
-    axes: "Axes", row: dict[str, float], slope: float, widths: np.ndarray
-) -> None:
-    """coefficient · N^slope over all widths, with a tick where the next order begins to matter."""
-
-    def line(n: np.ndarray) -> np.ndarray:
-        return abs(row["coefficient"]) * n**slope
-
-    first, last = widths.min(), widths.max()
-    turn = min(max(row["second_order_below_high"], first), last)
-    turn = first if np.isnan(turn) else turn
+def _draw_first_order(axes: "Axes", theory: Rate, slope: float, widths: np.ndarray) -> None:
+    """Draw theory over all widths, with a tick where the next order begins to matter."""
     style: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
-    for start, end, dashes in ((first, turn, (1, 1.5)), (turn, last, (4, 2.5))):
-        if start < end:
-            ends = np.array([start, end])
-            axes.plot(ends, line(ends), linestyle=(0, dashes), **style)
-    if first < turn < last:
-        axes.plot(turn, line(turn), marker="|", markersize=8, **style)
+    lines = list(theory_lines(theory, slope, widths.min(), widths.max()))
+    for line in lines:
+        dashes = (4, 2.5) if line.holds else (1, 1.5)
+        axes.plot(line.ends, line.sizes, linestyle=(0, dashes), **style)
+    if len(lines) == 2:
+        axes.plot(lines[1].ends[0], lines[1].sizes[0], marker="|", markersize=8, **style)
 
 
 def _name_theory(
-    axes: "Axes", curves: _Curves, first: "xr.Dataset", slopes: dict[str, float], width: float
+    axes: "Axes",
+    styles: _Styles,
+    theory: Mapping[str, Rate],
+    slopes: dict[str, float],
+    width: float,
 ) -> None:
     """What each line of the theory predicts, at its narrow end; names are pushed apart."""
     low, high = np.log(axes.get_ylim())
-    heights = {
-        name: abs(float(first["coefficient"].sel(distance=name))) * width ** slopes[name]
-        for name in curves
-    }
+    heights = {n: abs(theory[n]["coefficient"]) * width ** slopes[n] for n in styles}
     last = np.inf
     for name, height in sorted(heights.items(), key=lambda item: -item[1]):
         if not height > 0:
@@ -241,17 +246,15 @@ def _name_theory(
         at = min((np.log(height) - low) / (high - low), last - _THEORY_GAP)
         style: dict[str, Any] = {"ha": "right", "va": "center", "size": 6.5}
         text = f"{_SHORT[name]} "
-        axes.text(_ROOM, at, text, transform=axes.transAxes, color=curves[name][1], **style)
+        axes.text(_ROOM, at, text, transform=axes.transAxes, color=styles[name][1], **style)
         last = at
 
 
-def _draw_guide(
-    axes: "Axes", found: "xr.Dataset", names: list[str], slope: float, above: bool
-) -> None:
-    """A thin dashed line of theory's slope, above the highest or below the lowest of these."""
-    widths = found["width"].values.astype(float)
+def _draw_guide(axes: "Axes", curves: Sequence[DistanceCurve], slope: float, above: bool) -> None:
+    """Draw a thin dashed line of theory's slope, above the highest or below the lowest curve."""
+    widths = curves[0].widths
     wider = widths > np.sqrt(widths.min() * widths.max())
-    levels = np.concatenate([(_size(found, name)[0] * widths**-slope)[wider] for name in names])
+    levels = np.concatenate([(curve.sizes * widths**-slope)[wider] for curve in curves])
     levels = levels[levels > 0]
     if not levels.size:
         return
@@ -294,7 +297,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     import matplotlib
 
     (found, data), record = shown_predictive(tree), data_of(tree)
-    chosen = _drawn_widths(found, widths)
+    chosen = drawn_widths(found, widths)
     panels, columns = _panels(found.sizes["point"], found.sizes["output"])
     rows = -(-len(panels) // columns)
     height = max(4.5, 1.7 + 1.4 * rows)
@@ -320,17 +323,6 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     return figure
 
 
-def _drawn_widths(found: "xr.Dataset", widths: Sequence[int] | None) -> list[int]:
-    """The widths asked for, or a few, that have a density; ascending."""
-    known = sorted(int(width) for width in found["width"].values)
-    if missing := set(widths or ()) - set(known):
-        raise ValueError(f"no width {min(missing)} in these results, which hold {known}")
-    asked = known if widths is None else sorted(set(widths))
-    drawn = [width for width in asked if np.isfinite(found["density"].sel(width=width)).all()]
-    few = len(drawn) if widths is not None else min(len(drawn), _MOST_WIDTHS)
-    return [drawn[i] for i in np.linspace(0, len(drawn) - 1, few).round().astype(int)]
-
-
 def _panels(num_points: int, num_outputs: int) -> tuple[list[tuple[int, int]], int]:
     """(point, output) of each panel, row by row, and the number of columns."""
     num_outputs = min(num_outputs, _MOST_PANELS)
@@ -349,21 +341,16 @@ def _draw_densities(
     output: int,
     widths: list[int],
 ) -> None:
-    data, found = data.isel(point=point), found.isel(point=point, output=output)
-    # Targets that are no numbers are not on the scale of f.
-    target = np.nan if "target_kind" in data.attrs else float(data["y_test"][output])
-    f, limit = found["f"].values, found["limit_density"].values
-    curves = [found["density"].sel(width=width).values for width in widths]
-    shades = WIDTHS[-len(curves) :] if len(curves) <= len(WIDTHS) else WIDTHS * len(curves)
-    for width, density, shade in zip(widths, curves, shades, strict=False):
-        axes.plot(f, density, color=shade, label=f"N = {width}")
-    axes.plot(f, limit, color="black", linestyle=(0, (3, 2)), linewidth=1.2, label="limit")
+    shown = density_curves(found, data, point, output, widths)
+    count = len(widths)
+    shades = WIDTHS[-count:] if count <= len(WIDTHS) else WIDTHS * count
+    for width, density, shade in zip(widths, shown.curves, shades, strict=False):
+        axes.plot(shown.f, density, color=shade, label=f"N = {width}")
+    dashes: dict[str, Any] = {"linestyle": (0, (3, 2)), "linewidth": 1.2}
+    axes.plot(shown.f, shown.limit, color="black", label="limit", **dashes)
     mark: dict[str, Any] = {"color": VERMILION, "linestyle": "none", "markeredgewidth": 2}
-    if np.isfinite(target):
-        axes.plot(target, 0, marker=2, markersize=9, zorder=4, **mark)
+    if np.isfinite(shown.target):
+        axes.plot(shown.target, 0, marker=2, markersize=9, zorder=4, **mark)
         axes.plot([], [], marker="|", markersize=9, label="observed target, noise and all", **mark)
-    highest = np.max([limit, *curves], axis=0)
-    shown = [*f[highest > _CROP * highest.max()], *([target] if np.isfinite(target) else [])]
-    margin = 0.03 * (max(shown) - min(shown))
-    axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.08 * highest.max()))
+    axes.set(xlim=(shown.low, shown.high), ylim=(0, shown.top))
     axes.locator_params(nbins=4)

@@ -1,6 +1,7 @@
 """Results of a sweep as they are shown: f, densities and targets in the units of their columns."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def shown_predictive(tree: "xr.DataTree") -> "tuple[xr.Dataset, xr.Dataset]":
     if record is None:
         return found, data
     data = data.assign(x_test=(data["x_test"].dims, record.scaling.own_inputs(data["x_test"])))
-    if "target_kind" in data.attrs:  # classes and counts, which are not on the scale of f
+    if not on_the_scale_of_f(data.attrs):  # classes and counts
         return found, data
     values, std = record.scaling.values, np.asarray(record.scaling.y_std)[:, None]
     own = {"f": np.moveaxis(values(np.moveaxis(found["f"].values, -1, -2)), -1, -2)}
@@ -34,6 +35,11 @@ def shown_predictive(tree: "xr.DataTree") -> "tuple[xr.Dataset, xr.Dataset]":
     own["limit_mean"] = values(found["limit_mean"].values)
     found = found.assign({name: (found[name].dims, one) for name, one in own.items()})
     return found, data.assign(y_test=(data["y_test"].dims, values(data["y_test"].values)))
+
+
+def on_the_scale_of_f(attributes: Mapping[Any, Any]) -> bool:
+    """Return whether targets are numbers with noise, by the attributes of a file."""
+    return bool(attributes.get("target_kind", "numbers") == "numbers")
 
 
 def place_name(record: DataRecord | None, data: "xr.Dataset", point: int, output: int) -> str:

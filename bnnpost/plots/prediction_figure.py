@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnnpost.plots.curves import TWO_SIDED
 from bnnpost.plots.style import (
     BLUE,
     GREEN,
     MUTED,
     STYLE,
-    TWO_SIDED,
     VERMILION,
     error_bars,
     headed,

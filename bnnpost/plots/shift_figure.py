@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnnpost.plots.style import MUTED, STYLE, TWO_SIDED, VERMILION, headed
+from bnnpost.plots.curves import TWO_SIDED
+from bnnpost.plots.style import MUTED, STYLE, VERMILION, headed
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -23,7 +23,6 @@ ENDINGS = (".png", ".svg", ".pdf")
 _HEADING = "heading"
 # What would differ between two files of one figure.
 _DATES = {"svg": "Date", "pdf": "CreationDate"}
-TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,

@@ -1,7 +1,8 @@
-"""Reports for people: any run, or file of draws, as one page that loads nothing."""
+"""Reports for people: what there is to say of any run, as text, one page or JSON.
 
-from bnnpost.reports.report_sources import NotARun, summary_of, to_html
-from bnnpost.reports.writing import write
-from bnnpost.summaries import NotAReport
+Names are imported when they are first used: how far a grid is can be told without JAX.
+"""
 
-__all__ = ["NotAReport", "NotARun", "summary_of", "to_html", "write"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

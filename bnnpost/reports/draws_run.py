@@ -14,6 +14,7 @@ from bnnpost.datasets.data_record import record_of
 from bnnpost.draws.draws_files import FORMAT
 from bnnpost.draws.info import DrawsInfo
 from bnnpost.likelihoods.base import a_column_each
+from bnnpost.plots.own_units import on_the_scale_of_f
 from bnnpost.reports import words
 from bnnpost.runs.directory import LOG
 from bnnpost.runs.store import BLOCKS, read_run_record
@@ -169,7 +170,7 @@ def _at_test(data: "xr.Dataset") -> Values | None:
     x, y, record = data["x_test"].values, data["y_test"].values, record_of(data.attrs)
     if record is not None:
         x = record.scaling.own_inputs(x)
-        if words.on_the_scale_of_f(data.attrs):
+        if on_the_scale_of_f(data.attrs):
             f, y = record.scaling.values(f), record.scaling.values(y)
     chances = data["probability"].values if "probability" in data else None
     return Values("test", f, x, y, data.attrs, scores, record, chances)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnnpost.datasets import DataRecord
 from bnnpost.draws.info import ChainsInfo, CoupledInfo, DrawsInfo
-from bnnpost.plots.own_units import f_name, input_text
+from bnnpost.plots.own_units import f_name, input_text, on_the_scale_of_f
 from bnnpost.reports import config_toml, draws_panels, words
 from bnnpost.reports.costs import forecast_blocks, surprised
 from bnnpost.reports.draws_run import DrawsRun, Values
@@ -225,7 +225,7 @@ def _values(run: DrawsRun, info: DrawsInfo) -> Section:
 
 
 def _value_pictures(run: DrawsRun, values: Values, info: DrawsInfo) -> Iterator[Pictures]:
-    observed = values.targets if words.on_the_scale_of_f(values.attributes) else None
+    observed = values.targets if on_the_scale_of_f(values.attributes) else None
     one_feature = values.x.ndim == 2 and values.x.shape[1] == 1
     if one_feature and values.f.shape[1:] > (4, 1) and values.f.shape[2] == 1:
         panel = draws_panels.function_band(

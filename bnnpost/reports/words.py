@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from bnnpost.datasets import DataRecord
+from bnnpost.plots.curves import Rate
 from bnnpost.spelling import paired, rounded
-from bnnpost.summaries import Html, element, join
+from bnnpost.summaries.summary import Tone
+from bnnpost.summaries.values import Number, Span, Text, Words
 from bnnpost.sweeps import laws
 from bnnpost.sweeps.row_choice import said_rows
 
@@ -37,12 +39,11 @@ DRAWN = {
     "capped": "weighted draws",
     "coupled": "independent draws by coupled chains",
 }
-MARKS = {
+MARKS: dict[str, tuple[str, Tone]] = {
     "exact": ("Exact draws", "good"),
     "capped": ("Weighted draws: capped, not exact", "plain"),
     "coupled": (AT_A_DISTANCE, "plain"),
 }
-Rate = Mapping[str, float]
 
 
 def is_fitted(rate: Rate) -> bool:
@@ -55,92 +56,81 @@ def agrees(rate: Rate) -> bool:
     return rate["exponent_low"] <= rate["theory"] <= rate["exponent_high"]
 
 
-def interval(rate: Rate) -> Html:
-    """The 95 % interval of the exponent."""
-    return element("span", f"[{signed(rate['exponent_low'])}, {signed(rate['exponent_high'])}]",
-                   class_="interval")  # fmt: skip
+def interval(rate: Rate) -> Span:
+    """Return the 95 % interval of the exponent."""
+    ends = f"[{signed(rate['exponent_low'])}, {signed(rate['exponent_high'])}]"
+    return Span(ends, "interval")
 
 
 def signed(value: float) -> str:
-    """An exponent or its interval's end: −0.99."""
-    text = f"{value:.2f}".replace("-", "−")
-    return text if float(f"{value:.2f}") else "0.00"
+    """Return an exponent or an end of its interval as text: −0.99."""
+    return str(Number(value, digits=2, form="places"))
 
 
 def whole_text(value: float) -> str:
-    """Theory's exponent: −1."""
+    """Return theory's exponent as text: −1."""
     return f"{value:g}".replace("-", "−")
 
 
-def trend(rate: Rate) -> Html:
-    """How a distance changes with width: "falls as width^−0.99 [−1.02, −0.96]"."""
+def trend(rate: Rate) -> Text:
+    """Return how a distance changes with width: "falls as width^−0.99 [−1.02, −0.96]"."""
+    exponent = signed(rate["exponent"])
     if rate["exponent_low"] <= 0 <= rate["exponent_high"]:
-        return join(
-            ["shows no clear trend in width (exponent ", signed(rate["exponent"]), " ",
-             interval(rate), ")"]
-        )  # fmt: skip
+        return Text.of(f"shows no clear trend in width (exponent {exponent} ", interval(rate), ")")
     verb = "falls" if rate["exponent"] < 0 else "grows"
-    power = element("sup", signed(rate["exponent"]))
-    return join([f"{verb} as width", power, " ", interval(rate)])
+    return Text.of(f"{verb} as width", Span(exponent, "power"), " ", interval(rate))
 
 
 def by_two(attributes: Mapping[Any, Any]) -> bool:
-    """Whether rates are slopes between two widths, by what their group says of itself."""
-    return int(attributes.get("num_fitted", 3)) == 2
+    """Return whether rates are slopes between two widths, by the attributes of their group."""
+    return int(attributes["num_fitted"]) == 2
 
 
-def headline(
-    rate: Rate, widest: tuple[int, float, float] | None, reason: str, two: bool = False
-) -> Html:
-    """What was found of total variation, in one sentence.
+def headline(rate: Rate, widest: tuple[int, float, float], reason: str, two: bool = False) -> Words:
+    """Return what was found of total variation, in one sentence.
 
-    widest: the widest network, its total variation and standard error; None if none was run.
-    reason: why there is no rate, where there is none. two: see `by_two`.
+    widest: the widest network, its total variation and standard error. reason: why there is no
+    rate, if there is none. two: see `by_two`.
     """
     if is_fitted(rate):
-        theory = whole_text(rate["theory"])
-        verdict = (
-            f"; theory’s exponent {theory} lies inside this interval."
-            if agrees(rate)
-            else f"; theory’s exponent {theory} lies outside this interval."
+        side = "inside" if agrees(rate) else "outside"
+        theory = f"; theory’s exponent {whole_text(rate['theory'])} lies {side} this interval."
+        if not two:
+            return Text.of("Total variation from the infinite-width limit ", trend(rate), theory)
+        return Text.of(
+            "Between two widths total variation from the infinite-width limit ",
+            trend(rate),
+            f"{theory} Two widths do not show a power law: a third would check it.",
         )
-        if two:
-            verdict = verdict[:-1] + ". Two widths do not show a power law: a third would check it."
-            return join(
-                ["Between two widths total variation from the infinite-width limit ", trend(rate),
-                 verdict]
-            )  # fmt: skip
-        return join(["Total variation from the infinite-width limit ", trend(rate), verdict])
-    if widest is None:
-        return join(["No width is finished yet: there is nothing to say of the limit."])
     width, value, error = widest
-    if value <= 0:
-        return join(
-            [f"At width {width:,} the total variation from the infinite-width limit is lost in "
-             f"its noise (standard error {rounded(error, 1)}); no rate was fitted: {reason}."]
-        )  # fmt: skip
-    return join(
-        [f"At width {width:,} the total variation from the infinite-width limit is "
-         f"{paired(value, error)}; no rate was fitted: {reason}."]
-    )  # fmt: skip
+    size = (
+        paired(value, error)
+        if value > 0
+        else f"lost in its noise (standard error {rounded(error, 1)})"
+    )
+    return (
+        f"At width {width:,} the total variation from the infinite-width limit is {size}; "
+        f"no rate was fitted: {reason}."
+    )
 
 
-def others(rates: Mapping[str, Rate], start: int, two: bool = False) -> Html | None:
-    """The other rates in a sentence; None where none was fitted. two: see `by_two`."""
-    fitted = f"{'Between the two widths' if two else 'Fitted'} from width {start} on"
-    parts: list[object] = []
+def others(rates: Mapping[str, Rate], start: int, two: bool = False) -> Text | None:
+    """Return the other rates in a sentence; None if none was fitted. two: see `by_two`."""
+    where = f"{'Between the two widths' if two else 'Fitted'} from width {start} on"
+    parts: list[str | Text] = []
     for name in ("kl", "mean_error", "variance_error", "log_evidence_error"):
         rate = rates.get(name)
         if rate is None or not is_fitted(rate):
             continue
-        where = "" if agrees(rate) else f" (theory {whole_text(rate['theory'])})"
-        parts.append(join([DISTANCES[name][0], " ", trend(rate), where]))
-    tail = f". {fitted}; intervals are of 95 %."
-    if not parts:
-        any_rate = any(is_fitted(rate) for rate in rates.values())
-        return join([f"{fitted}; the interval is of 95 %."]) if any_rate else None
-    sentence = join(parts, ", ")
-    return Html(sentence[:1].upper() + sentence[1:] + join([tail]))
+        label = DISTANCES[name][0]
+        label = f", {label}" if parts else label[:1].upper() + label[1:]
+        theory = "" if agrees(rate) else f" (theory {whole_text(rate['theory'])})"
+        parts += [f"{label} ", trend(rate), theory]
+    if parts:
+        return Text.of(*parts, f". {where}; intervals are of 95 %.")
+    if any(is_fitted(rate) for rate in rates.values()):
+        return Text.of(f"{where}; the interval is of 95 %.")
+    return None
 
 
 def problem(config: Mapping[str, Any], record: DataRecord | None = None) -> str:
@@ -162,11 +152,6 @@ def likelihood(config: Mapping[str, Any], record: DataRecord | None = None) -> s
 def in_units(record: DataRecord | None) -> str:
     """What f is in: "in units of quality"."""
     return f"in units of {'the target' if record is None else record.unit}"
-
-
-def on_the_scale_of_f(attributes: Mapping[Any, Any]) -> bool:
-    """Whether targets are numbers with noise, by what a file says of them."""
-    return attributes.get("target_kind", "numbers") == "numbers"
 
 
 def network(config: Mapping[str, Any]) -> str:

@@ -93,7 +93,7 @@ def _block(block: Block) -> Html | None:
                 element("div", element("dt", f.label), element("dd", _cell(f.value))) for f in facts
             )
             return element("dl", *pairs, class_="facts")
-        case ShownTable():
+        case ShownTable() if block.shown:
             return _table(block)
         case Paragraph(words):
             return element("p", words)
@@ -108,6 +108,7 @@ def _block(block: Block) -> Html | None:
             return _pictures(block)
         case Nested():
             return join(_nested(block))
+    return None
 
 
 def _notes(texts: Iterable[object], tone: str) -> Html | None:

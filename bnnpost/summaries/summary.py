@@ -46,7 +46,7 @@ class ShownColumn:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table, a row a mapping by the keys of its columns.
+    """A table, a row a mapping by the keys of its columns; without headings in JSON alone.
 
     most: rows that a page shows. by: the key of the column that names the rows in JSON, which are
     a mapping then, else a list. turned: the heading of the columns' names, in a table that a page

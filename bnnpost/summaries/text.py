@@ -17,6 +17,7 @@ from bnnpost.summaries.values import NONE, Number
 COLUMNS = 100
 _MOST_ROWS = 20
 _GAP = "  "
+_NARROW = 10  # characters of a heading that is not broken into lines
 
 
 def as_text(summary: Summary, *, doubts: bool = True) -> str:
@@ -42,7 +43,7 @@ def _lines(block: Block) -> Iterator[str]:
             width = max((len(fact.label) for fact in facts), default=0)
             for fact in facts:
                 yield _hanging(f"{fact.label:<{width}}  {_cell(fact.value)}", width + 2)
-        case ShownTable(caption=caption):
+        case ShownTable(caption=caption) if block.shown:
             if str(caption):
                 yield wrapped(str(caption))
             yield from _stacked(block) if block.stacked else _table(block)
@@ -63,43 +64,63 @@ def _cell(value: object) -> str:
 
 
 def _table(table: ShownTable) -> Iterator[str]:
-    """Yield the lines of a table, one that is too wide as several below one another."""
-    columns = table.shown
-    cells = [[_cell(row.get(column.key)) for column in columns] for row in table.rows[:_MOST_ROWS]]
-    texts = list(zip(*cells, strict=True)) if cells else [()] * len(columns)
-    heads = [_head(column, own) for column, own in zip(columns, texts, strict=True)]
-    height = max(map(len, heads))
-    heads = [[""] * (height - len(lines)) + lines for lines in heads]
-    rows = [*zip(*heads, strict=True), *cells]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    for i, part in enumerate(_parts(widths, sum(column.words for column in columns))):
-        if i:
+    """Yield the lines of a table, one that is too wide as several below one another.
+
+    Sentences, in columns that are long, are below their row.
+    """
+    columns = [column for column in table.shown if not column.long]
+    long = [column for column in table.shown if column.long]
+    rows = table.rows[:_MOST_ROWS]
+    texts = [[_cell(row.get(column.key)) for row in rows] for column in columns]
+    heads = [_head(column, cells) for column, cells in zip(columns, texts, strict=True)]
+    widths = [max(map(len, (*h, *cells))) for h, cells in zip(heads, texts, strict=True)]
+    for number, part in enumerate(_parts(widths, sum(column.words for column in columns))):
+        if number:
             yield ""
-        sides = ["<" if columns[k].words else ">" for k in part]
-        yield from aligned([[row[k] for k in part] for row in rows], sides)
+        height = max(len(heads[i]) for i in part)
+        padded = [[""] * (height - len(heads[i])) + heads[i] + texts[i] for i in part]
+        sides = ["<" if columns[i].words else ">" for i in part]
+        lines = aligned(list(zip(*padded, strict=True)), sides)
+        yield from lines[:height]
+        for row, line in zip(rows, lines[height:], strict=True):
+            yield line
+            if number == 0:
+                yield from (f"    {text}" for c in long for text in _sentence(row.get(c.key)))
+
+
+def _sentence(value: object) -> list[str]:
+    return textwrap.wrap(str(value), COLUMNS - 4) if value else []
 
 
 def _head(column: ShownColumn, cells: Sequence[str]) -> list[str]:
-    """Return the lines of a heading, which is no wider than its cells or its longest word."""
+    """Return the lines of a heading, which is about as wide as its cells or its longest word."""
     head = str(column.head)
-    width = max(map(len, (*cells, *head.split(), "")))
-    return textwrap.wrap(head, max(width, 1), break_long_words=False, break_on_hyphens=False)
+    width = max(_NARROW, *map(len, (*cells, *head.split())))
+    return textwrap.wrap(head, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _parts(widths: Sequence[int], num_words: int) -> list[list[int]]:
     """Return the columns of each part of a table that fits; its first columns are in all of them.
 
     num_words: columns that hold words; those at the left are repeated if there is room for them.
+    Parts are about as wide as each other.
     """
     first = max(num_words, 1)
     while first > 1 and sum(widths[:first]) + len(_GAP) * first > COLUMNS // 2:
         first -= 1
-    repeated = list(range(first))
-    parts = [list(repeated)]
+    fewest = len(_filled(widths, first, COLUMNS))
+    limits = range(COLUMNS, 0, -1)
+    even = next((n for n in limits if len(_filled(widths, first, n - 1)) > fewest), COLUMNS)
+    return _filled(widths, first, even)
+
+
+def _filled(widths: Sequence[int], first: int, limit: int) -> list[list[int]]:
+    """Return the columns of each part, each as full as the limit allows."""
+    parts = [list(range(first))]
     for i in range(first, len(widths)):
         used = sum(widths[k] + len(_GAP) for k in parts[-1]) + widths[i]
-        if used > COLUMNS and len(parts[-1]) > first:
-            parts.append(list(repeated))
+        if used > limit and len(parts[-1]) > first:
+            parts.append(list(range(first)))
         parts[-1].append(i)
     return parts
 

@@ -17,8 +17,6 @@ from bnnpost.sweeps.grid_directory import GridDirectory
 
 if TYPE_CHECKING:
     import xarray as xr
-if TYPE_CHECKING:
-    import xarray as xr
 
     from bnnpost.sweeps.config import SweepConfig
 
@@ -253,31 +251,3 @@ def _results(directory: GridDirectory) -> GridResults:
 def _scalars(data: "xr.Dataset") -> "xr.Dataset":
     """Without what is by test point, of which cells may have different numbers."""
     return data[[name for name in data.data_vars if data[name].ndim <= 1]].drop_attrs(deep=False)
-
-
-def status_json(results: GridResults) -> dict[str, object]:
-    """Status of all cells as plain data."""
-    return {
-        "path": str(results.path),
-        "varying": list(results.varying),
-        "widths": list(results.widths),
-        "cells": [_status_json(cell) for cell in results.cells],
-    }
-
-
-def _status_json(cell: CellResults) -> dict[str, object]:
-    detail = cell.detail
-    lists = {name: list(getattr(detail, name)) for name in _LISTS}
-    return {
-        "settings": dict(cell.settings),
-        "digest": detail.cell.digest,
-        "path": str(cell.path),
-        "status": cell.status,
-        **lists,
-        "reason": detail.reason or None,
-        "seconds": None if detail.seconds != detail.seconds else detail.seconds,
-        "config": dict(detail.cell.values),
-    }
-
-
-_LISTS = ("done", "missing", "failed", "running", "short")

@@ -13,6 +13,7 @@ from bnnpost.comparison.by_draws import compare_draws
 from bnnpost.comparison.compare import compare
 from bnnpost.draws import Draws, draws_files
 from bnnpost.parallel.failures import ExecutorError, one_line
+from bnnpost.plots import write_figures
 from bnnpost.samplers.cost import Expectation, HopelessRun
 from bnnpost.samplers.coupled.pair_draws import NotMetWarning
 from bnnpost.samplers.methods import COUPLED
@@ -24,7 +25,6 @@ from bnnpost.sweeps.identity import code_digest
 from bnnpost.sweeps.planning import make_plan, require_collapse
 from bnnpost.sweeps.problem import Problem, check_comparable
 from bnnpost.sweeps.programs import forget_programs
-from bnnpost.sweeps.results_text import write_figures
 
 if TYPE_CHECKING:
     import xarray as xr

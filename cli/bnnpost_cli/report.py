@@ -2,6 +2,7 @@
 
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,15 +10,16 @@ from bnnpost.stopping import is_interruption
 from bnnpost_cli.failures import is_full, reported
 
 
-def write_report(run: str | Path) -> None:
-    """Write the report of a finished run into its directory and say where; or say why not.
+def write_report(run: str | Path, summary: Any = None) -> None:
+    """Write the report of a finished run into its directory and print where, or why not.
 
-    Raises OSError where the disk is full: the run's directory is not whole then.
+    summary: of the run, if it was made already. Raises OSError where the disk is
+    full: the run's directory is not whole then.
     """
     from bnnpost import reports
 
     try:
-        click.echo(f"report: {reports.write(run)}", err=True)
+        click.echo(f"report: {reports.write(run, summary=summary)}", err=True)
     except reports.NotAReport as error:
         _no_report(f"{error} (bnnpost report {run} --out FILE)")
     except Exception as error:  # the results are there all the same
@@ -80,8 +82,8 @@ def command(
 
 def _write_figures(run: str, folder: Path, kind: str, headings: bool) -> None:
     """Those of every finished cell of a sweep; of a grid in a folder each."""
+    from bnnpost.plots import write_figures
     from bnnpost.sweeps.loaded import load_results
-    from bnnpost.sweeps.results_text import write_figures
 
     found = load_results(run)
     trees = {cell.path.name: cell.tree for cell in found if cell.tree is not None}

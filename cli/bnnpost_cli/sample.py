@@ -1,6 +1,5 @@
 """bnnpost sample and merge: draws of one posterior, kept as they are made."""
 
-import json
 import sys
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 from bnnpost_cli import executors
 from bnnpost_cli.failures import BUDGET, reported
 from bnnpost_cli.options import as_json, given, sample_options, trust_code
+from bnnpost_cli.printing import print_summary
 
 
 @click.command(short_help="Draws of one posterior, kept as they are made.")
@@ -116,12 +116,11 @@ def _say(message: str) -> None:
 def _show(draws: Any, out: str, as_json: bool) -> None:
     """Print what there is to say of a run; leave with code 4 if draws are missing."""
     from bnnpost.reports import summary_of
-    from bnnpost.summaries.text import as_text
 
-    found = summary_of(out)
-    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else as_text(found, doubts=False))
-    bad = [f"{text.upper()}: " for text, tone in found.marks if tone == "bad"]
-    for doubt in found.doubts:
+    summary = summary_of(out)
+    print_summary(summary, as_json, doubts=False)
+    bad = [f"{text.upper()}: " for text, tone in summary.marks if tone == "bad"]
+    for doubt in summary.doubts:
         click.echo(f"bnnpost: {''.join(bad[-1:])}{doubt}", err=True)
     click.echo(f"draws.nc (for bnnpost.load) and predictions.nc are in {out}", err=True)
     if not draws.info.complete:

@@ -2,9 +2,9 @@
 
 import click
 
-from bnnpost_cli import shown_grid
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json
+from bnnpost_cli.printing import print_summary
 from bnnpost_cli.report import write_report
 
 
@@ -22,8 +22,9 @@ def command(out: str, as_json: bool) -> None:
     that of the run. The page report.html in OUT is written anew, as by bnnpost report.
     """
     with reported():
+        from bnnpost.reports import summary_of_results
         from bnnpost.sweeps.loaded import load_results
 
-        found = load_results(out)
-        click.echo(shown_grid.numbers(found, as_json))
-        write_report(out)
+        summary = summary_of_results(load_results(out))
+        print_summary(summary, as_json)
+        write_report(out, summary)

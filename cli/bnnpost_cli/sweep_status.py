@@ -1,12 +1,10 @@
 """bnnpost sweep status: how far a sweep is."""
 
-import json
-
 import click
 
-from bnnpost_cli import shown_grid
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json
+from bnnpost_cli.printing import print_summary
 
 
 @click.command(short_help="How far a sweep is: a line a cell.")
@@ -21,9 +19,7 @@ def command(out: str, as_json: bool) -> None:
     OUT is the directory of a grid, or of a single run. It may be at work.
     """
     with reported():
-        from bnnpost.sweeps.loaded import see_results, status_json
+        from bnnpost.reports import summary_of_status
+        from bnnpost.sweeps.loaded import see_results
 
-        found = see_results(out)
-        click.echo(
-            json.dumps(status_json(found), indent=2) if as_json else shown_grid.status(found)
-        )
+        print_summary(summary_of_status(see_results(out)), as_json)

@@ -41,12 +41,12 @@ def test_errors_are_one_line(run, tmp_path):
         assert done.stderr.startswith("bnnpost: ")
     (run / "report.html").write_text("mine")
     done = invoke("report", run)
-    assert done.exit_code == 1 and "is no report of bnnpost" in done.stderr
+    assert done.exit_code == 1 and "is not a bnnpost report" in done.stderr
     assert (run / "report.html").read_text() == "mine"
 
 
 def test_a_run_that_is_finished_does_not_fail_for_its_page(run, monkeypatch, capsys):
-    def broken(run):
+    def broken(run, summary):
         raise KeyError("tv")
 
     monkeypatch.setattr("bnnpost.reports.write", broken)
@@ -56,7 +56,7 @@ def test_a_run_that_is_finished_does_not_fail_for_its_page(run, monkeypatch, cap
 
 
 def test_a_page_for_which_there_is_no_room_is_said_and_not_passed_over(run, monkeypatch):
-    def full(run):
+    def full(run, summary):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("bnnpost.reports.write", full)

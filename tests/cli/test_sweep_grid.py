@@ -45,7 +45,7 @@ def test_the_help_of_a_sweep_lists_its_commands():
 def test_a_grid_is_run_reported_and_found_again(fake, config, tmp_path, words):
     done = invoke("sweep", *words, config, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert "depth  status  TV" in done.stdout and "-1.00 ± 0.50" in done.stdout
+    assert "depth  status" in done.stdout and "−1.00 [−1.03, −0.97]" in done.stdout
     assert "[4/4] depth=2, width 8: 7 draws" in done.stderr and "[4/4]" not in done.stdout
     assert len(fake.ran) == 4
     report = invoke("sweep", "report", tmp_path / "out")

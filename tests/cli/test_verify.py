@@ -161,7 +161,7 @@ def test_bad_data_is_code_1(run, right, values, tmp_path):
         ((right, run, "--x-test", tmp_path / "absent.csv"), "absent.csv"),
         ((right, run, "--x-test", right), "end in .csv or .npy"),
         ((right, run, "--html", tmp_path / "absent" / "report.html"), "no folder"),
-        ((right, run, "--html", right), "is no report of bnnpost"),
+        ((right, run, "--html", right), "is not a bnnpost report"),
     ):
         done = invoke("verify", *arguments)
         assert done.exit_code == 1, (arguments, done.output)

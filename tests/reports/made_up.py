@@ -39,7 +39,23 @@ def rates(low=-0.03, high=0.03, shift=0.0, fitted=True):
     return xr.Dataset(
         {name: ("distance", column) for name, column in columns.items()},
         coords={"distance": list(THEORY)},
-        attrs={"fitted_from_width": 64, "level": 0.95, "next_order": 0.1},
+        attrs={"fitted_from_width": 64, "num_fitted": 3, "level": 0.95, "next_order": 0.1},
+    )
+
+
+def first_order():
+    """First-order theory of these distances, which holds from width 28 on."""
+    sizes = np.array(list(SIZES.values()))
+    columns = {
+        "coefficient": sizes,
+        "coefficient_se": 0.01 * np.abs(sizes),
+        "second_order_below": np.full(len(sizes), 20.0),
+        "second_order_below_high": np.full(len(sizes), 28.0),
+    }
+    return xr.Dataset(
+        {name: ("distance", column) for name, column in columns.items()},
+        coords={"distance": list(THEORY)},
+        attrs={"share": 0.1, "tolerance": 0.01, "mean_within_from_width": 84},
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import pathlib
 import re
 import shutil
 
@@ -45,7 +46,7 @@ def run(info=EXACT, features=2, points=2, outputs=1, **changes):
                     rng.normal(size=shape[1:]))  # fmt: skip
     capped = info is not None and info.kind == "capped"
     found = DrawsRun(
-        path=reports.report_sources.Path("runs/one"),
+        path=pathlib.Path("runs/one"),
         config=CONFIG.as_dict(),
         status={"state": "done"},
         made_with={"versions": {"bnnpost": "0.1.0"}, "device": "a device"},

@@ -45,7 +45,7 @@ def test_only_reports_are_replaced(tmp_path):
     assert "What is missing" in (run / "report.html").read_text()
     for contents in (b"my own page", b"", b"\xff\xfe\x00"):
         (run / "report.html").write_bytes(contents)
-        with pytest.raises(reports.NotAReport, match="is no report of bnnpost: name another"):
+        with pytest.raises(reports.NotAReport, match="is not a bnnpost report: choose another"):
             reports.write(run)
         assert (run / "report.html").read_bytes() == contents
     with pytest.raises(reports.NotAReport, match="is a directory"):

@@ -3,14 +3,11 @@
 import time
 from dataclasses import dataclass, field
 
-import numpy as np
-import xarray as xr
-
-from bnnpost.samplers.cost import HopelessRun
+from bnnpost.samplers.cost import Expectation, HopelessRun
 from bnnpost.sweeps import unit_work
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.problem import check_comparable
-from bnnpost.sweeps.results import THEORY
+from tests.reports import made_up
 
 # Two cells of two widths.
 VALUES = {"num_train": 2, "num_test": 1, "widths": [4, 8], "grid": {"depth": [1, 2]}}
@@ -52,7 +49,8 @@ class Fake:
         if depth in self.hopeless and 8 in widths and not force:
             raise HopelessRun("width 8 is expected to need 1e+20 proposals.\nMore advice.")
         check_comparable(sent.problem)
-        return unit_work.Feasible({}, [])
+        expected = Expectation("functions", "collapsed", 7, 0.1, 70.0, 0.5, "pilot", -7.5, -7.6)
+        return unit_work.Feasible(dict.fromkeys(widths, expected), ())
 
     def one_width(self, sent, width, progress):
         unit = (sent.problem.config.depth, width)
@@ -60,21 +58,14 @@ class Fake:
         if self.raises.get(unit):
             raise self.raises[unit].pop(0)
         time.sleep(self.seconds)
-        tv = sent.problem.config.seed + 1.0 / width
-        data = xr.Dataset({"tv": ((), tv)}, attrs={"num_samples": 7, "num_proposals": 70})
+        config = sent.problem.config
+        numbers = {"num_samples": 7, "num_proposals": 70}
+        data = made_up.width_file(config, width, **numbers).assign(tv=config.seed + 1.0 / width)
         return unit_work.Width(data, unit not in self.short, 0.5, 1.5)
 
     def put_together(self, sent, found):
-        widths = list(found)
-        tv = [float(one["tv"]) for one in found.values()]
-        distances = xr.Dataset({"tv": ("width", tv)}, coords={"width": widths})
-        columns = {"exponent": -1.0, "exponent_low": -1.5, "exponent_high": -0.5}
-        rates = xr.Dataset(
-            {name: ("distance", np.full(len(THEORY), value)) for name, value in columns.items()},
-            coords={"distance": list(THEORY)},
-        )
-        sampling = xr.Dataset({"num_samples": ("width", [7.0] * len(widths))})
-        groups = {"/distances": distances, "/rates": rates, "/sampling": sampling}
-        tree = xr.DataTree.from_dict(groups)
-        tree.attrs["config"] = "{}"
+        fit = made_up.rates().assign_attrs(fitted_from_width=min(found))
+        tree = made_up.tree(sent.problem.config, fit=fit)
+        tv = [float(data["tv"]) for data in found.values()]
+        tree["distances"] = tree["distances"].to_dataset().assign(tv=("width", tv))
         return unit_work.Whole(tree, (), {"distances.png": b"a figure"}, "")

@@ -114,7 +114,7 @@ def test_written_whole(tmp_path):
         write_html(report(), tmp_path / "absent" / "report.html")
     write_html(report(), tmp_path / "report.html")
     (tmp_path / "thesis.html").write_text("<html>mine</html>")
-    with pytest.raises(NotAReport, match="is no report of bnnpost"):
+    with pytest.raises(NotAReport, match="is not a bnnpost report"):
         write_html(report(), tmp_path / "thesis.html")
     assert (tmp_path / "thesis.html").read_text() == "<html>mine</html>"
 

@@ -1,11 +1,12 @@
-"""The page of a grid: its headline, its cells, what is missing, and its configuration."""
+"""The summary of a grid: its headline, its cells, what is missing, and its configuration."""
 
 import tomllib
 
 import pytest
 
 from bnnpost import reports
-from bnnpost.reports import grid_page, grid_settings
+from bnnpost.reports import grid_summary
+from bnnpost.reports.grid_settings import GridSettings
 from bnnpost.sweeps import load_results
 from bnnpost.sweeps.grid import grid_of
 from tests.reports import made_up_grid
@@ -40,7 +41,7 @@ def rate(exponent, low=-0.1, high=0.1):
     ],
 )
 def test_the_headline_counts_cells(rates, expected):
-    assert grid_page.grid_headline(rates) == expected
+    assert grid_summary.grid_headline(rates) == expected
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +70,9 @@ def test_every_cell_is_on_one_page(path):
 
 @pytest.mark.slow
 def test_large_grids_leave_their_figures_to_the_cells(path, monkeypatch):
-    monkeypatch.setattr(grid_page, "_MOST_WITH_FIGURES", 3)
-    monkeypatch.setattr(grid_page, "_MOST_FOLDED", 2)
-    monkeypatch.setattr(grid_page, "_MOST_PICTURES", 2)
+    monkeypatch.setattr(grid_summary, "_MOST_WITH_FIGURES", 3)
+    monkeypatch.setattr(grid_summary, "_MOST_FOLDED", 2)
+    monkeypatch.setattr(grid_summary, "_MOST_PICTURES", 2)
     text = reports.to_html(path)
     page = checked(text)
     assert page.tags.count("svg") == 2 * (1 + 2) and page.tags.count("details") == 2
@@ -103,7 +104,7 @@ ONE_HIDDEN = [{"type": "Dense"}, {"type": "Relu"}, {"type": "Dense"}]
 def test_the_configuration_gives_the_same_grid(tmp_path, varying):
     values = {"num_test": 2, "widths": [4, 8], "grid": varying}
     found = made_up_grid.directory(tmp_path / "grid", values, undone=range(100))
-    text = grid_settings.grid_toml(load_results(tmp_path / "grid"))
+    text = GridSettings(load_results(tmp_path / "grid")).toml()
     again = grid_of(tomllib.loads(text))
     assert [cell.digest for cell in again.cells] == [cell.digest for cell in found.cells]
     assert [cell.settings for cell in again.cells] == [cell.settings for cell in found.cells]

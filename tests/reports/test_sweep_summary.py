@@ -1,4 +1,4 @@
-"""The page of a sweep: its headline in every case, its numbers, and what it says is missing."""
+"""The summary of a sweep: its headline in every case, its numbers, and what is missing."""
 
 import dataclasses
 import json
@@ -9,14 +9,13 @@ import pytest
 import xarray as xr
 
 from bnnpost import reports
-from bnnpost.reports import sweep_figures, sweep_page
-from bnnpost.reports.rate_rows import rate_row
+from bnnpost.reports import sweep_summary
 from bnnpost.reports.runs import Sweep, read_sweep
 from bnnpost.runs.directory import Directory
 from bnnpost.samplers.cost import Expectation
+from bnnpost.summaries.html_page import as_page
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.results import THEORY, rates
-from bnnpost.sweeps.results_text import results_table
 from tests.reports import made_up
 from tests.summaries.reader import checked
 
@@ -30,10 +29,18 @@ def page_of(path):
     return checked(reports.to_html(path))
 
 
-def page_of_tree(tree):
-    """Of results that lie in no directory."""
+def summary_of_tree(tree):
+    """The summary of results that lie in no directory."""
     config = json.loads(tree.attrs["config"])
-    return checked(sweep_page.to_html(Sweep(pathlib.Path("run"), config, {}, tree)))
+    return sweep_summary.summary_of_sweep(Sweep(pathlib.Path("run"), config, {}, tree))
+
+
+def page_of_tree(tree):
+    return checked(as_page(summary_of_tree(tree)))
+
+
+def text_of_tree(tree):
+    return " ".join(str(summary_of_tree(tree)).split())
 
 
 def headline(page):
@@ -81,7 +88,7 @@ def test_two_widths_are_no_power_law_and_say_so():
     assert headline(page).startswith("Between two widths total variation from the infinite-width")
     assert headline(page).endswith("Two widths do not show a power law: a third would check it.")
     assert "Between the two widths from width 64 on" in page.text
-    assert "through two widths, which do not check a power law" in results_table(tree)
+    assert "through the two widths from width 64 on" in text_of_tree(tree)
     tree["rates"].attrs["num_fitted"] = 3
     assert "wo widths" not in headline(page_of_tree(tree))
 
@@ -92,10 +99,12 @@ def test_a_sweep_says_how_many_widths_were_fitted():
 
 
 def test_a_coefficient_and_its_theory_have_one_sign():
-    rate = sweep_figures.rows(made_up.rates())["log_evidence_error"]
-    first = {"coefficient": -1.31, "coefficient_se": 0.01}
-    fitted, theory = (rate_row("log_evidence_error", rate, first)[i] for i in (5, 7))
-    assert "−" not in str(fitted) and "−" not in str(theory) and "1.31" in str(theory)
+    tree = made_up.tree(CONFIG)
+    tree["first_order"] = made_up.first_order()
+    row = summary_of_tree(tree).to_dict()["rates"]["log_evidence_error"]
+    assert row["coefficient"] > 0 < row["first_order"] == -row["first_order_signed"]
+    (cells,) = (row for row in page_of_tree(tree).rows if row[0] == "Log evidence")
+    assert cells[-2:] == ["1.30 ± 0.01", "28"] and "1.30 ± 0.01" in text_of_tree(tree)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,7 @@ def test_a_coefficient_and_its_theory_have_one_sign():
 )
 def test_the_headline_says_why_there_is_no_rate(widths, reason):
     tree = made_up.tree(dataclasses.replace(CONFIG, widths=widths))
-    page, text = page_of_tree(tree), " ".join(results_table(tree).split())
+    page, text = page_of_tree(tree), text_of_tree(tree)
     way = f"No rate was fitted: {reason}. Run it with more of them, as --widths {widths[0]}"
     assert all(way in shown and "no fit" not in shown for shown in (page.text, text))
     assert headline(page).endswith(f"no rate was fitted: {reason}.")

@@ -1,13 +1,27 @@
 """Pictures of a sweep: each distance against width, and predictive densities."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnnpost.plots.curves import (
+    TWO_SIDED,
+    Rate,
+    density_curves,
+    distance_curve,
+    drawn_widths,
+    theory_lines,
+)
 from bnnpost.plots.own_units import data_of, f_name, place_name, shown_predictive
-from bnnpost.reports.words import DISTANCES, Rate, is_fitted, on_the_scale_of_f, signed
+from bnnpost.reports.words import (
+    DISTANCES,
+    agrees,
+    is_fitted,
+    signed,
+    whole_text,
+)
 from bnnpost.spelling import rounded
 from bnnpost.summaries.panels import (
     AxisScale,
@@ -24,11 +38,10 @@ from bnnpost.summaries.panels import (
 if TYPE_CHECKING:
     import xarray as xr
 
-TWO_SIDED = 1.96  # standard errors on either side of a 95 % interval
-_MOST_CURVES, _MOST_PANELS = 4, 12
+_MOST_PANELS = 12
+_TICK = 0.083  # height of an observed target's mark, as a share of the picture's
 SMALL = (300, 210)  # width and height of pictures that stand three in a row
 _LARGE = (400, 280)  # of the same shape, two in a row
-_CROP = 0.004  # of the highest density: beyond, nothing is shown
 
 
 def distance(
@@ -48,17 +61,14 @@ def distance(
     to stand three in a row.
     """
     _, title, unit, colour = DISTANCES[name]
-    widths = found["width"].values.astype(float)
-    value = np.abs(found[name].values.astype(float))
-    signed_value = found[name].values.astype(float)
-    if name != "log_evidence_error":
-        value = signed_value
-    half = TWO_SIDED * found[f"{name}_se"].values.astype(float)
-    axis = named_ticks(sorted(widths), log=True)
-    shapes = [*_theory(axis, rate, first, widths), *_fit(rate, widths, start, colour)]
-    for n, v, h in zip(widths, value, half, strict=True):
-        hollow = n < start or not is_fitted(rate)
-        shapes += _point(n, v, h, f"{colour}{' hollow' if hollow else ''}")
+    curve = distance_curve(found, name, rate, start)
+    axis = named_ticks(sorted(curve.widths), log=True)
+    shapes: list[Shape] = _theory(axis, rate, first, curve.widths)
+    if curve.line is not None:
+        shapes.append(Line(*curve.line, colour))
+    points = zip(curve.widths, curve.sizes, curve.halves, curve.fitted, strict=True)
+    for at_width, size, half, fitted in points:
+        shapes += _point(at_width, size, half, f"{colour}{'' if fitted else ' hollow'}")
     width, height = SMALL if small else _LARGE
     slope = (
         f"slope {signed(rate['exponent'])} [{signed(rate['exponent_low'])}, "
@@ -67,11 +77,12 @@ def distance(
         else "no rate fitted"
     )
     listed = "; ".join(
-        f"width {n:.0f}: {rounded(v)}" for n, v in zip(widths, signed_value, strict=True)
+        f"width {n:.0f}: {rounded(v)}"
+        for n, v in zip(found["width"].values, found[name].values, strict=True)
     )
     return Panel(
         x=axis,
-        y=up or heights(value, half),
+        y=up or heights(curve.sizes, curve.halves),
         shapes=shapes,
         width=width,
         height=height,
@@ -107,31 +118,18 @@ def _point(width: float, value: float, half: float, style: str) -> list[Shape]:
     return [bar, Dot(width, value, style, said)] if value > 0 else [bar]
 
 
-def _fit(rate: Rate, widths: np.ndarray, start: int, colour: str) -> list[Shape]:
-    if not is_fitted(rate):
-        return []
-    ends = np.array([widths[widths >= start].min(), widths.max()])
-    return [Line(ends, rate["coefficient"] * ends ** rate["exponent"], colour)]
-
-
 def _theory(axis: AxisScale, rate: Rate, first: Rate | None, widths: np.ndarray) -> list[Shape]:
     """First-order theory, dotted where the next order matters; else a guide of its slope."""
-    least, most = axis.low, axis.high
     if first is None or not math.isfinite(first["coefficient"]):
         if not is_fitted(rate):
             return []
         ends = np.geomspace(widths.min(), widths.max(), 9)[[2, 7]]
         level = 2.0 * rate["coefficient"] * ends[0] ** (rate["exponent"] - rate["theory"])
         return [Line(ends, level * ends ** rate["theory"], "grey dashed")]
-    turn = first["second_order_below_high"]
-    turn = least if math.isnan(turn) else min(max(turn, least), most)
-    found: list[Shape] = []
-    for low, high, kind in ((least, turn, "dotted"), (turn, most, "dashed")):
-        if low < high:
-            ends = np.array([low, high])
-            heights = abs(first["coefficient"]) * ends ** rate["theory"]
-            found.append(Line(ends, heights, f"ink {kind}"))
-    return found
+    lines = theory_lines(first, rate["theory"], axis.low, axis.high)
+    return [
+        Line(one.ends, one.sizes, f"ink {'dashed' if one.holds else 'dotted'}") for one in lines
+    ]
 
 
 def distances_legend(first_order: bool, fitted: bool) -> list[tuple[str, str]]:
@@ -163,14 +161,6 @@ def density_figures(tree: "xr.DataTree") -> list[Panel]:
     ]
 
 
-def drawn_widths(found: "xr.Dataset") -> list[int]:
-    """Up to four widths that have densities, from the narrowest to the widest."""
-    known = sorted(int(width) for width in found["width"].values)
-    drawn = [w for w in known if np.isfinite(found["density"].sel(width=w)).all()]
-    few = min(len(drawn), _MOST_CURVES)
-    return [drawn[i] for i in np.linspace(0, len(drawn) - 1, few).round().astype(int)]
-
-
 SHADES = ("ochre", "green", "blue", "purple")
 
 
@@ -198,39 +188,60 @@ def _density(
     title: str,
     x_label: str,
 ) -> Panel:
-    one = found.isel(point=point, output=output)
-    f, limit = one["f"].values, one["limit_density"].values
-    curves = [one["density"].sel(width=width).values for width in widths]
-    targets = [float(data["y_test"][point, output])] if on_the_scale_of_f(data.attrs) else []
-    highest = np.max([limit, *curves], axis=0)
-    shown = f[highest > _CROP * highest.max()]
-    low, high = min([shown.min(), *targets]), max([shown.max(), *targets])
-    margin = 0.03 * (high - low)
-    seen = (f >= low - margin) & (f <= high + margin)
+    shown = density_curves(found, data, point, output, widths)
+    f, seen = shown.f, (shown.f >= shown.low) & (shown.f <= shown.high)
     shapes: list[Shape] = [
-        Line(f[seen], curve[seen], shade(i, len(curves))) for i, curve in enumerate(curves)
+        Line(f[seen], curve[seen], shade(i, len(widths))) for i, curve in enumerate(shown.curves)
     ]
-    shapes.append(Line(f[seen], limit[seen], "ink dashed"))
-    shapes += [Bar(target, 0, 0.09 * highest.max(), "red target") for target in targets]
+    shapes.append(Line(f[seen], shown.limit[seen], "ink dashed"))
+    targets = [shown.target] if math.isfinite(shown.target) else []
+    shapes += [Bar(target, 0, _TICK * shown.top, "red target") for target in targets]
+    mean = float(found["limit_mean"][point, output])
     return Panel(
-        x=linear(low - margin, high + margin),
-        y=linear(0, 1.08 * highest.max(), 3),
+        x=linear(shown.low, shown.high),
+        y=linear(0, shown.top, 3),
         shapes=shapes,
         width=SMALL[0],
         height=SMALL[1],
-        left=32,
+        left=40,
         top=26,
         title=title,
         said=f"Densities of f at width {', '.join(map(str, widths)) or 'none'} and in the limit, "
-        f"whose mean is {rounded(float(one['limit_mean']))}"
+        f"whose mean is {rounded(mean)}"
         + "".join(f"; observed {rounded(target)}" for target in targets),
         x_label=x_label,
     )
 
 
-def rows(dataset: "xr.Dataset") -> Mapping[str, Rate]:
-    """By distance, its numbers by name."""
-    return {
-        str(name): {str(n): float(dataset[n].values[i]) for n in dataset.data_vars}
-        for i, name in enumerate(dataset["distance"].values)
-    }
+def forest(rates: Sequence[tuple[str, Rate]], varying: str) -> Panel:
+    """Return exponents of total variation with their intervals, a line a cell, and theory's."""
+    ends = [rate[end] for _, rate in rates for end in ("exponent_low", "exponent_high", "theory")]
+    margin = 0.06 * (max(ends) - min(ends)) or 0.1
+    names = [_cut(name) for name, _ in rates]
+    left = 14 + max(int(6.2 * len(name)) for name in names)
+    count = len(rates)
+    marks = tuple((count - i - 0.5, name) for i, name in enumerate(names))
+    theory = rates[0][1]["theory"]
+    shapes: list[Shape] = [Bar(theory, 0, count, "ink dashed")]
+    for i, (name, rate) in enumerate(rates):
+        y, kind = count - i - 0.5, "blue" if agrees(rate) else "red"
+        shapes.append(Line([rate["exponent_low"], rate["exponent_high"]], [y, y], kind))
+        said = f"{name}: {signed(rate['exponent'])}"
+        shapes.append(Dot(rate["exponent"], y, kind, said))
+    listed = "; ".join(f"{name} {signed(rate['exponent'])}" for name, rate in rates)
+    return Panel(
+        x=linear(min(ends) - margin, max(ends) + margin, 5),
+        y=AxisScale(0, count, False, marks),
+        shapes=shapes,
+        width=260 + left,
+        height=86 + 19 * count,
+        left=left,
+        title="Exponents of total variation",
+        note=f"by {varying}; dashes: theory",
+        said=f"Theory: {whole_text(theory)}. {listed}",
+        x_label="exponent, 95 % interval",
+    )
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 30 else name[:29] + "…"

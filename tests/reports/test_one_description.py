@@ -1,0 +1,64 @@
+"""A fact that is added to the description of a result is printed, on the page and in JSON."""
+
+import dataclasses
+import json
+
+import pytest
+
+from bnnpost.reports import draws_summary, grid_status, grid_summary, sweep_summary
+from bnnpost.summaries.summary import Fact, Facts
+from tests.cli.invocation import invoke
+from tests.cli.small_runs import DRAWS, PROBLEM
+from tests.reports import made_up, made_up_grid
+from tests.summaries.reader import checked
+
+BAD = "<script>alert('1')</script> & \"quoted\""
+SAMPLE = ("sample", "--width", 8, *PROBLEM, *DRAWS["rejection"])
+# By kind: where its description is made, and the commands that print it.
+PLACES = {
+    "draws": (draws_summary, "_diagnostics"),
+    "sweep": (sweep_summary, "_diagnostics"),
+    "grid": (grid_summary, "_rates"),
+    "status": (grid_status, "_progress"),
+}
+
+
+def directory(kind, path):
+    if kind == "draws":
+        assert invoke(*SAMPLE, "--out", path).exit_code == 0
+    elif kind == "sweep":
+        made_up.directory(path)
+    else:
+        made_up_grid.directory(path)
+    return path
+
+
+def printed(kind, path):
+    """What commands print of a run: as text, and as JSON."""
+    command = {"draws": (*SAMPLE, "--out"), "status": ("sweep", "status")}
+    words = (*command.get(kind, ("sweep", "report")), path)
+    done, as_json = invoke(*words), invoke(*words, "--json")
+    assert done.exit_code == as_json.exit_code == 0, done.output
+    return done.stdout, json.loads(as_json.stdout)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_new_fact_is_printed_on_the_page_and_in_json(kind, tmp_path, monkeypatch):
+    path = directory(kind, tmp_path / "run")
+    module, name = PLACES[kind]
+    section_of = getattr(module, name)
+
+    def with_a_fact(*arguments):
+        section = section_of(*arguments)
+        fact = Facts("sky", (Fact("colour", BAD, "blue"),))
+        return dataclasses.replace(section, blocks=(*section.blocks, fact))
+
+    assert "blue" not in printed(kind, path)[0]
+    monkeypatch.setattr(module, name, with_a_fact)
+    text, record = printed(kind, path)
+    assert f"{BAD}  blue" in text and record["sky"] == {"colour": "blue"}
+    if kind != "status":
+        assert invoke("report", path).exit_code == 0
+        page = checked((path / "report.html").read_text(encoding="utf-8"))
+        assert f"{BAD}blue" in page.text
