@@ -5,16 +5,12 @@ import io
 import sys
 
 import nbformat
-import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from PIL import Image, ImageColor
+from PIL import Image
 
-from bnnpost import plots
 from tests.notebooks import rebuild
 from tests.notebooks.books import pictures, printed, read
-from tests.notebooks.comparing import pixels
-from tests.notebooks.rebuild import with_few_colours
 
 SHOWING = """\
 import matplotlib.pyplot as plt
@@ -64,30 +60,3 @@ def test_what_goes_wrong_leaves_the_file(rebuilding, source, said):
         run()
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_curves_keep_their_colours_beside_a_map(monkeypatch):
-    names = (plots.BLUE, plots.VERMILION, plots.GREEN, plots.OCHRE, plots.PURPLE, plots.MUTED)
-    colours = np.array([ImageColor.getrgb(name) for name in names])
-    # Curves of three pixels, faded to white at their edges, below a map of many colours.
-    across = np.linspace(0, 1, 400)[:, None]
-    drawn = np.full((300, 400, 3), 255.0)
-    drawn[:150] = across * colours[0] + (1 - across) * colours[1]
-    for row, colour in zip(range(160, 280, 20), colours, strict=True):
-        for off, share in ((-2, 0.3), (-1, 1), (0, 1), (1, 1), (2, 0.6)):
-            drawn[row + off] = share * colour + (1 - share) * 255
-
-    def farthest():
-        few = pixels(with_few_colours(png_of(drawn)))
-        return np.abs(few[160:280:20, 0] - colours).max()
-
-    assert farthest() <= 12
-    monkeypatch.setattr(rebuild, "COLOURS", 12)
-    assert farthest() > 20
-
-
-def png_of(drawn):
-    """Colours [row, column, channel] as PNG in base64."""
-    file = io.BytesIO()
-    Image.fromarray(drawn.astype(np.uint8)).save(file, "png")
-    return base64.b64encode(file.getvalue()).decode()
