@@ -17,8 +17,6 @@ from bnnpost.likelihoods.records import from_record, to_record
 from bnnpost.networks.specs import from_spec, to_spec
 from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
-from bnnpost.spaces.cells import CellMixture, log_var_moments
-from bnnpost.spaces.guides import DrawnNoise, Guide
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
 from bnnpost.storage import CONTENTS, DRAWS, RECORD, dataset_digest, read_dataset, write_netcdf
@@ -32,8 +30,6 @@ FORMAT = "bnnpost draws 2"
 _NUM_TOLD, _SAME = 3, 1e-6
 _TOLD = "likelihood_values"
 _NOT_WRITTEN = "not_written"
-# Guides of earlier versions had so many arrays, where anything was fitted.
-_EARLIER_LEAVES = 3
 # Before the names of what a chain gives for its draws, and of the numbers that go with them.
 _GIVEN, _STATS = "given_", "stat_"
 # Before the places of the numbers of a guide, and of auxiliary rejection.
@@ -161,21 +157,6 @@ def _bare(guide: Any) -> Any:
     return dataclasses.replace(guide, likelihood=None) if hasattr(guide, "likelihood") else guide
 
 
-def _guide_leaves(guide: Guide | None, saved: list[np.ndarray]) -> list[np.ndarray]:
-    """The numbers of a guide as it is now, from those in a file, perhaps of an earlier version.
-
-    Guides were of one component then, which the others here have no part in.
-    """
-    if len(saved) != _EARLIER_LEAVES:
-        return saved
-    targets, *rest = saved
-    if isinstance(guide, DrawnNoise):
-        edges, log_masses = rest
-        mixture = CellMixture.single(edges, log_masses)
-        return [targets, *jax.tree.leaves((mixture, log_var_moments(edges, log_masses)))]
-    return [targets, *(part[None] for part in rest), np.zeros((1, 1)), np.zeros(())]
-
-
 def _numbers(made: Any) -> list[np.ndarray]:
     """The numbers of a guide, or of auxiliary rejection, which are part of what a draw is."""
     return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(made)]
@@ -198,12 +179,11 @@ def _saved(prefix: str, dataset: "xr.Dataset") -> list[np.ndarray]:
 def _space(path: Path, posterior: Posterior, dataset: "xr.Dataset") -> Space:
     """The space of a file: made anew, with the file's own order and guide put in."""
     made = make_space(posterior, **json.loads(dataset.attrs["space"]))
-    saved = _guide_leaves(made.guide, _saved(_GUIDE, dataset))
+    saved = _saved(_GUIDE, dataset)
     leaves, structure = jax.tree.flatten(_bare(made.guide))
     now = _told(posterior)
     # Of a run that has no draws yet, the run itself tells what has changed.
-    is_told = _TOLD in dataset.attrs and dataset.sizes["sample"] > 0
-    told = json.loads(dataset.attrs[_TOLD]) if is_told else now
+    told = json.loads(dataset.attrs[_TOLD]) if dataset.sizes["sample"] > 0 else now
     same = np.allclose(told, now, rtol=_SAME, atol=_SAME, equal_nan=True)
     if not same or len(saved) != len(leaves):
         raise ValueError(f"{path} holds draws of another posterior: the likelihood differs")

@@ -8,8 +8,6 @@ from typing import Any
 
 # Kinds of draws that do not depend on each other.
 INDEPENDENT = ("exact", "capped", "coupled", "prior")
-# Samplers by what earlier versions called them in their files.
-RENAMED = {"elliptical_slice": "slice"}
 # A bound of the mass that was not seen above this says nothing.
 _NO_BOUND = 0.5
 
@@ -223,20 +221,10 @@ class DrawsInfo:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "DrawsInfo":
-        """The record that `dataclasses.asdict` and JSON made plain; of older versions too."""
-        if record["kind"] in ("capped", "resampled") and "unseen_mass_upper" not in record:
-            upper = record["tv_unweighted_upper"]
-            unseen = {
-                "tv_visited_upper": upper,
-                "tv_unweighted_upper": None if upper is None else 1.0,
-            }
-            record = {**record, "unseen_mass_upper": 1.0, **unseen}
-        chains = record.get("chains")
+        """The record that `dataclasses.asdict` and JSON made plain."""
+        chains, coupled = record["chains"], record["coupled"]
         if chains is not None:
-            sampler = RENAMED.get(chains["sampler"], chains["sampler"])
-            steps = tuple(chains["step_size"])
-            chains = ChainsInfo(**{**chains, "sampler": sampler, "step_size": steps})
-        coupled = record.get("coupled")
+            chains = ChainsInfo(**{**chains, "step_size": tuple(chains["step_size"])})
         if coupled is not None:
             coupled = CoupledInfo(**{**coupled, "meeting_times": tuple(coupled["meeting_times"])})
         return cls(**{**record, "chains": chains, "coupled": coupled})

@@ -16,6 +16,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 Arrays = dict[str, np.ndarray]
 _DAMAGED = ".damaged"
+# The key by which a file says its number.
+_PART = "part"
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,7 @@ class PartFiles(ABC, Generic[C]):
     name: of a file, with a place for its number. form: what the files call themselves. run: the
     digest of what is run, which every file carries. say: is told of damaged files. check: raises
     if this run must not be written to; without it nothing is written or set aside. per_folder:
-    parts in each of the folders that they are in, where they are many. number_key: by which a file
-    says its number.
+    parts in each of the folders that they are in, where they are many.
     """
 
     folder: Path
@@ -36,7 +37,6 @@ class PartFiles(ABC, Generic[C]):
     say: Say
     check: Callable[[], None] | None = None
     per_folder: int | None = None
-    number_key: str = "part"
 
     def path(self, number: int) -> Path:
         """Where a part is kept."""
@@ -65,9 +65,8 @@ class PartFiles(ABC, Generic[C]):
             if record["format"] != self.form:
                 raise ValueError(f"its format is {record['format']!r}, not {self.form!r}")
             is_ours = record["run"] == self.run
-            # Files of earlier versions do not all say their numbers.
-            if is_ours and record.get(self.number_key, number) != number:
-                raise ValueError(f"it holds part {record[self.number_key]}")
+            if is_ours and record[_PART] != number:
+                raise ValueError(f"it holds part {record[_PART]}")
             parsed = parse(record, contents) if is_ours else None
         except FileNotFoundError:
             return None
@@ -98,7 +97,7 @@ class PartFiles(ABC, Generic[C]):
         """Write a part whole. Raises OSError if that cannot be done."""
         assert self.check is not None
         self.check()
-        own = {"format": self.form, "run": self.run, self.number_key: number}
+        own = {"format": self.form, "run": self.run, _PART: number}
         self._save(self.path(number), contents, {**own, **record})
 
     def remove(self, number: int) -> None:

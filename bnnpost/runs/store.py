@@ -176,7 +176,10 @@ class Run(RunDirectory, Generic[P]):
         return contents
 
     def _check_settings(self, before: Mapping[str, object], now: Mapping[str, object]) -> None:
-        """Raise OtherRun where settings differ; one that a version did not have says nothing."""
+        """Raise OtherRun where settings differ.
+
+        One that was added since the run began, which its files do not have, says nothing.
+        """
         common = [name for name in now if name in before]
         changed = settings_changed({n: before[n] for n in common}, {n: now[n] for n in common})
         if "sampler" in changed:  # of which the others follow

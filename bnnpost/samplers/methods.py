@@ -306,10 +306,6 @@ class Coupled(Method):
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
-    def as_dict(self) -> dict[str, object]:
-        # With those of rejection, as earlier versions wrote them.
-        return {**dataclasses.asdict(Rejection()), **super().as_dict()}
-
     def options(self) -> dict[str, Any]:
         options = super().options()
         return {**options, "space": "functions"} if self.space == "auto" else options

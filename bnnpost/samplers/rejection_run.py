@@ -48,7 +48,7 @@ class StoredBlocks:
         record = run.record()
         self.run, self.plan = run, run.prepared
         self.block, self.per_file = self.plan.shape.block, int(record["blocks_per_file"])
-        self._parts = run.parts(BLOCKS, FORMAT, 9, per_folder=_FILES_PER_FOLDER, number_key="unit")
+        self._parts = run.parts(BLOCKS, FORMAT, 9, per_folder=_FILES_PER_FOLDER)
         self._made_with = record["made_with"]
         self._accepted: dict[int, int] = {}
         self._checked = run.is_new

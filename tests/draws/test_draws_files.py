@@ -11,7 +11,6 @@ import pytest
 import xarray as xr
 
 import bnnpost
-from bnnpost.draws import Draws, draws_files
 from bnnpost.spaces import make_space
 from tests.samplers import cases
 from tests.samplers.cases import X_TEST, Case, X
@@ -189,21 +188,3 @@ def test_a_file_holds_plain_numbers_and_json(path):
         for name in ("network", "likelihood", "space", "info"):
             json.loads(dataset.attrs[name])
     assert str(jax.random.key_impl(cases.standard_draws().key)).encode() in path.read_bytes()
-
-
-@pytest.mark.slow
-def test_a_guide_of_an_earlier_version_is_read(tmp_path, monkeypatch):
-    posterior = bnnpost.Posterior(
-        cases.Case().posterior().network, bnnpost.likelihoods.Bernoulli(), cases.X, np.ones(3)
-    )
-    space = make_space(posterior, strict=False, alone=True)
-    made = bnnpost.rejection.sample(
-        cases.key(0), posterior, num_samples=20, bound="capped", cap=-2.0
-    )
-    draws = Draws(space, made.key, made.proposal_numbers, made.log_weights, made.info)
-    earlier = [space.guide.targets, space.guide.sites.targets[0], space.guide.sites.variances[0]]
-    numbers = draws_files._numbers
-    monkeypatch.setattr(draws_files, "_numbers", lambda made: earlier if made else numbers(made))
-    draws.save(tmp_path / "draws.nc")
-    again = bnnpost.load(tmp_path / "draws.nc")
-    np.testing.assert_array_equal(again.training_outputs(), draws.training_outputs())

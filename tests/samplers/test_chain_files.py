@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import bnnpost
-from bnnpost.samplers.chains import EllipticalSlice, chain_run
+from bnnpost.samplers.chains import chain_run
 from bnnpost.samplers.chains import run as chains_run
 from bnnpost.samplers.chains.chain_run import StoredChains, packed, unpacked
 from bnnpost.samplers.chains.run import Chain, Runner, Totals
@@ -197,16 +197,6 @@ def test_other_settings_are_refused_and_the_run_left_alone(copy, options, words)
     with pytest.raises(ValueError, match=words):
         sample(directory=copy, **options)
     assert contents(copy) == before
-
-
-@pytest.mark.slow
-def test_a_run_from_when_its_sampler_had_another_name_is_gone_on_with(tmp_path, monkeypatch):
-    options = {"sampler": bnnpost.elliptical_slice, "num_warmup": 2, "directory": tmp_path / "run"}
-    with monkeypatch.context() as earlier:
-        earlier.setattr(EllipticalSlice, "name", "elliptical_slice")
-        assert sample(4, **options).info.chains.sampler == "elliptical_slice"
-    assert bnnpost.load(tmp_path / "run" / "draws.nc").info.chains.sampler == "slice"
-    assert sample(4, **options).info.chains.sampler == "slice"
 
 
 def test_a_directory_that_is_replaced_meanwhile_is_not_written_to(tmp_path, monkeypatch):

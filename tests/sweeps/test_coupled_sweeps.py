@@ -49,7 +49,7 @@ def test_settings_that_do_not_go_together_are_refused(values, words):
         grid_of(values)
 
 
-def test_sweeps_by_rejection_are_written_as_before():
+def test_sweeps_by_rejection_name_no_method():
     assert not {"method", "kernel", "tolerance", "lag", "max_steps"} & set(SweepConfig().as_dict())
     assert SMALL.as_dict()["method"] == "coupled"
     assert load_config(None, SMALL.as_dict()) == SMALL

@@ -64,7 +64,7 @@ class StoredChains:
     def __init__(self, run: Run[ChainsPlan]):
         self.run, self.chains, self.runner = run, run.prepared, Runner(run.prepared)
         form = ChainsPlan.FORMAT
-        self._parts = run.parts(BLOCKS, form, _DIGITS, number_key="first")
+        self._parts = run.parts(BLOCKS, form, _DIGITS)
         self._states = run.parts(STATES, form, _DIGITS)
         # Seconds of earlier calls, and when this one began.
         self._before, self._started = 0.0, 0.0
@@ -219,7 +219,7 @@ class StoredChains:
 
         def part(record: dict[str, Any], arrays: Arrays) -> KeptDraws:
             given, info, totals = (_without(prefix, arrays) for prefix in _KINDS)
-            return KeptDraws(record["first"], Samples(given, info, Totals(**totals)))
+            return KeptDraws(number, Samples(given, info, Totals(**totals)))
 
         return self._parts.read(number, part)
 
@@ -280,8 +280,6 @@ def unpacked(arrays: Arrays, num_chains: int, chains: ChainsPlan) -> list[Chain]
     """The inverse. Raises ValueError if the leaves are not those of such a chain."""
     template, structure = jax.tree.flatten(chains.shapes[0])
     saved = [arrays[f"{_LEAF}{i}"] for i in range(len(arrays))]
-    # Earlier versions wrote numbers of the last transition before the totals.
-    saved = saved[: len(template) - len(Totals._fields)] + saved[-len(Totals._fields) :]
     with jax.enable_x64(chains.target.x64):
         return [
             jax.tree.unflatten(

@@ -23,7 +23,6 @@ from jaxtyping import Array
 from bnnpost.arguments import positive_integer
 from bnnpost.draws import DrawsInfo
 from bnnpost.draws.draws_files import Contents
-from bnnpost.draws.info import RENAMED
 from bnnpost.numerics.random import require_key
 from bnnpost.numerics.threads import calls_libraries, in_order, num_cores
 from bnnpost.posterior import Posterior, require_posterior
@@ -308,9 +307,9 @@ class ChainsPlan:
         return {"settings": self.settings()}
 
     def settings_written(self, record: Mapping[str, Any]) -> dict[str, object]:
-        """See `runs.Prepared`; the run may have begun when a sampler had another name."""
-        settings = record["settings"]
-        return {n: RENAMED.get(v, v) if n == "sampler" else v for n, v in settings.items()}
+        """See `runs.Prepared`."""
+        settings: dict[str, object] = record["settings"]
+        return settings
 
     def as_written(self, contents: Contents, record: Mapping[str, Any]) -> "ChainsPlan":
         """See `runs.Prepared`; the guide of a space may have been rounded otherwise."""
