@@ -2,8 +2,7 @@
 
 import json
 
-from bnnpost.storage import DIGEST, STATUS, sealed
-from bnnpost.storage.integrity import FILES, digest
+from bnnpost.storage import DIGEST, sealed
 
 
 def contents(path):
@@ -16,12 +15,3 @@ def edited(held, text):
     """Write a JSON file of a run as the run would have written it, with its digest."""
     values = {name: value for name, value in json.loads(text).items() if name != DIGEST}
     held.write_text(sealed(held.name, values))
-
-
-def as_of_before(config, values):
-    """Write a sweep's config.json as an earlier version did: its digest is in the status."""
-    config.write_text(json.dumps(values))
-    status = json.loads((config.parent / STATUS).read_text())
-    note = digest({}, {"": json.dumps(values, sort_keys=True)})
-    files = {**status.get(FILES, {}), config.name: note}
-    edited(config.parent / STATUS, json.dumps({**status, FILES: files}))

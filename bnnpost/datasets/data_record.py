@@ -132,7 +132,7 @@ class DataRecord:
 
 
 def record_of(attributes: Mapping[Any, Any]) -> DataRecord | None:
-    """The record in a file's attributes; None in files of earlier versions, or of other data.
+    """The record in a file's attributes; None where the data are bare arrays, as the library's.
 
     Raises ValueError for one that is damaged.
     """

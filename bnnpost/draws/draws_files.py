@@ -19,12 +19,21 @@ from bnnpost.numerics.precision import in_double_precision
 from bnnpost.posterior import Posterior
 from bnnpost.spaces.making import make_space
 from bnnpost.spaces.space import Space
-from bnnpost.storage import CONTENTS, DRAWS, RECORD, dataset_digest, read_dataset, write_netcdf
+from bnnpost.storage import (
+    CONTENTS,
+    DRAWS,
+    DRAWS_FORMAT,
+    RECORD,
+    check_format,
+    dataset_digest,
+    read_dataset,
+    write_netcdf,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-FORMAT = "bnnpost draws 2"
+FORMAT = DRAWS_FORMAT
 # A file holds what the likelihood says of so many outputs, which tells code of the user's own that
 # has changed; it may differ by as much between machines.
 _NUM_TOLD, _SAME = 3, 1e-6
@@ -275,11 +284,7 @@ def _read(path: Path) -> "xr.Dataset":
 
 def _checked(path: Path, dataset: "xr.Dataset") -> "xr.Dataset":
     """The same, if it is of draws. Raises ValueError for anything else."""
-    if dataset.attrs.get("format") != FORMAT:
-        found = dataset.attrs.get("format", "none")
-        raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}")
-    if "digest" not in dataset.attrs:
-        raise ValueError(f"{path} is damaged: it has no digest")
+    check_format(path, dataset.attrs, FORMAT, "Draws.save, and runs, write such files")
     return dataset
 
 

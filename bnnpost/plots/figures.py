@@ -129,10 +129,8 @@ def _fitted(rates: Mapping[Any, Any]) -> str:
 def _figure(height: float, title: str, note: str, tree: "xr.DataTree") -> "Figure":
     """A figure that says of which problem its results are."""
     config = json.loads(str(tree.attrs["config"]))
-    data = tree["data"].to_dataset() if "data" in tree.children else {}
-    number = len(data["x_train"]) if "x_train" in data else config.get("num_train", "?")
     problem = (
-        f"{Path(config['data']).stem} · training points: {number} · "
+        f"{Path(config['data']).stem} · training points: {len(tree['data']['x_train'])} · "
         f"{_network(config)} · {_likelihood(config)}"
     )
     return headed(height, title, problem, note)
@@ -290,7 +288,7 @@ def densities(tree: "xr.DataTree", widths: Sequence[int] | None = None) -> "Figu
     tree: a sweep's results (groups /predictive and /data). widths: those drawn; by default
     up to four, from the narrowest to the widest. A panel for each of up to 6 test points
     (with several outputs one for each of them, up to 10 in all), named by its row in the file,
-    and f in the units of its column; results of earlier versions as they are. The mark on the
+    and f in the units of its column; results of bare arrays as they are. The mark on the
     axis is the observed target, noise and all. Widths without draws are left out. Raises
     ValueError for a width that the tree lacks.
     """

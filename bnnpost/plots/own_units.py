@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def data_of(tree: "xr.DataTree") -> DataRecord | None:
-    """The record of the data; None in results of earlier versions."""
+    """The record of the data; None of bare arrays, and of a sweep that has no predictions yet."""
     return record_of(tree["data"].attrs) if "data" in tree.children else None
 
 
 def shown_predictive(tree: "xr.DataTree") -> "tuple[xr.Dataset, xr.Dataset]":
     """Groups /predictive and /data with what is on the scale of f in the units of its column.
 
-    Those of earlier versions as they are. Inputs of networks are in the units of theirs.
+    Those of bare arrays as they are. Inputs of networks are in the units of theirs.
     """
     found, data = (tree[name].to_dataset() for name in ("predictive", "data"))
     record = data_of(tree)

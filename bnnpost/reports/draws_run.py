@@ -25,7 +25,6 @@ from bnnpost.samplers.methods import REJECTION
 from bnnpost.storage import DRAWS, PREDICTIONS, RECORD, STATUS, read_dataset, read_record
 from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG, FORECAST
-from bnnpost.sweeps.identity import in_one_table
 from bnnpost.sweeps.sampling import read_predictions
 
 if TYPE_CHECKING:
@@ -195,7 +194,6 @@ def _read_beside(path: Path) -> _Beside:
     """What lies in a run's directory. Raises ValueError for what is damaged or another run's."""
     config = _there(path / CONFIG, read_record)
     if config is not None:
-        config = in_one_table(config)
         _check_config(path / CONFIG, config)
     status = _there(path / STATUS, read_record)
     record = _there(path / RECORD, read_run_record)

@@ -10,7 +10,6 @@ from bnnpost.reports import config_toml, words
 from bnnpost.summaries.summary import Block, Code, Paragraph
 from bnnpost.sweeps.code import UntrustedCode, not_imported
 from bnnpost.sweeps.config import SweepConfig, config_of
-from bnnpost.sweeps.identity import as_recorded
 from bnnpost.sweeps.loaded import CellResults, GridResults
 
 
@@ -114,7 +113,7 @@ def _settings(cell: CellResults) -> Mapping[str, Any]:
     try:
         return cell.config.as_dict()
     except UntrustedCode:
-        return as_recorded(cell.detail.cell.values)
+        return cell.detail.cell.values
 
 
 def reproduce_grid(grid: GridResults, settings: GridSettings) -> tuple[Block, ...]:

@@ -3,8 +3,8 @@
 A record is a JSON file whose digest covers its own name too, so that another file in its place is
 noticed; records and netCDF files carry the id of the run that run.json has, or contents.json of a
 sweep, whose netCDF files carry their own names too. Of results and figures, which are whole only
-together, status.json has the digests. Files of earlier versions say neither, and are read as they
-are.
+together, status.json has the digests. A file that lacks its digest, or the id of the run that it
+lies in, is refused.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnnpost.storage.files import read_bytes, read_json, whole
+from bnnpost.storage.formats import DRAWS_FORMAT, PREDICTIONS_FORMAT, format_of, is_known
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,9 +70,12 @@ def _groups(data: "xr.Dataset | xr.DataTree") -> "dict[str, Any]":
 
 
 def is_damaged(data: "xr.Dataset | xr.DataTree") -> bool:
-    """Whether the digest that labelled arrays hold is not theirs; without one nothing is known."""
+    """Whether the digest that labelled arrays hold is not theirs.
+
+    Ours all have one; of anybody's that have none nothing is known.
+    """
     if DIGEST not in data.attrs:
-        return False
+        return is_known(data.attrs)
     try:
         return bool(data.attrs[DIGEST] != dataset_digest(data))
     except (TypeError, ValueError):  # names and texts that are none: UnicodeEncodeError
@@ -109,8 +113,8 @@ STATUS = "status.json"
 CONTENTS, RESULTS = "contents.json", "results.nc"
 # Files that say whose the others are.
 _TELLING = (RECORD, CONTENTS)
-# So begins the format of files of these names, and so are those called that say their own names.
-_FORMATS = {DRAWS: "bnnpost draws", PREDICTIONS: "bnnpost predictions"}
+# The format of files of these names, and what those are called that say their own names.
+_FORMATS = {DRAWS: DRAWS_FORMAT, PREDICTIONS: PREDICTIONS_FORMAT}
 _NAMED = re.compile(r"(draws|width)_\d+\.nc|results\.nc")
 # The key of the status with the digests of files, by name.
 FILES = "files"
@@ -138,19 +142,10 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError; ValueError for what is no record, was changed, or is another file's;
     OtherRun for another run's.
     """
-    values, is_sealed = _opened(path)
+    values = _opened(path)
     if path.name not in _TELLING:
-        run = values.pop(RUN_ID, None)
-        # Of config.json of earlier versions the status has the digest.
-        was_noted = path.name != STATUS and noted(path.parent).get(path.name) == _digest("", values)
-        if is_sealed or not was_noted:
-            check_of_run(path, run if is_sealed else None)
+        check_of_run(path, values.pop(RUN_ID, None))
     return values
-
-
-def is_as_noted(path: Path, now: str) -> bool:
-    """Whether a digest is that which the status beside a file has of it, if it has one."""
-    return noted(path.parent).get(path.name, now) == now
 
 
 def noted(folder: Path) -> dict[str, str]:
@@ -170,31 +165,39 @@ def check_in_place(path: Path, attributes: Mapping[Any, Any]) -> None:
     """Raise Misplaced for a netCDF file, whole, that is not the one that belongs where it lies.
 
     attributes: of its root. A file that is called otherwise than those of runs passes, and so does
-    one that lies in no run's directory. Raises OtherRun for another run's.
+    one that lies in no run's directory. Raises OtherRun for another run's, or one that does not say
+    whose it is, and ValueError for one without a digest or its own name.
     """
     has_name = bool(_NAMED.fullmatch(path.name))
-    here = run_here(path.parent) if has_name or path.name in _FORMATS else ""
-    if not here:
+    if not (has_name or path.name in _FORMATS) or not run_here(path.parent):
         return
     check_of_run(path, attributes.get(RUN_ID))
-    # Predictions of earlier versions have no format.
-    form = str(attributes.get("format", _FORMATS[PREDICTIONS]))
-    # What is sampled has the format of draws, and is known by its digest.
-    is_it = form.startswith(_FORMATS.get(path.name, "")) and attributes.get(DIGEST) != here
-    name = attributes.get(FILE, path.name) if has_name else path.name
-    if not is_it or name != path.name:
+    check_whole(path, attributes, has_name)
+    form, name = format_of(attributes), attributes[FILE] if has_name else path.name
+    if form != _FORMATS.get(path.name, form) or name != path.name:
         which = "another file of the run" if name == path.name else f"{name} of the same run"
         raise Misplaced(f"{path} is damaged: {which} is in its place")
+
+
+def check_whole(path: Path, attributes: Mapping[Any, Any], has_name: bool = True) -> None:
+    """Raise ValueError for a netCDF file of a run that lacks what binds it to the run.
+
+    has_name: whether it is one that says its own name too.
+    """
+    wanted = {DIGEST: "digest", RUN_ID: "id of its run"} | ({FILE: "name"} if has_name else {})
+    missing = [words for name, words in wanted.items() if name not in attributes]
+    if missing:
+        raise ValueError(f"{path} is damaged: it has no {' and no '.join(missing)}")
 
 
 def check_of_run(path: Path, run: object) -> None:
     """Raise OtherRun for a file that has not the id that the run.json beside it has.
 
-    A file without an id passes where run.json is of an earlier version, and any file where there
-    is no run.json that can be read. Of a sweep contents.json stands in its place.
+    Any file passes where there is no run.json that can be read. Of a sweep contents.json stands in
+    its place.
     """
-    here, has_ids, telling = _here(path.parent)
-    if not here or run == here or not (run or has_ids):
+    here, telling = _here(path.parent)
+    if not here or run == here:
         return
     if not run:
         raise OtherRun(
@@ -212,26 +215,26 @@ def run_here(folder: Path) -> str:
     return _here(folder)[0]
 
 
-def _here(folder: Path) -> tuple[str, bool, str]:
-    """The id, whether all files of the run carry it, and which one says it."""
+def _here(folder: Path) -> tuple[str, str]:
+    """The id, and the name of the file that says it."""
     for name in _TELLING:
         with contextlib.suppress(OSError, ValueError):
-            values, is_sealed = _opened(folder / name)
-            if isinstance(found := values.get(RUN_ID), str):
-                return found, is_sealed, name
-    return "", False, RECORD
+            if isinstance(found := _opened(folder / name).get(RUN_ID), str):
+                return found, name
+    return "", RECORD
 
 
-def _opened(path: Path) -> tuple[dict[str, Any], bool]:
-    """Keys and values, and whether their digest was with them, as since the files have ids."""
+def _opened(path: Path) -> dict[str, Any]:
+    """Keys and values. Raises ValueError where their digest is not with them, or is another."""
     values = read_json(path)
-    expected = values.pop(DIGEST, None)
-    if expected is not None and expected != _digest(path.name, values):
+    if DIGEST not in values:
+        raise ValueError(f"{path} is damaged, or no file of a run: it has no digest")
+    if values.pop(DIGEST) != _digest(path.name, values):
         raise ValueError(
             f"{path} is damaged, or another file is in its place: its contents do not match their "
             "digest"
         )
-    return values, expected is not None
+    return values
 
 
 def _digest(name: str, values: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage.files import check_file, is_damage, whole
+from bnnpost.storage.formats import check_number
 from bnnpost.storage.integrity import DIGEST, FILE, RUN_ID, check_in_place, is_damaged
 from bnnpost.storage.memory import require_free_for_file
 
@@ -23,7 +24,8 @@ def read_dataset(path: Path) -> "xr.Dataset":
     """The labelled arrays of a netCDF file, in memory.
 
     Raises FileNotFoundError, and ValueError for what is no netCDF file, is damaged, does not match
-    the digest that it has, or lies in the directory of another run than its own. What keeps a
+    the digest that it has, is of ours in another format or without a digest, or lies in the
+    directory of another run than its own. What keeps a
     whole file from being read is passed on: an OSError with a number (no permission, too many open
     files), MemoryError, ImportError.
     """
@@ -94,6 +96,10 @@ def _read(path: Path, opener: Callable[..., Any]) -> Any:
 
 
 def _check(path: Path, data: "xr.Dataset | xr.DataTree") -> None:
+    check_number(path, data.attrs)
     if is_damaged(data):
-        raise ValueError(f"{path} is damaged: its contents do not match their digest")
+        why = (
+            "its contents do not match their digest" if DIGEST in data.attrs else "it has no digest"
+        )
+        raise ValueError(f"{path} is damaged: {why}")
     check_in_place(path, data.attrs)

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import traceback
 from collections.abc import Collection, Mapping, Sequence
@@ -20,13 +19,16 @@ from bnnpost.storage import (
     CONTENTS,
     DIGEST,
     FILE,
+    FORMAT,
     RESULTS,
     RUN_ID,
     STATUS,
+    WIDTH_FORMAT,
     Say,
+    check_format,
+    check_whole,
     dataset_digest,
     file_digest,
-    is_as_noted,
     noted,
     read_dataset,
     read_record,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
 
 CONFIG = "config.json"
+# Of all files of a cell, as contents.json says.
+CELL_FORMAT = "bnnpost cell 1"
 # States of a width.
 DONE, FAILED = "done", "failed"
 # What a file with a failure says of its kind, where the process was killed.
@@ -60,14 +64,17 @@ class WidthFiles(PartFiles["xr.Dataset"]):
         return self.read(width, lambda record, data: data)
 
     def _load(self, path: Path) -> "tuple[dict[str, Any], xr.Dataset]":
-        # Which run and which width it is of was looked at as it was read.
+        # Which run it is of was looked at as it was read, where the directory says it.
         data = read_dataset(path)
-        if self.config is not None and "config" in data.attrs:
+        check_whole(path, data.attrs)
+        check_format(path, data.attrs, self.form)
+        if self.config is not None:
             check_same_width(path, data.attrs["config"], self.config)
-        return {"format": self.form, "run": self.run}, data
+        record = {str(name): value for name, value in data.attrs.items()}
+        return {**record, RUN_ID: record[RUN_ID] if self.run else ""}, data
 
     def _save(self, path: Path, contents: "xr.Dataset", record: Mapping[str, object]) -> None:
-        write_own(path, contents, self.run)
+        write_own(path, contents.assign_attrs(record), self.run)
 
 
 class CellDirectory(RunDirectory):
@@ -98,10 +105,7 @@ class CellDirectory(RunDirectory):
         """
         self.check_own()
         if not run_here(self.path):
-            if self.is_vacant():
-                self.write_bound(CONTENTS, named)
-            else:  # what an earlier version has left here has no ids
-                self.write_text(CONTENTS, json.dumps({**named, RUN_ID: self.run}, indent=2) + "\n")
+            self.write_bound(CONTENTS, {FORMAT: CELL_FORMAT, **named})
         if not (self.path / CONFIG).exists() or (may_change and not self._is_configured(values)):
             self.write_bound(CONFIG, values)
             self.set_status("running")
@@ -112,8 +116,14 @@ class CellDirectory(RunDirectory):
         return False
 
     def check_own(self) -> None:
-        """Raise ConfigError where the directory is another cell's."""
+        """Raise ConfigError where the directory is another cell's, or of another format."""
         here = run_here(self.path)
+        form = self.known(CONTENTS).get(FORMAT) if here else CELL_FORMAT
+        if form != CELL_FORMAT:
+            raise ConfigError(
+                f"{self.path / CONTENTS}: expected format {CELL_FORMAT!r}, found {form!r}: the run "
+                "here is of another version of bnnpost; run it again in another directory"
+            )
         if self.run and here and here != self.run:
             raise ConfigError(
                 f"{self.path} holds the run of another cell ({here} and not {self.run}): bring "
@@ -145,7 +155,7 @@ class CellDirectory(RunDirectory):
         """Results by width; see `WidthFiles`. writes: whether this directory may be written to."""
         check = self.check_still_there if writes else None
         run = self.run or run_here(self.path)
-        return WidthFiles(self.path, _WIDTH + ".nc", "width", run, say, check, config=config)
+        return WidthFiles(self.path, _WIDTH + ".nc", WIDTH_FORMAT, run, say, check, config=config)
 
     def write_results(self, tree: "xr.DataTree", figures: Mapping[str, bytes]) -> None:
         """Write what comes of all widths; the next status will have the digests of its files."""
@@ -193,7 +203,7 @@ class CellDirectory(RunDirectory):
     def record(self, width: int) -> dict[str, Any]:
         """How a width went; empty where nothing is known, which is a doubt of one that is done."""
         held = self.record_file(width)
-        if not held.exists() and self.is_done(width) and run_here(self.path):
+        if not held.exists() and self.is_done(width):
             self.doubts.append(f"{held.name} is not there: what width {width} took is not known")
         return self.known(held.name)
 
@@ -211,11 +221,11 @@ class CellDirectory(RunDirectory):
 
     def has_figures(self) -> bool:
         """Whether all figures that were made are there as they were written."""
-        return all(self._is_as_written(name) for name in noted(self.path) if name != CONFIG)
+        return all(map(self._is_as_written, noted(self.path)))
 
     def _is_as_written(self, name: str) -> bool:
         path = self.path / name
-        return path.exists() and is_as_noted(path, file_digest(path))
+        return path.exists() and noted(self.path).get(name) == file_digest(path)
 
     def status(self) -> dict[str, Any]:
         """What the status file says; empty where there is none, or it is damaged."""
@@ -298,8 +308,7 @@ def write_expected(directory: Directory, found: Mapping[int, Expectation]) -> No
 def read_expected(path: Path) -> dict[int, Expectation]:
     """By width what was expected of a run in this directory; empty where there is no forecast.
 
-    Runs of earlier versions, and those of the library, have none. Raises ValueError for a file
-    that is damaged, or of another run.
+    Runs of the library have none. Raises ValueError for a file that is damaged, or of another run.
     """
     try:
         held = read_record(path / FORECAST)

@@ -58,10 +58,9 @@ class Cell:
         # Imported here since it brings in JAX, which who only looks should not have to wait for.
         from bnnpost.sweeps.code import not_imported
         from bnnpost.sweeps.config import config_of
-        from bnnpost.sweeps.identity import as_recorded
 
         with contextlib.nullcontext() if self.trusted else not_imported(self.source):
-            return config_of(as_recorded(self.values), self.source)
+            return config_of(self.values, self.source)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ _RUNNING = ".running.json"
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 # The state of a grid, whose cells have their own.
 _BEGUN = "begun"
-_FAMILY = FORMAT.rpartition(" ")[0]
 
 
 class GridDirectory(RunDirectory):
@@ -71,10 +70,10 @@ class GridDirectory(RunDirectory):
         values = read_sweep_json(held)
         if values.get("format") == FORMAT:
             return cls(path, _thawed(values, held, trust_code))
-        if str(values.get("format", "")).startswith(_FAMILY):
+        if "format" in values:
             raise ConfigError(
-                f"{held} is of format {values['format']!r}, and this version reads {FORMAT!r}: "
-                "read it with the version of bnnpost that wrote it"
+                f"{held}: expected format {FORMAT!r}, found {values['format']!r}: the grid here is "
+                "of another version of bnnpost; run it again in another directory"
             )
         return cls(path, Grid((), (_cell({}, values, run_here(Path(path)), held, trust_code),)))
 
@@ -131,7 +130,7 @@ class GridDirectory(RunDirectory):
         return CellDirectory(found, cell.digest)
 
     def _run_of(self, cell: Cell) -> str:
-        """The id of a single run: that which it has, as other versions may find another digest."""
+        """The id of a single run: the one it has, as settings that are added change the digest."""
         return run_here(self.path) or cell.digest
 
     def key(self, cell: Cell) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnnpost.datasets import DataError
 from bnnpost.runs.directory import in_words, settings_changed
-from bnnpost.samplers.methods import Rejection, settings_of_all
+from bnnpost.samplers.methods import settings_of_all
 from bnnpost.settings import ConfigError, meanings
 from bnnpost.storage import RECORD, OtherRun, read_bytes, read_record
 from bnnpost.sweeps.keys import in_full, is_file
@@ -22,18 +22,7 @@ if TYPE_CHECKING:
     from bnnpost.sweeps.config import SweepConfig
 
 _LENGTH = 16
-# The key under which chains had their settings, in earlier versions.
-_CHAIN = "chain"
 _WRITTEN_AGAIN = "remove it, and the same command that made the run writes it again"
-
-
-def as_recorded(values: Mapping[str, object]) -> dict[str, object]:
-    """Settings as a run's files have them; in those of earlier versions true was "all" of a file.
-
-    `SweepConfig.as_dict` says "train" or "all" of one, and never true.
-    """
-    is_earlier = values.get("standardise") is True and is_file(str(values.get("data")))
-    return {**values, **({"standardise": "all"} if is_earlier else {})}
 
 
 def content_digest(config: "SweepConfig") -> str:
@@ -137,15 +126,6 @@ def check_same_config(held: Path, config: "SweepConfig", but_for: tuple[str, ...
         )
 
 
-def in_one_table(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a run whose chains had a table of their own, in earlier versions."""
-    chain = {name: value for name, value in values.get(_CHAIN, {}).items() if value is not None}
-    if not chain:
-        return {name: value for name, value in values.items() if name != _CHAIN}
-    left_out = (_CHAIN, *(set(meanings(Rejection)) - {"precision"}))
-    return {name: value for name, value in values.items() if name not in left_out} | chain
-
-
 def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> None:
     """Raise OtherRun if a width's file was made with another configuration, as it records.
 
@@ -163,12 +143,15 @@ def check_same_width(path: Path, written: str, config: Mapping[str, Any]) -> Non
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any], but_for: tuple[str, ...]) -> str:
-    """Settings that are others now, in a line; empty where none is."""
+    """Settings that are others now, in a line; empty where none is.
+
+    One that is not written, as it was added since or says nothing, has its default.
+    """
     from bnnpost.sweeps.config import SweepConfig
 
     defaults = {name: getattr(SweepConfig, name) for name in meanings(SweepConfig)}
     defaults |= {n: getattr(kind, n) for n, kind in settings_of_all().items()}
-    was, now = (_whole({**defaults, **in_one_table(as_recorded(v))}) for v in (before, after))
+    was, now = (_whole({**defaults, **values}) for values in (before, after))
     changed = settings_changed(was, now)
     return in_words({name: changed[name] for name in changed if name not in but_for})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.settings import ConfigError
-from bnnpost.storage import CONTENTS, RESULTS, read_tree
+from bnnpost.storage import CONTENTS, RESULTS, RESULTS_FORMAT, check_format, read_tree
 from bnnpost.sweeps.cell_directory import FAILED, CellDirectory, Judgement, judgement
 from bnnpost.sweeps.code import UntrustedCode
 from bnnpost.sweeps.grid_cells import Cell
@@ -166,7 +166,9 @@ class CellResults:
             return None
         CellDirectory(self.path, self.detail.cell.digest).check_own()
         try:
-            return read_tree(path)
+            found = read_tree(path)
+            check_format(path, found.attrs, RESULTS_FORMAT)
+            return found
         except ValueError as error:
             raise ValueError(f"{error}; bnnpost sweep resume puts it together again") from None
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from bnnpost.storage import DRAWS, RECORD, as_path, read_dataset
 from bnnpost.sweeps.cell_directory import CONFIG, CellDirectory
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, config_of
-from bnnpost.sweeps.identity import as_recorded, in_one_table, read_sweep_json
+from bnnpost.sweeps.identity import read_sweep_json
 from bnnpost.sweeps.problem import load_problem
 
 Table = dict[str, np.ndarray]
@@ -114,7 +113,7 @@ def drawn_of(
     if record is None:
         raise ConfigError(
             f"{file} does not say which columns its data have: expected a run of bnnpost sample or "
-            "bnnpost sweep of this version; of others bnnpost.load(…).predict(x) takes arrays"
+            "bnnpost sweep; of other draws bnnpost.load(…).predict(x) takes arrays"
         )
     try:
         draws = load(file)
@@ -159,15 +158,13 @@ def _draws_file(path: Path, width: int | None) -> Path:
         width = max(widths + done)
     if width not in widths:
         kept = f"draws are kept at widths {', '.join(map(str, widths)) or 'none'}"
-        why = " (earlier versions kept none)" if done and not widths else ""
         where = f" at width {width}" if width else ""
-        raise ConfigError(f"{path} has no draws{where}: {kept}{why}")
+        raise ConfigError(f"{path} has no draws{where}: {kept}")
     return directory.draws_file(int(width or 0))
 
 
 def _config(path: Path, trust_code: bool) -> SweepConfig:
-    held: dict[str, Any] = read_sweep_json(path / CONFIG)
-    values = in_one_table({k: v for k, v in as_recorded(held).items() if k != "digest"})
+    values = read_sweep_json(path / CONFIG)
     with contextlib.nullcontext() if trust_code else not_imported(path / CONFIG):
         return config_of(values)
 

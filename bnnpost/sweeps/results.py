@@ -19,7 +19,7 @@ from bnnpost.samplers.methods import COUPLED
 from bnnpost.spaces import limit
 from bnnpost.spaces.limit import Limit
 from bnnpost.spaces.sampled_limit import SampledLimit
-from bnnpost.storage import versions
+from bnnpost.storage import FORMAT, RESULTS_FORMAT, versions
 from bnnpost.sweeps.problem import Problem
 from bnnpost.theories import Theory, theory
 
@@ -310,7 +310,7 @@ def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str
     first = next(iter(found.values()))
     by_package, device = versions_and_device(found)
     return {
-        "format": "bnnpost sweep 1",
+        FORMAT: RESULTS_FORMAT,
         "kind": first.attrs["kind"],
         "config": json.dumps(problem.config.as_dict()),
         "config_digest": problem.config.digest(),
@@ -324,14 +324,12 @@ def _attributes(problem: Problem, found: Mapping[int, "xr.Dataset"]) -> dict[str
 def versions_and_device(found: Mapping[int, "xr.Dataset"]) -> tuple[dict[str, str], str]:
     """Versions by package, and the device, as the widths' results record them.
 
-    Where there are several they are joined, "0.9.1 and 0.10.0"; where nothing is recorded they
-    are those of this process.
+    Where there are several they are joined, "0.9.1 and 0.10.0".
     """
     recorded = _versions(found)
     names = dict.fromkeys(name for one in recorded for name in one)
     by_package = {name: _joined(one.get(name) for one in recorded) for name in names}
-    device = _joined(one.attrs.get("device") for one in found.values())
-    return by_package or versions(), device or str(jax.devices()[0].device_kind)
+    return by_package, _joined(one.attrs["device"] for one in found.values())
 
 
 def mixed(found: Mapping[int, "xr.Dataset"]) -> str:
@@ -348,7 +346,7 @@ def mixed(found: Mapping[int, "xr.Dataset"]) -> str:
 
 
 def _versions(found: Mapping[int, "xr.Dataset"]) -> list[dict[str, str]]:
-    return [json.loads(one.attrs["versions"]) for one in found.values() if "versions" in one.attrs]
+    return [json.loads(one.attrs["versions"]) for one in found.values()]
 
 
 def _joined(values: Iterable[object]) -> str:

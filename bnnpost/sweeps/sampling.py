@@ -23,11 +23,14 @@ from bnnpost.samplers.rejection_run import StoredBlocks
 from bnnpost.settings import meanings
 from bnnpost.storage import (
     DIGEST,
+    FORMAT,
     PREDICTIONS,
+    PREDICTIONS_FORMAT,
     RUN_ID,
     OtherRun,
     Say,
     as_path,
+    check_format,
     dataset_digest,
     read_dataset,
     read_record,
@@ -37,7 +40,7 @@ from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG
 from bnnpost.sweeps.code import not_imported
 from bnnpost.sweeps.config import ConfigError, SweepConfig, load_config
-from bnnpost.sweeps.identity import as_recorded, check_same_config, in_one_table, located
+from bnnpost.sweeps.identity import check_same_config, located
 from bnnpost.sweeps.planning import check_feasible
 from bnnpost.sweeps.problem import Problem, load_problem
 from bnnpost.sweeps.results import point_scores
@@ -45,8 +48,6 @@ from bnnpost.sweeps.results import point_scores
 if TYPE_CHECKING:
     import xarray as xr
 
-_FORMAT = "bnnpost predictions 1"
-_PREDICTED = ("f", "log_weight", "proposal_number", "x_test", "y_test")
 # What may change when a run is gone on with: how far it goes, and what plays no part in it.
 _GOALS = ("num_samples", "max_proposals", "num_proposals")
 
@@ -181,7 +182,7 @@ def read_config(path: str | Path, trust_code: bool = False) -> SweepConfig:
     except ValueError as error:
         raise ConfigError(f"{error}; the same bnnpost sample command writes it again") from None
     with contextlib.nullcontext() if trust_code else not_imported(held):
-        return load_config(None, in_one_table(as_recorded(values)))
+        return load_config(None, values)
 
 
 def check_config(directory: Run[Any], config: SweepConfig) -> None:
@@ -201,7 +202,9 @@ def check_config(directory: Run[Any], config: SweepConfig) -> None:
 
 def finished(directory: Run[Any], problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
-    found = predictions(draws, problem).assign_attrs({"format": _FORMAT, RUN_ID: directory.run})
+    found = predictions(draws, problem).assign_attrs(
+        {FORMAT: PREDICTIONS_FORMAT, RUN_ID: directory.run}
+    )
     found.attrs[DIGEST] = dataset_digest(found)
     write_netcdf(directory.path / PREDICTIONS, found)
     info = draws.info
@@ -239,7 +242,6 @@ def _probabilities(draws: Draws, f: np.ndarray, problem: Problem) -> dict[str, A
 def read_predictions(path: Path) -> "xr.Dataset":
     """What was written of `predictions`. Raises FileNotFoundError, ValueError for anything else."""
     found = read_dataset(path)
-    missing = [name for name in _PREDICTED if name not in found]
-    if missing:
-        raise ValueError(f"{path} holds no predictions: there is no {', '.join(missing)} in it")
+    again = "the same bnnpost sample command writes the predictions of a run"
+    check_format(path, found.attrs, PREDICTIONS_FORMAT, again)
     return found

@@ -36,6 +36,7 @@ _TIMES, _FEWEST, _MOST = 5, 2_000, 20_000
 # many times the proposals that were forecast; else capped.
 _LONGEST, _OVERRUN = 60.0, 4
 _EVIDENCE = ("log_evidence", "log_evidence_se")
+_UNSEEN = "unseen_mass_upper"
 _WAYS = {"exact": "exact rejection", "capped": "capped rejection", "coupled": "coupled chains"}
 # A reference that may be further from the posterior, in total variation, would tell nothing.
 _FARTHEST = 0.1
@@ -272,7 +273,7 @@ def _posterior(data: "xr.Dataset") -> Posterior | None:
 
 
 def _doubt(attributes: Mapping[str, object]) -> str:
-    """What draws may lack, from their record; records of earlier versions do not say."""
+    """What draws may lack, from their record. Raises ValueError for one that does not say it."""
     if attributes["kind"] == "exact":
         return ""
     if attributes["kind"] == "coupled":
@@ -280,9 +281,14 @@ def _doubt(attributes: Mapping[str, object]) -> str:
             f"a reference of coupled chains, each draw's law at most {_distance(attributes):.2g} "
             "in total variation from the posterior, at 95 %, which all checks allow for"
         )
+    if _UNSEEN not in attributes:
+        raise ValueError(
+            f"expected capped draws with the attribute {_UNSEEN}, which says what they may lack, "
+            "as bnnpost sample and the zoo write it, found none: draw them again"
+        )
     is_fitted = attributes.get("fitted") in (True, "true")
     what = "a reference led by fits" if is_fitted else "a capped reference"
-    unseen = float(attributes.get("unseen_mass_upper", 1.0))  # type: ignore[arg-type]
+    unseen = float(attributes[_UNSEEN])  # type: ignore[arg-type]
     return f"{what}, with {unseen_words(unseen)}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bnnpost.naming import unknown
 from bnnpost.runs.directory import Directory
-from bnnpost.storage import dataset_digest, whole, write_netcdf
+from bnnpost.storage import EXPORT_FORMAT, FORMAT, dataset_digest, whole, write_netcdf
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import TEST, TRAIN
 from bnnpost.zoo.entries import Entry, entry
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMATS = ("posteriordb", "csv", "netcdf", "stan")
-_FORMAT = "bnnpost zoo export 1"
 # What writes one file.
 _Write = Callable[[Path], object]
 
@@ -148,7 +147,7 @@ def _netcdf_files(draws: RemadeDraws) -> dict[str, _Write]:
             **{name: (_dims(name, data), array) for name, array in draws.values.items()},
         }
         record = {k: v for k, v in data.attrs.items() if k not in ("digest", "csv_sha256")}
-        found = xr.Dataset(variables, attrs={**record, "format": _FORMAT})
+        found = xr.Dataset(variables, attrs={**record, FORMAT: EXPORT_FORMAT})
         write_netcdf(path, found.assign_attrs(digest=dataset_digest(found)))
 
     return {f"{draws.entry.name}.nc": write}

@@ -8,14 +8,19 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from bnnpost.storage import dataset_digest, read_bytes, read_dataset, write_netcdf
+from bnnpost.storage import (
+    REFERENCE_FORMAT,
+    check_format,
+    dataset_digest,
+    read_bytes,
+    read_dataset,
+    write_netcdf,
+)
 from bnnpost.verification.columns import write_csv
 from bnnpost.verification.sets import TEST, TRAIN, kept_draws
 
 if TYPE_CHECKING:
     import xarray as xr
-
-FORMAT = "bnnpost zoo 2"
 
 
 def netcdf_path(directory: Path, name: str) -> Path:
@@ -34,7 +39,7 @@ def write_reference(directory: Path, name: str, data: "xr.Dataset") -> None:
     Raises FileNotFoundError if the folder does not exist.
     """
     write_table(directory, name, data)
-    found = data.assign_attrs(format=FORMAT, csv_sha256=_hash(csv_path(directory, name)))
+    found = data.assign_attrs(format=REFERENCE_FORMAT, csv_sha256=_hash(csv_path(directory, name)))
     found = found.assign_attrs(digest=dataset_digest(found))
     write_netcdf(netcdf_path(directory, name), found)
 
@@ -67,11 +72,7 @@ def read_reference(path: Path) -> "xr.Dataset":
         data = read_dataset(path)
     except ValueError as error:
         raise ValueError(f"{error}; {cure}") from error
-    if data.attrs.get("format") != FORMAT:
-        found = data.attrs.get("format", "none")
-        raise ValueError(f"{path}: expected a file of format {FORMAT!r}, found {found!r}; {cure}")
-    if "digest" not in data.attrs:
-        raise ValueError(f"{path} is damaged: it has no digest; {cure}")
+    check_format(path, data.attrs, REFERENCE_FORMAT, cure)
     return data
 
 

@@ -115,8 +115,8 @@ class RemadeDraws:
             here = ", ".join(f"{name} {version}" for name, version in versions().items())
             raise CheckFailed(
                 f"{self.entry.name}: the weights made again are not those of the draws: function "
-                f"values differ by {worst:.2g}. It was built by {self.data.attrs.get('versions')} "
-                f"on {self.data.attrs.get('processor')}; here are {here} on {processor()}. Build "
+                f"values differ by {worst:.2g}. It was built by {self.data.attrs['versions']} "
+                f"on {self.data.attrs['processor']}; here are {here} on {processor()}. Build "
                 "it again here, or leave the weights out"
             )
 

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bnnpost.storage import dataset_digest, integrity, netcdf, write_archive, write_netcdf
+from bnnpost.storage import (
+    DRAWS_FORMAT,
+    dataset_digest,
+    integrity,
+    netcdf,
+    write_archive,
+    write_netcdf,
+)
 from tests.cli.fault_matrix import NUM_PARTS, Fault, altered, exchanged, files, matrix
 from tests.cli.invocation import invoke
 from tests.cli.looks import DrawsLooks, remember_files
@@ -139,7 +146,7 @@ def test_a_reader_that_checks_no_digest_is_found(without, tmp_path, monkeypatch)
         monkeypatch.setattr(netcdf, "is_damaged", lambda data: False)
     if without == "record":
         monkeypatch.setattr(integrity, "_digest", lambda name, values: "0" * 64)
-    data = xr.Dataset({"f": ("draw", np.arange(40.0))}, {"format": "bnnpost", "info": "0" * 40})
+    data = xr.Dataset({"f": ("draw", np.arange(40.0))}, {"format": DRAWS_FORMAT, "info": "0" * 40})
     data.attrs["digest"] = dataset_digest(data)
     write_netcdf(tmp_path / "netCDF.nc", data)
     (tmp_path / "record.json").write_text(integrity.sealed("record.json", {"numbers": [12, 34]}))

@@ -11,6 +11,7 @@ import bnnpost
 from bnnpost.datasets.data_record import record_of
 from bnnpost.storage import read_dataset
 from tests.cli.invocation import invoke
+from tests.files import edited
 
 NOISE, W_STD, B_STD, WIDTH, DRAWS = 0.4, 1.5, 0.1, 3, 400
 TRAIN = [0, 1, 2]
@@ -186,7 +187,7 @@ def test_runs_that_cannot_predict(tmp_path):
     assert done.exit_code == 1 and "no run" in done.stderr
     done = invoke("predict", tmp_path, "--x", tmp_path / "x.csv")
     assert done.exit_code == 2 and "holds no run" in done.stderr
-    (tmp_path / "config.json").write_text(json.dumps({"widths": [4, 8]}))
+    edited(tmp_path / "config.json", json.dumps({"widths": [4, 8]}))
     done = invoke("predict", tmp_path, "--x", tmp_path / "x.csv")
     assert done.exit_code == 2 and "draws are kept at widths none" in done.stderr
 

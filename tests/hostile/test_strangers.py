@@ -17,6 +17,7 @@ from bnnpost.sweeps import SweepConfig
 from bnnpost.sweeps.grid_directory import FORMAT
 from bnnpost.sweeps.networks import OF_PERCEPTRON
 from tests.cli.invocation import invoke
+from tests.files import edited
 from tests.hostile.watch import check_clear
 
 # What an evil module, and one that is called like a module of Python's, does when it is run.
@@ -88,7 +89,7 @@ def in_process(monkeypatch, stranger, *arguments):
 @pytest.mark.parametrize("held", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("arguments", READING.values(), ids=READING)
 def test_reading_runs_nothing(stranger, monkeypatch, arguments, held):
-    (stranger / "config.json").write_text(json.dumps(held))
+    edited(stranger / "config.json", json.dumps(held))
     done = in_process(monkeypatch, stranger, *arguments)
     assert done.exit_code == 0, done.output
 
@@ -98,7 +99,7 @@ def test_reading_runs_nothing(stranger, monkeypatch, arguments, held):
 def test_going_on_asks(stranger, monkeypatch, arguments, held):
     if arguments[0] == "merge" and "cells" in held:
         pytest.skip("a grid has nothing to merge")
-    (stranger / "config.json").write_text(json.dumps(held))
+    edited(stranger / "config.json", json.dumps(held))
     done = in_process(monkeypatch, stranger, *arguments)
     assert done.exit_code == 2
     check_clear(done.stderr, r"names code as its (network|likelihood), evil:\w+, .*--trust-code")
@@ -106,7 +107,7 @@ def test_going_on_asks(stranger, monkeypatch, arguments, held):
 
 @pytest.mark.parametrize("digest", ["../../victim", "/tmp/victim", "..", "0" * 16 + "/../victim"])
 def test_names_from_files_lead_nowhere(stranger, monkeypatch, digest):
-    (stranger / "config.json").write_text(json.dumps(grid((digest, PLAIN))))
+    edited(stranger / "config.json", json.dumps(grid((digest, PLAIN))))
     victim = stranger.parent / "victim"
     victim.mkdir()
     (victim / "config.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Densities and targets in the units of their column, and what results of before have instead."""
+"""Densities and targets in the units of their column, and of bare arrays as they are."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from bnnpost.datasets import Column, ColumnScaling, DataRecord
 from bnnpost.plots.own_units import input_text, shown_predictive
 from bnnpost.reports import to_html
 from bnnpost.sweeps import SweepConfig
+from bnnpost.sweeps.cell_directory import write_own
 from tests.reports import made_up
 
 CONFIG = SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
@@ -52,7 +53,7 @@ def test_figures_and_pages_name_rows_and_units(tmp_path):
     figure = plots.densities(tree(**RECORD.as_attribute()))
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["row 17 (A)", "row 4 (B)"]
     assert figure.get_supxlabel() == "f (units of price)"
-    tree(**RECORD.as_attribute()).to_netcdf(tmp_path / "results.nc", engine="h5netcdf")
+    write_own(tmp_path / "results.nc", tree(**RECORD.as_attribute()), made_up.RUN)
     page = to_html(tmp_path / "results.nc")
     rows = "Row 17 (A)", "Row 4 (B)", "5 of 2,000 rows are used: 3 train, 2 test"
     noise = "of the standardised target: 3.16 in units of price"

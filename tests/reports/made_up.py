@@ -5,9 +5,14 @@ import json
 import numpy as np
 import xarray as xr
 
+from bnnpost.storage import RESULTS_FORMAT, WIDTH_FORMAT
+from bnnpost.sweeps.cell_directory import write_own
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.results import THEORY
+from tests.files import edited
 
+# The id of a run.
+RUN = "0" * 16
 VERSIONS = json.dumps({"bnnpost": "0.1.0", "jax": "9.9", "numpy": "8.8"})
 SIZES = dict(zip(THEORY, (0.8, 2.6, 0.8, 1.0, 0.3, 0.9, 0.5, -1.3), strict=True))
 
@@ -96,6 +101,7 @@ def tree(config, kind="exact", fit=None, num_samples=None, num_outputs=1):
     widths = config.widths
     fitted = sum(width >= 64 for width in widths) > 1
     data = {
+        "x_train": (("train_point", "feature"), np.full((config.num_train or 5, 2), 1.5)),
         "x_test": (("point", "feature"), np.full((config.num_test, 2), -1.5)),
         "y_test": (("point", "output"), np.full((config.num_test, num_outputs), 0.5)),
     }
@@ -114,7 +120,7 @@ def tree(config, kind="exact", fit=None, num_samples=None, num_outputs=1):
         )
     found = xr.DataTree.from_dict(groups)
     found.attrs = {
-        "format": "bnnpost sweep 1",
+        "format": RESULTS_FORMAT,
         "kind": kind,
         "config": json.dumps(config.as_dict()),
         "config_digest": config.digest(),
@@ -133,6 +139,9 @@ def width_file(config, width, kind="exact", **attributes):
     row = {str(n): float(v[0]) for n, v in sampling([width], config.num_samples).items()}
     record = {
         **row,
+        "format": WIDTH_FORMAT,
+        "part": width,
+        "config": json.dumps(config.as_dict()),
         "kind": kind,
         "complete": "true",
         "effective_sample_size": 37.5,
@@ -151,11 +160,11 @@ def directory(path, config=None, done=None, state="done", whole=True, attributes
     """A sweep's directory with the files of the widths in `done`; with results.nc if whole."""
     config = config or SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
     path.mkdir(parents=True)
-    (path / "config.json").write_text(json.dumps(config.as_dict()))
-    (path / "status.json").write_text(json.dumps({"state": state, "time": "2026-01-01"}))
+    edited(path / "config.json", json.dumps(config.as_dict()))
+    edited(path / "status.json", json.dumps({"state": state, "time": "2026-01-01"}))
     for width in config.widths if done is None else done:
         one = width_file(config, width, kinds.get("kind", "exact"), **(attributes or {}))
-        one.to_netcdf(path / f"width_{width:06d}.nc", engine="h5netcdf")
+        write_own(path / f"width_{width:06d}.nc", one, RUN)
     if whole:
-        tree(config, **kinds).to_netcdf(path / "results.nc", engine="h5netcdf")
+        write_own(path / "results.nc", tree(config, **kinds), RUN)
     return config

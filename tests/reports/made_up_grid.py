@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 
+from bnnpost.storage import RESULTS, file_digest
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
+from tests.files import edited
 from tests.reports import made_up
 
 VALUES = {
@@ -39,11 +41,13 @@ def directory(path, values=VALUES, failed=(), refused=(), undone=()):
             shutil.rmtree(run.path, ignore_errors=True)
             made_up.directory(run.path, cell.config, done=done, whole=whole, fit=fit)
             status = {"state": "done", "widths": list(cell.widths), "time": "2026"}
-            (run.path / "status.json").write_text(json.dumps(status))
+            if whole:
+                status["files"] = {RESULTS: file_digest(run.path / RESULTS)}
+            edited(run.path / "status.json", json.dumps(status))
             if i in failed:
                 run.write_record(64, state="failed", reason="no memory <b>", attempts=2)
             if i in refused:
                 record = {"widths": list(cell.config.widths), "refusal": "it needs 1e12"}
                 record["hopeless"] = True
-                (run.path / "feasible.json").write_text(json.dumps(record))
+                edited(run.path / "feasible.json", json.dumps(record))
     return grid

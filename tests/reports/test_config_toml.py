@@ -8,7 +8,6 @@ import pytest
 from bnnpost.reports.config_toml import as_toml
 from bnnpost.samplers.methods import Chains, Coupled, Rejection
 from bnnpost.sweeps.config import SweepConfig, load_config
-from bnnpost.sweeps.identity import in_one_table
 
 LAYERS = (
     {"type": "Dense", "width": 8, "W_std": 1.5},
@@ -34,12 +33,3 @@ LAYERS = (
 def test_a_sweep_comes_back(config):
     record = json.loads(json.dumps(config.as_dict()))
     assert load_config(None, tomllib.loads(as_toml(record))) == config
-
-
-def test_chains_of_earlier_versions_come_back():
-    """These had a table of their own, beside the settings of rejection."""
-    chain = {"method": "nuts", "num_warmup": 20, "max_tree_depth": 3, "space": None, "lag": None}
-    record = {**SweepConfig(widths=(8,)).as_dict(), "chain": chain}
-    method = Chains(kernel_name="nuts", num_warmup=20, max_tree_depth=3)
-    config = SweepConfig(widths=(8,), method=method)
-    assert load_config(None, in_one_table(json.loads(json.dumps(record)))) == config

@@ -16,6 +16,7 @@ from bnnpost.samplers.cost import Expectation
 from bnnpost.summaries.html_page import as_page
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.results import THEORY, rates
+from tests.files import edited
 from tests.reports import made_up
 from tests.summaries.reader import checked
 
@@ -180,7 +181,7 @@ def test_a_run_that_has_just_begun_and_one_that_failed(tmp_path):
     made_up.directory(tmp_path / "run", done=(), state="running", whole=False)
     assert headline(page_of(tmp_path / "run")).startswith("No width is finished yet")
     status = {"state": "failed", "error": "the disk <b>burst</b>"}
-    (tmp_path / "run" / "status.json").write_text(json.dumps(status))
+    edited(tmp_path / "run" / "status.json", json.dumps(status))
     assert "It failed: the disk <b>burst</b>" in page_of(tmp_path / "run").text
 
 
@@ -198,11 +199,13 @@ def test_a_width_of_another_run_is_named_and_not_mixed_in(tmp_path):
     config = made_up.directory(tmp_path / "run", whole=False)
     other = json.dumps({**config.as_dict(), "noise_std": 0.7})
     file = tmp_path / "run" / "width_000064.nc"
-    made_up.width_file(config, 64).assign_attrs(config=other).to_netcdf(file, engine="h5netcdf")
+    width = made_up.width_file(config, 64).assign_attrs(config=other)
+    cell_directory.write_own(file, width, made_up.RUN)
     page = page_of(tmp_path / "run")
     assert "2 of 3 widths" in page.text
     assert "width_000064.nc is of a run with another configuration (noise_std 0.7 → " in page.text
-    made_up.tree(config).to_netcdf(tmp_path / "run" / "results.nc", engine="h5netcdf")
+    results = tmp_path / "run" / "results.nc"
+    cell_directory.write_own(results, made_up.tree(config), made_up.RUN)
     assert "another configuration (noise_std 0.7 → " in page_of(tmp_path / "run").text
 
 
@@ -259,9 +262,9 @@ def test_what_is_not_there_or_another_files_is_said(tmp_path):
     (path / "forecast.json").write_text("not JSON")
     assert "forecast.json cannot be read" in said(path)
     config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps({**config, "noise_std": 9.0}))
+    edited(path / "config.json", json.dumps({**config, "noise_std": 9.0}))
     assert "config.json has another noise_std than the results" in said(path)
-    (path / "config.json").write_text(json.dumps({"state": "done"}))
+    edited(path / "config.json", json.dumps({"state": "done"}))
     assert "config.json holds no configuration" in said(path)
     (path / "config.json").unlink()
     assert "config.json is not there" in said(path)

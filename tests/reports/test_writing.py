@@ -9,6 +9,7 @@ import xarray as xr
 from bnnpost import reports
 from bnnpost.verification.html import to_html
 from bnnpost.verification.report import Check, Report
+from tests.files import edited
 from tests.reports import made_up
 from tests.summaries.reader import checked
 
@@ -85,7 +86,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(reports.NotARun, match=r"holds no run: expected the directory of a run"):
         reports.to_html(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
+    edited(tmp_path / "config.json", "{}")
     with pytest.raises(reports.NotARun, match="holds no run"):
         reports.to_html(tmp_path)
     xr.Dataset(attrs={"format": "other"}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")

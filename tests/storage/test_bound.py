@@ -1,4 +1,4 @@
-"""Files of a run are known as its own; those of earlier versions are read as before."""
+"""Files of a run are known as its own, and those without an id or a digest are refused."""
 
 import json
 import shutil
@@ -9,8 +9,9 @@ import xarray as xr
 import bnnpost
 from bnnpost.runs.directory import Directory
 from bnnpost.runs.store import read_run_record
-from bnnpost.storage import RECORD, STATUS, read_record
+from bnnpost.storage import DIGEST, FORMAT, RECORD, RUN_ID, STATUS, dataset_digest, read_record
 from bnnpost.storage.integrity import run_here, sealed
+from tests.files import edited
 from tests.samplers.small_blocks import sample
 
 ONE, OTHER = "1" * 64, "2" * 64
@@ -77,13 +78,14 @@ def test_a_record_without_an_id_is_none_of_a_run_that_has_one(paths):
         read_record(one / STATUS)
 
 
-def test_records_of_earlier_versions_are_read(paths):
+@pytest.mark.parametrize("name", [RECORD, STATUS, "config.json"])
+def test_records_without_a_digest_are_refused(paths, name):
     one, _ = paths
-    (one / RECORD).write_text(json.dumps({"format": "a run", "run": ONE}))
-    (one / STATUS).write_text(json.dumps({"state": "done"}))
-    (one / "config.json").write_text(json.dumps({"width": 8}))
-    assert read_record(one / STATUS) == {"state": "done"} and run_here(one) == ONE
-    assert read_record(one / "config.json") == {"width": 8}
+    values = {n: v for n, v in json.loads((one / name).read_text()).items() if n != DIGEST}
+    (one / name).write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=rf"{name} is damaged, or no file of a run: it has no di"):
+        read_record(one / name)
+    assert run_here(one) == ("" if name == RECORD else ONE)
 
 
 class Kind:
@@ -108,29 +110,31 @@ def run(runs, tmp_path):
     return shutil.copytree(runs / "0", tmp_path / "run")
 
 
-def made_old(run):
-    """As earlier versions wrote it: without ids, and a digest of the draws alone."""
-    from bnnpost.storage import dataset_digest
-
-    record = json.loads((run / RECORD).read_text())
-    record.pop("digest", None)
-    (run / RECORD).write_text(json.dumps(record))
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({RUN_ID: None}, "does not say of which run it is"),
+        ({DIGEST: None}, "draws.nc is damaged: it has no digest"),
+        ({FORMAT: "bnnpost draws 1"}, "'bnnpost draws 2', found 'bnnpost draws 1'; make it again"),
+        ({FORMAT: "notes"}, "another file of the run is in its place"),
+    ],
+)
+def test_draws_that_are_not_bound_to_their_run_are_refused(run, changes, words):
     with xr.open_dataset(run / "draws.nc", engine="h5netcdf") as opened:
         data = opened.load()
-    del data.attrs["run"]
-    data.attrs["digest"] = dataset_digest(data)
+    for name, value in changes.items():
+        del data.attrs[name]
+        data.attrs |= {} if value is None else {name: value}
+    if DIGEST in data.attrs:
+        data.attrs[DIGEST] = dataset_digest(data)
     data.to_netcdf(run / "draws.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match=words):
+        bnnpost.load(run / "draws.nc")
 
 
-def test_draws_of_earlier_versions_are_read_and_their_runs_gone_on_with(run, runs):
-    made_old(run)
-    numbers = bnnpost.load(runs / "0" / "draws.nc").proposal_numbers
-    assert (bnnpost.load(run / "draws.nc").proposal_numbers == numbers).all()
-    more = sample(30, directory=run).proposal_numbers
-    assert (more[:20] == numbers).all() and len(bnnpost.load(run / "draws.nc")) == 30
-    made_old(run)
-    shutil.copy(run / "run.nc", run / "draws.nc")  # as they were in old runs too
-    with pytest.raises(ValueError, match="another file of the run is in its place"):
+def test_what_is_sampled_is_not_taken_for_draws(run):
+    shutil.copy(run / "run.nc", run / "draws.nc")
+    with pytest.raises(ValueError, match="another file is in its place"):
         bnnpost.load(run / "draws.nc")
 
 
@@ -151,8 +155,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in FIELDS.items() for v in vs])
-def test_every_field_of_an_old_record_is_checked(run, name, value):
-    record = {n: v for n, v in json.loads((run / RECORD).read_text()).items() if n != "digest"}
-    (run / RECORD).write_text(json.dumps({**record, name: value}))
+def test_every_field_of_a_record_is_checked(run, name, value):
+    edited(run / RECORD, json.dumps({**json.loads((run / RECORD).read_text()), name: value}))
     with pytest.raises(ValueError, match=rf"run\.json is damaged: expected {name} to be "):
         sample(20, directory=run)

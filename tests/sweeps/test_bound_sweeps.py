@@ -8,10 +8,12 @@ import shutil
 
 import pytest
 
-from bnnpost.storage import read_dataset, read_tree
+from bnnpost.storage import dataset_digest, read_dataset, read_tree
 from bnnpost.sweeps import ConfigError, load_results, run_grid
+from bnnpost.sweeps.cell_directory import CellDirectory
 from bnnpost.sweeps.grid_directory import GridDirectory
 from bnnpost.sweeps.loaded import see_results
+from tests.files import edited
 from tests.sweeps.fake_work import Fake, grid
 
 
@@ -179,38 +181,63 @@ def alone(**changes):
     return grid_of({"num_train": 2, "num_test": 1, "widths": [4, 8], "depth": 1, **changes})
 
 
-def test_a_grid_without_cells_or_of_a_later_version_is_refused(tmp_path):
+def test_a_grid_without_cells_or_of_another_format_is_refused(tmp_path):
     held = tmp_path / "config.json"
     for values, words in (
         ({"format": "bnnpost grid 1", "varying": ["depth"], "cells": []}, "expected a grid of c"),
-        ({"format": "bnnpost grid 7", "of_tomorrow": 1}, "the version of bnnpost that wrote it"),
+        ({"format": "bnnpost grid 7"}, "expected format 'bnnpost grid 1', found 'bnnpost grid 7'"),
     ):
-        held.write_text(json.dumps(values))
+        edited(held, json.dumps(values))
         with pytest.raises(ConfigError, match=words):
             load_results(tmp_path)
 
 
-def test_directories_of_earlier_versions_are_gone_on_with(out, fake):
-    """Their files have no ids, and no digest of the results is noted."""
-    for path in cells(out):
-        (path / "contents.json").unlink()
-        for name in ("width_000004.nc", "width_000008.nc", "results.nc"):
-            made_old(path / name)
-        for held in (*path.glob("width_*.json"), path / "status.json"):
-            bare = {"run", "digest", "files"}
-            values = {k: v for k, v in json.loads(held.read_text()).items() if k not in bare}
-            held.write_text(json.dumps(values))
-    for name in ("status.json", "contents.json"):
-        (out / name).unlink()
-    assert states(load_results(out)) == ["done", "done"]
-    found, _ = run(out, widths=[4, 8, 16])
-    assert states(found) == ["done", "done"] and sorted(fake.ran) == [(1, 16), (2, 16)]
-    found, _ = run(out, widths=[4, 8, 16])
-    assert states(found) == ["done", "done"] and len(fake.ran) == 2
+@pytest.mark.parametrize("lacking", ["run", "file", "digest"])
+def test_a_width_that_lacks_what_binds_it_is_refused_or_run_again(out, fake, lacking):
+    [one, _] = cells(out)
+    altered(one / "width_000004.nc", lacking)
+    with pytest.raises(ValueError, match=r"width_000004\.nc is damaged"):
+        read_dataset(one / "width_000004.nc")
+    (one / "contents.json").unlink()  # nor is it taken where that is not there
+    assert CellDirectory(one).widths(print).results(4) is None
+    (one / "results.nc").unlink()
+    found, said = run(out)
+    if lacking == "run":  # it may be another's, and is left alone
+        assert states(found) == ["failed", "done"] and not fake.ran
+        assert any("does not say of which run it is" in line for line in said)
+        return
+    assert states(found) == ["done", "done"] and fake.ran == [(1, 4)]
+    assert any("width_000004.nc is damaged" in line and "set aside" in line for line in said)
 
 
-def made_old(path):
+def test_widths_of_another_format_are_set_aside_by_name(out, fake):
+    [one, _] = cells(out)
+    altered(one / "width_000004.nc", "format", "bnnpost width 0")
+    with pytest.raises(ValueError, match="'bnnpost width 1', found 'bnnpost width 0'; make it aga"):
+        read_dataset(one / "width_000004.nc")
+    (one / "results.nc").unlink()
+    found, _ = run(out)
+    assert states(found) == ["done", "done"] and fake.ran == [(1, 4)]
+
+
+def test_cells_and_results_of_another_format_are_refused_by_name(out, fake):
+    one, other = cells(out)
+    altered(one / "results.nc", "format", "bnnpost sweep 0")
+    with pytest.raises(ValueError, match="'bnnpost sweep 1', found 'bnnpost sweep 0'; make it ag"):
+        load_results(out).distances()
+    held = json.loads((other / "contents.json").read_text())
+    edited(other / "contents.json", json.dumps({**held, "format": "bnnpost cell 0"}))
+    assert states(see_results(out)) == ["pending", "failed"]
+    found, said = run(out)
+    assert states(found) == ["done", "failed"] and not fake.ran
+    assert any("'bnnpost cell 1', found 'bnnpost cell 0'" in line for line in said)
+
+
+def altered(path, name, value=None):
+    """Write a file without an attribute, or with another value of it, and with its digest."""
     found = read_tree(path)
-    for name in ("run", "file", "digest"):
-        found.attrs.pop(name, None)
+    del found.attrs[name]
+    found.attrs |= {} if value is None else {name: value}
+    if name != "digest":
+        found.attrs["digest"] = dataset_digest(found)
     found.to_netcdf(path, engine="h5netcdf")

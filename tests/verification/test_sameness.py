@@ -100,7 +100,7 @@ def test_the_library_notes_what_differs(both, files, opened):
 
 
 @pytest.mark.slow
-def test_older_names_of_layers_are_the_same_layers(both, tmp_path):
+def test_names_of_neural_tangents_are_the_same_layers(both, tmp_path):
     draws = both[0]
     draws.save(tmp_path / "new.nc")
     with xr.open_dataset(tmp_path / "new.nc") as data:
