@@ -31,6 +31,7 @@ from bnnpost.storage import (
     file_digest,
     noted,
     read_dataset,
+    read_json,
     read_record,
     run_here,
     write_netcdf,
@@ -104,9 +105,15 @@ class CellDirectory(RunDirectory):
         cell's files are here.
         """
         self.check_own()
+        held = self.path / CONFIG
         if not run_here(self.path):
+            if not may_change and held.exists() and read_json(held).get(RUN_ID) != self.run:
+                raise ConfigError(
+                    f"{held} is of a run with other data, code or settings, and {CONTENTS} is not "
+                    "there to say so: bring it back, or choose another --out"
+                )
             self.write_bound(CONTENTS, {FORMAT: CELL_FORMAT, **named})
-        if not (self.path / CONFIG).exists() or (may_change and not self._is_configured(values)):
+        if not held.exists() or (may_change and not self._is_configured(values)):
             self.write_bound(CONFIG, values)
             self.set_status("running")
 

@@ -85,8 +85,7 @@ def _numpy(path: Path) -> "np.ndarray | Mapping[str, np.ndarray]":
 
 def _netcdf(path: Path) -> "xr.DataTree | Draws":
     tree = read_tree(path)
-    # Other versions of our own format too: who reads them says what is wrong with them.
-    if str(tree.attrs.get("format", "")).startswith(FORMAT.rsplit(" ", 1)[0]):
+    if tree.attrs.get("format") == FORMAT:
         return Draws(*draws_files.read(path, None, tree.to_dataset()))
     return tree
 

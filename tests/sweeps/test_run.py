@@ -262,6 +262,11 @@ def test_an_edited_table_is_not_gone_on_with(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             again()
+    (path / "contents.json").unlink()
+    with pytest.raises(ConfigError, match="a run with other data, code or settings, and contents"):
+        begun(path, **given)
+    table.write_text("a,y\n1,2\n3,5\n4,4\n5,1\n")
+    begun(path, **given)
 
 
 def test_edited_code_is_not_gone_on_with(tmp_path, monkeypatch):
