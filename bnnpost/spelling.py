@@ -52,6 +52,13 @@ def rounded(value: float, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def p_in_words(value: float) -> str:
+    """Return a p-value in two figures, a small one in one: 0.013, 6e-11."""
+    if value < 1e-300:
+        return "below 1e-300"
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
+
+
 def raised(exponent: int) -> str:
     """A whole number in superscript."""
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

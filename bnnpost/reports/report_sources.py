@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from bnnpost.draws.draws_files import FORMAT as DRAWS_FORMAT
 from bnnpost.reports import draws_run, draws_summary, runs, verdict
@@ -61,10 +60,7 @@ def to_html(run: str | os.PathLike[str]) -> str:
     """Return the report of a run as one page that loads nothing. run, errors: see `summary_of`."""
     from bnnpost.summaries.html_page import as_page
 
-    path = as_path(run)
-    if path.is_file() and path.suffix.lower() == ".json":
-        return verdict.to_html(_json(path))
-    return as_page(summary_of(path))
+    return as_page(summary_of(run))
 
 
 def _of_directory(path: Path) -> Summary:
@@ -89,6 +85,8 @@ def _of_file(path: Path) -> Summary:
     match path.suffix.lower():
         case ".nc":
             return _of_netcdf(path)
+        case ".json":
+            return _of_json(path)
     raise NotARun(f"{path} is no run: {_EXPECTED}")
 
 
@@ -101,11 +99,12 @@ def _of_netcdf(path: Path) -> Summary:
     raise NotARun(f"{path} is of format {form!r}: {_EXPECTED}")
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _of_json(path: Path) -> Summary:
     try:
         record = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise NotARun(f"{path} cannot be read ({error}): {_EXPECTED}") from None
-    if not verdict.is_verdict(record):
-        raise NotARun(f"{path} is no verification: {_EXPECTED}")
-    return dict(record)
+    try:
+        return verdict.summary_of_verdict(record)
+    except verdict.NotAVerdict as error:
+        raise NotARun(f"{path} {error}: {_EXPECTED}") from None

@@ -1,10 +1,14 @@
 """A summary as one HTML page that loads nothing."""
 
 import importlib.resources
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+from bnnpost.storage import write_text
+from bnnpost.summaries.described import Described
 from bnnpost.summaries.elements import Html, element, join
-from bnnpost.summaries.page_files import GENERATOR
+from bnnpost.summaries.page_files import GENERATOR, check_free
 from bnnpost.summaries.panels import Panel
 from bnnpost.summaries.summary import (
     Block,
@@ -21,7 +25,19 @@ from bnnpost.summaries.summary import (
     Summary,
 )
 from bnnpost.summaries.svg import svg
-from bnnpost.summaries.values import NONE
+from bnnpost.summaries.values import NONE, Text
+
+
+def write_html(result: Described, path: str | os.PathLike[str]) -> None:
+    """Write a result as one page that loads nothing, whole or not at all.
+
+    result: of `bnnpost.verify`, `bnnpost.invariance` or `bnnpost.calibrate`. A page that is there
+    is replaced. Raises `bnnpost.reports.NotAReport` for any other file, FileNotFoundError if the
+    folder does not exist.
+    """
+    target = Path(path)
+    check_free(target)
+    write_text(target, as_page(result.summarise()))
 
 
 def as_page(summary: Summary) -> str:
@@ -161,10 +177,13 @@ def _row(row: Mapping[str, object], columns: Sequence[ShownColumn], table: Shown
     for i, column in enumerate(columns):
         is_heading = i == (1 if table.stacked else 0)
         kind = "words" if column.long else None if column.words else "number"
+        value = _cell(row.get(column.key))
+        if table.stacked and isinstance(value, Text):
+            value = element("span", value)  # whose parts would be placed one by one
         cells.append(
             element(
                 "th" if is_heading else "td",
-                _cell(row.get(column.key)),
+                value,
                 class_=None if is_heading else kind,
                 scope="row" if is_heading else None,
                 data_head=column.head or "Verdict" if table.stacked else None,
@@ -184,6 +203,7 @@ def _pictures(block: Pictures) -> Html:
     Main ones are wider than others of the page; on a phone their letters are made as large.
     """
     items = (element("li", element("span", class_=f"key {s}"), words) for s, words in block.legend)
+    panels = block.panels() if callable(block.panels) else block.panels
     kind = f"pictures across-{block.columns}{' main' if block.main else ''}"
     return join(
         [
@@ -191,10 +211,10 @@ def _pictures(block: Pictures) -> Html:
             element("h3", block.title) if block.title else None,
             element(
                 "figure",
-                element("div", *map(_picture, block.panels), class_=kind),
+                element("div", *map(_picture, panels), class_=kind),
                 element("figcaption", block.caption) if block.caption is not None else None,
             )
-            if block.panels
+            if panels
             else None,
         ]
     )

@@ -21,7 +21,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts one below another. key: of their record in JSON. record: more that it holds there."""
+    """Facts one below another.
+
+    key: of their record in JSON; "" if each stands there by its own key. record: more that it
+    holds there, in the place of facts of the same keys.
+    """
 
     key: str
     facts: tuple[Fact, ...]
@@ -48,10 +52,11 @@ class ShownColumn:
 class ShownTable:
     """A table, a row a mapping by the keys of its columns; without headings in JSON alone.
 
-    most: rows that a page shows. by: the key of the column that names the rows in JSON, which are
-    a mapping then, else a list. turned: the heading of the columns' names, in a table that a page
-    shows with a column for each row. stacked: whether a row takes several lines where space is
-    scarce, as rows of sentences do. failed: the key by which a row is marked as failed.
+    most: rows that a page shows; printed: that text has. by: the key of the column that names the
+    rows in JSON, which are a mapping then, else a list. turned: the heading of the columns' names,
+    in a table that a page shows with a column for each row. stacked: whether a row takes several
+    lines where space is scarce, as rows of sentences do; the first two of its columns say which row
+    it is. failed: the key by which a row is marked as failed.
     """
 
     key: str
@@ -59,6 +64,7 @@ class ShownTable:
     columns: tuple[ShownColumn, ...]
     rows: tuple[Mapping[str, object], ...]
     most: int = 1000
+    printed: int = 20
     by: str = ""
     turned: str = ""
     stacked: bool = False
@@ -94,7 +100,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Notes:
-    """Remarks, each set apart."""
+    """Remarks, each set apart; those of all sections are one list in JSON."""
 
     texts: tuple[Words, ...]
     tone: Tone = "plain"
@@ -116,14 +122,18 @@ class Code:
     label: str
 
 
+Panels = tuple[Panel | tuple[Panel, ...], ...]
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Panels side by side, several in a tuple one below another.
 
-    title: above them. legend: styles, and what has them. main: wider than others.
+    panels: or what returns them, if they take time that only a page needs. title: above them.
+    legend: styles, and what has them. main: wider than others.
     """
 
-    panels: tuple[Panel | tuple[Panel, ...], ...]
+    panels: Panels | Callable[[], Panels]
     caption: Words | None = None
     columns: int = 2
     main: bool = False
@@ -191,6 +201,11 @@ class Summary:
         """All that speaks against trusting the result."""
         return tuple(t for block in self.blocks() if isinstance(block, Doubts) for t in block.texts)
 
+    @property
+    def notes(self) -> tuple[Words, ...]:
+        """All remarks."""
+        return tuple(t for block in self.blocks() if isinstance(block, Notes) for t in block.texts)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data for JSON; numbers that are not finite are None.
 
@@ -202,13 +217,17 @@ class Summary:
             "lead": list(self.lead),
             "marks": [{"text": text, "tone": tone} for text, tone in self.marks],
             "doubts": list(self.doubts),
+            "notes": list(self.notes),
             **self.data,
         }
         for block in self.blocks():
             match block:
                 case Facts(key, facts, more):
                     own = {k: v for fact in facts for k, v in json_entries(fact.key, fact.value)}
-                    record[key] = _joined(record.get(key), {**own, **more})
+                    if key:
+                        record[key] = _joined(record.get(key), {**own, **more})
+                    else:
+                        record |= {**own, **more}
                 case ShownTable(key):
                     record[key] = _joined(record.get(key), block.records)
                 case Nested(key, count, part):

@@ -1,5 +1,6 @@
 """A summary as plain text of at most 100 columns."""
 
+import itertools
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -15,9 +16,10 @@ from bnnpost.summaries.summary import (
 from bnnpost.summaries.values import NONE, Number
 
 COLUMNS = 100
-_MOST_ROWS = 20
 _GAP = "  "
 _NARROW = 10  # characters of a heading that is not broken into lines
+# Headings of rows of several lines that are wider have all other lines below them.
+_WIDEST_HEADING = 28
 
 
 def as_text(summary: Summary, *, doubts: bool = True) -> str:
@@ -47,8 +49,8 @@ def _lines(block: Block) -> Iterator[str]:
             if str(caption):
                 yield wrapped(str(caption))
             yield from _stacked(block) if block.stacked else _table(block)
-            if len(block.rows) > _MOST_ROWS:
-                yield f"… {len(block.rows) - _MOST_ROWS:,} more"
+            if len(block.rows) > block.printed:
+                yield f"… {len(block.rows) - block.printed:,} more"
         case Paragraph(text=text):
             yield wrapped(str(text))
         case Notes(texts=texts):
@@ -70,11 +72,12 @@ def _table(table: ShownTable) -> Iterator[str]:
     """
     columns = [column for column in table.shown if not column.long]
     long = [column for column in table.shown if column.long]
-    rows = table.rows[:_MOST_ROWS]
+    rows = table.rows[: table.printed]
     texts = [[_cell(row.get(column.key)) for row in rows] for column in columns]
     heads = [_head(column, cells) for column, cells in zip(columns, texts, strict=True)]
     widths = [max(map(len, (*h, *cells))) for h, cells in zip(heads, texts, strict=True)]
-    for number, part in enumerate(_parts(widths, sum(column.words for column in columns))):
+    num_words = len([*itertools.takewhile(lambda column: column.words, columns)])
+    for number, part in enumerate(_parts(widths, num_words)):
         if number:
             yield ""
         height = max(len(heads[i]) for i in part)
@@ -102,7 +105,7 @@ def _head(column: ShownColumn, cells: Sequence[str]) -> list[str]:
 def _parts(widths: Sequence[int], num_words: int) -> list[list[int]]:
     """Return the columns of each part of a table that fits; its first columns are in all of them.
 
-    num_words: columns that hold words; those at the left are repeated if there is room for them.
+    num_words: columns at the left that hold words; these are repeated if there is room for them.
     Parts are about as wide as each other.
     """
     first = max(num_words, 1)
@@ -126,20 +129,25 @@ def _filled(widths: Sequence[int], first: int, limit: int) -> list[list[int]]:
 
 
 def _stacked(table: ShownTable) -> Iterator[str]:
-    """Yield the lines of each row: short cells in the first line, then a line for each long one."""
-    short = [column for column in table.shown if not column.long]
-    long = [column for column in table.shown if column.long]
-    labelled, numbers = [c for c in short if c.words], [c for c in short if not c.words]
-    rows = table.rows[:_MOST_ROWS]
-    starts = aligned(
-        [[_cell(row.get(c.key)) for c in labelled] for row in rows], "<" * len(labelled)
-    )
+    """Yield the lines of each row: short cells beside its heading, then each long one."""
+    headings, others = table.shown[:2], table.shown[2:]
+    rows = table.rows[: table.printed]
+    starts = aligned([[_cell(row.get(c.key)) for c in headings] for row in rows], "<<")
+    width = max(map(len, starts), default=0)
+    indent = width + len(_GAP) if width <= _WIDEST_HEADING else 6
     for row, start in zip(rows, starts, strict=True):
-        cells = [f"{column.head} {_cell(row[column.key])}" for column in numbers]
-        yield _hanging(f"{start}  {'; '.join(cells)}" if cells else start, 5)
-        for column in long:
-            if cell := row.get(column.key):
-                yield _hanging(f"     {str(column.head).lower()}: {_cell(cell)}", 7)
+        cells = [(c, row[c.key]) for c in others if row.get(c.key) not in (None, "")]
+        short = [f"{_label(column)} {_cell(cell)}" for column, cell in cells if not column.long]
+        yield _hanging(f"{start:<{width}}{_GAP}{'; '.join(short)}".rstrip(), indent)
+        for column, cell in cells:
+            if column.long:
+                yield _hanging(f"{' ' * indent}{_label(column)}: {_cell(cell)}", indent + 2)
+
+
+def _label(column: ShownColumn) -> str:
+    """Return a heading as it stands within a line."""
+    head = str(column.head)
+    return head if head[1:2].isupper() else head[:1].lower() + head[1:]
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bnnpost.spelling import duration, paired, rounded
+from bnnpost.spelling import duration, p_in_words, paired, rounded
 
 NONE = "–"
 
@@ -17,13 +17,13 @@ class Number:
 
     error: its standard error. low, high: the ends of its 95 % interval. digits: significant ones,
     or decimals of "places". form: "measured"; "count", of things; "places", a fixed number of
-    decimals, of what is close to 1; "seconds". wrong: whether it is not as it should be.
+    decimals, of what is close to 1; "seconds"; "p_value". wrong: whether it is not as it should be.
     """
 
     value: float
     error: float = math.nan
     digits: int = 3
-    form: Literal["measured", "count", "places", "seconds"] = "measured"
+    form: Literal["measured", "count", "places", "seconds", "p_value"] = "measured"
     wrong: bool = False
     low: float = math.nan
     high: float = math.nan
@@ -59,6 +59,8 @@ class Number:
                 return (text if float(text) else text.removeprefix("-")).replace("-", "−")
             case "seconds":
                 return duration(value)
+            case "p_value":
+                return p_in_words(value)
         return rounded(value, self.digits)
 
 
@@ -75,6 +77,11 @@ def counted(value: float) -> Number:
 def close_to_one(value: float, wrong: bool = False) -> Number:
     """Return a number with three decimals."""
     return Number(float(value), form="places", wrong=wrong)
+
+
+def p_value(value: float) -> Number:
+    """Return a p-value."""
+    return Number(float(value), form="p_value")
 
 
 def lasted(seconds: float) -> Number:

@@ -2,11 +2,24 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from bnnpost.summaries.described import Described
+from bnnpost.summaries.summary import (
+    Block,
+    Doubts,
+    Fact,
+    Facts,
+    Paragraph,
+    Section,
+    ShownColumn,
+    ShownTable,
+    Summary,
+    Tone,
+)
+from bnnpost.summaries.values import Text, counted, lasted, measured, p_value
 from bnnpost.verification import uniformity
 from bnnpost.verification.uniformity import POWER, Detectable, detectable
 
@@ -14,10 +27,13 @@ from bnnpost.verification.uniformity import POWER, Detectable, detectable
 # least of many estimated sizes is an underestimate: right chains of which a third of the datasets
 # come out too small fail as often as stated (benchmarks/calibration.py, shorter_chains).
 _MOST_TOO_FEW, _MOST_TIED = 0.5, 0.5
+# Failed statistics that a headline names.
+_MOST_NAMED = 3
+_OF_TITLES = {"passed": "passed", "failed": "FAILED", "no verdict": "no verdict"}
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Described):
     """Ranks of the truth of simulated datasets, and what they say of a sampler.
 
     level: probability at most with which a right sampler fails. names: of the statistics.
@@ -103,50 +119,124 @@ class Calibration:
         """Simultaneous bands of these counts, at the level corrected for all tests."""
         return uniformity.bands(self.num_datasets, self.num_draws, self.level / self.num_tests)
 
-    def summary(self) -> str:
-        """The verdict in the first line, then each check, then what could have been found."""
-        lines = [self._first_line(), *(f"  {reason}" for reason in self.reasons_for_no_verdict)]
-        if self.around:
-            lines.append(f"  around the data seen, by {self.around}")
-        width = max(len(name) for name in self.names)
-        heads = "  ".join(f"{name:>10}" for name in uniformity.TESTS)
-        lines.append(f"  {'p-value':<{width}}  {heads}  {'corrected':>10}")
-        for i, (name, p) in enumerate(self.p_values.items()):
-            each = "  ".join(f"{value:10.2g}" for value in self.tests[i])
-            lines.append(f"  {name:<{width}}  {each}  {p:10.2g}{self._remark(i)}".rstrip())
-        return "\n".join([*lines, f"  {self.sensitivity()}"])
+    @property
+    def headline(self) -> str:
+        """The verdict, and which statistics failed."""
+        ranks = f"ranks of the truth among {self.num_draws} draws"
+        datasets = f"{self.num_datasets} simulated dataset{'s' * (self.num_datasets > 1)}"
+        names = ", ".join(self.failed[:_MOST_NAMED])
+        if len(self.failed) > _MOST_NAMED:
+            names += f" and {len(self.failed) - _MOST_NAMED} more"
+        match self.verdict:
+            case "passed":
+                return f"PASSED at level {self.level:g}: {ranks} are uniform over {datasets}"
+            case "failed":
+                return (
+                    f"FAILED at level {self.level:g}: {ranks} are not uniform over {datasets}: "
+                    f"{names}"
+                )
+        also = f"; not uniform: {names}" if names else ""
+        return f"NO VERDICT: {ranks} over {datasets} cannot be relied on{also}"
 
-    def _first_line(self) -> str:
-        what = f"ranks of {len(self.names)} statistics among {self.num_draws} draws"
-        size = f"{self.num_datasets} simulated dataset{'s' * (self.num_datasets > 1)}"
-        words = {
-            "passed": f"PASSED at level {self.level:g}: {what} are uniform over {size}",
-            "failed": f"FAILED at level {self.level:g}: {what} are not uniform over {size}: "
-            + ", ".join(self._told(i) for i, name in enumerate(self.names) if name in self.failed),
-            "no verdict": f"NO VERDICT: {what} over {size} cannot be relied on"
-            + (f"; not uniform: {', '.join(self.failed)}" if self.failed else ""),
+    @property
+    def marks(self) -> tuple[tuple[str, Tone], ...]:
+        """How many statistics passed or failed, as a short remark."""
+        total = len(self.names)
+        match self.verdict:
+            case "passed":
+                return ((f"{total} of {total} statistics passed", "good"),)
+            case "failed":
+                return ((f"{len(self.failed)} of {total} statistics failed", "bad"),)
+        return (("No verdict", "bad"),)
+
+    def summarise(self) -> Summary:
+        """Return the description, of which text, page and JSON are made."""
+        return Summary(
+            title=f"bnnpost.calibrate: {_OF_TITLES[self.verdict]}",
+            kind="Calibration of a sampler",
+            headline=self.headline,
+            marks=self.marks,
+            sections=(
+                Section("What was ranked", "ranked", self._ranked(), brief=True),
+                Section("Tests", "tests", (self._table(),), brief=True),
+                Section(
+                    "What would have been found",
+                    "sensitivity",
+                    (Paragraph(self.sensitivity()),),
+                    brief=True,
+                ),
+            ),
+            data={
+                "verdict": self.verdict,
+                "passed": self.passed,
+                "level": self.level,
+                "num_tests": self.num_tests,
+                "p_values": self.p_values,
+                "ranks": self.ranks.tolist(),
+                "effective_sizes": self.effective_sizes.tolist(),
+                "tied": self.tied.tolist(),
+                "reasons_for_no_verdict": self.reasons_for_no_verdict,
+                "detectable": self.detectable._asdict(),
+            },
+        )
+
+    def _ranked(self) -> tuple[Block, ...]:
+        """Return what was simulated, and why ranks would not count."""
+        source = f"around the data seen, by {self.around}" if self.around else "from the prior"
+        least = measured(float(self.effective_sizes.min()))
+        worth = Text.of(counted(self.num_draws), ", worth at least ", least, " independent ones")
+        facts = (
+            Fact("datasets", "Datasets", Text.of(counted(self.num_datasets), f", {source}")),
+            Fact("draws", "Draws for each", worth),
+            Fact("seconds", "Time", lasted(self.seconds)),
+        )
+        record = {
+            "num_datasets": self.num_datasets,
+            "num_draws": self.num_draws,
+            "around": self.around,
         }
-        return words[self.verdict]
+        return Doubts(self.reasons_for_no_verdict), Facts("", facts, record)
 
-    def _told(self, i: int) -> str:
-        remark = self._remark(i).strip()
-        return f"{self.names[i]} ({remark})" if remark else self.names[i]
+    def _table(self) -> ShownTable:
+        """Return the p-values of each statistic, and what they say of the draws."""
+        columns = (
+            ShownColumn("statistic", "Statistic", words=True),
+            *(ShownColumn(test, test.replace("_", "-")) for test in uniformity.TESTS),
+            ShownColumn("corrected", "corrected", record=False),
+            ShownColumn("remark", "Draws", words=True),
+        )
+        rows = tuple(
+            {
+                "statistic": name,
+                **dict(zip(uniformity.TESTS, map(p_value, self.tests[i]), strict=True)),
+                "corrected": p_value(corrected),
+                "remark": self._remark(i),
+                "failed": name in self.failed,
+            }
+            for i, (name, corrected) in enumerate(self.p_values.items())
+        )
+        caption = (
+            "p-values of four tests of whether the truth’s ranks are uniform, and the least of "
+            f"them corrected for all {self.num_tests} tests"
+        )
+        return ShownTable("tests", caption, columns, rows, printed=len(rows), failed="failed")
 
     def _remark(self, i: int) -> str:
+        """Return what the ranks of a statistic say of the draws; "" if nothing."""
         if self.tied[i] > _MOST_TIED:
-            return "  one value in all draws: says nothing"
+            return "one value in all: says nothing"
         if self.names[i] not in self.failed:
             return ""
         shift = self._side(i, uniformity.shift_scores(self.num_draws))
         spread = self._side(i, uniformity.spread_scores(self.num_draws))
         threshold = self.level / self.num_tests
-        told = dict(zip(uniformity.TESTS, self.tests[i], strict=True))
+        p_values = dict(zip(uniformity.TESTS, self.tests[i], strict=True))
         words = []
-        if told["spread"] <= threshold:
-            words.append("draws too close together" if spread > 0 else "draws too far apart")
-        if told["shift"] <= threshold:
-            words.append("draws too low" if shift > 0 else "draws too high")
-        return "  " + (", ".join(words) or "ranks not uniform")
+        if p_values["spread"] <= threshold:
+            words.append("too close together" if spread > 0 else "too far apart")
+        if p_values["shift"] <= threshold:
+            words.append("too low" if shift > 0 else "too high")
+        return ", ".join(words) or "ranks not uniform"
 
     def _side(self, i: int, scores: Int[np.ndarray, " R"]) -> float:
         """Whether the ranks' scores are above (positive) or below what uniform ranks give."""
@@ -171,31 +261,6 @@ class Calibration:
             f"With probability {POWER} this would have found, in any one statistic, "
             f"{' or '.join(known)}; smaller errors may be there."
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record in plain data, for JSON."""
-        found = self.detectable._asdict()
-        return {
-            "verdict": self.verdict,
-            "passed": self.passed,
-            "level": self.level,
-            "around": self.around,
-            "num_datasets": self.num_datasets,
-            "num_draws": self.num_draws,
-            "num_tests": self.num_tests,
-            "p_values": self.p_values,
-            "tests": [
-                {"statistic": name, **dict(zip(uniformity.TESTS, row, strict=True))}
-                for name, row in zip(self.names, self.tests.tolist(), strict=True)
-            ],
-            "ranks": self.ranks.tolist(),
-            "effective_sizes": self.effective_sizes.tolist(),
-            "tied": self.tied.tolist(),
-            "reasons_for_no_verdict": list(self.reasons_for_no_verdict),
-            "detectable": {n: v if np.isfinite(v) else None for n, v in found.items()},
-            "summary": self.summary(),
-            "seconds": self.seconds,
-        }
 
 
 def _percent(share: float) -> str:

@@ -1,15 +1,16 @@
 """What the test of a transition found."""
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from bnnpost.storage.versions import versions
+from bnnpost.summaries.summary import Fact, Facts, Notes, Section, Summary
+from bnnpost.summaries.values import Text, counted
 from bnnpost.verification.permutation import Tested
-from bnnpost.verification.report import Check, Checked, check_lines, p_in_words
+from bnnpost.verification.report import Check, Checked, check_table
 from bnnpost.verification.sign_flips import mean_changes
 
 # Below this share of draws that change a step has hardly been tested.
@@ -21,6 +22,10 @@ _DRAWN = {
     "capped": "capped rejection",
     "coupled": "coupled chains, whose distance from the posterior all checks allow for",
 }
+
+
+# Fields that are in JSON as they are.
+_RECORDED = ("level", "columns", "num_draws", "num_steps", "paired", "source")
 
 
 @dataclass(frozen=True)
@@ -94,28 +99,16 @@ class Invariance(Checked):
     source: str
     movement: Movement
 
-    def verdict(self) -> str:
-        """One line."""
+    @property
+    def headline(self) -> str:
+        """Whether the step passed and, if it failed, which mean it changed most clearly."""
         steps = f"{self.num_steps} step{'s' * (self.num_steps > 1)}"
         if self.passed:
             return (
                 f"PASSED: {steps} from each of {self.num_draws:,} draws found nothing at level "
-                f"{self.level:g} ({len(self.checks)} checks of {len(self.columns)} values)"
+                f"{self.level:g}"
             )
-        worst = self.failures[0]
-        return (
-            f"FAILED: after {steps} {self.movement.drift()} ({worst.name} at {worst.where}, "
-            f"adjusted p {p_in_words(worst.adjusted)}; {len(self.failures)} of "
-            f"{len(self.checks)} checks at level {self.level:g})"
-        )
-
-    def _lines(self) -> Iterator[str]:
-        yield self.verdict()
-        yield f"draws: {self.num_draws:,} independent ones by {_DRAWN[self.source]}"
-        yield f"moved: {self.movement}"
-        for note in self.notes:
-            yield f"note: {note}"
-        yield from check_lines(self.checks, self.level)
+        return f"FAILED: after {steps} {self.movement.drift()}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -130,15 +123,32 @@ class Invariance(Checked):
             )
         return tuple(found)
 
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        return {
-            "passed": self.passed,
-            "verdict": self.verdict(),
-            **dataclasses.asdict(self),
-            "notes": list(self.notes),
-            "versions": versions(),
-        }
+    def summarise(self) -> Summary:
+        """Return the description, of which text, page and JSON are made."""
+        drawn = Text.of(counted(self.num_draws), f" independent ones by {_DRAWN[self.source]}")
+        facts = Facts(
+            "",
+            (Fact("draws", "Draws", drawn), Fact("movement", "Moved", str(self.movement))),
+            {"movement": self.movement},
+        )
+        return Summary(
+            title=f"bnnpost.invariance: {'passed' if self.passed else 'FAILED'}",
+            kind="Test of a transition",
+            headline=self.headline,
+            lead=() if self.passed else (f"The clearest check: {self.clearest()}.",),
+            marks=self.marks,
+            sections=(
+                Section("What was moved", "moved", (Notes(self.notes), facts), brief=True),
+                Section("Checks", "checks", (check_table(self.checks, self.level),), brief=True),
+            ),
+            footer=", ".join(f"{name} {version}" for name, version in versions().items()),
+            data={
+                "passed": self.passed,
+                "verdict": self.verdict(),
+                **{name: getattr(self, name) for name in _RECORDED},
+                "versions": versions(),
+            },
+        )
 
 
 def checks_of(tests: Sequence[Tested], num_draws: int, paired: bool) -> tuple[Check, ...]:

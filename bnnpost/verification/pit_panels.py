@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
 from bnnpost.summaries.panels import Area, AxisScale, Band, Line, Panel, Shape, linear, thinned
@@ -45,20 +44,32 @@ def pit_bands(num_draws: float, num_reference: float, alpha: float) -> PitBands:
     num_draws: independent PIT values. num_reference: draws that the reference's CDF is from,
     infinite if it is exact. A bar's count is then beta-binomial (of draws of the candidate among
     those of the reference; binomial if exact), its quantiles at alpha over twice the number of
-    bins. |F_n − F| stays below √(log(2/alpha) / 2n) (Massart 1990), and with a reference of m draws
-    n is nm/(n + m) (Smirnov's limit).
+    bins. The whole ECDF: see `ecdf_band`.
     """
+    import scipy.stats  # slow to import
+
     count = max(int(num_draws), 1)
     bins = int(np.clip(count // 10, 5, 20))
     tail = alpha / (2 * bins)
     if math.isfinite(num_reference) and num_reference > 0:
         shares = num_reference / bins, num_reference * (1 - 1 / bins)
-        law = scipy.stats.betabinom(count, *shares)
-        together = count * num_reference / (count + num_reference)
+        distribution = scipy.stats.betabinom(count, *shares)
     else:
-        law, together = scipy.stats.binom(count, 1 / bins), float(count)
-    low, high = (float(law.ppf(p)) * bins / count for p in (tail, 1 - tail))
-    return PitBands(bins, low, high, math.sqrt(math.log(2 / alpha) / (2 * together)))
+        distribution = scipy.stats.binom(count, 1 / bins)
+    low, high = (float(distribution.ppf(p)) * bins / count for p in (tail, 1 - tail))
+    return PitBands(bins, low, high, ecdf_band(num_draws, num_reference, alpha))
+
+
+def ecdf_band(num_draws: float, num_reference: float, alpha: float) -> float:
+    """Return what |F_n − F| exceeds anywhere with probability alpha at most.
+
+    It stays below √(log(2/alpha) / 2n) (Massart 1990), and with a reference of m draws n is
+    nm/(n + m) (Smirnov's limit). Arguments: see `pit_bands`.
+    """
+    count = float(max(int(num_draws), 1))
+    if math.isfinite(num_reference) and num_reference > 0:
+        count = count * num_reference / (count + num_reference)
+    return math.sqrt(math.log(2 / alpha) / (2 * count))
 
 
 def ecdf_differences(

@@ -2,15 +2,31 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from bnnpost.spelling import p_in_words
 from bnnpost.storage.versions import versions
+from bnnpost.summaries.described import Described
+from bnnpost.summaries.summary import (
+    Doubts,
+    Fact,
+    Facts,
+    Notes,
+    Section,
+    ShownColumn,
+    ShownTable,
+    Summary,
+    Tone,
+)
+from bnnpost.summaries.values import Text, counted, measured, p_value
 from bnnpost.verification.causes import Cause
 from bnnpost.verification.effects import BETWEEN, MEAN, NATS, STD, Effect, worst
+from bnnpost.verification.value_pictures import value_pictures
 
 # The name of the check whose sizes the pictures of a page are drawn for.
 PIT = "PIT"
@@ -45,11 +61,12 @@ class Check:
     effect: Effect | None = None
 
 
-class Checked(abc.ABC):
+class Checked(Described):
     """What a report of several checks, at one level, says of itself."""
 
     level: float
     checks: tuple[Check, ...]
+    columns: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
@@ -67,16 +84,36 @@ class Checked(abc.ABC):
         """Adjusted p-value of each check, by name."""
         return {check.name: check.adjusted for check in self.checks}
 
-    def __str__(self) -> str:
-        return self.summary()
-
-    def summary(self) -> str:
-        """The verdict in the first line, then each check and what it could have found."""
-        return "\n".join(self._lines())
-
+    @property
     @abc.abstractmethod
-    def _lines(self) -> Iterator[str]:
-        """Of the summary."""
+    def headline(self) -> str:
+        """Whether the candidate passed and, if it failed, how wrong it is."""
+
+    def verdict(self) -> str:
+        """Return the headline and the checks that it rests on, in one line."""
+        if self.passed:
+            return f"{self.headline} ({len(self.checks)} checks of {len(self.columns)} values)"
+        return f"{self.headline} ({self.clearest()}; {self._num_failed()})"
+
+    def clearest(self) -> str:
+        """Return by which check a candidate failed most clearly, in words."""
+        first = self.failures[0]
+        at = f" at {first.where}" if first.where else ""
+        return f"{first.name}{at}, adjusted p {p_in_words(first.adjusted)}"
+
+    @property
+    def marks(self) -> tuple[tuple[str, Tone], ...]:
+        """How many checks passed or failed, and of how many values, as short remarks."""
+        total = len(self.checks)
+        num_values = len(self.columns)
+        values = f"{num_values:,} value{'s' * (num_values != 1)} compared"
+        compared: tuple[str, Tone] = values, "plain"
+        if self.passed:
+            return (f"{total} of {total} checks passed", "good"), compared
+        return (self._num_failed("checks failed"), "bad"), compared
+
+    def _num_failed(self, what: str = "checks") -> str:
+        return f"{len(self.failures)} of {len(self.checks)} {what} at level {self.level:g}"
 
 
 @dataclass(frozen=True)
@@ -127,80 +164,121 @@ class Report(Checked):
         ordered = [told[name] for name in _PLAINEST if name in told]
         return found or tuple([e for e in ordered if e.clear > 0] or ordered)[:1]
 
+    @property
+    def headline(self) -> str:
+        """Whether the candidate passed and, if it failed, how wrong it is."""
+        if self.passed:
+            return f"PASSED: no difference from the reference found at level {self.level:g}"
+        return f"FAILED: {self.wrong()}"
+
     def verdict(self) -> str:
-        """One line."""
-        return f"{self._found()} against {self.doubt}" if self.doubt else self._found()
+        """Return the headline, the checks that it rests on and the doubt, in one line."""
+        against = f" against {self.doubt}" if self.doubt else ""
+        return f"{super().verdict()}{against}"
 
     def looks(self) -> str:
-        """What the errors of a candidate that failed look like, in one line; "" if like nothing."""
+        """Return what the errors of a candidate that failed look like; "" if like nothing known."""
         return "; or ".join(map(str, self.causes))
 
-    def _found(self) -> str:
-        if self.passed:
-            return (
-                f"PASSED: no difference from the reference found at level {self.level:g} "
-                f"({len(self.checks)} checks of {len(self.columns)} values)"
-            )
-        return f"FAILED: {self.wrong()} ({self.clearest()})"
-
     def wrong(self) -> str:
-        """How wrong a candidate is that failed, in words."""
+        """Return how wrong a candidate is that failed, in words."""
         return "; ".join(map(str, self.leading_effects)) or self.failures[0].name
 
     def clearest(self) -> str:
-        """By which check a candidate failed most clearly, and by how many."""
+        """Return by which check a candidate failed most clearly, in words."""
         first = self.failures[0]
-        at = f" at {first.where}" if first.where else ""
         size = "" if self.leading_effects else f"{first.measure} {first.statistic:.3g}; "
-        return (
-            f"{size}{first.name}{at}, adjusted p {p_in_words(first.adjusted)}; "
-            f"{len(self.failures)} of {len(self.checks)} checks at level {self.level:g}"
+        return f"{size}{super().clearest()}"
+
+    def summarise(self) -> Summary:
+        """Return the description, of which text, page and JSON are made.
+
+        On a page each value has a histogram of the reference's CDF at the candidate's draws and the
+        difference between their empirical CDF and the uniform one, with the bands that a right
+        candidate stays in; of more than 24 values the 24 with the largest differences.
+        """
+        doubts = Doubts((f"compared against {self.doubt}",) if self.doubt else ())
+        facts = (
+            Fact("candidate", "Candidate", self.candidate),
+            Fact("reference", "Reference", self.reference),
+        )
+        compared = (doubts, Notes(self.notes), Facts("", facts))
+        sizes = next((check.effective for check in self.checks if check.name == PIT), None)
+        pictures = value_pictures(self.columns, self.pit, sizes, self.level)
+        return Summary(
+            title=f"bnnpost verify: {'passed' if self.passed else 'FAILED'}",
+            kind="Verification of draws",
+            headline=self.headline,
+            lead=tuple(self._lead()),
+            marks=self.marks,
+            sections=(
+                Section("What was compared", "compared", compared, brief=True),
+                Section("Checks", "checks", (check_table(self.checks, self.level),), brief=True),
+                Section("Values one by one", "values", pictures),
+            ),
+            footer=", ".join(f"{name} {version}" for name, version in versions().items()),
+            data={
+                "passed": self.passed,
+                "verdict": self.verdict(),
+                "looks": self.looks(),
+                "level": self.level,
+                "columns": self.columns,
+                "doubt": self.doubt,
+                "effects": self.effects,
+                "causes": self.causes,
+                "versions": versions(),
+            },
         )
 
-    def _lines(self) -> Iterator[str]:
-        yield self.verdict()
+    def _lead(self) -> Iterator[str]:
         if self.causes:
-            yield self.looks()
-        for note in self.notes:
-            yield f"note: {note}"
-        yield f"candidate: {self.candidate}"
-        yield f"reference: {self.reference}"
-        yield from check_lines(self.checks, self.level)
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON, without the PIT values."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        fields.pop("pit")
-        for name in ("checks", "effects", "causes"):
-            fields[name] = [dataclasses.asdict(each) for each in getattr(self, name)]
-        return {
-            "passed": self.passed,
-            "verdict": self.verdict(),
-            "looks": self.looks(),
-            **fields,
-            "versions": versions(),
-        }
+            yield f"It looks {self.looks()}."
+        if not self.passed:
+            yield f"The clearest check: {self.clearest()}."
 
 
-def check_lines(checks: Sequence[Check], level: float) -> Iterator[str]:
-    """Each check, and what it could have found."""
-    width = max((len(check.name) for check in checks), default=0)
-    for check in checks:
-        sign = "FAIL" if check.adjusted <= level else "ok"
-        yield (
-            f"{sign:<4} {check.name:<{width}}  {check.measure} {check.statistic:.3g}"
-            f"{' at ' + check.where if check.where else ''}; p {p_in_words(check.p_value)}, "
-            f"adjusted {p_in_words(check.adjusted)}; {check.effective[0]:,.0f} draws against "
-            f"{check.effective[1]:,.0f}"
-        )
-        if check.effect is not None:
-            yield f"     {'':<{width}}  how wrong: {check.effect}"
-        if check.smallest:
-            yield f"     {'':<{width}}  found 9 times in 10: {check.smallest}"
+def check_table(checks: Sequence[Check], level: float) -> ShownTable:
+    """Return each check, and what it could have found."""
+    with_effects = any(check.effect is not None for check in checks)
+    columns = (
+        ShownColumn("sign", "", words=True, record=False),
+        ShownColumn("name", "Check", words=True),
+        ShownColumn(
+            "how_wrong",
+            "How wrong" if with_effects else None,
+            words=True,
+            long=True,
+            record=False,
+        ),
+        ShownColumn("size", "Statistic", words=True, long=True, record=False),
+        ShownColumn("where", "Where", words=True),
+        ShownColumn("p_value", "p"),
+        ShownColumn("adjusted", "adjusted p"),
+        ShownColumn("draws", "Draws", words=True, record=False),
+        ShownColumn("smallest", "Found 9 times in 10", words=True, long=True),
+    )
+    caption = (
+        f"A check fails where its adjusted p-value is at or below {level:g}, which is the "
+        "probability that a right candidate fails any of them."
+    )
+    rows = tuple(_row(check, check.adjusted <= level) for check in checks)
+    return ShownTable(
+        "checks", caption, columns, rows, printed=len(rows), stacked=True, failed="failed"
+    )
 
 
-def p_in_words(value: float) -> str:
-    """A p-value."""
-    if value < 1e-300:
-        return "below 1e-300"
-    return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
+def _row(check: Check, failed: bool) -> dict[str, object]:
+    """Return the fields of a check, and how they are shown."""
+    own, other = (
+        str(counted(size)) if math.isfinite(size) else "exact values" for size in check.effective
+    )
+    return {
+        **dataclasses.asdict(check),
+        "failed": failed,
+        "sign": "FAIL" if failed else "ok",
+        "how_wrong": "" if check.effect is None else str(check.effect),
+        "size": Text.of(f"{check.measure} ", measured(check.statistic)),
+        "p_value": p_value(check.p_value),
+        "adjusted": p_value(check.adjusted),
+        "draws": f"{own} against {other}",
+    }

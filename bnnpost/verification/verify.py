@@ -52,7 +52,7 @@ def verify(
     needs moments of the values or laws without atoms. The `level` is divided between these kinds of
     check (Bonferroni).
 
-    The first line says how wrong a candidate is that failed, in units of the posterior; the second
+    The verdict says how wrong a candidate is that failed, in units of the posterior; below it is
     what its errors look like, where all of them make a pattern that is known (`Report.causes`).
 
     Raises ValueError for draws of NaN, at other inputs, too few for any statement; constant,

@@ -35,14 +35,10 @@ html_option = click.option(
 
 def tell(report: Any, as_json: bool, html: str | None) -> None:
     """Print a report, and write its page if one was asked for."""
-    from bnnpost.summaries.values import plain
-    from bnnpost.verification.html import write_html
-
-    if as_json:
-        click.echo(json.dumps(plain(report.to_dict()), indent=2))
-    else:
-        click.echo(report.summary())
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else report.summary())
     if html is not None:
+        from bnnpost.summaries.html_page import write_html
+
         write_html(report, html)
         click.echo(f"wrote {html}", err=True)
 
@@ -82,8 +78,8 @@ def command(
     bnnpost sample wrote. REFERENCE: the directory of a run of bnnpost sample, whose test inputs
     are used, or its draws.nc or predictions.nc.
 
-    The first line is the verdict, with how wrong a candidate is that fails; the second what its
-    errors look like, where they make a pattern that is known. Then each check, with the smallest
+    The verdict comes first, with how wrong a candidate is that fails; then what its errors look
+    like, where they make a pattern that is known. Then each check, with the smallest
     deviation that it would have found. Exit code 3 if the candidate fails.
     """
     with reported():

@@ -165,7 +165,7 @@ def verify(
               bnnpost zoo verify chains.nc step-erf-2x8 --zoo runs/zoo --html report.html
 
     CANDIDATE: function values f at the reference's test inputs, f_train at its training inputs,
-    or both, in a file that bnnpost verify reads. The first line is the verdict, with how wrong a
+    or both, in a file that bnnpost verify reads. The verdict comes first, with how wrong a
     candidate is that fails. Exit code 3 if it fails.
     """
     with reported():

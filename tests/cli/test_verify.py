@@ -113,6 +113,7 @@ def test_json(run, wrong):
     assert found["checks"][0]["name"] == "mean"
     assert found["checks"][0]["effective"][1] is None  # infinite
     assert "jax" in found["versions"] and "pit" not in found
+    assert found["verdict"].startswith(found["headline"]) and found["marks"][0]["tone"] == "bad"
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv with a header", "npy"])

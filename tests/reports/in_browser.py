@@ -6,9 +6,9 @@ import math
 from bnnpost import reports
 from bnnpost.runs.directory import Directory
 from bnnpost.samplers.cost import Expectation
+from bnnpost.summaries.html_page import as_page
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.verification.effects import Effect
-from bnnpost.verification.html import to_html as verdict_page
 from bnnpost.verification.report import Check
 from tests.reports import made_up, made_up_grid
 from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, html_of, pairs, run
@@ -56,7 +56,7 @@ def a_wrong_verdict():
         Check("log evidence", "z", 0.3, 0.77, 1.0, (300.0, 12345.0), "the log evidence",
               "0.25 nats"),
     )  # fmt: skip
-    return verdict_page(dataclasses.replace(VERDICT, checks=checks, effects=(high, wide)))
+    return as_page(dataclasses.replace(VERDICT, checks=checks, effects=(high, wide)).summarise())
 
 
 def many_widths(path):
@@ -75,7 +75,7 @@ PAGES = {
     "chains": lambda path: html_of(run(CHAINS, points=3, outputs=2)),
     "coupled": lambda path: html_of(run(pairs([*range(14, 413), 2000], 300, 0.5))),
     "begun": lambda path: html_of(run(None)),
-    "verdict": lambda path: verdict_page(dataclasses.replace(VERDICT, notes=("a" * 200,))),
+    "verdict": lambda path: as_page(dataclasses.replace(VERDICT, notes=("a" * 200,)).summarise()),
     "wrong": lambda path: a_wrong_verdict(),
 }
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from bnnpost import reports
-from bnnpost.verification.html import to_html
+from bnnpost.summaries.html_page import as_page
 from bnnpost.verification.report import Check, Report
 from tests.files import edited
 from tests.reports import made_up
@@ -54,13 +54,27 @@ def test_only_reports_are_replaced(tmp_path):
 
 
 def test_a_verification_from_its_json(tmp_path):
-    record = VERDICT.to_dict()
-    record["checks"][0]["effective"] = [300.0, None]  # as JSON has what is infinite
-    (tmp_path / "verdict.json").write_text(json.dumps(record))
+    (tmp_path / "verdict.json").write_text(json.dumps(VERDICT.to_dict()))
     page = checked(reports.to_html(tmp_path / "verdict.json"))
     assert "PASSED: no difference" in page.text and "a <candidate>" in page.text
-    assert "300, exact" in page.text and "There are none to show." in page.text
-    assert "0.2 stds" in checked(to_html(VERDICT)).text
+    assert "300 against exact values" in page.text and "There are none to show." in page.text
+    assert "0.2 stds" in checked(as_page(VERDICT.summarise())).text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"effects": None, "causes": None}, "got none of effects, causes; run bnnpost verify"),
+        ({"checks": [{"name": "PIT"}]}, "has values that no verification has"),
+    ],
+)
+def test_json_of_another_version_is_refused_by_name(tmp_path, changes, words):
+    record = {**VERDICT.to_dict(), **changes}
+    record = {key: value for key, value in record.items() if value is not None}
+    (tmp_path / "verdict.json").write_text(json.dumps(record))
+    with pytest.raises(reports.NotARun, match=words) as caught:
+        reports.to_html(tmp_path / "verdict.json")
+    assert "verdict.json" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +82,9 @@ def test_a_verification_from_its_json(tmp_path):
     [
         ("absent", None, "no file or directory"),
         ("thesis.tex", "x", "is no run"),
-        ("a.json", "{}", "is no verification"),
+        ("a.json", "{}", "is not a verification"),
         ("b.json", "{", "cannot be read"),
-        ("c.json", "[1]", "is no verification"),
+        ("c.json", "[1]", "is not a verification"),
         ("d.nc", "x", "is not a netCDF file"),
     ],
 )

@@ -22,7 +22,7 @@ from bnnpost.summaries.summary import (
     Summary,
 )
 from bnnpost.summaries.text import as_text
-from bnnpost.summaries.values import counted, measured
+from bnnpost.summaries.values import Text, counted, measured, p_value
 from tests.summaries.reader import checked
 
 BAD = "<script>alert('1')</script> & \"quoted\""
@@ -85,6 +85,55 @@ def test_text_is_what_fits_a_terminal():
     assert not any("run it" in line or "place" in line for line in lines)
     long = summary(Paragraph("word " * 100), Facts("x", (Fact("x", "x", "word " * 100),)))
     assert max(map(len, as_text(long).splitlines())) <= 100
+
+
+def test_rows_of_sentences_have_a_line_for_each_and_are_one_cell_each_on_a_page():
+    columns = (
+        ShownColumn("sign", "", words=True, record=False),
+        ShownColumn("name", "Check", words=True),
+        ShownColumn("wrong", "How wrong", words=True, long=True),
+        ShownColumn("p", "p"),
+        ShownColumn("at", "At", words=True),
+    )
+    rows = (
+        {
+            "sign": "FAIL",
+            "name": "means",
+            "wrong": Text.of("by ", measured(0.5)),
+            "at": "x",
+            "p": p_value(1e-9),
+        },
+        {"sign": "ok", "name": "tails", "wrong": "", "at": "", "p": p_value(0.25)},
+    )
+    found = summary(ShownTable("checks", "", columns, rows, stacked=True))
+    assert as_text(found).endswith(
+        "FAIL  means  p 1e-09; at x\n             how wrong: by 0.500\nok    tails  p 0.25"
+    )
+    page = as_page(found)
+    assert '<span>by <data value="0.5">0.500</data></span></td>' in page
+    assert found.to_dict()["checks"][0] == {
+        "name": "means",
+        "wrong": "by 0.500",
+        "p": 1e-9,
+        "at": "x",
+    }
+
+
+def test_text_has_as_many_rows_as_a_table_says():
+    assert "row 29" in as_text(summary(dataclasses.replace(TABLE, printed=30)))
+
+
+def test_facts_without_a_key_and_notes_stand_beside_the_headline_in_json():
+    found = summary(dataclasses.replace(FACTS, key=""), Notes(("a note",))).to_dict()
+    assert found["mean"] == 0.0118234 and found["kind"] == "exact" and found["notes"] == ["a note"]
+
+
+def test_pictures_are_drawn_when_a_page_asks_for_them():
+    drawn = []
+    pictures = Pictures(lambda: (drawn.append(1), (PANEL, PANEL))[1:])
+    found = summary(pictures)
+    assert str(found) and found.to_dict() and not drawn
+    assert checked(as_page(found)).tags.count("svg") == 4 and drawn
 
 
 def test_doubts_come_before_the_numbers_and_are_said_once_on_a_page():
