@@ -18,6 +18,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def versions_in_words() -> str:
+    """Return the same as one line."""
+    return ", ".join(f"{name} {version}" for name, version in versions().items())
+
+
 def processor() -> str:
     """The processor's name, as far as the system tells."""
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from bnnpost.storage.versions import versions, versions_in_words
 from bnnpost.summaries.described import Described
 from bnnpost.summaries.summary import (
     Block,
@@ -166,6 +167,7 @@ class Calibration(Described):
                     brief=True,
                 ),
             ),
+            footer=versions_in_words(),
             data={
                 "verdict": self.verdict,
                 "passed": self.passed,
@@ -177,6 +179,7 @@ class Calibration(Described):
                 "tied": self.tied.tolist(),
                 "reasons_for_no_verdict": self.reasons_for_no_verdict,
                 "detectable": self.detectable._asdict(),
+                "versions": versions(),
             },
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bnnpost.storage.versions import versions
+from bnnpost.storage.versions import versions, versions_in_words
 from bnnpost.summaries.summary import Fact, Facts, Notes, Section, Summary
 from bnnpost.summaries.values import Text, counted
 from bnnpost.verification.permutation import Tested
@@ -131,6 +131,7 @@ class Invariance(Checked):
             (Fact("draws", "Draws", drawn), Fact("movement", "Moved", str(self.movement))),
             {"movement": self.movement},
         )
+        checks = check_table(self.checks, self.level, "step")
         return Summary(
             title=f"bnnpost.invariance: {'passed' if self.passed else 'FAILED'}",
             kind="Test of a transition",
@@ -139,9 +140,9 @@ class Invariance(Checked):
             marks=self.marks,
             sections=(
                 Section("What was moved", "moved", (Notes(self.notes), facts), brief=True),
-                Section("Checks", "checks", (check_table(self.checks, self.level),), brief=True),
+                Section("Checks", "checks", (checks,), brief=True),
             ),
-            footer=", ".join(f"{name} {version}" for name, version in versions().items()),
+            footer=versions_in_words(),
             data={
                 "passed": self.passed,
                 "verdict": self.verdict(),

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.spelling import p_in_words
-from bnnpost.storage.versions import versions
+from bnnpost.storage.versions import versions, versions_in_words
 from bnnpost.summaries.described import Described
 from bnnpost.summaries.summary import (
     Doubts,
@@ -216,7 +216,7 @@ class Report(Checked):
                 Section("Checks", "checks", (check_table(self.checks, self.level),), brief=True),
                 Section("Values one by one", "values", pictures),
             ),
-            footer=", ".join(f"{name} {version}" for name, version in versions().items()),
+            footer=versions_in_words(),
             data={
                 "passed": self.passed,
                 "verdict": self.verdict(),
@@ -237,8 +237,8 @@ class Report(Checked):
             yield f"The clearest check: {self.clearest()}."
 
 
-def check_table(checks: Sequence[Check], level: float) -> ShownTable:
-    """Return each check, and what it could have found."""
+def check_table(checks: Sequence[Check], level: float, tested: str = "candidate") -> ShownTable:
+    """Return each check, and what it could have found. tested: what passes or fails."""
     with_effects = any(check.effect is not None for check in checks)
     columns = (
         ShownColumn("sign", "", words=True, record=False),
@@ -254,12 +254,13 @@ def check_table(checks: Sequence[Check], level: float) -> ShownTable:
         ShownColumn("where", "Where", words=True),
         ShownColumn("p_value", "p"),
         ShownColumn("adjusted", "adjusted p"),
-        ShownColumn("draws", "Draws", words=True, record=False),
+        ShownColumn("draws", "Draws", record=False),
+        ShownColumn("reference_draws", "Reference", record=False),
         ShownColumn("smallest", "Found 9 times in 10", words=True, long=True),
     )
     caption = (
         f"A check fails where its adjusted p-value is at or below {level:g}, which is the "
-        "probability that a right candidate fails any of them."
+        f"probability that a right {tested} fails any of them."
     )
     rows = tuple(_row(check, check.adjusted <= level) for check in checks)
     return ShownTable(
@@ -269,8 +270,8 @@ def check_table(checks: Sequence[Check], level: float) -> ShownTable:
 
 def _row(check: Check, failed: bool) -> dict[str, object]:
     """Return the fields of a check, and how they are shown."""
-    own, other = (
-        str(counted(size)) if math.isfinite(size) else "exact values" for size in check.effective
+    draws, reference_draws = (
+        counted(size) if math.isfinite(size) else "exact" for size in check.effective
     )
     return {
         **dataclasses.asdict(check),
@@ -280,5 +281,6 @@ def _row(check: Check, failed: bool) -> dict[str, object]:
         "size": Text.of(f"{check.measure} ", measured(check.statistic)),
         "p_value": p_value(check.p_value),
         "adjusted": p_value(check.adjusted),
-        "draws": f"{own} against {other}",
+        "draws": draws,
+        "reference_draws": reference_draws,
     }
