@@ -82,17 +82,17 @@ class Calibration(Described):
     @property
     def reasons_for_no_verdict(self) -> tuple[str, ...]:
         """Why ranks that look uniform would not count; empty where they count."""
-        few, found = self.effective_sizes < self.num_draws, []
+        few, reasons = self.effective_sizes < self.num_draws, []
         if np.mean(few) > _MOST_TOO_FEW:
-            found.append(
+            reasons.append(
                 f"in {few.sum()} of {self.num_datasets} datasets the draws are worth fewer than "
                 f"{self.num_draws} independent ones (the least {self.effective_sizes.min():.3g}), "
                 "and ranks among such draws are not uniform even for a right sampler: have the "
                 "sampler run longer, or pass a smaller num_draws"
             )
         if np.all(self.tied > _MOST_TIED):
-            found.append("every statistic has one value in all draws, so ranks say nothing")
-        return tuple(found)
+            reasons.append("every statistic has one value in all draws, so ranks say nothing")
+        return tuple(reasons)
 
     @property
     def passed(self) -> bool:
@@ -112,12 +112,12 @@ class Calibration(Described):
         return detectable(self.num_datasets, self.num_draws, self.level / self.num_tests)
 
     def counts_up_to(self) -> Int[np.ndarray, "q L"]:
-        """How many datasets' ranks are at most r, for r = 0 … num_draws − 1."""
+        """Return how many datasets' ranks are at most r, for r = 0 … num_draws − 1."""
         marks = np.arange(self.num_draws)
         return np.sum(self.ranks[:, :, None] <= marks, axis=0)  # type: ignore[no-any-return]
 
     def bands(self) -> uniformity.Bands:
-        """Simultaneous bands of these counts, at the level corrected for all tests."""
+        """Return simultaneous bands of these counts, at the level corrected for all tests."""
         return uniformity.bands(self.num_datasets, self.num_draws, self.level / self.num_tests)
 
     @property
@@ -242,17 +242,17 @@ class Calibration(Described):
         return ", ".join(words) or "ranks not uniform"
 
     def _side(self, i: int, scores: Int[np.ndarray, " R"]) -> float:
-        """Whether the ranks' scores are above (positive) or below what uniform ranks give."""
+        """Return how far the ranks' scores are above those of uniform ranks on average."""
         return float(scores[self.ranks[:, i]].mean() - scores.mean())
 
     def sensitivity(self) -> str:
-        """What error so many datasets would have found, in a sentence."""
-        found = self.detectable
+        """Return what error so many datasets would have found, in a sentence."""
+        smallest = self.detectable
         parts = [
-            f"draws off by {found.bias:.2g} posterior standard deviations"
-            * bool(np.isfinite(found.bias)),
-            f"{_percent(1 - found.too_small)} too narrow" * bool(found.too_small > 0),
-            f"{_percent(found.too_large - 1)} too wide" * bool(np.isfinite(found.too_large)),
+            f"draws off by {smallest.bias:.2g} posterior standard deviations"
+            * bool(np.isfinite(smallest.bias)),
+            f"{_percent(1 - smallest.too_small)} too narrow" * bool(smallest.too_small > 0),
+            f"{_percent(smallest.too_large - 1)} too wide" * bool(np.isfinite(smallest.too_large)),
         ]
         known = [part for part in parts if part]
         if not known:

@@ -51,7 +51,7 @@ class Movement:
         changed: Bool[np.ndarray, " draw"],
         columns: Sequence[str],
     ) -> "Movement":
-        """Of values of the same draws; function values are those columns that begin with f."""
+        """Return that of values of the same draws; columns of f begin with that letter."""
         functions = [i for i, name in enumerate(columns) if name.startswith("f")]
         std = np.concatenate([before, after])[:, functions].std(axis=0)
         squares = np.mean((after - before)[:, functions] ** 2, axis=0)
@@ -73,7 +73,7 @@ class Movement:
         )
 
     def drift(self) -> str:
-        """The clearest change of a mean, in words."""
+        """Return the clearest change of a mean, in words."""
         half = _INTERVAL * self.error
         return (
             f"{self.where} moved by {self.mean:+.2g} [{self.mean - half:.2g}, "
@@ -113,15 +113,15 @@ class Invariance(Checked):
     @property
     def notes(self) -> tuple[str, ...]:
         """What bears on how far the verdict can be trusted."""
-        found = []
+        notes = []
         if self.movement.changed < _HARDLY:
-            found.append("hardly a draw was moved: a step that does nothing passes")
+            notes.append("hardly a draw was moved: a step that does nothing passes")
         if self.paired:
-            found.append(
+            notes.append(
                 "each draw is compared with itself: exact for reversible kernels, for others to "
                 "the accuracy of a central limit theorem; paired=False is exact for all"
             )
-        return tuple(found)
+        return tuple(notes)
 
     def summarise(self) -> Summary:
         """Return the description, of which text, page and JSON are made."""
@@ -153,7 +153,7 @@ class Invariance(Checked):
 
 
 def checks_of(tests: Sequence[Tested], num_draws: int, paired: bool) -> tuple[Check, ...]:
-    """The checks that tests make, of so many draws."""
+    """Return the checks that tests make, of so many draws."""
     used = (num_draws, num_draws) if paired else (num_draws // 2, num_draws - num_draws // 2)
     kind = "largest change over its size" if paired else "largest difference in standard errors"
     return tuple(

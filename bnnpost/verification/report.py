@@ -144,8 +144,8 @@ class Report(Checked):
     @property
     def worst_effects(self) -> tuple[Effect, ...]:
         """The mean and the standard deviation that are furthest off, if their intervals say so."""
-        found = (worst(self.effects, kind) for kind in (MEAN, STD))
-        return tuple(effect for effect in found if effect is not None and effect.clear > 0)
+        largest = (worst(self.effects, kind) for kind in (MEAN, STD))
+        return tuple(effect for effect in largest if effect is not None and effect.clear > 0)
 
     @property
     def leading_effects(self) -> tuple[Effect, ...]:
@@ -157,12 +157,12 @@ class Report(Checked):
         if self.passed:
             return ()
         pooled = tuple(cause.effect for cause in self.causes if cause.effect is not None)
-        told = {check.name: check.effect for check in self.failures if check.effect is not None}
-        others = (effect for effect in told.values() if effect.kind in (BETWEEN, NATS))
-        own = (effect for effect in self.worst_effects if _FINDERS[effect.kind] & told.keys())
-        found = (*(pooled or own), *others)
-        ordered = [told[name] for name in _PLAINEST if name in told]
-        return found or tuple([e for e in ordered if e.clear > 0] or ordered)[:1]
+        by_check = {check.name: check.effect for check in self.failures if check.effect is not None}
+        others = (effect for effect in by_check.values() if effect.kind in (BETWEEN, NATS))
+        clear = (e for e in self.worst_effects if _FINDERS[e.kind] & by_check.keys())
+        leading = (*(pooled or clear), *others)
+        plainest = [by_check[name] for name in _PLAINEST if name in by_check]
+        return leading or tuple([e for e in plainest if e.clear > 0] or plainest)[:1]
 
     @property
     def headline(self) -> str:
