@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 _LONGEST_CALL, _LONGEST_LIST = 72, 8
+_BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
 _MINUTE, _HOUR, _DAY, _YEAR = 60.0, 3600.0, 86400.0, 31557600.0
 
 
@@ -59,6 +58,24 @@ def p_in_words(value: float) -> str:
     return f"{value:.2g}" if value >= 1e-4 else f"{value:.0e}"
 
 
+def power_of_ten(exponent: float, digits: int = 2) -> str:
+    """Return 10^exponent in `digits` figures, however small or large: 0.0020, 3.4·10⁻⁷¹⁰."""
+    whole = math.floor(exponent)
+    if -4 <= whole < 7:
+        return rounded(10.0**exponent, digits)
+    mantissa = f"{10.0 ** (exponent - whole):.{digits - 1}f}"
+    if float(mantissa) == 10.0:
+        mantissa, whole = f"{1:.{digits - 1}f}", whole + 1
+    return f"{mantissa}·10{raised(whole)}"
+
+
+def byte_size(number: float) -> str:
+    """Return a number of bytes in two digits and the unit that suits it: 1.2 kB."""
+    shown = float(f"{number:.1e}")
+    unit, name = next((pair for pair in _BYTES if shown >= pair[0]), _BYTES[-1])
+    return f"{shown / unit:g} {name}"
+
+
 def raised(exponent: int) -> str:
     """A whole number in superscript."""
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
@@ -107,6 +124,8 @@ def value_of(value: Any) -> str:
         return as_call(type(value).__name__, law)
     if not (hasattr(value, "shape") and hasattr(value, "dtype")):
         return repr(value)
+    import numpy as np  # not before it is used: commands that only list need none
+
     try:
         number = np.asarray(value)
     except Exception:  # traced: it has no value

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bnnpost.storage import gigabytes
+from bnnpost.summaries.summary import Fact
 
 _LITTLE = 2**30 // 10
 
@@ -43,20 +44,20 @@ class Cost:
     """What draws of one posterior by one method are expected to take.
 
     seconds: on this device, once all is compiled; None where that is not known. sentences: what is
-    expected and what to do. columns: the same in short, by the head of a table's column; footnote:
-    what is said below them. record: as plain data; numbers may be infinite or NaN. proposals: of
-    methods that make proposals, else None. oddity: what is odd about the posterior. refusal: why
-    draws would take too long, and what to do, as what is said of a width ("is expected to need …").
-    failure: why there can be none. Texts are empty where there is nothing to say. expectation: what
-    is kept with a run.
+    expected and what to do. facts: the same in short, labelled by the head of a table's column.
+    of_estimates: what estimates over all proposals are worth, likewise. data: more for JSON alone;
+    numbers may be infinite or NaN. proposals: of methods that make proposals, else None. oddity:
+    what is odd about the posterior. refusal: why draws would take too long, and what to do, as what
+    is said of a width ("is expected to need …"). failure: why there can be none. Texts are empty
+    where there is nothing to say. expectation: what is kept with a run.
     """
 
     seconds: float | None = None
     sentences: Sequence[str]
-    columns: Mapping[str, str]
-    record: Mapping[str, object]
+    facts: Sequence[Fact] = ()
+    of_estimates: Sequence[Fact] = ()
+    data: Mapping[str, object] = field(default_factory=dict)
     proposals: float | None = None
-    footnote: str = ""
     oddity: str = ""
     refusal: str = ""
     failure: str = ""
@@ -64,8 +65,18 @@ class Cost:
 
     @classmethod
     def of_failure(cls, failure: str) -> "Cost":
-        """Of draws that cannot be made, for this reason."""
-        return cls(sentences=[failure], columns={}, record={"not_met": failure}, failure=failure)
+        """Return the cost of draws that cannot be made, for this reason."""
+        return cls(sentences=[failure], failure=failure)
+
+    @property
+    def row(self) -> dict[str, object]:
+        """All of it by key: a row of a table, and its record in JSON."""
+        return {
+            **self.data,
+            **{fact.key: fact.value for fact in (*self.facts, *self.of_estimates)},
+            "advice": list(self.sentences),
+            "not_met": self.failure or None,
+        }
 
 
 def finite(value: float | None) -> float | None:

@@ -36,6 +36,8 @@ from bnnpost.spaces.making import make_space
 from bnnpost.spaces.network_parts import split_readout
 from bnnpost.spaces.space import SPACES, Space
 from bnnpost.spelling import count, duration
+from bnnpost.summaries.summary import Fact
+from bnnpost.summaries.values import Number, expected_count, lasted, measured
 
 # Nats of evidence that a better scale gains before the prior is said to be at odds with the
 # targets: a hundredfold acceptance. Targets drawn from the prior itself gain as much with
@@ -319,7 +321,7 @@ class Forecast:
 
 
 def costs(forecast: Forecast, method: Rejection, num_samples: int, every: bool) -> list[Cost]:
-    """What so many draws are expected to cost by this method, or in every way of making them.
+    """Return what so many draws are expected to cost by this method, or in every way there is.
 
     Raises ValueError where the method has no bound here.
     """
@@ -327,14 +329,14 @@ def costs(forecast: Forecast, method: Rejection, num_samples: int, every: bool) 
     odd = "" if forecast.prior_scale is None else forecast.prior_scale.sentence()
     found = []
     for option in _ways(forecast, method, every):
-        way = {"space": option.space, "bound": option.bound} if every else {}
+        way = [Fact("space", "space", option.space), Fact("bound", "bound", option.bound)]
         cost = Cost(
             seconds=option.seconds(num_samples),
             sentences=say,
-            columns={**way, **_columns(forecast, option, num_samples)},
-            record=_record(forecast, option, num_samples, say),
+            facts=[*(way if every else ()), *_facts(forecast, option, num_samples)],
+            of_estimates=_of_estimates(forecast),
+            data=_data(forecast, option),
             proposals=option.proposals(num_samples),
-            footnote=_of_estimates(forecast),
             oddity=odd,
             refusal=_refusal(forecast, option, method, num_samples, say),
             expectation=_expectation(forecast, option, num_samples),
@@ -351,48 +353,44 @@ def _ways(forecast: Forecast, method: Rejection, every: bool) -> Sequence[Option
     return (forecast.option(method.space, method.bound),)
 
 
-def _columns(forecast: Forecast, option: Option, num_samples: int) -> dict[str, str]:
-    """In short; ? where the pilot cannot tell."""
-    if option.bound == "capped" and not is_judged(forecast):
-        return {"acceptance": "?", "proposals": "?", "time": "?", "from": "pilot"}
-    number, seconds = option.proposals(num_samples), option.seconds(num_samples)
-    power = option.log10_acceptance
-    return {
-        "acceptance": f"10^{power:.1f}" if math.isfinite(power) else "0",
-        "proposals": count(number) if math.isfinite(number) else "> 10³⁰⁰",
-        "time": "–" if seconds is None else duration(seconds),
-        "from": _source(forecast, option),
-    }
+def _facts(forecast: Forecast, option: Option, num_samples: int) -> list[Fact]:
+    """Return the cost in short, without numbers where the pilot cannot tell them."""
+    is_known = option.bound != "capped" or is_judged(forecast)
+    seconds = option.seconds(num_samples)
+    acceptance = Number(option.log10_acceptance, digits=2, form="exponent")
+    proposals = expected_count(option.proposals(num_samples))
+    return [
+        Fact("log10_acceptance", "acceptance", acceptance if is_known else None),
+        Fact("proposals", "proposals", proposals if is_known else None),
+        Fact("seconds", "time", lasted(seconds) if is_known and seconds is not None else None),
+        Fact("source", "from", _source(forecast, option)),
+    ]
 
 
 def _source(forecast: Forecast, option: Option) -> str:
     return "pilot" if option.bound == "capped" else forecast.source
 
 
-def _of_estimates(forecast: Forecast) -> str:
-    tail = "" if forecast.pareto_k is None else f", Pareto-k {forecast.pareto_k:.2f}"
-    return (
-        f"estimates over all proposals: {forecast.effective_per_proposal:.2g} effective draws a "
-        f"proposal{tail}"
-    )
+def _of_estimates(forecast: Forecast) -> list[Fact]:
+    worth, k = measured(forecast.effective_per_proposal, digits=2), forecast.pareto_k
+    tail = None if k is None else Number(k, digits=2, form="places")
+    return [
+        Fact("effective_per_proposal", "effective draws a proposal", worth),
+        Fact("pareto_k", "Pareto k", tail),
+    ]
 
 
-def _record(
-    forecast: Forecast, option: Option, num_samples: int, say: list[str]
-) -> dict[str, object]:
+def _data(forecast: Forecast, option: Option) -> dict[str, object]:
     scale = forecast.prior_scale
+    of_option = ("space", "bound", "log_bound", "seconds_per_proposal", "block", "num_first")
     of_pilot = (
-        "source", "limit_log_evidence", "pilot_log_evidence", "pilot_log_evidence_se",
-        "pilot_effective_size", "num_pilot", "num_nan", "effective_per_proposal", "pareto_k",
-        "no_strict",
+        "limit_log_evidence", "pilot_log_evidence", "pilot_log_evidence_se",
+        "pilot_effective_size", "num_pilot", "num_nan", "no_strict",
     )  # fmt: skip
     return {
-        **dataclasses.asdict(option),
-        "proposals": option.proposals(num_samples),
-        "seconds": option.seconds(num_samples),
+        **{name: getattr(option, name) for name in of_option},
         **{name: getattr(forecast, name) for name in of_pilot},
         "prior_scale": scale and {**dataclasses.asdict(scale), "at_odds": scale.at_odds},
-        "advice": say,
     }
 
 

@@ -35,7 +35,7 @@ def safe(value: object) -> Html:
 def _number(number: Number) -> Html:
     """Return a number with its full value in an attribute, its interval beside it."""
     if not math.isfinite(number.value):
-        return element("span", NONE, title="none")
+        return element("span", number.alone, title="none" if number.alone == NONE else None)
     data = element("data", number.alone, value=repr(number.value))
     wrong = " wrong" if number.wrong else ""
     if number.interval:

@@ -25,7 +25,7 @@ from bnnpost.summaries.summary import (
     Summary,
 )
 from bnnpost.summaries.svg import svg
-from bnnpost.summaries.values import NONE, Text
+from bnnpost.summaries.values import NONE, Text, members
 
 
 def write_html(result: Described, path: str | os.PathLike[str]) -> None:
@@ -113,8 +113,9 @@ def _block(block: Block) -> Html | None:
             return _table(block)
         case Paragraph(words):
             return element("p", words)
-        case Notes(texts, tone):
-            return _notes(texts, tone)
+        case Notes(texts, tone, title):
+            heading = element("p", title, class_="caption") if title and texts else None
+            return join([heading, _notes(texts, tone)])
         case Doubts(texts, none):
             return _notes(texts, "bad") or (element("p", none) if none else None)
         case Code(text, label):
@@ -194,6 +195,8 @@ def _row(row: Mapping[str, object], columns: Sequence[ShownColumn], table: Shown
 
 
 def _cell(value: object) -> object:
+    if (parts := members(value)) is not None:
+        return join(map(_cell, parts), ", ") or NONE
     return NONE if value is None else value
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from bnnpost.summaries.panels import Panel
 from bnnpost.summaries.values import Words, json_entries, plain
+
+if TYPE_CHECKING:
+    from bnnpost.summaries.panels import Panel
 
 Tone = Literal["plain", "good", "bad"]
 
@@ -37,8 +39,8 @@ class ShownColumn:
     """A column of a table.
 
     key: of its values in the rows, and in JSON. head: None for a column that is in JSON alone.
-    words: whether it holds words, and no numbers; long: whether these may be sentences. record:
-    whether it is in JSON.
+    words: whether it holds words, and no numbers; long: whether these may be sentences, which are
+    printed below their row. record: whether it is in JSON.
     """
 
     key: str
@@ -52,11 +54,12 @@ class ShownColumn:
 class ShownTable:
     """A table, a row a mapping by the keys of its columns; without headings in JSON alone.
 
-    most: rows that a page shows; printed: that text has. by: the key of the column that names the
-    rows in JSON, which are a mapping then, else a list. turned: the heading of the columns' names,
-    in a table that a page shows with a column for each row. stacked: whether a row takes several
-    lines where space is scarce, as rows of sentences do; the first two of its columns say which row
-    it is. failed: the key by which a row is marked as failed.
+    key: of its rows in JSON, "" where these are there already. most: rows that a page shows;
+    printed: that text has. by: the key of the column that names the rows in JSON, which are a
+    mapping then, else a list. turned: the heading of the columns' names, in a table that a page
+    shows with a column for each row. stacked: whether a row takes several lines where space is
+    scarce, as rows of sentences do; the first two of its columns say which row it is. failed: the
+    key by which a row is marked as failed.
     """
 
     key: str
@@ -100,10 +103,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Notes:
-    """Remarks, each set apart; those of all sections are one list in JSON."""
+    """Remarks, each set apart; those without a title of all sections are one list in JSON.
+
+    title: above them, if they have one.
+    """
 
     texts: tuple[Words, ...]
     tone: Tone = "plain"
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,11 +231,9 @@ class Summary:
             match block:
                 case Facts(key, facts, more):
                     own = {k: v for fact in facts for k, v in json_entries(fact.key, fact.value)}
-                    if key:
-                        record[key] = _joined(record.get(key), {**own, **more})
-                    else:
-                        record |= {**own, **more}
-                case ShownTable(key):
+                    own |= more
+                    record |= {key: _joined(record.get(key), own)} if key else own
+                case ShownTable(key) if key:
                     record[key] = _joined(record.get(key), block.records)
                 case Nested(key, count, part):
                     parts = [found.to_dict() if (found := part(i)) else {} for i in range(count)]

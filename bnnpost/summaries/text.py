@@ -13,7 +13,7 @@ from bnnpost.summaries.summary import (
     ShownTable,
     Summary,
 )
-from bnnpost.summaries.values import NONE, Number
+from bnnpost.summaries.values import NONE, Number, members
 
 COLUMNS = 100
 _GAP = "  "
@@ -45,7 +45,7 @@ def _lines(block: Block) -> Iterator[str]:
             width = max((len(fact.label) for fact in facts), default=0)
             for fact in facts:
                 yield _hanging(f"{fact.label:<{width}}  {_cell(fact.value)}", width + 2)
-        case ShownTable(caption=caption) if block.shown:
+        case ShownTable(caption=caption) if block.shown and block.rows:
             if str(caption):
                 yield wrapped(str(caption))
             yield from _stacked(block) if block.stacked else _table(block)
@@ -53,15 +53,21 @@ def _lines(block: Block) -> Iterator[str]:
                 yield f"… {len(block.rows) - block.printed:,} more"
         case Paragraph(text=text):
             yield wrapped(str(text))
-        case Notes(texts=texts):
+        case Notes(texts=texts, title="") if texts:
             for text in texts:
                 yield _hanging(f"note: {text}", 6)
+        case Notes(texts=texts, title=title) if texts:
+            yield title
+            for text in texts:
+                yield _hanging(f"  {text}", 4)
 
 
 def _cell(value: object) -> str:
     """Return a value as text; numbers that are not as they should be have a star."""
     if value is None:
         return NONE
+    if (parts := members(value)) is not None:
+        return ", ".join(map(_cell, parts)) or NONE
     return f"{value}*" if isinstance(value, Number) and value.wrong else str(value)
 
 
@@ -74,8 +80,10 @@ def _table(table: ShownTable) -> Iterator[str]:
     long = [column for column in table.shown if column.long]
     rows = table.rows[: table.printed]
     texts = [[_cell(row.get(column.key)) for row in rows] for column in columns]
-    heads = [_head(column, cells) for column, cells in zip(columns, texts, strict=True)]
-    widths = [max(map(len, (*h, *cells))) for h, cells in zip(heads, texts, strict=True)]
+    heads = [[str(column.head)] for column in columns]
+    if sum(_widths(heads, texts)) + len(_GAP) * (len(columns) - 1) > COLUMNS:
+        heads = [_head(column, cells) for column, cells in zip(columns, texts, strict=True)]
+    widths = _widths(heads, texts)
     num_words = len([*itertools.takewhile(lambda column: column.words, columns)])
     for number, part in enumerate(_parts(widths, num_words)):
         if number:
@@ -89,6 +97,10 @@ def _table(table: ShownTable) -> Iterator[str]:
             yield line
             if number == 0:
                 yield from (f"    {text}" for c in long for text in _sentence(row.get(c.key)))
+
+
+def _widths(heads: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, (*head, *cells))) for head, cells in zip(heads, texts, strict=True)]
 
 
 def _sentence(value: object) -> list[str]:

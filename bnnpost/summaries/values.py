@@ -6,9 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bnnpost.spelling import duration, p_in_words, paired, rounded
+from bnnpost.spelling import (
+    byte_size,
+    count,
+    duration,
+    p_in_words,
+    paired,
+    power_of_ten,
+    rounded,
+)
 
 NONE = "–"
+Form = Literal[
+    "measured", "count", "about", "exponent", "places", "percent", "seconds", "bytes",
+    "p_value",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,20 +28,22 @@ class Number:
     """A number to be read.
 
     error: its standard error. low, high: the ends of its 95 % interval. digits: significant ones,
-    or decimals of "places". form: "measured"; "count", of things; "places", a fixed number of
-    decimals, of what is close to 1; "seconds"; "p_value". wrong: whether it is not as it should be.
+    or decimals of "places" and "percent". form: "measured"; "count", of things; "about", of things
+    that are not counted yet, in two digits; "exponent", of a power of ten, which is read instead;
+    "places", a fixed number of decimals; "percent", of a share; "seconds"; "bytes"; "p_value".
+    wrong: whether it is not as it should be.
     """
 
     value: float
     error: float = math.nan
     digits: int = 3
-    form: Literal["measured", "count", "places", "seconds", "p_value"] = "measured"
+    form: Form = "measured"
     wrong: bool = False
     low: float = math.nan
     high: float = math.nan
 
     def __str__(self) -> str:
-        """Return the number as it is read, with its error or interval; "–" if it is not finite."""
+        """Return the number as it is read, with its error or interval; "–" if it is not known."""
         if not self.interval:
             return self.alone
         return f"{self.alone} {self.interval}"
@@ -48,12 +62,27 @@ class Number:
             return ""
         return f"[{self._spelled(self.low)}, {self._spelled(self.high)}]"
 
+    @property
+    def data(self) -> float:
+        """The value in JSON, where counts are whole."""
+        is_whole = self.form == "count" and math.isfinite(self.value)
+        return int(self.value) if is_whole and self.value == int(self.value) else self.value
+
     def _spelled(self, value: float) -> str:
-        if not math.isfinite(value):
+        too_large = value == math.inf and self.form in ("about", "seconds")
+        if not (math.isfinite(value) or too_large):
             return NONE
         match self.form:
             case "count":
                 return f"{value:,.0f}"
+            case "about":
+                return count(value)
+            case "exponent":
+                return power_of_ten(value, self.digits)
+            case "percent":
+                return f"{100 * value:.{self.digits}f} %"
+            case "bytes":
+                return byte_size(value)
             case "places":
                 text = f"{value:.{self.digits}f}"
                 return (text if float(text) else text.removeprefix("-")).replace("-", "−")
@@ -72,6 +101,11 @@ def measured(value: float, error: float | None = None, digits: int = 3) -> Numbe
 def counted(value: float) -> Number:
     """Return a number of things."""
     return Number(float(value), form="count")
+
+
+def expected_count(value: float) -> Number:
+    """Return about how many things there will be; infinity is told as too large a number."""
+    return Number(float(value), form="about")
 
 
 def close_to_one(value: float, wrong: bool = False) -> Number:
@@ -128,12 +162,19 @@ class Text:
 Words = str | Text
 
 
+def members(value: object) -> list[object] | None:
+    """Return what a list, or a mapping as "key value", holds; None for anything else."""
+    if isinstance(value, Mapping):
+        return [Text.of(f"{key} ", str(member)) for key, member in value.items()]
+    return list(value) if isinstance(value, list | tuple) else None
+
+
 def json_entries(key: str, value: object) -> Iterator[tuple[str, object]]:
     """Yield what JSON holds of a value: itself, and its error or interval by keys of their own."""
     if not isinstance(value, Number):
         yield key, value
         return
-    yield key, value.value
+    yield key, value.data
     if math.isfinite(value.error):
         yield f"{key}_se", value.error
     if math.isfinite(value.low):
@@ -144,7 +185,7 @@ def json_entries(key: str, value: object) -> Iterator[tuple[str, object]]:
 def plain(value: Any) -> Any:
     """Return plain data for JSON; numbers that are not finite become None."""
     if isinstance(value, Number):
-        return plain(value.value)
+        return plain(value.data)
     if isinstance(value, str | Text | Span):
         return str(value).replace("\u00a0", " ")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

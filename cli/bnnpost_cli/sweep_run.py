@@ -6,6 +6,7 @@ import click
 
 from bnnpost_cli import executors, shown_grid
 from bnnpost_cli.completed import configurations
+from bnnpost_cli.dry_run import dry_run
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, sweep_options
 
@@ -15,7 +16,9 @@ from bnnpost_cli.options import as_json, given, sweep_options
 @sweep_options
 @click.option("--out", metavar="DIR", help="Directory of the run; made if need be.")
 @click.option("--force", is_flag=True, help="Run even if the acceptance rate looks hopeless.")
-@click.option("--dry-run", is_flag=True, help="Print what it would do and cost; write nothing.")
+@click.option(
+    "--dry-run", "dry", is_flag=True, help="Print what it would do and cost; write nothing."
+)
 @executors.executor_options
 @as_json
 def command(
@@ -23,7 +26,7 @@ def command(
     config: str | None,
     out: str | None,
     force: bool,
-    dry_run: bool,
+    dry: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -66,16 +69,16 @@ def command(
     """
     if file is not None and config is not None:
         raise click.UsageError("expected one configuration, got two: CONFIG or --config")
-    if out is None and not dry_run:
+    if out is None and not dry:
         raise click.UsageError("--out DIR says where the run is kept; --dry-run needs none")
     workers = {name: flags.pop(name) for name in executors.NAMES}
-    resume = "" if dry_run else f"the same command goes on from what is in {out}"
+    resume = "" if dry else f"the same command goes on from what is in {out}"
     with reported(resume=resume):
         from bnnpost.sweeps import load_grid
 
         grid = load_grid(config or file, given(flags))
-        if dry_run:
-            shown_grid.dry_run(grid, out, force, as_json)
+        if dry:
+            dry_run(grid, out, force, as_json)
         else:
             run(grid, str(out), force, as_json, **workers)
 

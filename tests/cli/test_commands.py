@@ -106,7 +106,7 @@ def test_forecast_lists_widths_spaces_bounds_and_advice():
     for word in ("collapsed", "naive", "capped", "effective draws a proposal", "Use strict"):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
-    found = json.loads(invoke(*arguments, "--json").stdout)
+    found = json.loads(invoke(*arguments, "--json").stdout)["forecast"]
     assert {one["width"] for one in found} == {64}
     assert all(one["proposals"] > 0 and one["seconds"] > 0 for one in found)
     assert {one["bound"] for one in found} == {"collapsed", "naive", "capped"}
@@ -125,7 +125,7 @@ HOPELESS = ["--num-train", "25", "--noise-std", "0.05", "--widths", "64"]
             0,
             (
                 "It would run.",
-                "disk     about",
+                "disk, about",
                 "4 of 442 rows are used: 2 train, 2 test",
                 "every width: Use strict",
             ),

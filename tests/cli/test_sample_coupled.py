@@ -219,7 +219,7 @@ def test_forecast_tells_what_pairs_take_and_where_they_do_not_meet():
     assert "Expected for 60 draws by coupled chains, within 0.08" in told.stdout
     assert "Draws will be after about" in told.stdout and "of memory" in told.stdout
     as_json = invoke("forecast", *PROBLEM, "--json", *asked)
-    [row] = json.loads(as_json.stdout)
+    [row] = json.loads(as_json.stdout)["forecast"]
     assert row["width"] == 8 and row["not_met"] is None
     assert row["step"] >= row["lag"] and len(row["meeting_times"]) == 8
     assert row["seconds"] == pytest.approx(60 * row["seconds_per_pair"])
@@ -232,7 +232,7 @@ def test_forecast_of_chains_tells_the_time_of_their_transitions():
     assert told.exit_code == 0, told.output
     assert "Expected for 4 chains of 200 draws by pcn" in told.stdout
     assert "known only once they have run" in " ".join(told.stdout.split())
-    [row] = json.loads(invoke("forecast", *PROBLEM, "--json", *asked).stdout)
+    [row] = json.loads(invoke("forecast", *PROBLEM, "--json", *asked).stdout)["forecast"]
     assert (row["width"], row["num_chains"], row["num_warmup"]) == (8, 4, 300)
     assert row["seconds"] == pytest.approx(700 * row["seconds_per_transition"])
 
@@ -244,7 +244,7 @@ def test_forecast_where_pairs_do_not_meet_and_of_what_has_none():
         "--num-samples", 60, "--max-steps", 2,
     )  # fmt: skip
     assert narrow.exit_code == 4
-    assert "do not meet in 2 steps" in json.loads(narrow.stdout)[0]["not_met"]
+    assert "do not meet in 2 steps" in json.loads(narrow.stdout)["forecast"][0]["not_met"]
     few = invoke("forecast", *PROBLEM, "--method", "coupled", "--num-samples", 60)
     assert few.exit_code == 2 and "at least 404 samples" in few.stderr
     other = invoke("forecast", *PROBLEM, "--tolerance", 0.1)

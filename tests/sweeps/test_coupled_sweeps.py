@@ -66,7 +66,7 @@ def test_no_pilot_of_rejection_is_run():
 def test_a_dry_run_says_what_pairs_take_and_where_they_do_not_meet():
     planned = invoke("sweep", *FLAGS, "--widths", 8, "--dry-run")
     assert planned.exit_code == 0, planned.output
-    assert "draws by coupled chains, within" in planned.stdout and "pairs meet" in planned.stdout
+    assert "draws by coupled chains, within" in planned.stdout and "last met" in planned.stdout
     assert "Draws will be after about" in planned.stdout
     assert "It would run." in planned.stdout
     apart = invoke("sweep", *FLAGS, "--widths", 8, "--max-steps", 2, "--dry-run")

@@ -401,7 +401,7 @@ def test_a_capped_sweep_is_judged_by_its_own_cost(tmp_path):
         return make_plan(problem, config.widths, timed=False)
 
     capped, strict = planned(bound="capped"), planned(max_proposals=50)
-    assert capped.costs[128].record["bound"] == "capped"
+    assert capped.costs[128].row["bound"] == "capped"
     assert strict.proposals > 1e3 * capped.proposals
     assert capped.refusal == ""
     tight = planned(bound="capped", max_proposals=50).refusal

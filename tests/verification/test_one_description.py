@@ -83,9 +83,7 @@ def test_a_new_fact_is_in_all_three(kind, tmp_path, monkeypatch):
 def test_a_new_check_is_in_all_three(result, tmp_path):
     new = Check("moons", "their number", 4.25, 0.125, 0.5, (70.0, 80.0), "f[7]", "2 moons", WIDE)
     text, page, record = renderings(dataclasses.replace(result, checks=(*CHECKS, new)), tmp_path)
-    line = (
-        "ok moons where f[7]; p 0.12; adjusted p 0.5; draws 70; reference 80 how wrong: std"
-    )
+    line = "ok moons where f[7]; p 0.12; adjusted p 0.5; draws 70; reference 80 how wrong: std"
     assert line in text and "statistic: their number 4.25 found 9 times in 10: 2 moons" in text
     assert "their number 4.25" in page and "2 moons" in page
     assert record["checks"][-1] == {**dataclasses.asdict(new), "effective": [70, 80]} | {

@@ -13,6 +13,8 @@ from bnnpost.samplers.chains.run import ChainsPlan, Runner, run_chains
 from bnnpost.samplers.cost import Cost, memory_in_words
 from bnnpost.samplers.kernels.kernel import Kernel
 from bnnpost.spelling import duration
+from bnnpost.summaries.summary import Fact
+from bnnpost.summaries.values import counted, lasted, measured
 
 # Folded into a run's key for the chains that are timed, which no run uses.
 _TIMED = 0x74696D65
@@ -67,17 +69,17 @@ class ChainsForecast:
         )
 
     def cost(self) -> Cost:
-        """The same as what any method is expected to cost."""
-        advice = self.summary().splitlines()
+        """Return the same as what any method is expected to cost."""
+        a_transition = measured(self.seconds_per_transition, digits=2)
         return Cost(
             seconds=self.seconds,
-            sentences=advice,
-            columns={
-                "transitions": f"{self.num_transitions:,}",
-                "s a transition": f"{self.seconds_per_transition:.2g}",
-                "time": duration(self.seconds),
-            },
-            record={**dataclasses.asdict(self), "seconds": self.seconds, "advice": advice},
+            sentences=self.summary().splitlines(),
+            facts=[
+                Fact("num_transitions", "transitions", counted(self.num_transitions)),
+                Fact("seconds_per_transition", "s a transition", a_transition),
+                Fact("seconds", "time", lasted(self.seconds)),
+            ],
+            data=dataclasses.asdict(self),
         )
 
 

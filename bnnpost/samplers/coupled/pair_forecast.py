@@ -18,6 +18,8 @@ from bnnpost.samplers.coupled.bounds import TOLERANCE, checked_goal, tv_bound
 from bnnpost.samplers.coupled.pairs import Pairs, needed_memory
 from bnnpost.samplers.coupled.tuning import Setting, Tuned, set_up
 from bnnpost.spelling import duration
+from bnnpost.summaries.summary import Fact
+from bnnpost.summaries.values import counted, lasted, measured
 
 # Folded into a run's key for the pairs that are timed, which no run uses.
 _TIMED = 0x74696D65
@@ -67,19 +69,18 @@ class CoupledForecast:
         )
 
     def cost(self) -> Cost:
-        """The same as what any method is expected to cost."""
-        met, advice = self.meeting_times, self.summary().splitlines()
-        more = {"seconds": self.seconds, "advice": advice, "not_met": None}
+        """Return the same as what any method is expected to cost."""
         return Cost(
             seconds=self.seconds,
-            sentences=advice,
-            columns={
-                "pairs meet": f"{min(met):,} to {max(met):,}",
-                "steps": f"{self.step:,}",
-                "s a pair": f"{self.seconds_per_pair:.2g}",
-                "time": duration(self.seconds),
-            },
-            record={**dataclasses.asdict(self), **more},
+            sentences=self.summary().splitlines(),
+            facts=[
+                Fact("first_meeting", "first met", counted(min(self.meeting_times))),
+                Fact("last_meeting", "last met", counted(max(self.meeting_times))),
+                Fact("step", "steps", counted(self.step)),
+                Fact("seconds_per_pair", "s a pair", measured(self.seconds_per_pair, digits=2)),
+                Fact("seconds", "time", lasted(self.seconds)),
+            ],
+            data=dataclasses.asdict(self),
         )
 
 
