@@ -4,12 +4,12 @@ import importlib.resources
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnnpost.storage import write_text
 from bnnpost.summaries.described import Described
 from bnnpost.summaries.elements import Html, element, join
 from bnnpost.summaries.page_files import GENERATOR, check_free
-from bnnpost.summaries.panels import Panel
 from bnnpost.summaries.summary import (
     Block,
     Code,
@@ -24,8 +24,10 @@ from bnnpost.summaries.summary import (
     ShownTable,
     Summary,
 )
-from bnnpost.summaries.svg import svg
 from bnnpost.summaries.values import NONE, Text, members
+
+if TYPE_CHECKING:
+    from bnnpost.summaries.panels import Panel
 
 
 def write_html(result: Described, path: str | os.PathLike[str]) -> None:
@@ -223,7 +225,9 @@ def _pictures(block: Pictures) -> Html:
     )
 
 
-def _picture(panel: Panel | tuple[Panel, ...]) -> Html:
+def _picture(panel: "Panel | tuple[Panel, ...]") -> Html:
+    from bnnpost.summaries.svg import svg  # with numpy, which texts do without
+
     if isinstance(panel, tuple):
         return element("div", *map(_picture, panel))
     return element("div", svg(panel), class_="picture")

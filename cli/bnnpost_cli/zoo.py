@@ -1,16 +1,15 @@
 """bnnpost zoo: reference posteriors by name, built on one's own machine."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bnnpost_cli import shown_zoo
 from bnnpost_cli.completed import references
 from bnnpost_cli.failures import FAILED, reported
 from bnnpost_cli.options import as_json
+from bnnpost_cli.printing import print_summary
 from bnnpost_cli.verify import html_option, level_option, seed_option, tell
 
 _directory = click.option(
@@ -45,11 +44,9 @@ def _list(as_json: bool) -> None:
     """
     with reported():
         from bnnpost.zoo.entries import ENTRIES
+        from bnnpost.zoo.zoo_summary import summary_of_zoo
 
-        if as_json:
-            click.echo(json.dumps([entry.as_dict() for entry in ENTRIES], indent=2))
-        else:
-            click.echo(shown_zoo.table(ENTRIES))
+        print_summary(summary_of_zoo(ENTRIES), as_json)
 
 
 @command.command(short_help="One of them, and its record if it was built.")
@@ -66,20 +63,15 @@ def show(name: str, directory: str, as_json: bool) -> None:
     """
     with reported():
         from bnnpost import zoo
-        from bnnpost.summaries.values import plain
         from bnnpost.zoo.zoo import plain_record
+        from bnnpost.zoo.zoo_summary import summary_of_entry
 
         entry = _entry(name)
         try:
-            found: dict[str, Any] | None = plain_record(zoo.load(name, directory))
+            summary = summary_of_entry(entry, plain_record(zoo.load(name, directory)))
         except FileNotFoundError as error:
-            found, absent = None, str(error)
-        if as_json:
-            both = {"description": entry.as_dict(), "record": found}
-            click.echo(json.dumps(plain(both), indent=2))
-        else:
-            click.echo(shown_zoo.description(entry))
-            click.echo(absent if found is None else shown_zoo.record(found))
+            summary = summary_of_entry(entry, absent=str(error))
+        print_summary(summary, as_json)
 
 
 @command.command(short_help="Make references here: draws, checks and files.")
