@@ -26,6 +26,8 @@ from bnnpost.numerics.precision import unshared
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.descent import trainable
+from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
+from bnnpost.summaries.values import Number, measured
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,15 +74,41 @@ class Phases:
         names = (LAZY, CATAPULT, DIVERGED, UNDECIDED)
         return xr.Dataset({name: (phase == name).mean("seed") for name in names})
 
-    def summary(self) -> str:
-        """A line for each learning rate."""
+    def describe(self) -> Summary:
+        """Return the shares at each rate as data, to be printed, made a page or JSON."""
         shares = self.shares()
-        lines = ["rate (1/λ₀)      lazy  catapult  diverged"]
-        for rate in shares["rate"].values.tolist():
-            at = shares.sel(rate=rate)
-            cells = "".join(f"{float(at[name]):10.0%}" for name in (LAZY, CATAPULT, DIVERGED))
-            lines.append(f"{rate:11.3g}{cells}")
-        return "\n".join(lines)
+        rows = tuple(
+            {
+                "rate": measured(rate),
+                **{
+                    str(name): Number(float(share), digits=0, form="percent")
+                    for name, share in shares.sel(rate=rate).data_vars.items()
+                },
+            }
+            for rate in shares["rate"].values.tolist()
+        )
+        names = [LAZY, CATAPULT, DIVERGED]
+        names += [UNDECIDED] if bool((shares[UNDECIDED] > 0).any()) else []
+        columns = (
+            ShownColumn("rate", "learning rate (1/λ₀)"),
+            *(ShownColumn(name, name) for name in names),
+        )
+        count = self.runs.sizes["seed"]
+        caption = f"Shares of the {count:,} prior draws at each rate"
+        table = ShownTable("rates", caption, columns, rows, printed=len(rows))
+        most = [rate for rate, share in zip(shares["rate"].values, shares[LAZY].values, strict=True)
+                if share == 1]  # fmt: skip
+        up_to = f"at rates up to {max(most):.3g}/λ₀" if most else "at none of the rates"
+        return Summary(
+            title="Gradient descent by its learning rate",
+            kind="Phases of training",
+            headline=f"All {count:,} descents are lazy {up_to}.",
+            sections=(Section("Phases", "phases", (table,), brief=True),),
+        )
+
+    def summary(self) -> str:
+        """Return a table with a line for each learning rate."""
+        return str(self.describe())
 
 
 def phases(

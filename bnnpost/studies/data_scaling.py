@@ -5,7 +5,7 @@ finely data resolve the target, it falls as D^−α with the α of the kernel's 
 where it is limited by the variance of a fixed number of features, much smaller than D, as 1/D.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +28,8 @@ from bnnpost.studies.finite_subsets import FiniteLosses, finite_losses
 from bnnpost.studies.losses import require_predictive
 from bnnpost.studies.power_laws import DataLaw, fitted_law, half_width, measured_law
 from bnnpost.studies.subset_losses import Pool
+from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
+from bnnpost.summaries.values import Number, Span, Text, counted
 from bnnpost.theories.kernel_spectrum import KernelSpectrum, kernel_spectrum
 
 if TYPE_CHECKING:
@@ -78,28 +80,35 @@ class DataScaling:
     spectrum: KernelSpectrum
     finite: DataLaw | None = None
 
+    def describe(self) -> Summary:
+        """Return losses by size, and exponents, as data, to be printed, made a page or JSON."""
+        exponents = _exponents_table(
+            {
+                "measured": self.measured,
+                "predicted": self.predicted,
+                "tail": self.tail,
+                "finite": self.finite,
+            }
+        )
+        return Summary(
+            title="Losses over the number of points",
+            kind="Scaling over data",
+            headline=Text.of(
+                *(
+                    "The squared error falls with the number of points D as D",
+                    _power(self.measured),
+                ),
+                *("; the kernel’s spectrum predicts D", _power(self.predicted), "."),
+            ),
+            sections=(
+                Section("Losses", "by-size", (_sizes_table(self.losses),), brief=True),
+                Section("Exponents", "by-law", (exponents,), brief=True),
+            ),
+        )
+
     def summary(self) -> str:
-        """A line for each size, and one for each exponent with its 95 % interval."""
-        measured = {"squared error": "squared_error", "nll (nats)": "nll"}
-        if "squared_error_finite" in self.losses:
-            measured["squared error, finite"] = "squared_error_finite"
-        lines = [f"{'points':>8}{'predicted':>12}" + "".join(f"{title:>24}" for title in measured)]
-        for size in self.losses["size"].values.tolist():
-            at = self.losses.sel(size=size)
-            cells = [_with_error(at, name) for name in measured.values()]
-            predicted = f"{float(at['squared_error_predicted']):.4f}"
-            lines.append(f"{size:8,}{predicted:>12}" + "".join(f"{cell:>24}" for cell in cells))
-        laws = {
-            "measured": self.measured,
-            "predicted": self.predicted,
-            "tail": self.tail,
-            "finite": self.finite,
-        }
-        for name, law in laws.items():
-            if law is not None:
-                low, high = law.exponent_interval
-                lines.append(f"exponent, {name}: {law.exponent:.3f} [{low:.3f}, {high:.3f}]")
-        return "\n".join(lines)
+        """Return a table with a line for each size, and one of the exponents."""
+        return str(self.describe())
 
 
 def scaling_over_data(
@@ -332,9 +341,52 @@ def _finite_dataset(numbers: list[int], own: FiniteLosses) -> "xr.Dataset":
     return found.assign(effective_sample_size=("size", own.worth.min(axis=1)))
 
 
-def _with_error(at: "xr.Dataset", name: str) -> str:
-    value, error = float(at[name]), float(at[f"{name}_se"])
-    return f"{value:.4f} ± {error:.4f}" if np.isfinite(value) else "—"
+def _sizes_table(losses: "xr.Dataset") -> ShownTable:
+    columns = [
+        ShownColumn("size", "points"),
+        ShownColumn("squared_error_predicted", "predicted"),
+        ShownColumn("squared_error", "squared error"),
+        ShownColumn("nll", "nll, nats"),
+    ]
+    if "squared_error_finite" in losses:
+        columns.append(ShownColumn("squared_error_finite", "squared error, finite"))
+    rows = tuple(
+        {
+            "size": counted(size),
+            "squared_error_predicted": _four(losses.sel(size=size)["squared_error_predicted"]),
+            **{
+                column.key: _with_error(losses.sel(size=size), column.key) for column in columns[2:]
+            },
+        }
+        for size in losses["size"].values.tolist()
+    )
+    caption = "Losses, with standard errors over subsets; the squared error as it is predicted"
+    return ShownTable("sizes", caption, tuple(columns), rows, printed=len(rows))
+
+
+def _four(value: object) -> Number:
+    return Number(float(np.asarray(value)), digits=4, form="places")
+
+
+def _with_error(at: "xr.Dataset", name: str) -> Number:
+    return Number(float(at[name]), float(at[f"{name}_se"]), digits=4, form="places")
+
+
+def _exponents_table(laws: "Mapping[str, DataLaw | Tail | None]") -> ShownTable:
+    columns = (ShownColumn("law", "power law", words=True), ShownColumn("exponent", "exponent"))
+    rows = tuple(
+        {"law": name, "exponent": _exponent(law)} for name, law in laws.items() if law is not None
+    )
+    return ShownTable("exponents", "Exponents of the loss, with 95 % intervals", columns, rows)
+
+
+def _exponent(law: "DataLaw | Tail") -> Number:
+    low, high = law.exponent_interval
+    return Number(law.exponent, digits=3, form="places", low=low, high=high)
+
+
+def _power(law: "DataLaw") -> Span:
+    return Span(str(Number(-law.exponent, digits=2, form="places")), "power")
 
 
 def _dataset(sizes: list[int], losses: dict[str, Float[np.ndarray, "d r m"]]) -> "xr.Dataset":

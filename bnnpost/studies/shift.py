@@ -20,6 +20,7 @@ from bnnpost.networks.limiting import require_one_process
 from bnnpost.numerics.random import require_key
 from bnnpost.posterior import Posterior
 from bnnpost.samplers import ensemble, rejection
+from bnnpost.spelling import rounded
 from bnnpost.studies.losses import Predictive, limit_predictive, require_predictive
 from bnnpost.studies.shift_lines import on_scale
 from bnnpost.studies.shift_losses import (
@@ -31,8 +32,9 @@ from bnnpost.studies.shift_losses import (
     of_the_posterior,
 )
 from bnnpost.studies.shift_models import Models, all_lines
-from bnnpost.studies.shift_text import shift_table
+from bnnpost.studies.shift_text import shift_label, shift_table
 from bnnpost.studies.shifted_inputs import MovedInputs, Shifts, Targets, places
+from bnnpost.summaries.summary import Section, Summary
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -66,9 +68,26 @@ class Shift:
     models: "xr.Dataset"
     lines: "dict[str, xr.Dataset]"
 
+    def describe(self) -> Summary:
+        """Return losses and calibration as data, to be printed, made a page or JSON."""
+        table = shift_table(self.losses, self.lines)
+        at = self.losses.sel(width=self.losses["width"].values[-1])
+        worst = int(np.argmax(at["squared_error"].values))
+        family, strength = str(at["family"].values[worst]), float(at["strength"].values[worst])
+        width, error = int(at["width"]), float(at["squared_error"].values[worst])
+        name = "the test set as it is" if family == "none" else shift_label(family, strength)
+        return Summary(
+            title="Losses as test inputs move",
+            kind="Shift",
+            headline=(
+                f"The squared error at width {width:,} is largest at {name}: {rounded(error, 4)}."
+            ),
+            sections=(Section("Losses and calibration", "by-shift", (table,), brief=True),),
+        )
+
     def summary(self) -> str:
-        """A table: each shift at the narrowest and widest width, of the limit and the ensemble."""
-        return shift_table(self.losses, self.lines)
+        """Return a table of each shift: at two widths, of the limit and the ensemble."""
+        return str(self.describe())
 
     def scaled(self, measure: str, values: object, shift: int) -> Float[np.ndarray, "*s"]:
         """Values of a measure at one place along shift, on the scale of the lines."""

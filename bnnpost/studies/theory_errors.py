@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
+from bnnpost.summaries.values import Number
 from bnnpost.theories import proportional, theory
 
 if TYPE_CHECKING:
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 
 PREDICTIONS = ("limit", "first order", "proportional")
 _QUANTITIES = ("mean", "variance", "log_evidence")
+ERROR_COLUMNS = (
+    ShownColumn("prediction", "error of", words=True),
+    ShownColumn("mean", "mean (std)"),
+    ShownColumn("variance", "variance (rel.)"),
+    ShownColumn("log_evidence", "log p(y), nats"),
+    ShownColumn("within", "within 1 %", words=True),
+)
+ERRORS_CAPTION = "Errors of what is predicted, with the standard error of what was measured"
+_TOLERANCE = 0.01
+_ANSWERS = {True: "yes", False: "no", None: None}
 
 
 @dataclass(frozen=True)
@@ -45,14 +57,44 @@ class TheoryErrors:
         ]
         return dict(zip(PREDICTIONS, found, strict=True))
 
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row for each prediction, by the keys of `ERROR_COLUMNS`."""
+        within = self.within(_TOLERANCE)
+        return [
+            {
+                "prediction": name,
+                **{
+                    quantity: _with_places(errors[quantity], errors[f"{quantity}_se"])
+                    for quantity in _QUANTITIES
+                },
+                "within": _ANSWERS[within[name]],
+            }
+            for name in PREDICTIONS
+            for errors in [self.errors.sel(prediction=name)]
+        ]
+
+    def good(self) -> str:
+        """Return the predictions that are within 1 %, as part of a sentence."""
+        within = self.within(_TOLERANCE)
+        return ", ".join(name for name in PREDICTIONS if within[name]) or "none"
+
+    def describe(self) -> Summary:
+        """Return the errors as data, to be printed, made a page or JSON."""
+        table = ShownTable("predictions", ERRORS_CAPTION, ERROR_COLUMNS, tuple(self.rows()))
+        return Summary(
+            title="Errors of theory",
+            kind="Predictions held against a measured posterior",
+            headline=f"Mean and variance are within 1 % by these predictions: {self.good()}.",
+            sections=(Section("Errors", "errors", (table,), brief=True),),
+        )
+
     def summary(self) -> str:
-        """A line for each prediction."""
-        lines = [f"{'error of':14}{'mean (std)':>18}{'variance (rel.)':>20}{'log p(y), nats':>20}"]
-        for name in PREDICTIONS:
-            one = self.errors.sel(prediction=name)
-            cells = [f"{float(one[q]):.4f} ± {float(one[f'{q}_se']):.4f}" for q in _QUANTITIES]
-            lines.append(f"{name:14}{cells[0]:>18}{cells[1]:>20}{cells[2]:>20}")
-        return "\n".join(lines)
+        """Return a table with a line for each prediction."""
+        return str(self.describe())
+
+
+def _with_places(value: "xr.DataArray", error: "xr.DataArray") -> Number:
+    return Number(float(value), float(error), digits=4, form="places")
 
 
 def theory_errors(posterior: Posterior, x_test: object, measured: "xr.Dataset") -> TheoryErrors:

@@ -27,11 +27,11 @@ Form = Literal[
 class Number:
     """A number to be read.
 
-    error: its standard error. low, high: the ends of its 95 % interval. digits: significant ones,
-    or decimals of "places" and "percent". form: "measured"; "count", of things; "about", of things
-    that are not counted yet, in two digits; "exponent", of a power of ten, which is read instead;
-    "places", a fixed number of decimals; "percent", of a share; "seconds"; "bytes"; "p_value".
-    wrong: whether it is not as it should be.
+    error: its standard error, to which it is rounded unless it has "places". low, high: the ends of
+    its 95 % interval. digits: significant ones, or decimals of "places" and "percent". form:
+    "measured"; "count", of things; "about", of things that are not counted yet, in two digits;
+    "exponent", of a power of ten, which is read instead; "places", a fixed number of decimals;
+    "percent", of a share; "seconds"; "bytes"; "p_value". wrong: whether it is not as it should be.
     """
 
     value: float
@@ -52,6 +52,8 @@ class Number:
     def alone(self) -> str:
         """The number without its interval."""
         if math.isfinite(self.value) and math.isfinite(self.error) and self.error > 0:
+            if self.form == "places":
+                return f"{self._spelled(self.value)} ± {self._spelled(self.error)}"
             return paired(self.value, self.error)
         return self._spelled(self.value)
 

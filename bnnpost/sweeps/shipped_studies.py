@@ -1,6 +1,7 @@
 """The shipped studies: what each measures and predicts, on the problem of a configuration."""
 
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,9 @@ from bnnpost.samplers import rejection, training
 from bnnpost.spaces import limit
 from bnnpost.storage import Say
 from bnnpost.studies import Rescale, Translate, scaling_over_data, shift, theory_errors
+from bnnpost.studies.theory_errors import ERROR_COLUMNS, ERRORS_CAPTION
+from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
+from bnnpost.summaries.values import Number, counted
 from bnnpost.sweeps.problem import Problem
 from bnnpost.theories import deep_linear
 
@@ -40,9 +44,9 @@ _TRAINING_STEPS = 10_000
 
 
 class Findings(NamedTuple):
-    """text: tables to read. data: by the name of their files. figure: of them."""
+    """summary: headline and tables. data: by the name of their files. figure: of them."""
 
-    text: str
+    summary: Summary
     data: "Mapping[str, xr.Dataset]"
     figure: "Figure"
 
@@ -65,25 +69,43 @@ def _phases(problem: Problem, say: Say) -> Findings:
     critical = training.critical_rates(
         keys[1], posterior, widths=widths, num_seeds=_SEEDS, num_steps=_STEPS
     )
-    lines = [f"{'width':>8}{'loss grows from c':>25}{'diverges from c':>25}"]
-    for width in widths:
-        cells = [_interval(critical.sel(width=width), name) for name in ("growth", "divergence")]
-        lines.append(f"{width:8,}{cells[0]:>25}{cells[1]:>25}")
-    text = "\n".join([f"width {max(widths):,}", found.summary(), "", *lines])
+    columns = (
+        ShownColumn("width", "width"),
+        ShownColumn("growth", "loss grows from c"),
+        ShownColumn("divergence", "diverges from c"),
+    )
+    rows = tuple(
+        {
+            "width": counted(width),
+            **{c.key: _interval(critical.sel(width=width), c.key) for c in columns[1:]},
+        }
+        for width in widths
+    )
+    caption = "Critical learning rates c/λ₀ at each width, with 95 % intervals over prior draws"
+    table = ShownTable("widths", caption, columns, rows, printed=len(rows))
+    described = found.describe()
+    summary = dataclasses.replace(
+        described,
+        headline=f"At width {max(widths):,}: {_lowered(str(described.headline))}",
+        sections=(*described.sections, Section("Critical rates", "critical", (table,), True)),
+    )
     data = {"phases": found.runs, "critical_rates": critical}
-    return Findings(text, data, training_phases(found, critical))
+    return Findings(summary, data, training_phases(found, critical))
 
 
-def _interval(critical: "xr.Dataset", name: str) -> str:
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _interval(critical: "xr.Dataset", name: str) -> Number:
     mean, low, high = (float(critical[f"{name}_{end}"]) for end in ("mean", "low", "high"))
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    return Number(mean, digits=3, form="places", low=low, high=high)
 
 
 def _deep_linear(problem: Problem, say: Say) -> Findings:
     import xarray as xr
 
     widths, found, rows = problem.config.widths, {}, []
-    lines = [f"{'width':>8}{'log evidence':>15}{f'by {_DRAWS:,} exact draws':>26}{'mean of S':>12}"]
     for width, key in zip(widths, _keys(problem, len(widths)), strict=True):
         say(f"width {width:,}: the closed form, and rejection beside it")
         posterior = problem.posterior(width)
@@ -91,24 +113,58 @@ def _deep_linear(problem: Problem, say: Say) -> Findings:
         info = rejection.sample(key, posterior, num_samples=_DRAWS).info
         found[width], scale = exact, float(exact.probabilities @ np.exp(exact.scales))
         rows.append((exact.log_evidence, info.log_evidence, info.log_evidence_se, scale))
-        drawn = f"{info.log_evidence:.4f} ± {info.log_evidence_se:.4f}"
-        lines.append(f"{width:8,}{exact.log_evidence:15.6f}{drawn:>26}{scale:12.4f}")
     limiting = limit(problem.posterior(max(widths))).log_evidence
-    lines.append(f"{'limit':>8}{limiting:15.6f}")
     names = ("log_evidence", "drawn_log_evidence", "drawn_log_evidence_se", "mean_scale")
     columns = {
         name: ("width", list(values))
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
     }
     data = xr.Dataset(columns, {"width": list(widths)}, {"limit_log_evidence": limiting})
-    return Findings("\n".join(lines), {"deep_linear": data}, linear_scales(found, limiting))
+    summary = _of_linear(widths, rows, limiting)
+    return Findings(summary, {"deep_linear": data}, linear_scales(found, limiting))
+
+
+def _of_linear(
+    widths: Sequence[int], rows: Sequence[tuple[float, float, float, float]], limiting: float
+) -> Summary:
+    """Return the evidence in closed form and by draws, at each width and in the limit."""
+    columns = (
+        ShownColumn("width", "width"),
+        ShownColumn("log_evidence", "log evidence, nats"),
+        ShownColumn("drawn_log_evidence", f"by {_DRAWS:,} exact draws"),
+        ShownColumn("mean_scale", "mean of S"),
+    )
+    shown: list[dict[str, object]] = [
+        {
+            "width": counted(width),
+            "log_evidence": Number(evidence, digits=6, form="places"),
+            "drawn_log_evidence": Number(drawn, error, digits=4, form="places"),
+            "mean_scale": Number(scale, digits=4, form="places"),
+        }
+        for width, (evidence, drawn, error, scale) in zip(widths, rows, strict=True)
+    ]
+    of_limit = Number(limiting, digits=6, form="places")
+    shown.append({"width": "limit", "log_evidence": of_limit})
+    worst = max(abs(evidence - drawn) / error for evidence, drawn, error, _ in rows)
+    table = ShownTable("widths", "", columns, tuple(shown), printed=len(shown))
+    headline = (
+        f"The log evidence by {_DRAWS:,} exact draws is at most {worst:.1f} standard errors from "
+        "the closed form."
+    )
+    return _summary(headline, table)
+
+
+def _summary(headline: str, table: ShownTable) -> Summary:
+    """Return a summary of one table; `run_study` says what it is of."""
+    section = Section("What was found", "found", (table,), brief=True)
+    return Summary(title="", kind="", headline=headline, sections=(section,))
 
 
 def _proportional(problem: Problem, say: Say) -> Findings:
     import xarray as xr
 
     widths, found = sorted(problem.config.widths, reverse=True), {}
-    lines = []
+    rows: list[dict[str, object]] = []
     for width, key in zip(widths, _keys(problem, len(widths)), strict=True):
         ratio = len(problem.x) / width
         say(f"width {width:,}: {ratio:.3g} points a unit")
@@ -117,18 +173,29 @@ def _proportional(problem: Problem, say: Say) -> Findings:
             key, posterior, problem.x_test, num_proposals=problem.config.num_proposals
         )
         found[ratio] = theory_errors(posterior, problem.x_test, measured)
-        worth = measured.attrs["effective_sample_size"]
-        good = [name for name, within in found[ratio].within(0.01).items() if within is True]
-        lines += [
-            f"width {width:,}, n/N {ratio:.3g}; proposals worth {worth:,.0f} draws; within 1 %: "
-            f"{', '.join(good) or 'none'}",
-            found[ratio].summary(),
-            "",
-        ]
+        own = {
+            "width": counted(width),
+            "ratio": Number(ratio),
+            "effective_sample_size": counted(measured.attrs["effective_sample_size"]),
+        }
+        rows += [{**own, **row} for row in found[ratio].rows()]
     ratios = xr.Variable("ratio", list(found))
     data = xr.concat([one.errors for one in found.values()], dim=ratios)
     data = data.assign_coords(width=("ratio", widths))
-    return Findings("\n".join(lines[:-1]), {"proportional": data}, prediction_errors(found))
+    columns = (
+        ShownColumn("width", "width"),
+        ShownColumn("ratio", "n/N"),
+        ShownColumn("effective_sample_size", "draws"),
+        *ERROR_COLUMNS,
+    )
+    caption = f"{ERRORS_CAPTION}; draws: what the proposals are worth; n/N: points a unit"
+    table = ShownTable("predictions", caption, columns, tuple(rows), printed=len(rows))
+    good = "; ".join(
+        f"at width {width:,}: {errors.good()}"
+        for width, errors in zip(widths, found.values(), strict=True)
+    )
+    summary = _summary(f"Predictions within 1 % of mean and variance, {good}.", table)
+    return Findings(summary, {"proportional": data}, prediction_errors(found))
 
 
 def _data_scaling(problem: Problem, say: Say) -> Findings:
@@ -144,7 +211,7 @@ def _data_scaling(problem: Problem, say: Say) -> Findings:
     )
     spectrum = xr.Dataset({"eigenvalue": ("rank", found.spectrum.eigenvalues)})
     data = {"losses": found.losses, "spectrum": spectrum}
-    return Findings(found.summary(), data, data_scaling(found))
+    return Findings(found.describe(), data, data_scaling(found))
 
 
 def _sizes(num_train: int) -> list[int]:
@@ -176,7 +243,7 @@ def _shift(problem: Problem, say: Say) -> Findings:
         num_steps=_TRAINING_STEPS,
     )
     data = {"losses": found.losses, "models": found.models}
-    return Findings(found.summary(), data, shifts(found))
+    return Findings(found.describe(), data, shifts(found))
 
 
 def _keys(problem: Problem, count: int) -> jax.Array:

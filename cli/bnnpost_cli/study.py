@@ -1,12 +1,12 @@
 """bnnpost study: one line of work on wide networks, measured beside theory."""
 
-import json
 from typing import Any
 
 import click
 
 from bnnpost_cli.failures import reported
 from bnnpost_cli.options import as_json, given, study_options
+from bnnpost_cli.printing import print_summary
 
 NAMES = ("data-scaling", "deep-linear", "phases", "proportional", "shift")
 
@@ -41,9 +41,5 @@ def command(name: str, config: str | None, out: str, as_json: bool, **flags: Any
 
         settings = load_config(config or study_named(name).config, given(flags))
         found = run_study(name, settings, out, say=lambda text: click.echo(text, err=True))
-        if as_json:
-            told = {key: data.to_dict() for key, data in found.data.items()}
-            click.echo(json.dumps(told, default=str))
-        else:
-            click.echo(found.text)
+        print_summary(found.summary, as_json)
     click.echo(f"wrote {out}", err=True)

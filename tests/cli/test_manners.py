@@ -221,7 +221,7 @@ def test_an_unforeseen_error_is_one_line(monkeypatch):
     def fail(*arguments):
         raise TypeError("not foreseen")
 
-    monkeypatch.setattr("bnnpost_cli.info._collect", fail)
+    monkeypatch.setattr("bnnpost.sweeps.installation.summary_of_installation", fail)
     done = invoke("info")
     assert done.exit_code == 1
     assert done.stderr == (

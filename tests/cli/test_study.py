@@ -1,14 +1,19 @@
 """bnnpost study as a user meets it."""
 
+import dataclasses
 import json
 
 import pytest
 import xarray as xr
 
-from bnnpost.sweeps import shipped_studies
-from bnnpost.sweeps.shipped_studies import STUDIES
+from bnnpost.summaries.html_page import as_page
+from bnnpost.summaries.summary import ShownColumn, ShownTable
+from bnnpost.summaries.text import as_text
+from bnnpost.sweeps import SweepConfig, shipped_studies, study
+from bnnpost.sweeps.shipped_studies import STUDIES, Findings
 from bnnpost_cli.study import NAMES
 from tests.cli.invocation import invoke
+from tests.summaries.reader import checked
 
 SMALL = ("deep-linear", "--widths", "1,2", "--num-train", 2, "--depth", 1)
 
@@ -32,6 +37,8 @@ def test_tables_data_and_figure_are_written(done):
     assert ran.exit_code == 0, ran.stderr
     assert "width 1: the closed form" in ran.stderr and f"wrote {folder}" in ran.stderr
     assert (folder / "deep-linear.txt").read_text() == ran.stdout
+    assert ran.stdout.startswith("The log evidence by 1,000 exact draws is at most ")
+    assert "\nlimit " in ran.stdout and max(map(len, ran.stdout.splitlines())) <= 100
     names = {path.name for path in folder.glob("[!.]*")}
     assert names == {"deep-linear.txt", "deep-linear.png", "deep-linear.svg", "study.json",
                      "deep_linear.nc"}  # fmt: skip
@@ -47,7 +54,29 @@ def test_json_and_a_run_of_the_same_study_again(done):
     folder, _ = done
     again = invoke("study", *SMALL, "--out", folder, "--json")
     assert again.exit_code == 0, again.stderr
-    assert list(json.loads(again.stdout)) == ["deep_linear"]
+    found = json.loads(again.stdout)
+    assert set(found["deep_linear"]) == {"coords", "attrs", "dims", "data_vars"}
+    data = xr.load_dataset(folder / "deep_linear.nc")
+    evidence = data["log_evidence"].values.tolist()
+    assert found["deep_linear"]["data_vars"]["log_evidence"]["data"] == evidence
+    rows = found["widths"]
+    assert [row["width"] for row in rows] == [1, 2, "limit"]
+    assert [row["log_evidence"] for row in rows[:2]] == evidence
+    errors = data["drawn_log_evidence_se"].values.tolist()
+    assert [row["drawn_log_evidence_se"] for row in rows[:2]] == errors
+
+
+def test_a_new_column_of_a_study_is_in_its_text_page_and_json_and_names_stay_text(monkeypatch):
+    bad = "<script>alert('1') & \"quoted\""
+    table = ShownTable("rows", bad, (ShownColumn("num_pauses", "pauses"),), ({"num_pauses": 31},))
+    findings = Findings(shipped_studies._summary("Found.", table), {}, None)
+    config = dataclasses.replace(SweepConfig(), data=bad)
+    found = study._completed(findings, "phases", config).summary
+    text, page = as_text(found), checked(as_page(found))
+    for words in ("Found.", "pauses", "31", f"Study of {bad}: gradient descent"):
+        assert words in " ".join(text.split()) and words in page.text
+    assert "<script>alert" not in as_page(found)
+    assert found.to_dict()["rows"] == [{"num_pauses": 31}]
 
 
 def test_a_directory_of_something_else_is_left_alone(done, tmp_path):
@@ -71,7 +100,8 @@ def test_what_a_study_does_not_cover_is_said(tmp_path):
 def test_descents_by_their_learning_rate(tmp_path):
     ran = invoke("study", "phases", "--widths", "8,16", "--out", tmp_path / "a")
     assert ran.exit_code == 0, ran.stderr
-    assert "diverges from c" in ran.stdout and "critical rates at widths 8, 16" in ran.stderr
+    assert "diverges from c" in ran.stdout and ran.stdout.startswith("At width 16: all 8 descents")
+    assert "critical rates at widths 8, 16" in ran.stderr
     critical = xr.load_dataset(tmp_path / "a" / "critical_rates.nc")
     assert critical["width"].values.tolist() == [8, 16]
 
@@ -81,7 +111,9 @@ def test_predictions_of_theory(tmp_path):
     flags = ("--widths", "4,16", "--num-train", 2, "--num-proposals", 2000)
     ran = invoke("study", "proportional", *flags, "--out", tmp_path / "a")
     assert ran.exit_code == 0, ran.stderr
-    assert "width 4, n/N 0.5" in ran.stdout and "first order" in ran.stdout
+    assert ran.stdout.startswith("Predictions within 1 % of mean and variance, at width 16: ")
+    lines = [line.split()[:2] for line in ran.stdout.splitlines()]
+    assert lines.count(["4", "0.500"]) == 3 and "first order" in ran.stdout
     data = xr.load_dataset(tmp_path / "a" / "proportional.nc")
     assert data["ratio"].values.tolist() == [1 / 8, 0.5]
 

@@ -130,8 +130,9 @@ def test_capped_draws_agree_with_another_route():
 
 def test_learning_rates_have_borders_near_two_and_above_four():
     text = found_by("8_learning_rates")
-    for rate, phase in ((1, "100%        0%        0%"), (3, "0%      100%"), (8, "0%      100%")):
-        assert re.search(rf"(?m)^ +{rate} .*{phase}", text)
+    for rate, shares in (("1.00", "100 0 0"), ("3.00", "0 100 0"), ("8.00", "0 0 100")):
+        pattern = " % +".join(shares.split())
+        assert re.search(rf"(?m)^ +{rate} +{pattern} %$", text)
     found = {
         width: numbers(text, rf"N = +{width}: .* c = # \[#, #\], diverges from # \[#, #\]")
         for width in (16, 64, 256)
@@ -177,8 +178,8 @@ def test_the_first_order_is_nearest_and_linear_networks_are_exact():
 
 def test_the_kernel_predicts_the_exponent_and_few_features_have_one():
     text = found_by("11_more_data")
-    measured, low, high = numbers(text, r"exponent, measured: # \[#, #\]")
-    predicted, other_low, other_high = numbers(text, r"exponent, predicted: # \[#, #\]")
+    measured, low, high = numbers(text, r"(?m)^measured +# \[#, #\]")
+    predicted, other_low, other_high = numbers(text, r"(?m)^predicted +# \[#, #\]")
     assert max(low, other_low) < min(high, other_high)
     assert 0.4 < measured < 0.8 and 0.4 < predicted < 0.8
     low, high = numbers(text, r"sixteen features: exponent \d.\d+, interval # to #")

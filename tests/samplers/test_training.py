@@ -65,7 +65,10 @@ def test_phases_of_the_solved_model():
     assert np.all(left.sel(rate=3.7) < 2 / 3.7)
     assert np.all(np.abs(left.sel(rate=0.5) - 1) < 0.2)
     assert np.all(np.isfinite(found.runs["loss"]))  # what diverges too
-    assert "      100%" in found.summary()
+    text = found.summary()
+    assert text.startswith("All 6 descents are lazy at rates up to 1.9/λ₀.") and "  100 %" in text
+    rows = found.describe().to_dict()["rates"]
+    assert [row["catapult"] for row in rows] == [0, 0, 1, 1, 0]
     assert found.shares()["catapult"].values.tolist() == [0, 0, 1, 1, 0]
 
 

@@ -221,10 +221,17 @@ def test_single_draws_lose_the_variance_besides(found):
 
 
 def test_summary_is_a_row_for_each_predictor(found):
-    lines = found.summary().splitlines()
-    assert len(lines) == 1 + 7 * 2 + 1
-    assert lines[3].split()[:3] == ["translation", "0", "width"]
-    assert "off the line" in lines[0]
+    text = found.summary()
+    lines = text.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("shift"))
+    assert len(lines) == head + 1 + 7 * 2 and max(map(len, lines)) <= 100
+    assert lines[head + 3].split()[:3] == ["translation", "0", "width"]
+    assert "off the line" in lines[head] and "single draws" in text
+    records = found.describe().to_dict()["shifts"]
+    assert [record["family"] for record in records[:3]] == ["none", "none", "translation"]
+    assert records[0]["nll"] == float(found.losses["nll"][0, 0])
+    own = records[2]
+    assert own["residual_low"] < own["residual"] < own["residual_high"]
 
 
 def teacher(rng):

@@ -60,7 +60,13 @@ def test_errors_are_those_of_each_prediction(linear):
     assert limit["variance"] > 3 * found.errors["variance"].sel(prediction="proportional")
     assert found.within() == dict.fromkeys(NAMES, False)
     assert found.within(10.0) == dict.fromkeys(NAMES, True)
-    assert len(found.summary().splitlines()) == 4
+    *_, head, limit_line, first_line, last_line = found.summary().splitlines()
+    assert head.startswith("error of") and limit_line.startswith("limit")
+    assert first_line.startswith("first order") and last_line.startswith("proportional")
+    assert found.summary().startswith("Mean and variance are within 1 % by these predictions: none")
+    record = found.describe().to_dict()["predictions"][2]
+    assert record["variance"] == float(found.errors["variance"].sel(prediction="proportional"))
+    assert record["within"] == "no"
 
 
 def test_what_cannot_be_seen_for_noise_is_taken_off(linear):

@@ -42,6 +42,7 @@ def test_powers_of_ten_have_no_end(exponent, text):
         (Number(-math.inf, form="exponent"), "–", None),
         (Number(0.375, digits=0, form="percent"), "38 %", 0.375),
         (Number(1234.0, form="bytes"), "1.2 kB", 1234.0),
+        (Number(0.01234, 0.0567, digits=4, form="places"), "0.0123 ± 0.0567", 0.01234),
     ],
 )
 def test_a_number_is_read_in_its_form_and_whole_in_json(number, text, data):
