@@ -149,7 +149,9 @@ def _stacked(table: ShownTable) -> Iterator[str]:
     indent = width + len(_GAP) if width <= _WIDEST_HEADING else 6
     for row, start in zip(rows, starts, strict=True):
         cells = [(c, row[c.key]) for c in others if row.get(c.key) not in (None, "")]
-        short = [f"{_label(column)} {_cell(cell)}" for column, cell in cells if not column.long]
+        short = [
+            f"{_label(column)}\u00a0{_cell(cell)}" for column, cell in cells if not column.long
+        ]
         yield _hanging(f"{start:<{width}}{_GAP}{'; '.join(short)}".rstrip(), indent)
         for column, cell in cells:
             if column.long:
