@@ -116,13 +116,17 @@ def summary_of_grid_plan(
     grid: Grid, plans: Sequence[CellPlan], force: bool = False, kept: str = ""
 ) -> Summary:
     """Return what the cells of a grid would do. force, kept: see `summary_of_plan`."""
-    running = [one for one in plans if one.plan is not None and (force or not one.refusal)]
+    running = [
+        cell_plan
+        for cell_plan in plans
+        if cell_plan.plan is not None and (force or not cell_plan.refusal)
+    ]
     number, widths = len(grid.cells), widths_text(grid.widths)
     none = "" if running else " No cell would run."
     blocks: list[Block] = [_cells(grid, plans, force)]
     if running:
         blocks.append(_together(running))
-    if kept and any(one.left for one in plans):
+    if kept and any(cell_plan.left for cell_plan in plans):
         blocks.append(Paragraph(kept))
     return Summary(
         title="Plan of a grid",
@@ -144,7 +148,7 @@ def _cells(grid: Grid, plans: Sequence[CellPlan], force: bool) -> ShownTable:
         ShownColumn("verdict", "verdict", words=True),
         ShownColumn("refusal", "Why not", words=True, long=True),
     )
-    rows = tuple(_cell_row(grid, one, force) for one in plans)
+    rows = tuple(_cell_row(grid, cell_plan, force) for cell_plan in plans)
     caption = (
         "Time is of drawing and comparing in one process, once all is compiled; a unit of work is "
         "a cell at one width"
@@ -152,39 +156,41 @@ def _cells(grid: Grid, plans: Sequence[CellPlan], force: bool) -> ShownTable:
     return ShownTable("cells", caption, columns, rows, most=len(rows), printed=len(rows))
 
 
-def _cell_row(grid: Grid, one: CellPlan, force: bool) -> dict[str, object]:
-    refused = bool(one.refusal) and not (force and one.plan)
-    has_cost = one.plan is not None and bool(one.left)
+def _cell_row(grid: Grid, cell_plan: CellPlan, force: bool) -> dict[str, object]:
+    refused = bool(cell_plan.refusal) and not (force and cell_plan.plan)
+    has_cost = cell_plan.plan is not None and bool(cell_plan.left)
     return {
-        **{f"setting {name}": str(one.cell.settings[name]) for name in grid.varying},
-        "settings": dict(one.cell.settings),
-        "digest": one.cell.digest,
-        "widths": one.left,
-        "proposals": expected_count(one.proposals) if has_cost else None,
-        "seconds": lasted(one.seconds) if has_cost else None,
-        "disk_bytes": _bytes(one.disk_bytes) if one.plan is not None else None,
-        "verdict": Span("refused", "wrong") if refused else _cell_verdict(one),
-        "refusal": one.refusal.partition("\n")[0] or None,
+        **{f"setting {name}": str(cell_plan.cell.settings[name]) for name in grid.varying},
+        "settings": dict(cell_plan.cell.settings),
+        "digest": cell_plan.cell.digest,
+        "widths": cell_plan.left,
+        "proposals": expected_count(cell_plan.proposals) if has_cost else None,
+        "seconds": lasted(cell_plan.seconds) if has_cost else None,
+        "disk_bytes": _bytes(cell_plan.disk_bytes) if cell_plan.plan is not None else None,
+        "verdict": Span("refused", "wrong") if refused else _cell_verdict(cell_plan),
+        "refusal": cell_plan.refusal.partition("\n")[0] or None,
     }
 
 
-def _cell_verdict(one: CellPlan) -> str:
-    if not one.left:
+def _cell_verdict(cell_plan: CellPlan) -> str:
+    if not cell_plan.left:
         return "done"
-    failures = () if one.plan is None else tuple(one.plan.failures)
+    failures = () if cell_plan.plan is None else tuple(cell_plan.plan.failures)
     return f"fails at {widths_text(failures)}" if failures else "runs"
 
 
 def _together(running: Sequence[CellPlan]) -> Facts:
-    numbers = [one.proposals for one in running if not math.isnan(one.proposals)]
+    numbers = [cell.proposals for cell in running if not math.isnan(cell.proposals)]
     proposals = Fact("proposals", "proposals, about", expected_count(sum(numbers)))
-    seconds = lasted(sum(one.seconds for one in running))
+    units = counted(sum(len(cell.left) for cell in running))
+    seconds = lasted(sum(cell.seconds for cell in running))
+    disk = _bytes(sum(cell.disk_bytes for cell in running))
     return Facts(
         "",
         (
-            Fact("units", "units of work", counted(sum(len(one.left) for one in running))),
+            Fact("units", "units of work", units),
             *([proposals] if numbers else []),
             Fact("seconds", "time in all", seconds),
-            Fact("disk_bytes", "disk, about", _bytes(sum(one.disk_bytes for one in running))),
+            Fact("disk_bytes", "disk, about", disk),
         ),
     )

@@ -90,7 +90,7 @@ def _description(entry: Entry) -> Iterator[Fact]:
         yield Fact("network", "network", f"{entry.network.words}, layer by layer below")
     else:
         yield Fact("network", "network", _network(entry.network))
-        yield Fact("weights", "weights", _laws(entry.network))
+        yield Fact("weights", "weights", _weight_distributions(entry.network))
     likelihood = dict(entry.likelihood)
     kind = likelihood.pop("type")
     yield Fact("likelihood", "likelihood", [kind, *_settings(likelihood)])
@@ -109,19 +109,19 @@ def _network(network: Perceptron) -> str:
 
 
 def _w_std(value: float | Mapping[str, Any]) -> str:
-    return f"from {_law(value)}" if isinstance(value, Mapping) else f"{value:.4g}"
+    return f"from {_distribution(value)}" if isinstance(value, Mapping) else f"{value:.4g}"
 
 
-def _laws(network: Perceptron) -> str:
+def _weight_distributions(network: Perceptron) -> str:
     """Return the distributions of the weights, before they are scaled."""
     if network.prior is None:
         return "normal"
-    law = _law(network.prior)
-    readout = law if network.readout_prior is None else _law(network.readout_prior)
-    return law if readout == law else f"{law}; readout: {readout}"
+    hidden = _distribution(network.prior)
+    readout = hidden if network.readout_prior is None else _distribution(network.readout_prior)
+    return hidden if readout == hidden else f"{hidden}; readout: {readout}"
 
 
-def _law(record: Mapping[str, Any]) -> str:
+def _distribution(record: Mapping[str, Any]) -> str:
     numbers = ", ".join(f"{key} {value:g}" for key, value in record["parameters"].items())
     return f"{record['law']}({numbers})"
 

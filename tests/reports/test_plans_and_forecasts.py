@@ -43,12 +43,12 @@ def plan(costs=None, **more):
 
 
 def cell_plan(name, costs, refusal=""):
-    held = None if costs is None else plan(costs)
-    return CellPlan(Cell({"depth": 1, "name": name}, CONFIG.as_dict(), "ab12"), held, refusal)
+    cost_plan = None if costs is None else plan(costs)
+    return CellPlan(Cell({"depth": 1, "name": name}, CONFIG.as_dict(), "ab12"), cost_plan, refusal)
 
 
 def grid_plan(*plans, **more):
-    grid = Grid(("depth", "name"), tuple(one.cell for one in plans))
+    grid = Grid(("depth", "name"), tuple(plan.cell for plan in plans))
     return summary_of_grid_plan(grid, plans, **more)
 
 
@@ -56,13 +56,13 @@ def forecast(costs, config=CONFIG):
     return summary_of_forecast(config, RECORD, costs)
 
 
-def is_in_all(found, label, text, *keys, value):
+def is_in_all(summary, label, text, *keys, value):
     """Whether a fact is in the text and on the page, and its value in JSON by these keys."""
-    lines, page = as_text(found), checked(as_page(found))
+    lines, page = as_text(summary), checked(as_page(summary))
     assert max(map(len, lines.splitlines())) <= 100
     assert label in lines and text in lines
     assert label in page.text and text in page.text
-    record = json.loads(json.dumps(found.to_dict()))
+    record = json.loads(json.dumps(summary.to_dict()))
     for key in keys:
         record = record[key]
     assert record == value
@@ -76,13 +76,13 @@ def test_a_new_fact_of_a_cost_is_in_every_forecast_and_plan():
 
 
 def test_a_new_fact_of_estimates_is_in_text_page_and_json():
-    found = forecast({4: [dataclasses.replace(cost(), of_estimates=[NEW])]})
-    is_in_all(found, "pauses", "31", "forecast", 0, "num_pauses", value=31)
+    summary = forecast({4: [dataclasses.replace(cost(), of_estimates=[NEW])]})
+    is_in_all(summary, "pauses", "31", "forecast", 0, "num_pauses", value=31)
 
 
 def test_a_new_setting_is_in_text_page_and_json(monkeypatch):
     settings = plan_summary._settings
-    monkeypatch.setattr(plan_summary, "_settings", lambda one: (*settings(one), NEW))
+    monkeypatch.setattr(plan_summary, "_settings", lambda own: (*settings(own), NEW))
     is_in_all(summary_of_plan(plan()), "pauses", "31", "settings", "num_pauses", value=31)
 
 
@@ -93,9 +93,9 @@ def test_a_new_fact_of_a_cell_is_in_text_page_and_json(monkeypatch):
         "_together",
         lambda running: dataclasses.replace(together(running), facts=(NEW,)),
     )
-    found = grid_plan(cell_plan("a", {4: cost()}), cell_plan("b", {4: cost()}))
-    is_in_all(found, "pauses", "31", "num_pauses", value=31)
-    is_in_all(found, "verdict", "runs", "cells", 1, "verdict", value="runs")
+    summary = grid_plan(cell_plan("a", {4: cost()}), cell_plan("b", {4: cost()}))
+    is_in_all(summary, "pauses", "31", "num_pauses", value=31)
+    is_in_all(summary, "verdict", "runs", "cells", 1, "verdict", value="runs")
 
 
 def test_a_plan_says_first_whether_it_would_run():
@@ -113,14 +113,14 @@ def test_a_plan_says_first_whether_it_would_run():
 
 
 def test_a_plan_in_json_has_what_scripts_read():
-    found = summary_of_plan(plan(comparisons={4: 1.0, 64: 2.0}, finished=(256,))).to_dict()
-    assert found["config"] == json.loads(json.dumps(CONFIG.as_dict()))
-    assert found["data"] == json.loads(json.dumps(RECORD.as_dict()))
-    assert found["seconds"] == 10.0 and found["disk_bytes"] > 0
-    assert found["finished"] == [256] and found["refusal"] is None
-    assert [row["comparison_seconds"] for row in found["widths"]] == [1.0, 2.0]
+    summary = summary_of_plan(plan(comparisons={4: 1.0, 64: 2.0}, finished=(256,))).to_dict()
+    assert summary["config"] == json.loads(json.dumps(CONFIG.as_dict()))
+    assert summary["data"] == json.loads(json.dumps(RECORD.as_dict()))
+    assert summary["seconds"] == 10.0 and summary["disk_bytes"] > 0
+    assert summary["finished"] == [256] and summary["refusal"] is None
+    assert [row["comparison_seconds"] for row in summary["widths"]] == [1.0, 2.0]
     assert summary_of_plan(plan()).to_dict()["finished"] == []
-    row = found["widths"][0]
+    row = summary["widths"][0]
     assert (row["width"], row["log_bound"], row["not_met"]) == (4, -1.5, None)
     assert row["advice"] == ["It takes 2 s.", "Use it."]
 
@@ -135,30 +135,30 @@ def test_what_several_widths_share_is_advised_once_and_a_failure_is_below_its_wi
 
 
 def test_a_grid_says_of_each_cell_whether_it_would_run_and_why_not():
-    found = grid_plan(
+    summary = grid_plan(
         cell_plan("a", {4: cost(), 64: cost()}),
         cell_plan("b", {4: cost(refusal="x")}, "width 4 is hopeless\nAdvice."),
         cell_plan("c", None, "no such data"),
         cell_plan("d", {}),
         cell_plan("e", {4: Cost.of_failure("no pairs")}),
     )
-    lines = as_text(found).splitlines()
+    lines = as_text(summary).splitlines()
     assert lines[0] == "Plan of 5 cells at widths 4, 64; nothing was run or written."
     assert "    width 4 is hopeless" in lines and "    no such data" in lines
-    records = found.to_dict()["cells"]
+    records = summary.to_dict()["cells"]
     verdicts = [record["verdict"] for record in records]
     assert verdicts == ["runs", "refused", "refused", "done", "fails at width 4"]
     assert records[0]["settings"] == {"depth": 1, "name": "a"}
     assert records[0]["widths"] == [4, 64] and records[0]["proposals"] == 1800.0
     assert records[1]["refusal"] == "width 4 is hopeless" and records[2]["seconds"] is None
     assert not any(key.startswith("setting ") for key in records[0])
-    assert found.to_dict()["units"] == 3
+    assert summary.to_dict()["units"] == 3
     none = grid_plan(cell_plan("b", None, "no such data"), cell_plan("c", None, "nor this"))
     assert as_text(none).splitlines()[0].endswith("No cell would run.")
 
 
 @pytest.mark.parametrize(
-    "found",
+    "summary",
     [
         summary_of_plan(dataclasses.replace(plan(), config=dataclasses.replace(CONFIG, data=BAD))),
         forecast({4: [cost()]}, dataclasses.replace(CONFIG, data=BAD)),
@@ -166,6 +166,6 @@ def test_a_grid_says_of_each_cell_whether_it_would_run_and_why_not():
     ],
     ids=["plan", "forecast", "grid"],
 )
-def test_names_of_the_user_stay_text(found):
-    page = as_page(found)
+def test_names_of_the_user_stay_text(summary):
+    page = as_page(summary)
     assert "<script>alert" not in page and BAD in checked(page).text

@@ -46,10 +46,10 @@ def test_powers_of_ten_have_no_end(exponent, text):
     ],
 )
 def test_a_number_is_read_in_its_form_and_whole_in_json(number, text, data):
-    found = described(Facts("", (Fact("n", "N", number),)))
-    assert f"N  {text}" in as_text(found).splitlines()
-    assert text in checked(as_page(found)).text
-    assert json.loads(json.dumps(found.to_dict()))["n"] == data
+    summary = described(Facts("", (Fact("n", "N", number),)))
+    assert f"N  {text}" in as_text(summary).splitlines()
+    assert text in checked(as_page(summary)).text
+    assert json.loads(json.dumps(summary.to_dict()))["n"] == data
 
 
 def test_counts_are_whole_in_json():
@@ -62,11 +62,11 @@ def test_lists_and_mappings_are_listed():
         Fact("none", "none", ()),
         Fact("of", "of", {"a": 1}),
     )
-    found = described(Facts("x", facts))
-    assert as_text(found).splitlines()[2:] == ["widths  4, 16", "none    –", "of      a 1"]
-    page = checked(as_page(found)).text
+    summary = described(Facts("x", facts))
+    assert as_text(summary).splitlines()[2:] == ["widths  4, 16", "none    –", "of      a 1"]
+    page = checked(as_page(summary)).text
     assert all(text in page for text in ("4, 16", "–", "a 1"))
-    assert found.to_dict()["x"] == {"widths": [4, 16], "none": [], "of": {"a": 1}}
+    assert summary.to_dict()["x"] == {"widths": [4, 16], "none": [], "of": {"a": 1}}
 
 
 TABLE = ShownTable(
@@ -100,7 +100,7 @@ def test_a_table_without_rows_is_not_printed_and_one_without_a_key_not_in_json()
 
 
 def test_notes_with_a_title_are_below_it():
-    found = described(Notes(("Do this.", "Or that."), title="Advice"), Notes((), title="Nothing"))
-    assert as_text(found).splitlines()[2:] == ["Advice", "  Do this.", "  Or that."]
-    page = checked(as_page(found)).text
+    summary = described(Notes(("Do this.", "Or that."), title="Advice"), Notes((), title="Nothing"))
+    assert as_text(summary).splitlines()[2:] == ["Advice", "  Do this.", "  Or that."]
+    page = checked(as_page(summary)).text
     assert "Advice" in page and "Nothing" not in page

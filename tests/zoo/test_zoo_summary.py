@@ -24,8 +24,8 @@ def record(**changes):
     return plain_record(made_up()) | changes
 
 
-def is_in_all(found, *texts):
-    lines, page = as_text(found), checked(as_page(found))
+def is_in_all(summary, *texts):
+    lines, page = as_text(summary), checked(as_page(summary))
     assert max(map(len, lines.splitlines())) <= 100
     for text in texts:
         assert text in lines and text in page.text
@@ -33,53 +33,53 @@ def is_in_all(found, *texts):
 
 def test_a_new_fact_of_a_posterior_is_in_text_page_and_json(monkeypatch):
     description = zoo_summary._description
-    monkeypatch.setattr(zoo_summary, "_description", lambda one: (*description(one), NEW))
-    found = summary_of_entry(TINY)
-    is_in_all(found, "pauses", "31")
-    assert json.loads(json.dumps(found.to_dict()))["description"]["num_pauses"] == 31
+    monkeypatch.setattr(zoo_summary, "_description", lambda entry: (*description(entry), NEW))
+    summary = summary_of_entry(TINY)
+    is_in_all(summary, "pauses", "31")
+    assert json.loads(json.dumps(summary.to_dict()))["description"]["num_pauses"] == 31
 
 
 def test_a_new_fact_of_a_row_is_in_text_page_and_json(monkeypatch):
     row, column = zoo_summary._zoo_row, zoo_summary.ShownColumn("num_pauses", "pauses")
     monkeypatch.setattr(zoo_summary, "_COLUMNS", (*zoo_summary._COLUMNS, column))
-    monkeypatch.setattr(zoo_summary, "_zoo_row", lambda one: {**row(one), "num_pauses": 31})
-    found = summary_of_zoo(ENTRIES)
-    is_in_all(found, "pauses", "31")
-    assert found.to_dict()["posteriors"][0]["num_pauses"] == 31
+    monkeypatch.setattr(zoo_summary, "_zoo_row", lambda entry: {**row(entry), "num_pauses": 31})
+    summary = summary_of_zoo(ENTRIES)
+    is_in_all(summary, "pauses", "31")
+    assert summary.to_dict()["posteriors"][0]["num_pauses"] == 31
 
 
 def test_a_check_that_failed_is_marked_and_is_in_json_once():
     check = {"name": "halves", "passed": False, "found": 1e-4, "limit": 1e-3, "measure": "p-value"}
-    found = summary_of_entry(TINY, record(checks=[check]))
-    is_in_all(found, "FAIL", "above 0.001", "−3.25 ± 0.01")
-    told = found.to_dict()
-    assert told["record"]["checks"] == [check] and "" not in told
-    assert told["record"]["log_evidence_se"] == 0.01
+    summary = summary_of_entry(TINY, record(checks=[check]))
+    is_in_all(summary, "FAIL", "above 0.001", "−3.25 ± 0.01")
+    data = summary.to_dict()
+    assert data["record"]["checks"] == [check] and "" not in data
+    assert data["record"]["log_evidence_se"] == 0.01
 
 
 def test_json_has_all_that_an_entry_and_its_record_have():
     for entry in ENTRIES:
-        told = summary_of_entry(entry).to_dict()
+        data = summary_of_entry(entry).to_dict()
         plain = json.loads(json.dumps(entry.as_dict()))
-        assert told["record"] is None and plain.items() <= told["description"].items()
+        assert data["record"] is None and plain.items() <= data["description"].items()
         is_in_all(summary_of_entry(entry), entry.name, entry.data)
-    held = record()
-    told = summary_of_entry(TINY, held).to_dict()["record"]
-    assert json.loads(json.dumps(held)).items() <= told.items()
+    own = record()
+    data = summary_of_entry(TINY, own).to_dict()["record"]
+    assert json.loads(json.dumps(own)).items() <= data.items()
 
 
 def test_of_weighted_draws_their_worth_is_said():
     weights = {"pareto_k": 0.3, "effective_sample_size": 812.4, "excess_mass": 0.0123}
-    found = summary_of_entry(TINY, record(kind="capped", **weights))
-    is_in_all(found, "0.30", "812", "1.2 %", "no bound on the mass")
-    assert found.to_dict()["record"]["pareto_k"] == 0.3
+    summary = summary_of_entry(TINY, record(kind="capped", **weights))
+    is_in_all(summary, "0.30", "812", "1.2 %", "no bound on the mass")
+    assert summary.to_dict()["record"]["pareto_k"] == 0.3
 
 
 @pytest.mark.parametrize("as_one", [True, False])
 def test_names_stay_text(as_one):
     entry = dataclasses.replace(TINY, name=BAD, summary=BAD, data=BAD)
-    found = summary_of_entry(entry, absent=BAD) if as_one else summary_of_zoo([entry])
-    page = as_page(found)
+    summary = summary_of_entry(entry, absent=BAD) if as_one else summary_of_zoo([entry])
+    page = as_page(summary)
     assert "<script>alert" not in page and BAD in checked(page).text
 
 
