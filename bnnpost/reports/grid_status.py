@@ -40,7 +40,7 @@ def _progress(grid: GridResults) -> Section:
         {**shown_settings(grid, cell), **_shown_progress(cell), **cell_record(cell)}
         for cell in grid
     )
-    table = ShownTable("cells", "", columns, rows, most=MOST_ROWS)
+    table = ShownTable("cells", "", columns, rows, most=MOST_ROWS, printed=len(rows))
     return Section("Cells", "cells", (table,), brief=True)
 
 

@@ -155,7 +155,7 @@ def _rates(grid: GridResults) -> Section:
         "Fitted exponents of the width, with 95 % intervals; theory gives −2 for KL and −1 for the "
         "others"
     )
-    table = ShownTable("cells", caption, columns, rows, most=MOST_ROWS)
+    table = ShownTable("cells", caption, columns, rows, most=MOST_ROWS, printed=len(rows))
     note = "Marked: intervals that exclude theory. TV at the widest network that was run."
     named = [
         (" · ".join(map(str, cell.settings.values())), rate)

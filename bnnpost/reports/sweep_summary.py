@@ -208,7 +208,7 @@ def _distances(tree: "xr.DataTree", with_pictures: bool) -> Section:
         for i, width in enumerate(distances["width"].values)
     )
     caption = "Distance of the posterior from its infinite-width limit, ± standard error"
-    table = ShownTable("widths", caption, columns, rows, turned="Distance")
+    table = ShownTable("widths", caption, columns, rows, turned="Distance", printed=len(rows))
     pictures = _distance_pictures(tree, names) if with_pictures else ()
     return Section("Distance from the limit", "distances", (*pictures, table), brief=True)
 
@@ -460,7 +460,7 @@ def _pairs_table(sweep: Sweep, drawn: Drawn) -> ShownTable:
             row["lag"] = counted(pairs["lag"])
         rows.append(row)
     caption = "Pairs of chains at each width; the distance in total variation, at 95 %"
-    return ShownTable("widths", caption, columns, tuple(rows))
+    return ShownTable("widths", caption, columns, tuple(rows), printed=len(rows))
 
 
 def _draws_table(sweep: Sweep, tree: "xr.DataTree", drawn: Drawn) -> ShownTable:
@@ -494,7 +494,7 @@ def _draws_table(sweep: Sweep, tree: "xr.DataTree", drawn: Drawn) -> ShownTable:
         "Draws at each width; the log evidence in nats, ± standard error, by the draws' own "
         "proposals (its distance from the limit's is by those of the comparison)"
     )
-    return ShownTable("widths", caption, columns, tuple(rows))
+    return ShownTable("widths", caption, columns, tuple(rows), printed=len(rows))
 
 
 def _layer_forms(sweep: Sweep) -> str:

@@ -33,7 +33,7 @@ def summary_of_verdict(record: object) -> Summary:
             f"none of {', '.join(missing)}; run bnnpost verify --json again"
         )
     try:
-        return _report(record).summarise()
+        return _report(record).describe()
     except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
         raise NotAVerdict(f"has values that no verification has ({error})") from None
 

@@ -26,6 +26,7 @@ from bnnpost.numerics.precision import unshared
 from bnnpost.numerics.random import FEATURE_DTYPES, require_key, require_precision
 from bnnpost.posterior import Posterior, require_posterior
 from bnnpost.samplers.descent import trainable
+from bnnpost.summaries import Described
 from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
 from bnnpost.summaries.values import Number, measured
 
@@ -54,7 +55,7 @@ class _Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Phases:
+class Phases(Described):
     """Descents from several prior draws at several learning rates, and what became of each.
 
     runs: along seed and rate (c, in units of 1/λ₀ of each draw) and step, `loss` (units of y²),
@@ -105,10 +106,6 @@ class Phases:
             headline=f"All {count:,} descents are lazy {up_to}.",
             sections=(Section("Phases", "phases", (table,), brief=True),),
         )
-
-    def summary(self) -> str:
-        """Return a table with a line for each learning rate."""
-        return str(self.describe())
 
 
 def phases(

@@ -28,6 +28,7 @@ from bnnpost.studies.finite_subsets import FiniteLosses, finite_losses
 from bnnpost.studies.losses import require_predictive
 from bnnpost.studies.power_laws import DataLaw, fitted_law, half_width, measured_law
 from bnnpost.studies.subset_losses import Pool
+from bnnpost.summaries import Described
 from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
 from bnnpost.summaries.values import Number, Span, Text, counted
 from bnnpost.theories.kernel_spectrum import KernelSpectrum, kernel_spectrum
@@ -57,7 +58,7 @@ class Tail(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DataScaling:
+class DataScaling(Described):
     """Losses of the limit's predictive against the number of points, and what is predicted.
 
     losses: along `size`, nll (nats) and squared_error (units of y²), both summed over outputs and
@@ -105,10 +106,6 @@ class DataScaling:
                 Section("Exponents", "by-law", (exponents,), brief=True),
             ),
         )
-
-    def summary(self) -> str:
-        """Return a table with a line for each size, and one of the exponents."""
-        return str(self.describe())
 
 
 def scaling_over_data(

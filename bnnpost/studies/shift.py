@@ -34,6 +34,7 @@ from bnnpost.studies.shift_losses import (
 from bnnpost.studies.shift_models import Models, all_lines
 from bnnpost.studies.shift_text import shift_label, shift_table
 from bnnpost.studies.shifted_inputs import MovedInputs, Shifts, Targets, places
+from bnnpost.summaries import Described
 from bnnpost.summaries.summary import Section, Summary
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _LEAST_MODELS = 10
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Described):
     """Losses, calibration and spread along shift and width, and the lines of single models.
 
     losses: along `shift` (coordinates family and strength; the first, family "none", is the test
@@ -84,10 +85,6 @@ class Shift:
             ),
             sections=(Section("Losses and calibration", "by-shift", (table,), brief=True),),
         )
-
-    def summary(self) -> str:
-        """Return a table of each shift: at two widths, of the limit and the ensemble."""
-        return str(self.describe())
 
     def scaled(self, measure: str, values: object, shift: int) -> Float[np.ndarray, "*s"]:
         """Values of a measure at one place along shift, on the scale of the lines."""

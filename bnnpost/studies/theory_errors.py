@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bnnpost.posterior import Posterior, require_posterior
+from bnnpost.summaries import Described
 from bnnpost.summaries.summary import Section, ShownColumn, ShownTable, Summary
 from bnnpost.summaries.values import Number
 from bnnpost.theories import proportional, theory
@@ -30,7 +31,7 @@ _ANSWERS = {True: "yes", False: "no", None: None}
 
 
 @dataclass(frozen=True)
-class TheoryErrors:
+class TheoryErrors(Described):
     """Errors of what theory predicts of a posterior, measured or exact draws standing for it.
 
     errors: along `prediction` (limit: of infinite width; first order: `theory`; proportional:
@@ -87,10 +88,6 @@ class TheoryErrors:
             headline=f"Mean and variance are within 1 % by these predictions: {self.good()}.",
             sections=(Section("Errors", "errors", (table,), brief=True),),
         )
-
-    def summary(self) -> str:
-        """Return a table with a line for each prediction."""
-        return str(self.describe())
 
 
 def _with_places(value: "xr.DataArray", error: "xr.DataArray") -> Number:

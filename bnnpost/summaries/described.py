@@ -10,16 +10,16 @@ class Described(abc.ABC):
     """A result of which there is one description, and all that people and programs read of it."""
 
     @abc.abstractmethod
-    def summarise(self) -> Summary:
+    def describe(self) -> Summary:
         """Return the description, of which text, page and JSON are made."""
 
     def __str__(self) -> str:
         return self.summary()
 
     def summary(self) -> str:
-        """Return the text: the verdict first, then what it rests on."""
-        return str(self.summarise())
+        """Return the text: what was found first, then what it rests on."""
+        return str(self.describe())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; numbers that are not finite are None."""
-        return self.summarise().to_dict()
+        return self.describe().to_dict()

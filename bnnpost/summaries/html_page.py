@@ -39,7 +39,7 @@ def write_html(result: Described, path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     check_free(target)
-    write_text(target, as_page(result.summarise()))
+    write_text(target, as_page(result.describe()))
 
 
 def as_page(summary: Summary) -> str:

@@ -9,6 +9,8 @@ from bnnpost.summaries.values import Words, json_entries, plain
 if TYPE_CHECKING:
     from bnnpost.summaries.panels import Panel
 
+    Panels = tuple[Panel | tuple[Panel, ...], ...]
+
 Tone = Literal["plain", "good", "bad"]
 
 
@@ -129,9 +131,6 @@ class Code:
     label: str
 
 
-Panels = tuple[Panel | tuple[Panel, ...], ...]
-
-
 @dataclass(frozen=True)
 class Pictures:
     """Panels side by side, several in a tuple one below another.
@@ -140,7 +139,7 @@ class Pictures:
     legend: styles, and what has them. main: wider than others.
     """
 
-    panels: Panels | Callable[[], Panels]
+    panels: "Panels | Callable[[], Panels]"
     caption: Words | None = None
     columns: int = 2
     main: bool = False

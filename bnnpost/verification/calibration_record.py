@@ -150,7 +150,7 @@ class Calibration(Described):
                 return ((f"{len(self.failed)} of {total} statistics failed", "bad"),)
         return (("No verdict", "bad"),)
 
-    def summarise(self) -> Summary:
+    def describe(self) -> Summary:
         """Return the description, of which text, page and JSON are made."""
         return Summary(
             title=f"bnnpost.calibrate: {_OF_TITLES[self.verdict]}",

@@ -123,7 +123,7 @@ class Invariance(Checked):
             )
         return tuple(notes)
 
-    def summarise(self) -> Summary:
+    def describe(self) -> Summary:
         """Return the description, of which text, page and JSON are made."""
         drawn = Text.of(counted(self.num_draws), f" independent ones by {_DRAWN[self.source]}")
         facts = Facts(

@@ -190,7 +190,7 @@ class Report(Checked):
         size = "" if self.leading_effects else f"{first.measure} {first.statistic:.3g}; "
         return f"{size}{super().clearest()}"
 
-    def summarise(self) -> Summary:
+    def describe(self) -> Summary:
         """Return the description, of which text, page and JSON are made.
 
         On a page each value has a histogram of the reference's CDF at the candidate's draws and the

@@ -1,14 +1,17 @@
 """bnnpost sweep run: one configuration over its widths, or a grid of them."""
 
+import sys
 from typing import Any
 
 import click
 
-from bnnpost_cli import executors, shown_grid
+from bnnpost_cli import executors
 from bnnpost_cli.completed import configurations
 from bnnpost_cli.dry_run import dry_run
-from bnnpost_cli.failures import reported
+from bnnpost_cli.failures import BUDGET, SOME_FAILED, USAGE, reported
 from bnnpost_cli.options import as_json, given, sweep_options
+from bnnpost_cli.printing import print_summary
+from bnnpost_cli.report import write_report
 
 
 @click.command(short_help="Run a configuration or a grid; the default.")
@@ -96,7 +99,7 @@ def run(
     from bnnpost.sweeps import run_grid
 
     with executors.chosen(**chosen) as executor:
-        found = run_grid(
+        results = run_grid(
             grid,
             out,
             executor=executor,
@@ -105,4 +108,23 @@ def run(
             progress=True,
             say=lambda message: click.echo(message, err=True),
         )
-    shown_grid.show(found, as_json)
+    _show(results, as_json)
+
+
+def _show(results: Any, as_json: bool) -> None:
+    """Print what there is to stdout, what is not done to stderr; exit with the code for that."""
+    from bnnpost import reports
+    from bnnpost.reports.grid_status import ending
+
+    summary = reports.summary_of_results(results)
+    print_summary(summary, as_json)
+    click.echo("\n".join(ending(results)), err=True)
+    states = [cell.status for cell in results]
+    if any(cell.tree is not None for cell in results):
+        write_report(results.path, summary)
+    if all(state == "refused" for state in states):
+        sys.exit(USAGE)
+    if {"failed", "refused", "pending"} & set(states):
+        sys.exit(SOME_FAILED)
+    if not results.varying and "short" in states:
+        sys.exit(BUDGET)

@@ -72,7 +72,7 @@ def test_attributes_and_values_survive_a_file(view, tmp_path):
     assert again["posterior"].attrs["kind"] == "exact"
 
 
-def test_arviz_summarises_it(view):
+def test_arviz_describes_it(view):
     summary = az.summary(view, var_names=["f", "f_train"], round_to="none")
     assert len(summary) == 5
     means = np.concatenate(

@@ -1,9 +1,10 @@
-"""A page of every kind of report, and how a browser is shown one."""
+"""A summary and a page of every kind of report, and how a browser is shown one."""
 
 import dataclasses
 import math
 
 from bnnpost import reports
+from bnnpost.reports.draws_summary import summary_of_draws
 from bnnpost.runs.directory import Directory
 from bnnpost.samplers.cost import Expectation
 from bnnpost.summaries.html_page import as_page
@@ -11,7 +12,7 @@ from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.report import Check
 from tests.reports import made_up, made_up_grid
-from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, html_of, pairs, run
+from tests.reports.test_draws_page import CAPPED, CHAINS, EXACT, pairs, run
 from tests.reports.test_writing import VERDICT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -28,18 +29,18 @@ def a_sweep(path):
     made_up.directory(path, config)
     expected = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
     cell_directory.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
-    return reports.to_html(path)
+    return reports.summary_of(path)
 
 
 def an_unfinished_sweep(path):
     config = SweepConfig(data="a_long_name" * 20 + ".csv", num_test=5, num_samples=40)
     made_up.directory(path, config, done=(4, 64), state="failed", whole=False)
-    return reports.to_html(path)
+    return reports.summary_of(path)
 
 
 def a_grid(path):
     made_up_grid.directory(path, failed=(1,), refused=(4,), undone=(5,))
-    return reports.to_html(path)
+    return reports.summary_of(path)
 
 
 def a_wrong_verdict():
@@ -56,28 +57,29 @@ def a_wrong_verdict():
         Check("log evidence", "z", 0.3, 0.77, 1.0, (300.0, 12345.0), "the log evidence",
               "0.25 nats"),
     )  # fmt: skip
-    return as_page(dataclasses.replace(VERDICT, checks=checks, effects=(high, wide)).summarise())
+    return dataclasses.replace(VERDICT, checks=checks, effects=(high, wide)).describe()
 
 
 def many_widths(path):
     widths = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
     made_up.directory(path, SweepConfig(num_test=5, widths=widths, num_samples=40))
-    return reports.to_html(path)
+    return reports.summary_of(path)
 
 
-PAGES = {
+SUMMARIES = {
     "grid": a_grid,
     "sweep": a_sweep,
     "many widths": many_widths,
     "unfinished": an_unfinished_sweep,
-    "exact": lambda path: html_of(run(EXACT, points=5)),
-    "capped": lambda path: html_of(run(CAPPED, features=1, points=30)),
-    "chains": lambda path: html_of(run(CHAINS, points=3, outputs=2)),
-    "coupled": lambda path: html_of(run(pairs([*range(14, 413), 2000], 300, 0.5))),
-    "begun": lambda path: html_of(run(None)),
-    "verdict": lambda path: as_page(dataclasses.replace(VERDICT, notes=("a" * 200,)).summarise()),
+    "exact": lambda path: summary_of_draws(run(EXACT, points=5)),
+    "capped": lambda path: summary_of_draws(run(CAPPED, features=1, points=30)),
+    "chains": lambda path: summary_of_draws(run(CHAINS, points=3, outputs=2)),
+    "coupled": lambda path: summary_of_draws(run(pairs([*range(14, 413), 2000], 300, 0.5))),
+    "begun": lambda path: summary_of_draws(run(None)),
+    "verdict": lambda path: dataclasses.replace(VERDICT, notes=("a" * 200,)).describe(),
     "wrong": lambda path: a_wrong_verdict(),
 }
+PAGES = {name: lambda path, make=make: as_page(make(path)) for name, make in SUMMARIES.items()}
 
 
 def sized(browser, size, **media):

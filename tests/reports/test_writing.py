@@ -58,7 +58,7 @@ def test_a_verification_from_its_json(tmp_path):
     page = checked(reports.to_html(tmp_path / "verdict.json"))
     assert "PASSED: no difference" in page.text and "a <candidate>" in page.text
     assert page.row("ok")[7] == "exact" and "There are none to show." in page.text
-    assert "0.2 stds" in checked(as_page(VERDICT.summarise())).text
+    assert "0.2 stds" in checked(as_page(VERDICT.describe())).text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Only public JAX, one door to each big dependency, no pickles, no global flag."""
 
 import ast
+import re
 
 import pytest
 
@@ -76,6 +77,25 @@ def test_numpyros_samplers_have_one_door():
         if any(within(used, "numpyro.infer") for used in resolved(tree))
     }
     assert [name.rpartition(".")[0] for name in users] == ["bnnpost.samplers.kernels"]
+
+
+def test_html_is_built_in_summaries_alone():
+    parts = ("bnnpost.summaries.elements", "bnnpost.summaries.svg")
+    users = set().union(*map(files_importing, parts))
+    assert users == {"bnnpost.summaries.html_page", "bnnpost.summaries.svg"}
+    written = re.compile(r"</\w+>|<(p|td|th|tr|li|ul|span|div|table)[ >]")
+    elsewhere = {
+        name
+        for name, tree in sources.trees().items()
+        if not name.startswith("bnnpost.summaries.")
+        and any(
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and written.search(node.value)
+            for node in ast.walk(tree)
+        )
+    }
+    assert elsewhere == set()
 
 
 @pytest.mark.parametrize(

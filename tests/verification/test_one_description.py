@@ -59,7 +59,7 @@ def renderings(result, path):
 @pytest.mark.parametrize("kind", RESULTS)
 def test_a_new_fact_is_in_all_three(kind, tmp_path, monkeypatch):
     result = RESULTS[kind]
-    before = type(result).summarise
+    before = type(result).describe
 
     def with_a_fact(self):
         summary = before(self)
@@ -73,7 +73,7 @@ def test_a_new_fact_is_in_all_three(kind, tmp_path, monkeypatch):
         sections = (dataclasses.replace(first, blocks=blocks), *others)
         return dataclasses.replace(summary, sections=sections)
 
-    monkeypatch.setattr(type(result), "summarise", with_a_fact)
+    monkeypatch.setattr(type(result), "describe", with_a_fact)
     text, page, record = renderings(result, tmp_path)
     assert "The moon is full" in text and result.summary() == str(result)
     assert "The moonis full" in page and record["moon"] == "is full"
@@ -134,7 +134,7 @@ def test_a_new_statistic_is_in_all_three(tmp_path):
     ],
 )
 def test_names_of_users_stay_text_on_every_page(result):
-    page = as_page(result.summarise())
+    page = as_page(result.describe())
     assert "<script>alert" not in page
     assert checked(page).text.count(BAD) >= 4
 

@@ -44,7 +44,7 @@ def report(pit=None, adjusted=0.4, **changes):
 
 
 def page_of(made):
-    return as_page(made.summarise())
+    return as_page(made.describe())
 
 
 def test_everything_of_the_report_is_on_the_page():
