@@ -31,7 +31,7 @@ def as_text(summary: Summary, *, doubts: bool = True) -> str:
     if summary.marks:
         parts[0] += "\n" + wrapped(" · ".join(text for text, _ in summary.marks))
     if doubts and summary.doubts:
-        parts.append("\n".join(_hanging(f"doubt: {text}", 7) for text in summary.doubts))
+        parts.append("\n".join(wrapped(f"doubt: {text}", 7) for text in summary.doubts))
     for section in summary.sections:
         if section.brief:
             parts += [text for block in section.blocks if (text := "\n".join(_lines(block)))]
@@ -44,7 +44,7 @@ def _lines(block: Block) -> Iterator[str]:
         case Facts(facts=facts):
             width = max((len(fact.label) for fact in facts), default=0)
             for fact in facts:
-                yield _hanging(f"{fact.label:<{width}}  {_cell(fact.value)}", width + 2)
+                yield wrapped(f"{fact.label:<{width}}  {_cell(fact.value)}", width + 2)
         case ShownTable(caption=caption) if block.shown and block.rows:
             if str(caption):
                 yield wrapped(str(caption))
@@ -55,11 +55,11 @@ def _lines(block: Block) -> Iterator[str]:
             yield wrapped(str(text))
         case Notes(texts=texts, title="") if texts:
             for text in texts:
-                yield _hanging(f"note: {text}", 6)
+                yield wrapped(f"note: {text}", 6)
         case Notes(texts=texts, title=title) if texts:
             yield title
             for text in texts:
-                yield _hanging(f"  {text}", 4)
+                yield wrapped(f"  {text}", 4)
 
 
 def _cell(value: object) -> str:
@@ -152,10 +152,10 @@ def _stacked(table: ShownTable) -> Iterator[str]:
         short = [
             f"{_label(column)}\u00a0{_cell(cell)}" for column, cell in cells if not column.long
         ]
-        yield _hanging(f"{start:<{width}}{_GAP}{'; '.join(short)}".rstrip(), indent)
+        yield wrapped(f"{start:<{width}}{_GAP}{'; '.join(short)}".rstrip(), indent)
         for column, cell in cells:
             if column.long:
-                yield _hanging(f"{' ' * indent}{_label(column)}: {_cell(cell)}", indent + 2)
+                yield wrapped(f"{' ' * indent}{_label(column)}: {_cell(cell)}", indent + 2)
 
 
 def _label(column: ShownColumn) -> str:
@@ -175,17 +175,15 @@ def aligned(rows: Sequence[Sequence[str]], sides: Sequence[str]) -> list[str]:
     ]
 
 
-def wrapped(text: str) -> str:
-    """Return a text in lines; blanks that hold numbers and units together stay."""
-    return textwrap.fill(text, COLUMNS, break_on_hyphens=False)
+def wrapped(text: str, indent: int = 0) -> str:
+    """Return a text in lines, of which all but the first are indented.
 
-
-def _hanging(text: str, indent: int) -> str:
-    """Return a text in lines, of which all but the first are indented."""
+    Blanks that hold numbers and units together stay.
+    """
     return textwrap.fill(
-        text,
+        text.replace(" %", "\u00a0%"),
         COLUMNS,
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
-        break_long_words=False,
+        break_long_words=not indent,
     )

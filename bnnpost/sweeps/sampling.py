@@ -202,11 +202,9 @@ def check_config(directory: Run[Any], config: SweepConfig) -> None:
 
 def finished(directory: Run[Any], problem: Problem, draws: Draws) -> Draws:
     """Write predictions, and a line in the log."""
-    found = predictions(draws, problem).assign_attrs(
-        {FORMAT: PREDICTIONS_FORMAT, RUN_ID: directory.run}
-    )
-    found.attrs[DIGEST] = dataset_digest(found)
-    write_netcdf(directory.path / PREDICTIONS, found)
+    values = predictions(draws, problem).assign_attrs({RUN_ID: directory.run})
+    values.attrs[DIGEST] = dataset_digest(values)
+    write_netcdf(directory.path / PREDICTIONS, values)
     info = draws.info
     directory.log(f"{info.num_samples} draws of {info.num_proposals} proposals")
     return draws
@@ -227,7 +225,8 @@ def predictions(draws: Draws, problem: Problem) -> "xr.Dataset":
         "y_test": (("point", "output"), problem.targets(problem.y_test)),
         **_probabilities(draws, f, problem),
     }
-    return xr.Dataset(variables, attrs=draws.info.as_attributes() | problem.attributes())
+    attributes = {FORMAT: PREDICTIONS_FORMAT, **draws.info.as_attributes(), **problem.attributes()}
+    return xr.Dataset(variables, attrs=attributes)
 
 
 def _probabilities(draws: Draws, f: np.ndarray, problem: Problem) -> dict[str, Any]:
