@@ -34,9 +34,7 @@ def forecast_blocks(
     """A table of both, a row a width."""
     found = list(rows)
     none = all(expected is None for _, expected, _ in found)
-    absent = Paragraph(
-        "No forecast was kept with this run: it is of an earlier version, or of the library."
-    )
+    absent = Paragraph("No forecast was kept with this run.")
     if none and all(now is None for _, _, now in found):
         return (absent,)
     body = tuple({"width": f"{width:,}", **_cells(before, now)} for width, before, now in found)

@@ -212,7 +212,7 @@ def _there(path: Path, reader: Callable[[Path], dict[str, Any]]) -> dict[str, An
 
 
 def _check_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Raise ValueError for a configuration that a page could not show, as of an earlier version."""
+    """Raise ValueError for a configuration that a page could not show."""
     widths = config.get("widths")
     if not (isinstance(widths, list) and [type(width) for width in widths] == [int]):
         raise ValueError(f"{path} is no configuration of a run of draws: it has no one width")

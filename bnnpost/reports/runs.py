@@ -15,7 +15,6 @@ from bnnpost.storage import (
     STATUS,
     read_record,
     read_tree,
-    run_here,
 )
 from bnnpost.sweeps import cell_directory
 from bnnpost.sweeps.cell_directory import CONFIG, FORECAST, CellDirectory
@@ -72,8 +71,7 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
         return Sweep(path, json.loads(alone.attrs["config"]), {}, alone)
     unread: list[str] = []
     status = _found(path / STATUS, read_record, unread)
-    if (path / CONTENTS).exists():
-        _found(path / CONTENTS, read_record, unread)
+    _found(path / CONTENTS, read_record, unread)
     held = path / RESULTS
     if stored is None and held.exists():
         stored = read_tree(held)
@@ -85,8 +83,7 @@ def read_sweep(path: Path, stored: "xr.DataTree | None" = None) -> Sweep:
     tree = _so_far(found, config) if stored is None and found else stored
     missing = tuple(width for width in config["widths"] if width not in _done(tree))
     expected = _expected(path, unread)
-    # Earlier versions, which wrote no ids, kept none.
-    if found and not expected and run_here(path) and config.get("method") != COUPLED:
+    if found and not expected and config.get("method") != COUPLED:
         unread.append(f"{FORECAST} is not there, or damaged: what was expected is not known")
     for sentence in unread:
         warn_user(sentence if str(path) in sentence else f"{path}: {sentence}")
@@ -133,7 +130,6 @@ def _check_config(path: Path, config: Mapping[str, Any], unread: list[str]) -> N
     held = _found(path, read_record, unread)
     if held and "widths" not in held:
         unread.append(f"{path.name} holds no configuration: the results' own is shown")
-    # Earlier versions had fewer settings.
     common = [name for name in held if name in config and name not in _MAY_DIFFER]
     differing = ", ".join(name for name in common if held[name] != config[name])
     if differing:

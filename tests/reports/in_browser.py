@@ -5,10 +5,8 @@ import math
 
 from bnnpost import reports
 from bnnpost.reports.draws_summary import summary_of_draws
-from bnnpost.runs.directory import Directory
-from bnnpost.samplers.cost import Expectation
 from bnnpost.summaries.html_page import as_page
-from bnnpost.sweeps import SweepConfig, cell_directory
+from bnnpost.sweeps import SweepConfig
 from bnnpost.verification.effects import Effect
 from bnnpost.verification.report import Check
 from tests.reports import made_up, made_up_grid
@@ -27,8 +25,6 @@ PHONE, DESKTOP, LARGE = (390, 844), (1280, 900), (1920, 1080)
 def a_sweep(path):
     config = SweepConfig(num_test=5, widths=(4, 16, 64, 256, 1024), num_samples=40)
     made_up.directory(path, config)
-    expected = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
-    cell_directory.write_expected(Directory(path), dict.fromkeys(config.widths, expected))
     return reports.summary_of(path)
 
 

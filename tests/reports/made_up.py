@@ -5,12 +5,14 @@ import json
 import numpy as np
 import xarray as xr
 
-from bnnpost.storage import RESULTS_FORMAT, WIDTH_FORMAT
-from bnnpost.sweeps.cell_directory import write_own
+from bnnpost.samplers.cost import Expectation
+from bnnpost.storage import FORMAT, RESULTS_FORMAT, RUN_ID, WIDTH_FORMAT
+from bnnpost.sweeps.cell_directory import CELL_FORMAT, CellDirectory, write_expected, write_own
 from bnnpost.sweeps.config import SweepConfig
 from bnnpost.sweeps.results import THEORY
 from tests.files import edited
 
+EXPECTED = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
 # The id of a run.
 RUN = "0" * 16
 VERSIONS = json.dumps({"bnnpost": "0.1.0", "jax": "9.9", "numpy": "8.8"})
@@ -156,15 +158,33 @@ def width_file(config, width, kind="exact", **attributes):
     return one.assign(proposal_number=numbers).assign_attrs({**record, **attributes})
 
 
-def directory(path, config=None, done=None, state="done", whole=True, attributes=None, **kinds):
+def bound(file, values, run=RUN):
+    """Write a JSON file of a run, with the run's id."""
+    edited(file, json.dumps({RUN_ID: run, **values}))
+
+
+def directory(
+    path,
+    config=None,
+    done=None,
+    state="done",
+    whole=True,
+    attributes=None,
+    forecast=True,
+    run=RUN,
+    **kinds,
+):
     """A sweep's directory with the files of the widths in `done`; with results.nc if whole."""
     config = config or SweepConfig(num_train=3, num_test=2, widths=(4, 64, 256), num_samples=40)
     path.mkdir(parents=True)
-    edited(path / "config.json", json.dumps(config.as_dict()))
-    edited(path / "status.json", json.dumps({"state": state, "time": "2026-01-01"}))
+    bound(path / "contents.json", {FORMAT: CELL_FORMAT}, run)
+    bound(path / "config.json", config.as_dict(), run)
+    bound(path / "status.json", {"state": state, "time": "2026-01-01"}, run)
+    if forecast:
+        write_expected(CellDirectory(path, run), dict.fromkeys(config.widths, EXPECTED))
     for width in config.widths if done is None else done:
         one = width_file(config, width, kinds.get("kind", "exact"), **(attributes or {}))
-        write_own(path / f"width_{width:06d}.nc", one, RUN)
+        write_own(path / f"width_{width:06d}.nc", one, run)
     if whole:
-        write_own(path / "results.nc", tree(config, **kinds), RUN)
+        write_own(path / "results.nc", tree(config, **kinds), run)
     return config

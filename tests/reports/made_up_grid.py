@@ -1,6 +1,5 @@
 """The directory of a grid as `run_grid` leaves it, with made-up numbers and no sampling."""
 
-import json
 import shutil
 
 import numpy as np
@@ -8,7 +7,6 @@ import numpy as np
 from bnnpost.storage import RESULTS, file_digest
 from bnnpost.sweeps.grid import grid_of
 from bnnpost.sweeps.grid_directory import GridDirectory
-from tests.files import edited
 from tests.reports import made_up
 
 VALUES = {
@@ -39,15 +37,17 @@ def directory(path, values=VALUES, failed=(), refused=(), undone=()):
             fit = made_up.rates(shift=0.08 * np.sin(i), low=-0.06, high=0.06)
             whole = i not in (*failed, *refused)
             shutil.rmtree(run.path, ignore_errors=True)
-            made_up.directory(run.path, cell.config, done=done, whole=whole, fit=fit)
+            made_up.directory(
+                run.path, cell.config, done=done, whole=whole, fit=fit, run=cell.digest
+            )
             status = {"state": "done", "widths": list(cell.widths), "time": "2026"}
             if whole:
                 status["files"] = {RESULTS: file_digest(run.path / RESULTS)}
-            edited(run.path / "status.json", json.dumps(status))
+            made_up.bound(run.path / "status.json", status, cell.digest)
             if i in failed:
                 run.write_record(64, state="failed", reason="no memory <b>", attempts=2)
             if i in refused:
                 record = {"widths": list(cell.config.widths), "refusal": "it needs 1e12"}
                 record["hopeless"] = True
-                edited(run.path / "feasible.json", json.dumps(record))
+                made_up.bound(run.path / "feasible.json", record, cell.digest)
     return grid

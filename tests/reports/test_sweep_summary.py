@@ -11,12 +11,9 @@ import xarray as xr
 from bnnpost import reports
 from bnnpost.reports import sweep_summary
 from bnnpost.reports.runs import Sweep, read_sweep
-from bnnpost.runs.directory import Directory
-from bnnpost.samplers.cost import Expectation
 from bnnpost.summaries.html_page import as_page
 from bnnpost.sweeps import SweepConfig, cell_directory
 from bnnpost.sweeps.results import THEORY, rates
-from tests.files import edited
 from tests.reports import made_up
 from tests.summaries.reader import checked
 
@@ -151,11 +148,11 @@ def test_every_number_is_that_of_the_results(tmp_path):
 
 @SAID
 def test_the_forecast_is_the_one_that_was_recorded(tmp_path):
-    made_up.directory(tmp_path / "run")
-    record = Expectation("functions", "collapsed", 40, 0.0123, 3252.0, 7.5, "pilot", -7.5, -7.6)
+    made_up.directory(tmp_path / "run", forecast=False)
+    run, record = cell_directory.CellDirectory(tmp_path / "run", made_up.RUN), made_up.EXPECTED
     wrong = dataclasses.replace(record, acceptance_rate=0.0001, seconds=None, source="limit")
-    cell_directory.write_expected(Directory(tmp_path / "run"), {4: record})
-    cell_directory.write_expected(Directory(tmp_path / "run"), {256: wrong})
+    cell_directory.write_expected(run, {4: record})
+    cell_directory.write_expected(run, {256: wrong})
     assert cell_directory.read_expected(tmp_path / "run") == {4: record, 256: wrong}
     page = page_of(tmp_path / "run")
     expected = ["4", "40", "0.0123", "0.0100", "3,300", "4,096", "7.5 s", "1.5 s", "a pilot"]
@@ -181,7 +178,7 @@ def test_a_run_that_has_just_begun_and_one_that_failed(tmp_path):
     made_up.directory(tmp_path / "run", done=(), state="running", whole=False)
     assert headline(page_of(tmp_path / "run")).startswith("No width is finished yet")
     status = {"state": "failed", "error": "the disk <b>burst</b>"}
-    edited(tmp_path / "run" / "status.json", json.dumps(status))
+    made_up.bound(tmp_path / "run" / "status.json", status)
     assert "It failed: the disk <b>burst</b>" in page_of(tmp_path / "run").text
 
 
@@ -262,9 +259,9 @@ def test_what_is_not_there_or_another_files_is_said(tmp_path):
     (path / "forecast.json").write_text("not JSON")
     assert "forecast.json cannot be read" in said(path)
     config = json.loads((path / "config.json").read_text())
-    edited(path / "config.json", json.dumps({**config, "noise_std": 9.0}))
+    made_up.bound(path / "config.json", {**config, "noise_std": 9.0})
     assert "config.json has another noise_std than the results" in said(path)
-    edited(path / "config.json", json.dumps({"state": "done"}))
+    made_up.bound(path / "config.json", {"state": "done"})
     assert "config.json holds no configuration" in said(path)
     (path / "config.json").unlink()
     assert "config.json is not there" in said(path)
