@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bnnpost.reports import words
-from bnnpost.reports.expected_costs import advice, cost_table, widths_text
+from bnnpost.reports.forecast_summary import advice, cost_table, widths_text
 from bnnpost.summaries.summary import (
     Block,
     Fact,

@@ -166,7 +166,7 @@ def _weights(record: Mapping[str, Any]) -> Iterator[Fact]:
     yield Fact("pareto_k", "Pareto k", k)
     yield Fact("effective_sample_size", "equally weighted draws", counted(worth))
     yield Fact("excess_mass", "mass cut off by the cap", Number(lost, digits=1, form="percent"))
-    unseen = unseen_words(float(record.get("unseen_mass_upper", 1.0)))
+    unseen = unseen_words(float(record["unseen_mass_upper"]))
     yield Fact("unseen_mass_upper", "where no proposal was", unseen)
 
 

@@ -424,6 +424,7 @@ def test_chains_of_ours_stay_chains(chains):
 @pytest.mark.parametrize("kind", ["exact", "capped", "chain"])
 def test_predictions_of_the_command_line(kind, draws, chains, tmp_path):
     from bnnpost.sweeps import SweepConfig
+    from bnnpost.sweeps.cell_directory import write_own
     from bnnpost.sweeps.problem import Problem
     from bnnpost.sweeps.sampling import predictions
 
@@ -431,7 +432,7 @@ def test_predictions_of_the_command_line(kind, draws, chains, tmp_path):
     if given is None:
         given = weighted(draws, np.linspace(0.0, 1.0, len(draws)))
     problem = Problem(SweepConfig(), X, Case().targets, X_TEST, np.zeros(2))
-    predictions(given, problem).to_netcdf(tmp_path / "predictions.nc", engine="h5netcdf")
+    write_own(tmp_path / "predictions.nc", predictions(given, problem), "0" * 64)
     candidate = read(tmp_path / "predictions.nc", **OURS)
     assert set(candidate.values) == {"f"}
     assert candidate.independent == (kind != "chain")
