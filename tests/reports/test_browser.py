@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.reports.in_browser import DESKTOP, PAGES, PHONE, a_sweep, opened
+from tests.reports.in_browser import DESKTOP, PAGES, PHONE, opened
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_pictures_grow_by_click_and_by_keyboard(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
     path = tmp_path / "page.html"
-    path.write_text(a_sweep(tmp_path / "run"), encoding="utf-8")
+    path.write_text(PAGES["sweep"](tmp_path / "run"), encoding="utf-8")
     opened(browser, path)
     open_ = "return document.querySelector('dialog')?.open === true"
     assert not browser.execute_script(open_)

@@ -70,7 +70,8 @@ def test_json_has_all_that_an_entry_and_its_record_have():
 
 def test_of_weighted_draws_their_worth_is_said():
     weights = {"pareto_k": 0.3, "effective_sample_size": 812.4, "excess_mass": 0.0123}
-    summary = summary_of_entry(TINY, record(kind="capped", **weights))
+    unseen = {"unseen_mass_upper": 1.0}
+    summary = summary_of_entry(TINY, record(kind="capped", **weights, **unseen))
     is_in_all(summary, "0.30", "812", "1.2 %", "no bound on the mass")
     assert summary.to_dict()["record"]["pareto_k"] == 0.3
 
