@@ -4,7 +4,7 @@ A record is a JSON file whose digest covers its own name too, so that another fi
 noticed; records and netCDF files carry the id of the run that run.json has, or contents.json of a
 sweep, whose netCDF files carry their own names too. Of results and figures, which are whole only
 together, status.json has the digests. A file that lacks its digest, or the id of the run that it
-lies in, is refused.
+lies in, is refused, and so is a netCDF file in a format of another number.
 """
 
 import contextlib
@@ -19,13 +19,58 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnnpost.storage.files import read_bytes, read_json, whole
-from bnnpost.storage.formats import DRAWS_FORMAT, PREDICTIONS_FORMAT, format_of, is_known
 
 if TYPE_CHECKING:
     import xarray as xr
 
+FORMAT = "format"
+DRAWS_FORMAT = "bnnpost draws 2"
+PREDICTIONS_FORMAT = "bnnpost predictions 1"
+WIDTH_FORMAT = "bnnpost width 1"
+RESULTS_FORMAT = "bnnpost sweep 1"
+REFERENCE_FORMAT = "bnnpost zoo 2"
+EXPORT_FORMAT = "bnnpost zoo export 1"
+# By what comes before the number.
+_KNOWN = {
+    one.rpartition(" ")[0]: one
+    for one in (
+        DRAWS_FORMAT,
+        PREDICTIONS_FORMAT,
+        WIDTH_FORMAT,
+        RESULTS_FORMAT,
+        REFERENCE_FORMAT,
+        EXPORT_FORMAT,
+    )
+}
+
 DIGEST = "digest"
 _RECORD = "record"
+
+
+def format_of(attributes: Mapping[Any, Any]) -> str:
+    """The format that a file's attributes say; "none" where they say none."""
+    return str(attributes.get(FORMAT, "none"))
+
+
+def is_known(attributes: Mapping[Any, Any]) -> bool:
+    """Whether a file is of a format that is written here, all of which have digests."""
+    return format_of(attributes) in _KNOWN.values()
+
+
+def check_number(path: Path, attributes: Mapping[Any, Any]) -> None:
+    """Raise ValueError for a file of a kind that is written here, in another format."""
+    found = format_of(attributes)
+    expected = _KNOWN.get(found.rpartition(" ")[0], found)
+    if found != expected:
+        check_format(path, attributes, expected)
+
+
+def check_format(path: Path, attributes: Mapping[Any, Any], expected: str, cure: str = "") -> None:
+    """Raise ValueError for a file of any other format. cure: what to do about it."""
+    found = format_of(attributes)
+    if found != expected:
+        cure = cure or "make it again with this version of bnnpost"
+        raise ValueError(f"{path}: expected a file of format {expected!r}, found {found!r}; {cure}")
 
 
 def digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, object]) -> str:

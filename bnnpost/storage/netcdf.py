@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnpost.storage.files import check_file, is_damage, whole
-from bnnpost.storage.formats import check_number
-from bnnpost.storage.integrity import DIGEST, FILE, RUN_ID, check_in_place, is_damaged
+from bnnpost.storage.integrity import (
+    DIGEST,
+    FILE,
+    RUN_ID,
+    check_in_place,
+    check_number,
+    is_damaged,
+)
 from bnnpost.storage.memory import require_free_for_file
 
 if TYPE_CHECKING:

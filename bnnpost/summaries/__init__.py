@@ -4,8 +4,7 @@ HTML is built here alone, by functions and not from templates: text is escaped b
 whoever passes it on, and types are checked.
 """
 
-from bnnpost.summaries.described import Described
 from bnnpost.summaries.page_files import GENERATOR, NotAReport, check_free, is_ours
-from bnnpost.summaries.summary import Summary
+from bnnpost.summaries.summary import Described, Summary
 
 __all__ = ["GENERATOR", "Described", "NotAReport", "Summary", "check_free", "is_ours"]

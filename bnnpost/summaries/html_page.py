@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnpost.storage import write_text
-from bnnpost.summaries.described import Described
 from bnnpost.summaries.elements import Html, element, join
 from bnnpost.summaries.page_files import GENERATOR, check_free
 from bnnpost.summaries.summary import (
     Block,
     Code,
+    Described,
     Doubts,
     Facts,
     Nested,

@@ -1,5 +1,6 @@
 """What there is to say of a result, as data: printed by `text`, made a page by `page`, or JSON."""
 
+import abc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -238,6 +239,25 @@ class Summary:
                     parts = [found.to_dict() if (found := part(i)) else {} for i in range(count)]
                     record[key] = _joined(record.get(key), parts)
         return dict(plain(record))
+
+
+class Described(abc.ABC):
+    """A result of which there is one description, and all that people and programs read of it."""
+
+    @abc.abstractmethod
+    def describe(self) -> Summary:
+        """Return the description, of which text, page and JSON are made."""
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def summary(self) -> str:
+        """Return the text: what was found first, then what it rests on."""
+        return str(self.describe())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; numbers that are not finite are None."""
+        return self.describe().to_dict()
 
 
 def _joined(before: Any, after: Any) -> Any:

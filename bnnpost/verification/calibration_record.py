@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bnnpost.storage.versions import versions, versions_in_words
-from bnnpost.summaries.described import Described
 from bnnpost.summaries.summary import (
     Block,
+    Described,
     Doubts,
     Fact,
     Facts,

@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from bnnpost.spelling import p_in_words
 from bnnpost.storage.versions import versions, versions_in_words
-from bnnpost.summaries.described import Described
 from bnnpost.summaries.summary import (
+    Described,
     Doubts,
     Fact,
     Facts,

@@ -13,7 +13,9 @@ from bnnpost.summaries.html_page import as_page, write_html
 from bnnpost.summaries.svg import svg
 from bnnpost.verification.causes import Cause
 from bnnpost.verification.effects import Effect
-from bnnpost.verification.pit_panels import (
+from bnnpost.verification.report import Check, Report
+from bnnpost.verification.value_pictures import (
+    MOST_PANELS,
     PitBands,
     ecdf_difference,
     ecdf_differences,
@@ -21,8 +23,6 @@ from bnnpost.verification.pit_panels import (
     pit_bands,
     pit_histogram,
 )
-from bnnpost.verification.report import Check, Report
-from bnnpost.verification.value_pictures import MOST_PANELS
 from tests.summaries.reader import checked
 
 
