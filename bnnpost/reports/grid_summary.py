@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -164,8 +165,11 @@ def _rates(grid: GridResults) -> Section:
     ]
     blocks: list[Block] = [table, Paragraph(note)]
     if len(named) > 1:
-        forest = sweep_panels.forest(named[:_MOST_IN_FOREST], ", ".join(grid.varying))
-        blocks.insert(0, Pictures((forest,), columns=1))
+        varying = ", ".join(grid.varying)
+        blocks.insert(
+            0,
+            Pictures(lambda: (sweep_panels.forest(named[:_MOST_IN_FOREST], varying),), columns=1),
+        )
     return Section("Rates", "rates", tuple(blocks), brief=True)
 
 
@@ -199,7 +203,7 @@ def _pictures(grid: GridResults) -> tuple[Block, ...]:
     legend = tuple(sweep_panels.distances_legend(_has_theory(shown), True))
     blocks: list[Block] = []
     for title, cells in groups.items():
-        panels = tuple(_picture(cell, f"{across} = {cell.settings[across]}", up) for cell in cells)
+        panels = partial(_panels, cells, across, up)
         blocks.append(Pictures(panels, columns=columns, legend=legend, title=title))
         legend = ()
     caption = "All have the same axes. Filled points are fitted, hollow ones are not."
@@ -219,6 +223,10 @@ def _shared_heights(cells: Sequence[CellResults]) -> AxisScale:
 
 def _has_theory(cells: Sequence[CellResults]) -> bool:
     return any(cell.tree is not None and "first_order" in cell.tree.children for cell in cells)
+
+
+def _panels(cells: Sequence[CellResults], across: str, up: AxisScale) -> tuple[Panel, ...]:
+    return tuple(_picture(cell, f"{across} = {cell.settings[across]}", up) for cell in cells)
 
 
 def _picture(cell: CellResults, label: str, up: AxisScale) -> Panel:

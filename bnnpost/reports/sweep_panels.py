@@ -38,7 +38,7 @@ from bnnpost.summaries.panels import (
 if TYPE_CHECKING:
     import xarray as xr
 
-_MOST_PANELS = 12
+MOST_PANELS = 12
 _TICK = 0.083  # height of an observed target's mark, as a share of the picture's
 SMALL = (300, 210)  # width and height of pictures that stand three in a row
 _LARGE = (400, 280)  # of the same shape, two in a row
@@ -147,18 +147,21 @@ def distances_legend(first_order: bool, fitted: bool) -> list[tuple[str, str]]:
     return entries
 
 
-def density_figures(tree: "xr.DataTree") -> list[Panel]:
-    """A picture for each test point and output, some widths against the limit; the first twelve."""
+def density_panels(tree: "xr.DataTree") -> tuple[Panel, ...]:
+    """Return a picture for each of the first twelve test points and outputs.
+
+    Each has the densities at some widths against the limit.
+    """
     found, data = shown_predictive(tree)
     widths = drawn_widths(found)
     points, outputs = found.sizes["point"], found.sizes["output"]
-    places = [(p, o) for p in range(points) for o in range(outputs)][:_MOST_PANELS]
+    places = [(p, o) for p in range(points) for o in range(outputs)][:MOST_PANELS]
     record = data_of(tree)
     label = f_name(record)
-    return [
+    return tuple(
         _density(found, data, p, o, widths, _capital(place_name(record, data, p, o)), label)
         for p, o in places
-    ]
+    )
 
 
 SHADES = ("ochre", "green", "blue", "purple")

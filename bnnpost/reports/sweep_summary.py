@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from bnnpost.reports.runs import Sweep
 from bnnpost.reports.words import DISTANCES
 from bnnpost.samplers.methods import COUPLED
 from bnnpost.samplers.plan import LARGEST_PARETO_K
+from bnnpost.summaries.panels import Panel
 from bnnpost.summaries.summary import (
     Block,
     Doubts,
@@ -217,12 +219,13 @@ def _distance_pictures(tree: "xr.DataTree", names: Sequence[str]) -> tuple[Pictu
     """Return pictures of all distances against width; of many the first two are large."""
     distances, first, start = tree["distances"].to_dataset(), _first_order(tree), _start(tree)
     rates = rows_by_distance(tree["rates"].to_dataset())
-    panels = tuple(
-        sweep_panels.distance(
-            distances, name, rates[name], start, first.get(name), small=i > 1 and len(names) > 2
+
+    def panels(chosen: Sequence[str], is_small: bool) -> tuple[Panel, ...]:
+        return tuple(
+            sweep_panels.distance(distances, n, rates[n], start, first.get(n), small=is_small)
+            for n in chosen
         )
-        for i, name in enumerate(names)
-    )
+
     caption = (
         f"Bars: 95 % intervals (± 1.96 jackknife standard errors). Filled points, from width "
         f"{start} on, are fitted; hollow ones are not. Total variation, KL (of the finite network "
@@ -236,12 +239,10 @@ def _distance_pictures(tree: "xr.DataTree", names: Sequence[str]) -> tuple[Pictu
         caption += " The draws were compared by themselves, which does not tell the log evidence."
     fitted = any(words.is_fitted(rate) for rate in rates.values())
     legend = tuple(sweep_panels.distances_legend(bool(first), fitted))
-    if len(panels) <= 2:
-        return (Pictures(panels, caption, columns=3, legend=legend),)
-    return (
-        Pictures(panels[:2], main=True, legend=legend),
-        Pictures(panels[2:], caption, columns=3),
-    )
+    main, rest = partial(panels, names[:2], False), partial(panels, names[2:], True)
+    if len(names) <= 2:
+        return (Pictures(main, caption, columns=3, legend=legend),)
+    return Pictures(main, main=True, legend=legend), Pictures(rest, caption, columns=3)
 
 
 _EXPONENT = ShownColumn("exponent", "exponent, 95 % interval")
@@ -388,7 +389,6 @@ def _densities(tree: "xr.DataTree") -> Section:
     predictive = tree["predictive"].to_dataset()
     widths = drawn_widths(predictive)
     total = predictive.sizes["point"] * predictive.sizes["output"]
-    panels = tuple(sweep_panels.density_figures(tree))
     kind = words.DRAWN[tree.attrs["kind"]].partition(" ")[0]
     caption = (
         f"f is the output without noise, {words.in_units(data_of(tree))}. Each curve averages the "
@@ -396,11 +396,12 @@ def _densities(tree: "xr.DataTree") -> Section:
     )
     if data_of(tree) is None:
         caption += " Points and outputs are counted from 0, as in results.nc."
-    if len(panels) < total:
-        caption += f" The first {len(panels)} of {total} values are shown."
+    if total > sweep_panels.MOST_PANELS:
+        caption += f" The first {sweep_panels.MOST_PANELS} of {total} values are shown."
     if not widths:
         caption += " No width has densities: the readout was not integrated out."
     legend = tuple(sweep_panels.density_legend(widths))
+    panels = partial(sweep_panels.density_panels, tree)
     pictures = Pictures(panels, caption, columns=3, legend=legend)
     return Section("Predictive densities", "densities", (pictures,))
 

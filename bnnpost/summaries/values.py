@@ -71,6 +71,8 @@ class Number:
         return int(self.value) if is_whole and self.value == int(self.value) else self.value
 
     def _spelled(self, value: float) -> str:
+        if value == -math.inf and self.form == "exponent":
+            return "0"
         too_large = value == math.inf and self.form in ("about", "seconds")
         if not (math.isfinite(value) or too_large):
             return NONE

@@ -39,7 +39,7 @@ def test_powers_of_ten_have_no_end(exponent, text):
         (lasted(math.inf), "for ever", None),
         (counted(1200), "1,200", 1200),
         (Number(-2.7, digits=2, form="exponent"), "0.0020", -2.7),
-        (Number(-math.inf, form="exponent"), "–", None),
+        (Number(-math.inf, form="exponent"), "0", None),
         (Number(0.375, digits=0, form="percent"), "38 %", 0.375),
         (Number(1234.0, form="bytes"), "1.2 kB", 1234.0),
         (Number(0.01234, 0.0567, digits=4, form="places"), "0.0123 ± 0.0567", 0.01234),
