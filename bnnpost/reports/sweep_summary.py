@@ -202,6 +202,7 @@ def _distances(tree: "xr.DataTree", with_pictures: bool) -> Section:
         {
             "label": f"width {int(width):,}",
             "width": int(width),
+            **dict.fromkeys(DISTANCES),  # those that were not measured are null in JSON
             **{
                 name: measured(distances[name].values[i], distances[f"{name}_se"].values[i])
                 for name in names
@@ -211,8 +212,12 @@ def _distances(tree: "xr.DataTree", with_pictures: bool) -> Section:
     )
     caption = "Distance of the posterior from its infinite-width limit, ± standard error"
     table = ShownTable("widths", caption, columns, rows, turned="Distance", printed=len(rows))
-    pictures = _distance_pictures(tree, names) if with_pictures else ()
-    return Section("Distance from the limit", "distances", (*pictures, table), brief=True)
+    blocks: list[Block] = list(_distance_pictures(tree, names)) if with_pictures else []
+    blocks.append(table)
+    if "log_evidence_error" not in names:
+        by_what = "The draws were compared by themselves, which does not tell the log evidence."
+        blocks.append(Notes((by_what,)))
+    return Section("Distance from the limit", "distances", tuple(blocks), brief=True)
 
 
 def _distance_pictures(tree: "xr.DataTree", names: Sequence[str]) -> tuple[Pictures, ...]:
@@ -235,8 +240,6 @@ def _distance_pictures(tree: "xr.DataTree", names: Sequence[str]) -> tuple[Pictu
     )
     if size := size_of_f(data_of(tree)):
         caption += f" {size}"
-    if "log_evidence_error" not in names:
-        caption += " The draws were compared by themselves, which does not tell the log evidence."
     fitted = any(words.is_fitted(rate) for rate in rates.values())
     legend = tuple(sweep_panels.distances_legend(bool(first), fitted))
     main, rest = partial(panels, names[:2], False), partial(panels, names[2:], True)

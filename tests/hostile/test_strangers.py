@@ -85,7 +85,7 @@ def in_process(monkeypatch, stranger, *arguments):
     return done
 
 
-@pytest.mark.filterwarnings("ignore:.*status.json is not there")
+@pytest.mark.filterwarnings("ignore:.*(status|contents).json is not there")
 @pytest.mark.parametrize("held", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("arguments", READING.values(), ids=READING)
 def test_reading_runs_nothing(stranger, monkeypatch, arguments, held):

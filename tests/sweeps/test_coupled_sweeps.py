@@ -94,7 +94,7 @@ def test_draws_are_compared_by_themselves_and_that_is_said(swept):
     path, done = swept
     assert "independent, of coupled chains" in done.stdout
     assert "which does not tell the log evidence" in done.stdout
-    assert "tv_upper" in done.stdout and "proposals" not in done.stdout
+    assert "at most from the posterior" in done.stdout and "proposals" not in done.stdout
     assert "200 draws of pairs of chains after" in done.stderr
     tree = read_tree(path / "results.nc")
     distances, sampling = tree["distances"].to_dataset(), tree["sampling"].to_dataset()
